@@ -1,0 +1,48 @@
+# Every target is one call of `portfolio` or of a standard tool, in an environment that set-up makes by itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+USE_CASE ?= digits
+HOST ?= 127.0.0.1
+PORT ?= 8000
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## make .venv from the locked versions (TORCH=cpu|auto|cu128 chooses PyTorch's build)
+	@bash requirements/setup.sh dev
+
+demo: setup  ## the whole loop on real data, from collection to a served prediction, then stop
+	@portfolio demo
+
+run: setup  ## the training flow: collect, version, train, promote, publish (USE_CASE=digits|housing)
+	@portfolio run $(USE_CASE)
+
+serve: setup  ## serve the champion (USE_CASE, HOST, PORT)
+	@portfolio serve $(USE_CASE) --host $(HOST) --port $(PORT)
+
+models: setup  ## the registered versions with their aliases and metrics
+	@portfolio models $(USE_CASE)
+
+check: setup  ## lint, types and import rules
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+test: setup  ## all tests that need no Docker
+	pytest
+
+test-compose: setup  ## build the images, start the stack, predict through it, stop it (needs Docker)
+	pytest tests/compose -m compose
+
+bench: setup  ## measure the speed that the README claims; writes bench/results/*.json
+	python -m bench
+
+lock: setup  ## renew the locked versions
+	bash requirements/lock.sh
+
+clean:  ## delete all local state, models and data
+	rm -rf .state models reports data/*/clean data/*/quarantine data/*/splits
+
+.PHONY: help setup demo run serve models check test test-compose bench lock clean

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Makes .venv from a lock: bash requirements/setup.sh [dev|pipeline|serving]. Does nothing where it is up to date.
+#
+# TORCH=cpu (the default), auto, cu128 ... chooses the build of PyTorch, by the names that uv uses.
+# A wheel folder named by PIP_FIND_LINKS is used first, for torch and for everything else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+group=${1:-dev}
+venv=${VENV:-.venv}
+torch_backend=${TORCH:-cpu}
+python=${PYTHON:-python3.11}
+
+stamp="$venv/.complete"
+wanted=$(cat "requirements/$group.lock" pyproject.toml requirements/setup.sh | cksum)" $torch_backend"
+[ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && exit 0
+
+command -v "$python" >/dev/null || {
+    echo "Set-up needs Python 3.11, and '$python' was not found. Install it, or name it: make PYTHON=/path/to/python3.11 ..." >&2
+    exit 1
+}
+rm -f "$stamp"
+echo "Setting up $venv (once; $group dependencies, torch: $torch_backend)"
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+if ! [ -x "$venv/bin/uv" ]; then
+    grep -A 50 '^uv==' requirements/dev.lock | awk 'NR==1 || /--hash/ {print} NR>1 && !/--hash/ {exit}' >"$venv/uv.lock"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$venv/uv.lock"
+fi
+export UV_FIND_LINKS=${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}} UV_PYTHON="$venv/bin/python" UV_LINK_MODE=${UV_LINK_MODE:-copy}
+[ -n "$UV_FIND_LINKS" ] || unset UV_FIND_LINKS
+# --no-config: pyproject.toml keeps torch out of the locks, and would keep it out of here too.
+uv="$venv/bin/uv --no-config pip"
+$uv install --quiet --no-deps --require-hashes -r "requirements/$group.lock"
+if [ "$group" != serving ]; then
+    torch=$(sed -n 's/^torch = "\(.*\)"/\1/p' pyproject.toml)
+    if compgen -G "${UV_FIND_LINKS:-/nonexistent}/torch-$torch*.whl" >/dev/null && [ "$torch_backend" = cpu ]; then
+        $uv install --quiet --no-deps "torch==$torch"
+    else
+        $uv install --quiet --torch-backend "$torch_backend" "torch==$torch"
+    fi
+fi
+$uv install --quiet --no-deps --no-build-isolation -e .
+printf '%s' "$wanted" >"$stamp"

@@ -1,0 +1,186 @@
+"""The command line, `portfolio`. It imports what a command needs when the command runs, so that help comes at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from portfolio.errors import PortfolioError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="""From data collection to a served model, for one use case at a time.
+
+    The loop:  [bold]collect[/] -> the DVC stages -> [bold]promote[/] -> [bold]serve[/].
+    [bold]run[/] does all of it as a Prefect flow; [bold]demo[/] shows it in a copy and stops.""",
+)
+
+UseCaseName = Annotated[str, typer.Argument(help="a folder of src/portfolio/use_cases", metavar="USE_CASE")]
+
+
+@app.command()
+def collect(use_case: UseCaseName = "digits") -> None:
+    """Fetch the batches that are new, as data/USE_CASE/raw/batches/DATE.parquet."""
+    from portfolio import source
+    from portfolio.config import load_config
+    from portfolio.use_case import load_use_case
+
+    case = load_use_case(use_case)
+    done = source.collect(case.source(load_config(use_case)), source.raw_folder(use_case))
+    print(f"{len(done.added)} new batches ({done.rows:,} rows), {done.present} were there already")
+
+
+@app.command()
+def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_case: UseCaseName) -> None:
+    """Run one stage as dvc.yaml does. Use `dvc repro` instead, which runs what has changed."""
+    import importlib
+    import pkgutil
+
+    import portfolio.stages
+    from portfolio.config import load_config
+    from portfolio.errors import ConfigError
+    from portfolio.use_case import load_use_case
+
+    names = sorted(module.name for module in pkgutil.iter_modules(portfolio.stages.__path__))
+    if name not in names:
+        raise ConfigError(f"There is no stage '{name}'. There are: {', '.join(names)}.")
+    case = load_use_case(use_case)
+    importlib.import_module(f"portfolio.stages.{name}").run(case, load_config(use_case))
+
+
+@app.command()
+def run(use_case: UseCaseName = "digits") -> None:
+    """Run the training flow: collect, version, the DVC stages, register, promote, publish."""
+    from portfolio.config import load_config
+    from portfolio.use_case import load_use_case
+
+    load_config(load_use_case(use_case).name)
+    from portfolio.environment import local_environment
+
+    local_environment()
+    from pipelines.training import training
+
+    training(use_case)
+
+
+@app.command()
+def demo() -> None:
+    """Show the whole loop on real digits, in a clone under .state/demo, and stop."""
+    from portfolio.demo import demo as show
+
+    show()
+
+
+@app.command()
+def models(use_case: UseCaseName = "digits") -> None:
+    """List the registered versions, newest first: aliases, metrics, digests, and the gate's verdict."""
+    from rich.table import Table
+
+    from portfolio.registry import Registry
+    from portfolio.terminal import console
+    from portfolio.use_case import load_use_case
+
+    case = load_use_case(use_case)
+    versions = Registry(case).versions()
+    if not versions:
+        console.print(f"No version of '{use_case}' yet. Train one: portfolio run {use_case}")
+        return
+    metrics = sorted({name for version in versions for name in version.metrics if name.startswith("test/")})
+    table = Table(title=case.title)
+    for heading in (
+        "version",
+        "alias",
+        "candidate",
+        *(name.removeprefix("test/") for name in metrics),
+        "digest",
+        "verdict",
+    ):
+        table.add_column(heading)
+    for version in versions:
+        table.add_row(
+            str(version.number),
+            ", ".join(version.aliases),
+            version.candidate,
+            *(f"{version.metrics.get(name, float('nan')):,.4g}" for name in metrics),
+            version.model_sha256[:12],
+            version.verdict,
+        )
+    console.print(table)
+
+
+@app.command()
+def promote(
+    use_case: UseCaseName,
+    version: Annotated[int, typer.Argument(help="a version that `portfolio models` lists")],
+    force: Annotated[bool, typer.Option(help="without asking the gate")] = False,
+) -> None:
+    """Make a version champion and publish its bundle, if the gate finds it better."""
+    from portfolio.errors import RegistryError
+    from portfolio.registry import Registry
+    from portfolio.use_case import load_use_case
+
+    verdict = Registry(load_use_case(use_case)).promote(version, force=force)
+    if not verdict.promoted:
+        raise RegistryError(f"Version {version} was not promoted: {verdict.reason}. To do it by hand, add --force.")
+    print(f"version {version} is champion and published: {verdict.reason}")
+
+
+@app.command()
+def rollback(use_case: UseCaseName) -> None:
+    """Publish the champion's predecessor again."""
+    from portfolio.registry import Registry
+    from portfolio.use_case import load_use_case
+
+    print(f"version {Registry(load_use_case(use_case)).rollback()} is champion again, and published")
+
+
+@app.command()
+def serve(
+    use_case: UseCaseName = "digits",
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port to listen on", min=1, max=65535)] = 8000,
+) -> None:
+    """Serve the champion, and swap in a new one when it is published. Stop with Ctrl-C."""
+    import os
+    import socket
+
+    from portfolio.errors import ConfigError
+    from portfolio.use_case import load_use_case
+
+    os.environ["PORTFOLIO_USE_CASE"] = load_use_case(use_case).name
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"Can't listen on {host}:{port} ({error.strerror}). Stop what uses it, or choose another: PORT={port + 1}"
+            ) from error
+    import uvicorn
+
+    uvicorn.run("serving.app:create_app", factory=True, host=host, port=port, log_level="warning")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends as one message and exit code 1."""
+    from portfolio.terminal import failure
+
+    try:
+        app()
+    except PortfolioError as error:
+        failure(str(error))
+        sys.exit(1)
+    except OSError as error:
+        failure(
+            f"{error.filename or 'A file'}: {error.strerror}. Nothing half-written was left; mend it and run again."
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""configs/<use_case>.yaml, everything one can tune, read by one strict model: an unknown key is an error."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, HttpUrl, ValidationError, model_validator
+
+from portfolio.bundle import Digest, Strict
+from portfolio.errors import ConfigError
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Collect(Strict):
+    """Where raw rows come from, and how many days of them have arrived."""
+
+    source: Literal["embedded", "web"]
+    url: HttpUrl | None = None
+    sha256: Digest | None = None
+    start: date
+    batches: int = Field(ge=1, le=3660)
+    until: date
+
+    @model_validator(mode="after")
+    def _web_is_pinned(self) -> Self:
+        if self.source == "web" and not (self.url and self.sha256):
+            raise ValueError("source 'web' needs both url and sha256, so that the bytes are pinned")
+        if self.until < self.start:
+            raise ValueError(f"until ({self.until}) lies before start ({self.start}): nothing would be collected")
+        return self
+
+
+class Validate(Strict):
+    max_bad_fraction: float = Field(ge=0, le=1)
+    min_rows: int = Field(ge=1)
+
+
+class Prepare(Strict):
+    val_fraction: Fraction
+    test_fraction: Fraction
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> Self:
+        if self.val_fraction + self.test_fraction >= 0.9:
+            raise ValueError("val_fraction + test_fraction must stay under 0.9, to leave rows to train on")
+        return self
+
+
+class Train(Strict):
+    seed: int = Field(ge=0)
+    max_epochs: int = Field(ge=1, le=10_000)
+    batch_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0, le=1)
+    weight_decay: float = Field(ge=0, le=1)
+    patience: int = Field(ge=1)
+    accelerator: Literal["auto", "cpu", "gpu", "mps"]
+
+
+class Config(Strict):
+    """One use case's config. `network` is read by the use case's own model."""
+
+    # Set on load, not in the file.
+    use_case: str
+    sha256: str
+
+    collect: Collect
+    # `validate` is the stage's name; pydantic has an old method of that name.
+    validate_: Validate = Field(alias="validate")
+    prepare: Prepare
+    train: Train
+    network: dict[str, Any]
+
+
+def config_path(use_case: str) -> Path:
+    return Path("configs") / f"{use_case}.yaml"
+
+
+def load_config(use_case: str) -> Config:
+    """Read and check a use case's config.
+
+    Raises ConfigError naming the file, the key, the value and what is allowed.
+    """
+    path = config_path(use_case)
+    try:
+        raw = path.read_bytes()
+        content = yaml.safe_load(raw)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} is missing. Run this in the repository's root, or add the file.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}. Mend the line it names.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold sections (collect, validate, prepare, train, network).")
+    try:
+        return Config.model_validate({**content, "use_case": use_case, "sha256": hashlib.sha256(raw).hexdigest()})
+    except ValidationError as error:
+        raise ConfigError(explain(str(path), error)) from error
+
+
+def explain(where: str, error: ValidationError) -> str:
+    """Every fault of a validation error: the key, the value and what is allowed."""
+    lines = []
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"  {key}: there is no such key; is it a typo?")
+        elif fault["type"] == "missing":
+            lines.append(f"  {key}: is missing")
+        else:
+            lines.append(f"  {key}: {fault['msg']} (found {fault['input']!r})")
+    return f"{where} does not fit:\n" + "\n".join(lines)

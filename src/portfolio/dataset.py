@@ -1,0 +1,50 @@
+"""The prepared splits, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from portfolio.bundle import Array
+from portfolio.errors import DataError
+from portfolio.paths import Paths
+from portfolio.use_case import UseCase
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Split:
+    """`inputs` by name, [rows, width] each; `targets` [rows]; `rows` the whole table, for slices."""
+
+    inputs: dict[str, Array]
+    targets: Array
+    rows: pl.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def load_split(use_case: UseCase, name: str) -> Split:
+    path = Paths(use_case.name).splits / f"{name}.parquet"
+    if not path.exists():
+        raise DataError(f"{path} is missing. Run the stages before this one: dvc repro prepare@{use_case.name}")
+    rows = pl.read_parquet(path)
+    return Split(use_case.features(rows), use_case.targets(rows), rows)
+
+
+def data_sha256(use_case: UseCase) -> str:
+    return (Paths(use_case.name).splits / "sha256").read_text()
+
+
+def sklearn_input(use_case: UseCase, inputs: dict[str, Array]) -> Any:
+    """What scikit-learn is fitted on: one input as it is, several as a data frame with a column each."""
+    if len(inputs) == 1:
+        return next(iter(inputs.values()))
+    import pandas
+
+    frame: pd.DataFrame = pandas.DataFrame({name: array[:, 0] for name, array in inputs.items()})
+    return frame

@@ -1,0 +1,21 @@
+"""The base of a use case's own `network` section."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from portfolio.bundle import Strict
+from portfolio.config import explain
+from portfolio.errors import ConfigError
+
+
+class NetworkParamsBase(Strict):
+    @classmethod
+    def read(cls, params: dict[str, Any]) -> Self:
+        """Raises ConfigError naming the key, the value and what is allowed."""
+        try:
+            return cls.model_validate(params)
+        except ValidationError as error:
+            raise ConfigError(explain("The config's section 'network'", error)) from error

@@ -1,0 +1,44 @@
+"""Where the stages read and write. The same paths stand in dvc.yaml."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    use_case: str
+
+    @property
+    def batches(self) -> Path:
+        return Path("data") / self.use_case / "raw" / "batches"
+
+    @property
+    def clean(self) -> Path:
+        return Path("data") / self.use_case / "clean"
+
+    @property
+    def quarantine(self) -> Path:
+        return Path("data") / self.use_case / "quarantine"
+
+    @property
+    def splits(self) -> Path:
+        return Path("data") / self.use_case / "splits"
+
+    @property
+    def models(self) -> Path:
+        return Path("models") / self.use_case
+
+    @property
+    def best(self) -> Path:
+        return self.models / "best.json"
+
+    def metrics(self, stage: str) -> Path:
+        return Path("metrics") / self.use_case / f"{stage}.json"
+
+    def plot(self, name: str) -> Path:
+        return Path("plots") / self.use_case / f"{name}.csv"
+
+    def candidates(self) -> dict[str, Path]:
+        """Every candidate's bundle by its name, as the stages left them."""
+        folders = [*sorted((self.models / "baselines").iterdir()), self.models / "network"]
+        return {folder.name: folder for folder in folders if (folder / "manifest.json").exists()}

@@ -1,0 +1,180 @@
+"""MLflow's registry: versions of a use case's model, with the aliases `champion` and `challenger`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portfolio.bundle import Bundle, Manifest, read_manifest
+from portfolio.config import Config
+from portfolio.errors import DataError, RegistryError
+from portfolio.gate import Verdict, judge
+from portfolio.paths import Paths
+from portfolio.store import Store
+from portfolio.tracking import MODEL_SHA256_TAG, client, log_candidate
+from portfolio.use_case import UseCase
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+# On a version that became champion: the version whose place it took, which is what a rollback goes back to.
+REPLACED_TAG = "replaced_version"
+VERDICT_TAG = "verdict"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version, as `portfolio models` shows it."""
+
+    number: int
+    aliases: tuple[str, ...]
+    candidate: str
+    model_sha256: str
+    metrics: dict[str, float]
+    verdict: str
+
+
+class Registry:
+    """The registry of one use case."""
+
+    def __init__(self, use_case: UseCase) -> None:
+        self._use_case = use_case
+        self._name = use_case.name
+        self._mlflow = client()
+        self._store = Store.of(use_case.name)
+
+    def register(self, config: Config) -> int:
+        """Log every candidate as a run, and register the best as the challenger. Gives back its version's number.
+
+        The same model is registered once. Raises DataError if nothing has been evaluated.
+        """
+        paths = Paths(self._name)
+        try:
+            best = json.loads(paths.best.read_text())["candidate"]
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{paths.best} is missing: no model has been evaluated. Run: dvc repro evaluate@{self._name}"
+            ) from error
+        for name, folder in paths.candidates().items():
+            run_id = log_candidate(self._mlflow, self._use_case, config, name, folder)
+            if name == best:
+                best_run, best_folder = run_id, folder
+        manifest, _ = read_manifest(best_folder)
+        self._mlflow_model()
+        known = [v for v in self._versions() if v.tags.get(MODEL_SHA256_TAG) == manifest.model_sha256]
+        if known:
+            return int(known[0].version)
+        run = self._mlflow.get_run(best_run)
+        version = self._mlflow.create_model_version(
+            self._name,
+            source=f"{run.info.artifact_uri}/bundle",
+            run_id=best_run,
+            tags={MODEL_SHA256_TAG: manifest.model_sha256, "candidate": best},
+        )
+        self._mlflow.set_registered_model_alias(self._name, CHALLENGER, version.version)
+        return int(version.version)
+
+    def promote(self, number: int, *, force: bool = False) -> Verdict:
+        """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way."""
+        champion = self._champion_number()
+        if champion == number and self._published_number() == number:
+            return Verdict(False, f"version {number} is the champion already")
+        folder = self._bundle_folder(number)
+        if champion == number:
+            verdict = Verdict(True, "it is the champion in the registry, but was not published yet")
+        elif force:
+            verdict = Verdict(True, "by hand")
+        else:
+            old = None if champion is None else Bundle.open(self._bundle_folder(champion))
+            verdict = judge(self._use_case, old, Bundle.open(folder))
+        self._mlflow.set_model_version_tag(self._name, str(number), VERDICT_TAG, verdict.reason)
+        if verdict.promoted:
+            if champion not in (None, number):
+                self._mlflow.set_model_version_tag(self._name, str(number), REPLACED_TAG, str(champion))
+            self._make_champion(number)
+        return verdict
+
+    def rollback(self) -> int:
+        """Publish the champion's predecessor again. Gives back its number. Raises RegistryError if there is none."""
+        champion = self._champion_number()
+        if champion is None:
+            raise RegistryError(
+                f"'{self._name}' has no champion to roll back from. Train one: portfolio run {self._name}"
+            )
+        replaced = self._mlflow.get_model_version(self._name, str(champion)).tags.get(REPLACED_TAG)
+        if replaced is None:
+            raise RegistryError(f"Version {champion} of '{self._name}' is the first champion: there is none before it.")
+        self._make_champion(int(replaced))
+        return int(replaced)
+
+    def versions(self) -> list[Version]:
+        """Every registered version, newest first."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            by_alias = self._mlflow.get_registered_model(self._name).aliases
+        except MlflowException:
+            return []
+        return [
+            Version(
+                number=int(version.version),
+                aliases=tuple(sorted(alias for alias, number in by_alias.items() if number == version.version)),
+                candidate=version.tags.get("candidate", ""),
+                model_sha256=version.tags.get(MODEL_SHA256_TAG, ""),
+                metrics=self._mlflow.get_run(version.run_id).data.metrics,
+                verdict=version.tags.get(VERDICT_TAG, ""),
+            )
+            for version in self._versions()
+        ]
+
+    def _make_champion(self, number: int) -> None:
+        self._mlflow.set_registered_model_alias(self._name, CHAMPION, str(number))
+        folder = self._bundle_folder(number)
+        self._store.publish(folder, self._complete(folder, number))
+
+    def _complete(self, folder: Path, number: int) -> Manifest:
+        """The bundle's manifest, with the registered version in its lineage."""
+        manifest, _ = read_manifest(folder)
+        version = self._mlflow.get_model_version(self._name, str(number))
+        created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
+        lineage = manifest.lineage.model_copy(update={"mlflow_run_id": version.run_id, "model_version": number})
+        return manifest.model_copy(update={"lineage": lineage, "created_at": created})
+
+    def _bundle_folder(self, number: int) -> Path:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            version = self._mlflow.get_model_version(self._name, str(number))
+        except MlflowException as error:
+            known = ", ".join(str(version.number) for version in self.versions()) or "none"
+            raise RegistryError(f"'{self._name}' has no version {number}. There are: {known}.") from error
+        return Path(self._mlflow.download_artifacts(version.run_id, "bundle"))
+
+    def _champion_number(self) -> int | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return int(self._mlflow.get_model_version_by_alias(self._name, CHAMPION).version)
+        except MlflowException:
+            return None
+
+    def _published_number(self) -> int | None:
+        champion = self._store.champion()
+        return None if champion is None else champion.model_version
+
+    def _versions(self) -> list[ModelVersion]:
+        found = self._mlflow.search_model_versions(f"name = '{self._name}'")
+        return sorted(found, key=lambda version: -int(version.version))
+
+    def _mlflow_model(self) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._mlflow.get_registered_model(self._name)
+        except MlflowException:
+            self._mlflow.create_registered_model(self._name)

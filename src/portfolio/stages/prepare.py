@@ -1,0 +1,38 @@
+"""Give every row its split, by a hash of its identity: a row never moves when data grow."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import polars as pl
+
+from portfolio import files
+from portfolio.config import Config
+from portfolio.errors import DataError
+from portfolio.hashing import uniform
+from portfolio.paths import Paths
+from portfolio.use_case import UseCase
+
+SPLITS = ("test", "val", "train")
+
+
+def run(use_case: UseCase, config: Config) -> None:
+    paths = Paths(use_case.name)
+    rows = pl.concat(
+        [pl.read_parquet(path).with_columns(pl.lit(path.stem).alias("batch")) for path in sorted(paths.clean.iterdir())]
+    )
+    shares = uniform(rows.select(use_case.identity), salt="split")
+    test, val = config.prepare.test_fraction, config.prepare.val_fraction
+    splits = np.digitize(shares, [test, test + val])
+    with files.replaced_folder(paths.splits) as folder:
+        for number, name in enumerate(SPLITS):
+            part = rows.filter(pl.Series(splits == number))
+            if part.is_empty():
+                raise DataError(
+                    f"The {name} split of '{use_case.name}' is empty: {len(rows)} rows are too few. Collect more."
+                )
+            part.write_parquet(folder / f"{name}.parquet")
+            print(f"{name}: {len(part):,} rows")
+        digests = "".join(files.sha256(folder / f"{name}.parquet") for name in SPLITS)
+        (folder / "sha256").write_text(hashlib.sha256(digests.encode()).hexdigest())

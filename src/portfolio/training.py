@@ -1,0 +1,193 @@
+"""Training of a network with Lightning: the module, the loader and `fit`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from torch import nn
+from torch.nn import functional
+
+from portfolio.bundle import Array
+from portfolio.config import Train
+
+LAST = "last.ckpt"
+
+
+class Batches:
+    """Whole batches sliced from tensors in memory: no worker processes, no row-by-row collation."""
+
+    def __init__(self, features: torch.Tensor, targets: torch.Tensor, batch_size: int, seed: int | None) -> None:
+        self._features = features
+        self._targets = targets
+        self._batch_size = batch_size
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return -(-len(self._targets) // self._batch_size)
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Pairs of features [batch, width] and targets [batch]; shuffled if there is a seed."""
+        order = None
+        if self._seed is not None:
+            order = torch.randperm(len(self._targets), generator=torch.Generator().manual_seed(self._seed))
+        for start in range(0, len(self._targets), self._batch_size):
+            part = slice(start, start + self._batch_size)
+            rows = part if order is None else order[part]
+            yield self._features[rows], self._targets[rows]
+
+
+class Candidate(pl.LightningModule):
+    """A use case's network with its loss, optimizer and schedule."""
+
+    def __init__(self, network: nn.Module, task: str, train: Train) -> None:
+        super().__init__()
+        self.network = network
+        self._task = task
+        self._train = train
+
+    def _step(self, batch: tuple[torch.Tensor, torch.Tensor], name: str) -> torch.Tensor:
+        features, targets = batch
+        outputs = self.network(features)
+        if self._task == "classification":
+            loss = functional.cross_entropy(outputs, targets)
+        else:
+            loss = functional.mse_loss(outputs[:, 0], targets)
+        self.log(f"{name}_loss", loss, on_step=False, on_epoch=True, batch_size=len(targets))
+        return loss
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
+        self._step(batch, "val")
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout draws the same numbers in an epoch whether or not training was resumed before it.
+        torch.manual_seed(self._train.seed + 1 + self.current_epoch)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=self._train.learning_rate, weight_decay=self._train.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self._train.max_epochs)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
+
+
+class Data(pl.LightningDataModule):
+    """The training and validation tensors. The order of an epoch follows from the seed and the epoch's number."""
+
+    def __init__(self, train: tuple[Array, Array], val: tuple[Array, Array], params: Train) -> None:
+        super().__init__()
+        self._tensors = [tuple(torch.from_numpy(array) for array in split) for split in (train, val)]
+        self._params = params
+
+    def train_dataloader(self) -> Batches:
+        features, targets = self._tensors[0]
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        return Batches(features, targets, self._params.batch_size, self._params.seed + epoch)
+
+    def val_dataloader(self) -> Batches:
+        features, targets = self._tensors[1]
+        return Batches(features, targets, 4096, None)
+
+
+class History(Callback):
+    """The losses by epoch. Part of each checkpoint, so that a resumed run has all of them."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        metrics = trainer.callback_metrics
+        self.rows.append(
+            {
+                "epoch": trainer.current_epoch,
+                "train_loss": float(metrics["train_loss"]),
+                "val_loss": float(metrics["val_loss"]),
+                "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            }
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    network: nn.Module
+    history: list[dict[str, float]]
+    best_epoch: int
+
+
+def run_key(*parts: object) -> str:
+    """Names a training run by all that it depends on, so that only the same run is ever resumed."""
+    return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fit(
+    network: nn.Module, task: str, train: tuple[Array, Array], val: tuple[Array, Array], params: Train, folder: Path
+) -> Fitted:
+    """Train with early stopping, and give back the network of the best epoch.
+
+    Arrays are float32 [rows, width] and targets int64 or float32 [rows]. Every epoch leaves a checkpoint in
+    `folder`; if there is one already, training goes on from it. The folder is removed at the end.
+    """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # An in-memory iterable has no workers to advise on.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
+    pl.seed_everything(params.seed, verbose=False)
+    history = History()
+    best = ModelCheckpoint(folder, filename="best", monitor="val_loss", save_last=True, enable_version_counter=False)
+    trainer = pl.Trainer(
+        accelerator=params.accelerator,
+        devices=1,
+        max_epochs=params.max_epochs,
+        callbacks=[
+            # Before the checkpoint, so that each checkpoint has its own epoch's row.
+            history,
+            EarlyStopping("val_loss", patience=params.patience),
+            best,
+            *([TQDMProgressBar(refresh_rate=20)] if sys.stderr.isatty() else []),
+        ],
+        enable_progress_bar=sys.stderr.isatty(),
+        logger=False,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        reload_dataloaders_every_n_epochs=1,
+        deterministic=True,
+    )
+    last = folder / LAST
+    resume = last if last.exists() else None
+    if resume:
+        print(f"resuming from {resume}")
+    candidate = Candidate(network, task, params)
+    trainer.fit(candidate, datamodule=Data(train, val, params), ckpt_path=resume, weights_only=True)
+    # weights_only: a checkpoint is tensors and plain values, never code.
+    state = torch.load(best.best_model_path, weights_only=True)
+    candidate.load_state_dict(state["state_dict"])
+    shutil.rmtree(folder)
+    return Fitted(candidate.network.cpu().eval(), history.rows, int(state["epoch"]))
+
+
+def outputs(network: nn.Module, features: Array) -> Array:
+    """What the network gives for float32 features [rows, width], in slices to bound the memory."""
+    tensor = torch.from_numpy(features)
+    with torch.inference_mode():
+        return np.concatenate([network(part).numpy() for part in tensor.split(8192)])

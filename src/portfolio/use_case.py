@@ -1,0 +1,103 @@
+"""The contract of a use case, and the one function that finds them.
+
+A use case is a folder `use_cases/<name>/` whose `__init__.py` sets USE_CASE to an instance of a subclass of
+`UseCase`, and a file `configs/<name>.yaml`. Nothing else in the code names one.
+
+You must write: `inputs`, `output`, `identity`, `target`, `metric`, `source`, `schema`, `baselines`, `network`.
+You may write: `preprocessor` (scikit-learn, fitted on train alone, ends up inside the graph), `log_target`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import portfolio.use_cases
+from portfolio.bundle import Array, InputField, Output
+from portfolio.config import Config
+from portfolio.errors import ConfigError
+
+if TYPE_CHECKING:
+    import polars as pl
+    import torch
+    from pandera.polars import DataFrameSchema
+
+    from portfolio.source import Source
+
+
+class UseCase(ABC):
+    """Everything that is special about one use case. Heavy libraries are imported inside the methods."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    inputs: ClassVar[tuple[InputField, ...]]
+    output: ClassVar[Output]
+    identity: ClassVar[tuple[str, ...]]
+    """The columns whose values name a row: its split follows from their hash."""
+    target: ClassVar[str]
+    metric: ClassVar[str]
+    """The metric that decides between candidates."""
+    greater_is_better: ClassVar[bool]
+    log_target: ClassVar[bool] = False
+    """Train on the logarithm of a skewed target; the graph answers in the target's own unit."""
+
+    @abstractmethod
+    def source(self, config: Config) -> Source:
+        """Where raw batches come from."""
+
+    @abstractmethod
+    def schema(self) -> DataFrameSchema:
+        """What a valid raw row looks like."""
+
+    def preprocessor(self) -> Any | None:
+        """An unfitted scikit-learn transformer over a data frame of the inputs, or None for one numeric input."""
+        return None
+
+    @abstractmethod
+    def baselines(self) -> dict[str, Any]:
+        """Unfitted scikit-learn estimators by name, which follow the preprocessor."""
+
+    @abstractmethod
+    def network(self, params: dict[str, Any], width: int) -> torch.nn.Module:
+        """A network from preprocessed float32 [rows, width] to logits [rows, classes] or values [rows, 1].
+
+        Raises ConfigError if `params` (the config's `network` section) does not fit.
+        """
+
+    def features(self, frame: pl.DataFrame) -> dict[str, Array]:
+        """The rows as the tensors a bundle takes: by input, float32 or str of shape [rows, width]."""
+        import numpy as np
+        import polars as pl
+
+        arrays: dict[str, Array] = {}
+        for field in self.inputs:
+            column = frame[field.name]
+            if field.kind == "category":
+                arrays[field.name] = column.fill_null("").to_numpy().astype(object).reshape(-1, 1)
+            elif field.kind == "image":
+                arrays[field.name] = np.ascontiguousarray(column.to_numpy(), dtype=np.float32)
+            else:
+                arrays[field.name] = column.cast(pl.Float32).to_numpy().reshape(-1, 1)
+        return arrays
+
+    def targets(self, frame: pl.DataFrame) -> Array:
+        """Class indices, int64 [rows], or values, float64 [rows]."""
+        import numpy as np
+
+        column = frame[self.target].to_numpy()
+        return column.astype(np.int64 if self.output.task == "classification" else np.float64)
+
+
+def use_case_names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(portfolio.use_cases.__path__) if module.ispkg)
+
+
+def load_use_case(name: str) -> UseCase:
+    """The use case of that name. Raises ConfigError, listing those there are, if there is none."""
+    if name not in use_case_names():
+        raise ConfigError(f"There is no use case '{name}'. There are: {', '.join(use_case_names())}.")
+    found = importlib.import_module(f"portfolio.use_cases.{name}").USE_CASE
+    assert isinstance(found, UseCase)
+    return found

@@ -1,0 +1,42 @@
+"""The network for digits: a small convolutional one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from portfolio.params import NetworkParamsBase
+
+MAX_INK = 16.0
+
+
+class NetworkParams(NetworkParamsBase):
+    channels: tuple[Annotated[int, Field(ge=1, le=1024)], Annotated[int, Field(ge=1, le=1024)]]
+    dropout: float = Field(ge=0, lt=1)
+
+
+class DigitNetwork(nn.Module):
+    """Two convolutions and a linear layer: ink [rows, 64] to logits [rows, 10]."""
+
+    def __init__(self, params: NetworkParams) -> None:
+        super().__init__()
+        first, second = params.channels
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, first, 3, padding=1),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+            nn.Conv2d(first, second, 3, padding=1),
+            nn.BatchNorm2d(second),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Dropout(params.dropout),
+            nn.Linear(second * 16, 10),
+        )
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.layers(features.reshape(-1, 1, 8, 8) / MAX_INK)
+        return logits
