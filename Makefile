@@ -33,16 +33,10 @@ check: setup  ## lint, types and import rules
 test: setup  ## all tests that need no Docker
 	pytest
 
-test-compose: setup  ## build the images, start the stack, predict through it, stop it (needs Docker)
-	pytest tests/compose -m compose
-
-bench: setup  ## measure the speed that the README claims; writes bench/results/*.json
-	python -m bench
-
 lock: setup  ## renew the locked versions
 	bash requirements/lock.sh
 
 clean:  ## delete all local state, models and data
 	rm -rf .state models reports data/*/clean data/*/quarantine data/*/splits
 
-.PHONY: help setup demo run serve models check test test-compose bench lock clean
+.PHONY: help setup demo run serve models check test lock clean

@@ -58,7 +58,8 @@ def register_and_promote(use_case: str) -> tuple[int, Verdict]:
     return number, verdict
 
 
-@flow(name="training", task_runner=ThreadPoolTaskRunner(max_workers=2))
+# mypy can't see the type that a task runner is generic in.
+@flow(name="training", task_runner=ThreadPoolTaskRunner(max_workers=2))  # type: ignore[arg-type]
 def training(use_case: str) -> None:
     """From new data to a published champion. The stages and their order are read from dvc.yaml."""
     from pipelines.versioning import stage_graph
@@ -67,7 +68,7 @@ def training(use_case: str) -> None:
     version(use_case)
     stages: dict[str, PrefectFuture[bool]] = {}
     for address, needs in stage_graph(use_case).items():
-        stages[address] = run_stage.submit(address, wait_for=[stages[need] for need in needs])
+        stages[address] = run_stage.submit(address=address, return_state=False, wait_for=[stages[n] for n in needs])
     ran = [address for address, future in stages.items() if future.result()]
     number, verdict = register_and_promote(use_case)
     create_markdown_artifact(

@@ -2,7 +2,7 @@
 # Renews every lock from pyproject.toml. Torch is kept out (see [tool.uv] there).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export CUSTOM_COMPILE_COMMAND="make lock"
+export UV_CUSTOM_COMPILE_COMMAND="make lock"
 compile() { uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet --upgrade "$@"; }
 compile --all-extras -o requirements/dev.lock
 compile --extra train --extra pipeline --extra serving -o requirements/pipeline.lock

@@ -159,7 +159,8 @@ def serve(
             probe.bind((host, port))
         except OSError as error:
             raise ConfigError(
-                f"Can't listen on {host}:{port} ({error.strerror}). Stop what uses it, or choose another: PORT={port + 1}"
+                f"Can't listen on {host}:{port} ({error.strerror}). Stop what uses it, or choose another: "
+                f"portfolio serve --port {port + 1} (make serve PORT={port + 1})"
             ) from error
     import uvicorn
 
@@ -177,7 +178,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         failure(
-            f"{error.filename or 'A file'}: {error.strerror}. Nothing half-written was left; mend it and run again."
+            f"{error.filename or 'Writing'}: {error.strerror}. Nothing half-written was left; mend it and run again."
         )
         sys.exit(1)
 

@@ -24,7 +24,7 @@ from portfolio.store import state_folder
 from portfolio.terminal import console
 
 USE_CASE = "digits"
-IMAGES = 10
+IMAGES = 6
 READY_TIMEOUT_SECONDS = 60
 INK = " .:-=+*#%@"
 

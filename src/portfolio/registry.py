@@ -126,7 +126,7 @@ class Registry:
                 aliases=tuple(sorted(alias for alias, number in by_alias.items() if number == version.version)),
                 candidate=version.tags.get("candidate", ""),
                 model_sha256=version.tags.get(MODEL_SHA256_TAG, ""),
-                metrics=self._mlflow.get_run(version.run_id).data.metrics,
+                metrics=self._mlflow.get_run(str(version.run_id)).data.metrics,
                 verdict=version.tags.get(VERDICT_TAG, ""),
             )
             for version in self._versions()
@@ -153,7 +153,7 @@ class Registry:
         except MlflowException as error:
             known = ", ".join(str(version.number) for version in self.versions()) or "none"
             raise RegistryError(f"'{self._name}' has no version {number}. There are: {known}.") from error
-        return Path(self._mlflow.download_artifacts(version.run_id, "bundle"))
+        return Path(self._mlflow.download_artifacts(str(version.run_id), "bundle"))
 
     def _champion_number(self) -> int | None:
         from mlflow.exceptions import MlflowException

@@ -126,7 +126,7 @@ def _fetch(address: str, target: Path) -> None:
     @retry(
         retry=retry_if_exception(can_pass),
         stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_exponential_jitter(initial=0.5, max=8),
+        wait=wait_exponential_jitter(multiplier=0.5, max=8),
         reraise=True,
     )
     def fetch() -> None:

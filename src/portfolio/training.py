@@ -190,4 +190,4 @@ def outputs(network: nn.Module, features: Array) -> Array:
     """What the network gives for float32 features [rows, width], in slices to bound the memory."""
     tensor = torch.from_numpy(features)
     with torch.inference_mode():
-        return np.concatenate([network(part).numpy() for part in tensor.split(8192)])
+        return np.concatenate([network(part).numpy() for part in torch.split(tensor, 8192)])

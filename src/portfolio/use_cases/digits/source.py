@@ -36,7 +36,8 @@ def _rows() -> pl.DataFrame:
     from importlib.util import find_spec
 
     spec = find_spec("sklearn")
-    assert spec is not None and spec.submodule_search_locations is not None
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
     path = f"{spec.submodule_search_locations[0]}/datasets/data/digits.csv.gz"
     with gzip.open(path, "rt") as stream:
         table = np.loadtxt(stream, delimiter=",", dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""The server. It knows one thing, a bundle."""

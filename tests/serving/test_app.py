@@ -1,0 +1,95 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from portfolio.store import Store
+from serving.app import create_app
+from tests.conftest import publish, tiny_bundle
+
+GOOD = {"instances": [{"pixels": [4, 3, 2, 1]}]}
+
+
+@pytest.fixture
+def client(store: Store, tmp_path: Path) -> Iterator[TestClient]:
+    publish(store, tmp_path / "one", version=1)
+    with TestClient(create_app()) as client:
+        yield client
+
+
+def post(client: TestClient, body: Any) -> Any:
+    content = body if isinstance(body, (str, bytes)) else json.dumps(body)
+    return client.post("/predict", content=content, headers={"Content-Type": "application/json"})
+
+
+def test_a_prediction_names_its_version_and_request(client: TestClient) -> None:
+    answer = client.post("/predict", json=GOOD, headers={"X-Request-ID": "mine-1"})
+    assert answer.status_code == 200
+    assert answer.json()["predictions"][0]["class"] == "left"
+    assert sum(answer.json()["predictions"][0]["probabilities"].values()) == pytest.approx(1)
+    assert answer.json()["model"]["version"] == 1
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"] == "mine-1"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"instances": [{"pixels": [1, 2, 3]}]}, 422, "instances.0.pixels"),
+        ({"instances": [{"pixels": [1, 2, 3, 4]}, {"pixels": [1, 2]}]}, 422, "instances.1.pixels"),
+        ({"instances": []}, 422, "instances"),
+        ({}, 422, "instances"),
+        ([], 422, "body"),
+        ('{"instances": [{"pixels": [1, 2, 3, NaN]}]}', 422, "instances.0.pixels.3"),
+        ('{"instances": [{"pixels": [1, 2, 3, Infinity]}]}', 422, "instances.0.pixels.3"),
+        ('{"instances": [{"pixels": [1, 2, 3, 1e999]}]}', 422, "instances.0.pixels.3"),
+        ({"instances": [{"pixels": [1, 2, 3, "4"]}]}, 422, "instances.0.pixels.3"),
+        ({"instances": [{"pixels": [1, 2, 3, True]}]}, 422, "instances.0.pixels.3"),
+        ({"instances": [{"pixels": [1, 2, 3, 17]}]}, 422, "instances.0.pixels.3"),
+        ({"instances": [{"pixels": [1, 2, 3, 4], "more": 1}]}, 422, "instances.0.more"),
+        ("{", 422, "body"),
+        (b"\xff\xfe", 422, "body"),
+        ('"\\ud800"', 422, "body"),
+        ("[" * 100_000, 422, "body"),
+        ({"instances": [{"pixels": [1, 2, 3, 4]}] * 1001}, 422, "instances"),
+    ],
+)
+def test_a_bad_request_names_the_field(client: TestClient, body: Any, status: int, field: str) -> None:
+    answer = post(client, body)
+    assert answer.status_code == status
+    assert answer.json()["error"]["details"][0]["field"] == field
+
+
+def test_ten_megabytes_are_too_large(client: TestClient) -> None:
+    assert post(client, b" " * 10_000_000).status_code == 413
+
+
+def test_the_documented_example_works(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    example = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    assert post(client, example).status_code == 200
+
+
+def test_without_a_champion_it_says_what_to_do(store: Store, tmp_path: Path) -> None:
+    with TestClient(create_app()) as client:
+        assert client.get("/healthz").status_code == 200
+        assert post(client, GOOD).status_code == 503
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert "make run" in answer.json()["error"]["message"]
+
+
+def test_a_new_champion_takes_over_and_a_bad_one_does_not(client: TestClient, store: Store, tmp_path: Path) -> None:
+    digest = publish(store, tmp_path / "two", version=2, bias=1.0)
+    client.app.state.champion.refresh()
+    assert post(client, GOOD).json()["model"] == {"use_case": "digits", "version": 2, "digest": digest}
+
+    bad = tiny_bundle(tmp_path / "three", 2.0, 3)
+    digest = store.publish(bad.folder, bad.manifest).digest
+    model = store.bundle_folder(digest) / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    client.app.state.champion.refresh()
+    assert post(client, GOOD).json()["model"]["version"] == 2
+    assert "SHA-256" in client.get("/model").json()["last_refusal"]

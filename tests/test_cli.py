@@ -1,0 +1,51 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def portfolio(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "portfolio", *arguments], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["collect", "digit"], "digits, housing"),
+        (["run", "digit"], "digits, housing"),
+        (["stage", "trian", "digits"], "train"),
+        (["stage", "validate", "digits"], "portfolio collect digits"),
+        (["stage", "train", "digits"], "dvc repro"),
+        (["rollback", "digits"], "portfolio run digits"),
+    ],
+)
+def test_a_mistake_gets_one_message_with_the_remedy(workspace: Path, arguments: list[str], message: str) -> None:
+    result = portfolio(*arguments)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_port_in_use_is_named(workspace: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = portfolio("serve", "digits", "--port", str(port))
+    assert result.returncode == 1
+    assert f"127.0.0.1:{port}" in result.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, portfolio.cli; print([m for m in ('torch', 'mlflow', 'prefect', 'polars') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_server_imports_neither_torch_nor_mlflow() -> None:
+    code = "import sys, serving.app; print([m for m in ('torch', 'mlflow', 'prefect', 'polars') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
