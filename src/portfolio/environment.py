@@ -23,6 +23,8 @@ def local_environment() -> None:
     }
     for key, value in settings.items():
         os.environ.setdefault(key, value)
+    # Prefect makes this folder, but not its parents.
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
     # The stages' commands name `portfolio`: it stands beside the interpreter, also in an inactive environment.
     beside = str(Path(sys.executable).parent)
     if beside not in os.environ.get("PATH", "").split(os.pathsep):

@@ -145,8 +145,11 @@ def _fetch(address: str, target: Path) -> None:
     try:
         fetch()
     except httpx.HTTPError as error:
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, httpx.HTTPStatusError):
+            reason = f"it answered {error.response.status_code}"
         raise SourceError(
-            f"{address} can't be fetched after {ATTEMPTS} attempts ({type(error).__name__}: {error}). Check the "
+            f"{address} can't be fetched in up to {ATTEMPTS} attempts ({reason}). Check the "
             "network, or set PORTFOLIO_MIRROR to a folder or address that holds a copy under HOST/PATH."
         ) from error
 
