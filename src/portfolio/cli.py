@@ -90,24 +90,17 @@ def models(use_case: UseCaseName = "digits") -> None:
     if not versions:
         console.print(f"No version of '{use_case}' yet. Train one: portfolio run {use_case}")
         return
-    metrics = sorted({name for version in versions for name in version.metrics if name.startswith("test/")})
-    table = Table(title=case.title)
-    for heading in (
-        "version",
-        "alias",
-        "candidate",
-        *(name.removeprefix("test/") for name in metrics),
-        "digest",
-        "verdict",
-    ):
-        table.add_column(heading)
+    table = Table(title=case.title, show_lines=True)
+    for heading in ("version", "alias", "candidate", "digest", "test metrics", "verdict"):
+        table.add_column(heading, no_wrap=heading in ("version", "alias", "digest"))
     for version in versions:
+        scores = {name: value for name, value in version.metrics.items() if name.startswith("test/")}
         table.add_row(
             str(version.number),
-            ", ".join(version.aliases),
+            "\n".join(version.aliases),
             version.candidate,
-            *(f"{version.metrics.get(name, float('nan')):,.4g}" for name in metrics),
             version.model_sha256[:12],
+            "\n".join(f"{name.removeprefix('test/')} {value:,.4f}" for name, value in sorted(scores.items())),
             version.verdict,
         )
     console.print(table)
