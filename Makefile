@@ -5,6 +5,8 @@ USE_CASE ?= digits
 HOST ?= 127.0.0.1
 PORT ?= 8000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Compiled modules are kept whatever the shell says: without them every command imports two to three times as long.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,95 +1,129 @@
-"""The training flow: collect, version, run the DVC stages, register, promote, publish."""
+"""The training flow: collect, version, run the DVC stages, register, promote and publish."""
 
 from __future__ import annotations
 
-import time
+import os
+from dataclasses import dataclass
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from pipelines import versioning
 from portfolio import source
 from portfolio.config import load_config
-from portfolio.errors import SourceError
+from portfolio.errors import UnreachableError
 from portfolio.gate import Verdict
+from portfolio.paths import LOGS_VARIABLE, Paths
+from portfolio.registry import Registry
 from portfolio.source import Collected
+from portfolio.terminal import Steps
 from portfolio.use_case import load_use_case
 
+steps = Steps()
 
-@task(retries=2, retry_delay_seconds=5, retry_condition_fn=lambda task, run, state: _is_passing(state))
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of the flow came to. `seconds` are by step; steps may overlap."""
+
+    collected: Collected
+    stages_run: list[str]
+    version: int
+    verdict: Verdict
+    seconds: dict[str, float]
+
+    def markdown(self, use_case: str) -> str:
+        lines = [
+            f"# Training of {use_case}",
+            f"- new batches: {len(self.collected.added)} ({self.collected.rows:,} rows)",
+            f"- stages that ran: {', '.join(self.stages_run) or 'none, nothing has changed'}",
+            f"- version {self.version}: {'promoted and published' if self.verdict.promoted else 'not promoted'}",
+            f"- why: {self.verdict.reason}",
+            "",
+            "| step | seconds |",
+            "| --- | ---: |",
+            *(f"| {name} | {seconds:.1f} |" for name, seconds in self.seconds.items()),
+        ]
+        return "\n".join(lines)
+
+
+async def _is_unreachable(task: object, run: object, state: State[object]) -> bool:
+    return isinstance(await state.aresult(raise_on_failure=False), UnreachableError)
+
+
+@task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
 def collect(use_case: str) -> Collected:
     """Ask the source for batches that are new. Only a source that did not answer is asked again."""
-    case = load_use_case(use_case)
-    done = source.collect(case.source(load_config(use_case)), source.raw_folder(use_case))
-    get_run_logger().info("%d new batches (%d rows), %d were there already", len(done.added), done.rows, done.present)
+    with steps.step("collect") as step:
+        case = load_use_case(use_case)
+        done = source.collect(case.source(load_config(use_case)), Paths(use_case).batches)
+        step.result = str(done)
+    get_run_logger().info(step.result)
     return done
 
 
 @task
 def version(use_case: str) -> None:
     """Put the raw batches under DVC."""
-    from pipelines.versioning import add
-
-    add(source.raw_folder(use_case))
+    with steps.step("version") as step:
+        versioning.add(Paths(use_case).batches)
+        step.result = f"{Paths(use_case).batches}.dvc"
 
 
 @task(task_run_name="{address}")
 def run_stage(address: str) -> bool:
-    """Run one stage of dvc.yaml, unless nothing it depends on has changed."""
-    from pipelines.versioning import reproduce
-
-    started = time.monotonic()
-    ran = reproduce(address)
-    took = f"ran in {time.monotonic() - started:.1f} s" if ran else "nothing has changed"
-    get_run_logger().info("%s: %s", address, took)
+    """Run one stage of dvc.yaml, unless nothing it depends on has changed. What it prints is the task's log."""
+    name, use_case = address.split("@")
+    log = Paths(use_case).log(name)
+    log.unlink(missing_ok=True)
+    with steps.step(name, log) as step:
+        try:
+            ran = versioning.reproduce(address, log)
+        finally:
+            printed = log.read_text(errors="replace").strip() if log.exists() else ""
+            get_run_logger().info(printed or "nothing was run")
+        if printed:
+            step.result = printed.splitlines()[-1]
+        else:
+            step.result = "the same was run before: its outputs come from DVC's cache" if ran else "nothing has changed"
     return ran
 
 
 @task
-def register_and_promote(use_case: str) -> tuple[int, Verdict]:
-    """Register the best candidate; if the gate lets it, make it champion and publish its bundle."""
-    from portfolio.registry import Registry
+def register(use_case: str) -> int:
+    """Log every candidate with MLflow, and register the best one."""
+    with steps.step("register") as step:
+        number = Registry(load_use_case(use_case)).register(load_config(use_case))
+        step.result = f"version {number}"
+    get_run_logger().info(step.result)
+    return number
 
-    registry = Registry(load_use_case(use_case))
-    number = registry.register(load_config(use_case))
-    verdict = registry.promote(number)
-    get_run_logger().info("version %d: %s (%s)", number, "promoted" if verdict.promoted else "refused", verdict.reason)
-    return number, verdict
+
+@task
+def promote(use_case: str, number: int) -> Verdict:
+    """Ask the gate; if it lets the version through, make it champion and publish its bundle."""
+    with steps.step("promote") as step:
+        verdict = Registry(load_use_case(use_case)).promote(number)
+        step.result = f"{'promoted and published' if verdict.promoted else 'not promoted'}: {verdict.reason}"
+    get_run_logger().info(step.result)
+    return verdict
 
 
 # mypy can't see the type that a task runner is generic in.
 @flow(name="training", task_runner=ThreadPoolTaskRunner(max_workers=2))  # type: ignore[arg-type]
-def training(use_case: str) -> None:
+def training(use_case: str) -> Outcome:
     """From new data to a published champion. The stages and their order are read from dvc.yaml."""
-    from pipelines.versioning import stage_graph
-
+    os.environ[LOGS_VARIABLE] = "1"
     collected = collect(use_case)
     version(use_case)
     stages: dict[str, PrefectFuture[bool]] = {}
-    for address, needs in stage_graph(use_case).items():
+    for address, needs in versioning.stage_graph(use_case).items():
         stages[address] = run_stage.submit(address=address, return_state=False, wait_for=[stages[n] for n in needs])
     ran = [address for address, future in stages.items() if future.result()]
-    number, verdict = register_and_promote(use_case)
-    create_markdown_artifact(
-        key=f"training-{use_case}",
-        markdown="\n".join(
-            [
-                f"# Training of {use_case}",
-                f"- new batches: {len(collected.added)} ({collected.rows:,} rows)",
-                f"- stages that ran: {', '.join(ran) or 'none, nothing has changed'}",
-                f"- version {number}: {'promoted and published' if verdict.promoted else 'not promoted'}",
-                f"- why: {verdict.reason}",
-            ]
-        ),
-    )
-
-
-def _is_passing(state: object) -> bool:
-    try:
-        state.result()  # type: ignore[attr-defined]
-    except SourceError:
-        return True
-    except Exception:
-        return False
-    return False
+    number = register(use_case)
+    outcome = Outcome(collected, ran, number, promote(use_case, number), dict(steps.seconds))
+    create_markdown_artifact(key=f"training-{use_case}", markdown=outcome.markdown(use_case))
+    return outcome

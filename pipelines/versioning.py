@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from pathlib import Path
-
-os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.repo import Repo
 
 from portfolio.errors import PortfolioError
+
+# What DVC says of each step, and its advice to add dvc.lock to git, is for its own command line.
+logging.getLogger("dvc").setLevel(logging.ERROR)
 
 
 def stage_graph(use_case: str) -> dict[str, list[str]]:
@@ -28,20 +29,21 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     }
 
 
-def reproduce(address: str) -> bool:
+def reproduce(address: str, log: Path) -> bool:
     """Run one stage, unless its inputs are as they were. Says whether it ran.
 
-    Raises PortfolioError if the stage fails; the stage itself has printed why.
+    Raises PortfolioError with the last line of the stage's log if the stage fails.
     """
     try:
-        return bool(Repo().reproduce(targets=[address], single_item=True))
+        # Stages beside each other hold DVC's lock in turn, only while no stage's command runs.
+        return bool(Repo(_wait_for_lock=True).reproduce(targets=[address], single_item=True))
     except ReproductionError as error:
-        cause = error.__cause__ or error
-        raise PortfolioError(f"Stage {address} failed ({cause}). What it printed above says why.") from error
+        said = log.read_text(errors="replace").strip() if log.exists() else str(error.__cause__ or error)
+        raise PortfolioError(f"Stage {address} failed. {said.splitlines()[-1]}\nIts whole log: {log}") from error
     except DvcException as error:
         raise PortfolioError(f"DVC can't run {address}: {error}") from error
 
 
 def add(folder: Path) -> None:
     """Version a folder: its content goes to DVC's cache, and `<folder>.dvc` beside it names it."""
-    Repo().add(str(folder))
+    Repo(_wait_for_lock=True).add(str(folder))

@@ -10,17 +10,18 @@ import pytest
 
 from portfolio.config import load_config
 from portfolio.errors import SourceError
-from portfolio.source import Source, collect, download, raw_folder
+from portfolio.paths import Paths
+from portfolio.source import Source, collect, download
 from portfolio.use_case import load_use_case
 
 
 def test_collecting_twice_adds_nothing(workspace: Path) -> None:
     source = load_use_case("digits").source(load_config("digits"))
-    first = collect(source, raw_folder("digits"))
-    before = {path: path.stat().st_mtime_ns for path in raw_folder("digits").iterdir()}
-    second = collect(source, raw_folder("digits"))
+    first = collect(source, Paths("digits").batches)
+    before = {path: path.stat().st_mtime_ns for path in Paths("digits").batches.iterdir()}
+    second = collect(source, Paths("digits").batches)
     assert (len(first.added), second.added, second.present) == (24, [], 24)
-    assert before == {path: path.stat().st_mtime_ns for path in raw_folder("digits").iterdir()}
+    assert before == {path: path.stat().st_mtime_ns for path in Paths("digits").batches.iterdir()}
 
 
 def test_a_broken_off_collect_is_completed(workspace: Path) -> None:
@@ -33,7 +34,7 @@ def test_a_broken_off_collect_is_completed(workspace: Path) -> None:
 
         mended = False
 
-    source, folder = Breaking(), raw_folder("digits")
+    source, folder = Breaking(), Paths("digits").batches
     collect(source, folder)
     (folder / ".2026-01-06.parquet.x.partial").write_text("cut off")
     source.mended = True
@@ -44,7 +45,7 @@ def test_a_broken_off_collect_is_completed(workspace: Path) -> None:
 def test_two_collects_at_once_do_no_harm(workspace: Path) -> None:
     source = load_use_case("digits").source(load_config("digits"))
     results = []
-    threads = [threading.Thread(target=lambda: results.append(collect(source, raw_folder("digits")))) for _ in "ab"]
+    threads = [threading.Thread(target=lambda: results.append(collect(source, Paths("digits").batches))) for _ in "ab"]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from portfolio import files
 from portfolio.errors import BundleError
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 MODEL_NAME = "model.onnx"
 MANIFEST_NAME = "manifest.json"
@@ -131,6 +133,8 @@ class Bundle:
                 f"Bundle {folder} is refused: {MODEL_NAME} has SHA-256 {found[:12]}…, but its manifest says "
                 f"{manifest.model_sha256[:12]}…. The file was changed or damaged; publish the bundle again."
             )
+        import onnxruntime as ort
+
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -28,11 +29,11 @@ def collect(use_case: UseCaseName = "digits") -> None:
     """Fetch the batches that are new, as data/USE_CASE/raw/batches/DATE.parquet."""
     from portfolio import source
     from portfolio.config import load_config
+    from portfolio.paths import Paths
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
-    done = source.collect(case.source(load_config(use_case)), source.raw_folder(use_case))
-    print(f"{len(done.added)} new batches ({done.rows:,} rows), {done.present} were there already")
+    print(source.collect(case.source(load_config(use_case)), Paths(use_case).batches))
 
 
 @app.command()
@@ -44,28 +45,48 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
     import portfolio.stages
     from portfolio.config import load_config
     from portfolio.errors import ConfigError
+    from portfolio.paths import LOGS_VARIABLE, Paths
     from portfolio.use_case import load_use_case
 
     names = sorted(module.name for module in pkgutil.iter_modules(portfolio.stages.__path__))
     if name not in names:
         raise ConfigError(f"There is no stage '{name}'. There are: {', '.join(names)}.")
     case = load_use_case(use_case)
+    if LOGS_VARIABLE in os.environ:
+        log = Paths(use_case).log(name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as stream:
+            # The descriptors, not sys.stdout: libraries in C write there too.
+            os.dup2(stream.fileno(), 1)
+            os.dup2(stream.fileno(), 2)
     importlib.import_module(f"portfolio.stages.{name}").run(case, load_config(use_case))
 
 
 @app.command()
 def run(use_case: UseCaseName = "digits") -> None:
     """Run the training flow: collect, version, the DVC stages, register, promote, publish."""
+    from pipelines.server import PrefectServer
     from portfolio.config import load_config
+    from portfolio.environment import local_environment, state_folder
+    from portfolio.terminal import Steps, console
     from portfolio.use_case import load_use_case
 
-    load_config(load_use_case(use_case).name)
-    from portfolio.environment import local_environment
-
+    case = load_use_case(use_case)
+    load_config(use_case)
     local_environment()
-    from pipelines.training import training
+    server = PrefectServer(state_folder() / "logs" / "prefect.log")
+    server.start()
+    with Steps().step("prefect") as step:
+        # While the server starts: what the flow imports, and MLflow's database.
+        from pipelines.training import training
+        from portfolio.registry import Registry
 
-    training(use_case)
+        Registry(case)
+        server.wait()
+        step.result = f"its API answers at {os.environ['PREFECT_API_URL']}"
+    outcome = training(use_case)
+    result = "promoted and published" if outcome.verdict.promoted else "not promoted"
+    console.print(f"Version {outcome.version}: {result} ({outcome.verdict.reason}).")
 
 
 @app.command()
@@ -139,7 +160,6 @@ def serve(
     port: Annotated[int, typer.Option(help="port to listen on", min=1, max=65535)] = 8000,
 ) -> None:
     """Serve the champion, and swap in a new one when it is published. Stop with Ctrl-C."""
-    import os
     import socket
 
     from portfolio.errors import ConfigError
@@ -162,18 +182,17 @@ def serve(
 
 def main() -> None:
     """Run the command line; a user's mistake ends as one message and exit code 1."""
-    from portfolio.terminal import failure
-
     try:
         app()
+        return
     except PortfolioError as error:
-        failure(str(error))
-        sys.exit(1)
+        message = str(error)
     except OSError as error:
-        failure(
-            f"{error.filename or 'Writing'}: {error.strerror}. Nothing half-written was left; mend it and run again."
-        )
-        sys.exit(1)
+        message = f"{error.filename or 'Writing'}: {error.strerror}. Nothing half-written was left; mend it, run again."
+    from portfolio.terminal import failure
+
+    failure(message)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,8 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from portfolio.environment import local_environment
+from portfolio.environment import local_environment, state_folder
 from portfolio.errors import PortfolioError
-from portfolio.store import state_folder
 from portfolio.terminal import console
 
 USE_CASE = "digits"

@@ -1,4 +1,4 @@
-"""The environment of the tools that run beside us: everything local under the state folder, no telemetry."""
+"""Where everything local lives, and the environment of the tools that run beside us, without telemetry."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from portfolio.store import state_folder
+
+def state_folder() -> Path:
+    """`.state` here, or what PORTFOLIO_STATE names."""
+    return Path(os.environ.get("PORTFOLIO_STATE", ".state")).absolute()
 
 
 def local_environment() -> None:
@@ -15,10 +18,12 @@ def local_environment() -> None:
         "DO_NOT_TRACK": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
         "DVC_NO_ANALYTICS": "1",
         "PREFECT_HOME": str(state_folder() / "prefect"),
-        # The first start of Prefect's server takes longer than the default of 20 s on a small machine.
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        # The flow shows its steps itself; Prefect's own lines, with their tracebacks, are in its API and pages.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PORTFOLIO_STATE": str(state_folder()),
     }
     for key, value in settings.items():

@@ -3,7 +3,8 @@
 PortfolioError
 ├── ConfigError      a config file, a parameter or a use case's name
 ├── DataError        collected data that are missing, damaged or not as they should be
-├── SourceError      a source that can't be reached or gave other bytes than were pinned
+├── SourceError      a source that gave other bytes than were pinned, or can't be read
+│   └── UnreachableError   it did not answer; it may later
 ├── BundleError      a bundle that is refused
 └── RegistryError    a model version, an alias or a champion that isn't there
 """
@@ -22,6 +23,10 @@ class DataError(PortfolioError):
 
 
 class SourceError(PortfolioError):
+    pass
+
+
+class UnreachableError(SourceError):
     pass
 
 

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from portfolio.environment import state_folder
+
+# Set by whoever shows the stages' output itself: each then writes to its log, and not to the terminal.
+LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -37,6 +42,9 @@ class Paths:
 
     def plot(self, name: str) -> Path:
         return Path("plots") / self.use_case / f"{name}.csv"
+
+    def log(self, stage: str) -> Path:
+        return state_folder() / "logs" / self.use_case / f"{stage}.log"
 
     def candidates(self) -> dict[str, Path]:
         """Every candidate's bundle by its name, as the stages left them."""

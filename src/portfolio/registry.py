@@ -83,7 +83,7 @@ class Registry:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way."""
         champion = self._champion_number()
         if champion == number and self._published_number() == number:
-            return Verdict(False, f"version {number} is the champion already")
+            return Verdict(False, "it is the champion already")
         folder = self._bundle_folder(number)
         if champion == number:
             verdict = Verdict(True, "it is the champion in the registry, but was not published yet")

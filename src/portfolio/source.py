@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from portfolio import files
 from portfolio.config import Collect
-from portfolio.errors import SourceError
+from portfolio.errors import SourceError, UnreachableError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,9 +54,8 @@ class Collected:
     present: int
     rows: int
 
-
-def raw_folder(use_case: str) -> Path:
-    return Path("data") / use_case / "raw" / "batches"
+    def __str__(self) -> str:
+        return f"{len(self.added)} new batches ({self.rows:,} rows), {self.present} were there already"
 
 
 def collect(source: Source, folder: Path) -> Collected:
@@ -148,7 +147,8 @@ def _fetch(address: str, target: Path) -> None:
         reason = f"{type(error).__name__}: {error}"
         if isinstance(error, httpx.HTTPStatusError):
             reason = f"it answered {error.response.status_code}"
-        raise SourceError(
+        kind = UnreachableError if can_pass(error) else SourceError
+        raise kind(
             f"{address} can't be fetched in up to {ATTEMPTS} attempts ({reason}). Check the "
             "network, or set PORTFOLIO_MIRROR to a folder or address that holds a copy under HOST/PATH."
         ) from error

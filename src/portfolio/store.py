@@ -16,14 +16,10 @@ from pydantic import ValidationError
 
 from portfolio import files
 from portfolio.bundle import Bundle, Digest, Manifest, Strict, copy_bundle
+from portfolio.environment import state_folder
 from portfolio.errors import RegistryError
 
 CHAMPION_NAME = "champion.json"
-
-
-def state_folder() -> Path:
-    """Where everything local lives: `.state` here, or what PORTFOLIO_STATE names."""
-    return Path(os.environ.get("PORTFOLIO_STATE", ".state")).absolute()
 
 
 class Champion(Strict):

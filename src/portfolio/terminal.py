@@ -1,10 +1,87 @@
 """What the terminal shows."""
 
-from rich.console import Console
+from __future__ import annotations
 
-console = Console()
-errors = Console(stderr=True)
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
 
 
 def failure(message: str) -> None:
-    errors.print(f"[bold red]Error:[/] {message}", highlight=False, soft_wrap=True)
+    errors.print("[bold red]Error:[/]", end=" ")
+    errors.print(message, markup=False, soft_wrap=True)
+
+
+@dataclass
+class Step:
+    """One step. Set `result` to what it came to; `log` is a file whose last line says how far it is."""
+
+    name: str
+    log: Path | None = None
+    result: str = ""
+    started: float = field(default_factory=time.monotonic)
+    spinner: Spinner = field(default_factory=lambda: Spinner("dots", style="cyan"))
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def __rich__(self) -> RenderableType:
+        text = Text.assemble((f"{self.name:<12}", "bold"), f"{self.seconds:6.1f} s  ", (self._last_line(), "dim"))
+        text.no_wrap, text.overflow = True, "ellipsis"
+        self.spinner.update(text=text)
+        return self.spinner
+
+    def _last_line(self) -> str:
+        try:
+            lines = (self.log.read_text(errors="replace") if self.log else "").strip().splitlines()
+        except FileNotFoundError:
+            return ""
+        return lines[-1] if lines else ""
+
+
+class Steps:
+    """The steps of a run, which may overlap: a live line for each that is running, a lasting one when it is done.
+
+    Where the output is no terminal, there are only the lasting lines.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._running: list[Step] = []
+        self._lock = threading.Lock()
+        self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._render)
+
+    def _render(self) -> RenderableType:
+        return Group(*self._running)
+
+    @contextmanager
+    def step(self, name: str, log: Path | None = None) -> Iterator[Step]:
+        step = Step(name, log)
+        with self._lock:
+            self._running.append(step)
+            if len(self._running) == 1:
+                self._live.start()
+        mark = "[red]✗[/]"
+        try:
+            yield step
+            mark = "[green]✓[/]"
+        finally:
+            self.seconds[name] = step.seconds
+            with self._lock:
+                self._running.remove(step)
+                if not self._running:
+                    self._live.stop()
+            line = Text.from_markup(f"{mark} [bold]{name:<12}[/]{step.seconds:6.1f} s  ")
+            console.print(line.append(step.result), soft_wrap=True)

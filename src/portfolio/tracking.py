@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from portfolio.bundle import read_manifest
 from portfolio.config import Config
+from portfolio.environment import local_environment, state_folder
 from portfolio.paths import Paths
-from portfolio.store import state_folder
 from portfolio.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ MODEL_SHA256_TAG = "model_sha256"
 
 def client() -> MlflowClient:
     """A client of the server that MLFLOW_TRACKING_URI names, or of a database file under the state folder."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
+    local_environment()
     from mlflow.tracking import MlflowClient
 
     uri = os.environ.get("MLFLOW_TRACKING_URI")

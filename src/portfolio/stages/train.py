@@ -13,9 +13,9 @@ from portfolio import files
 from portfolio.bundle import Array
 from portfolio.config import Config
 from portfolio.dataset import Split, data_sha256, load_split, sklearn_input
+from portfolio.environment import state_folder
 from portfolio.export import network_graph, write_candidate
 from portfolio.paths import Paths
-from portfolio.store import state_folder
 from portfolio.training import fit, outputs, run_key
 from portfolio.use_case import UseCase
 

@@ -1,0 +1,101 @@
+"""Prefect's server for the time of one run. It starts in a process of its own, beside other work.
+
+Run as a module, this is that process: `python -m pipelines.server PORT`. It ends when its standard input does, so it
+never outlives the run that started it, however that run ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from socket import socket
+
+from portfolio.errors import PortfolioError
+
+START_TIMEOUT_SECONDS = 180
+
+
+class PrefectServer:
+    """Prefect's API: the one that PREFECT_API_URL names, or else a server of our own on a free loopback port.
+
+    Start it before Prefect is imported: it is stopped when Python ends, after Prefect has sent its last logs there.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self.seconds_to_ready = 0.0
+        self._log = log
+        self._started = time.monotonic()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        if "PREFECT_API_URL" in os.environ:
+            return
+        with socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.server", str(port)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C is for the run.
+                start_new_session=True,
+            )
+        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+        atexit.register(self._stop)
+
+    def wait(self) -> None:
+        """Return when it answers. Raises PortfolioError if it does not in time."""
+        if self._process is None:
+            return
+        while True:
+            try:
+                with urllib.request.urlopen(f"{os.environ['PREFECT_API_URL']}/health", timeout=5):
+                    self.seconds_to_ready = time.monotonic() - self._started
+                    return
+            except OSError as error:
+                ended = self._process.poll() is not None
+                if ended or time.monotonic() - self._started > START_TIMEOUT_SECONDS:
+                    raise PortfolioError(
+                        f"Prefect's server {'ended' if ended else 'did not answer'} while starting; {self._log} says "
+                        "why. Run again, or name a running server: export PREFECT_API_URL=http://HOST:4200/api"
+                    ) from error
+                time.sleep(0.1)
+
+    def _stop(self) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _serve(port: str) -> None:
+    sys.argv = ["prefect", "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", port]
+    os.environ.pop("PREFECT_API_URL", None)
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    from prefect.cli import app
+
+    app()
+
+
+def _end_with_stdin() -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])
