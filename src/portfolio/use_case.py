@@ -3,7 +3,7 @@
 A use case is a folder `use_cases/<name>/` whose `__init__.py` sets USE_CASE to an instance of a subclass of
 `UseCase`, and a file `configs/<name>.yaml`. Nothing else in the code names one.
 
-You must write: `inputs`, `output`, `identity`, `target`, `metric`, `source`, `schema`, `baselines`, `network`.
+You must write: `inputs`, `output`, `key`, `identity`, `target`, `metric`, `source`, `schema`, `baselines`, `network`.
 You may write: `preprocessor` (scikit-learn, fitted on train alone, ends up inside the graph), `log_target`.
 """
 
@@ -34,8 +34,10 @@ class UseCase(ABC):
     title: ClassVar[str]
     inputs: ClassVar[tuple[InputField, ...]]
     output: ClassVar[Output]
+    key: ClassVar[str]
+    """The column that names a row: no two rows share a value."""
     identity: ClassVar[tuple[str, ...]]
-    """The columns whose values name a row: its split follows from their hash."""
+    """The columns from whose values a row's split follows: its key, or what rows that belong together share."""
     target: ClassVar[str]
     metric: ClassVar[str]
     """The metric that decides between candidates."""

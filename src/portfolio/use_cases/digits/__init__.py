@@ -51,6 +51,7 @@ class Digits(UseCase):
         ),
     )
     output = Output(task="classification", name="digit", classes=tuple("0123456789"))
+    key = "form_id"
     identity = ("form_id",)
     target = "digit"
     metric = "accuracy"

@@ -60,6 +60,7 @@ class Housing(UseCase):
         ),
     )
     output = Output(task="regression", name="median house value", unit="USD")
+    key = "district_id"
     # The place, not the row: districts at the same spot share one split, so none is tested on its neighbour's answer.
     identity = ("longitude", "latitude")
     target = "median_house_value"
