@@ -40,8 +40,9 @@ class Paths:
     def metrics(self, stage: str) -> Path:
         return Path("metrics") / self.use_case / f"{stage}.json"
 
-    def plot(self, name: str) -> Path:
-        return Path("plots") / self.use_case / f"{name}.csv"
+    @property
+    def plots(self) -> Path:
+        return Path("plots") / self.use_case
 
     def log(self, stage: str) -> Path:
         return state_folder() / "logs" / self.use_case / f"{stage}.log"

@@ -65,14 +65,16 @@ def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name:
     if name == "network":
         parameters |= {f"train.{key}": value for key, value in config.train.model_dump().items()}
         parameters |= {f"network.{key}": value for key, value in config.network.items()}
-        with paths.plot("training").open() as stream:
+        with (paths.plots / "training.csv").open() as stream:
             for row in csv.DictReader(stream):
                 epoch = int(float(row["epoch"]))
                 metrics += [
                     Metric(key.replace("_", "/", 1), float(row[key]), timestamp, epoch)
                     for key in ("train_loss", "val_loss")
                 ]
-        mlflow.log_artifact(run_id, str(paths.plot("training")), "plots")
+        for plot in ("training.csv", "training.png"):
+            mlflow.log_artifact(run_id, str(paths.plots / plot), "plots")
+    mlflow.log_artifact(run_id, str(paths.plots / "predictions" / f"{name}.png"), "plots")
     mlflow.log_batch(
         run_id,
         metrics=metrics,

@@ -114,12 +114,15 @@ class History(Callback):
         metrics = trainer.callback_metrics
         self.rows.append(
             {
-                "epoch": trainer.current_epoch,
+                "epoch": trainer.current_epoch + 1,
                 "train_loss": float(metrics["train_loss"]),
                 "val_loss": float(metrics["val_loss"]),
                 "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             }
         )
+        if not sys.stderr.isatty():
+            losses = "training loss {train_loss:.4f}, validation loss {val_loss:.4f}".format(**self.rows[-1])
+            print(f"epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}: {losses}", flush=True)
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -132,6 +135,7 @@ class History(Callback):
 class Fitted:
     network: nn.Module
     history: list[dict[str, float]]
+    """The losses by epoch. The first epoch is 1."""
     best_epoch: int
 
 
@@ -151,6 +155,8 @@ def fit(
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # An in-memory iterable has no workers to advise on.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Between Lightning and torch.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
     pl.seed_everything(params.seed, verbose=False)
     history = History()
@@ -183,7 +189,7 @@ def fit(
     state = torch.load(best.best_model_path, weights_only=True)
     candidate.load_state_dict(state["state_dict"])
     shutil.rmtree(folder)
-    return Fitted(candidate.network.cpu().eval(), history.rows, int(state["epoch"]))
+    return Fitted(candidate.network.cpu().eval(), history.rows, int(state["epoch"]) + 1)
 
 
 def outputs(network: nn.Module, features: Array) -> Array:

@@ -25,6 +25,7 @@ def run(use_case: UseCase, config: Config) -> None:
     shares = uniform(rows.select(use_case.identity), salt="split")
     test, val = config.prepare.test_fraction, config.prepare.val_fraction
     splits = np.digitize(shares, [test, test + val])
+    counts: list[str] = []
     with files.replaced_folder(paths.splits) as folder:
         for number, name in enumerate(SPLITS):
             part = rows.filter(pl.Series(splits == number))
@@ -33,6 +34,7 @@ def run(use_case: UseCase, config: Config) -> None:
                     f"The {name} split of '{use_case.name}' is empty: {len(rows)} rows are too few. Collect more."
                 )
             part.write_parquet(folder / f"{name}.parquet")
-            print(f"{name}: {len(part):,} rows")
+            counts.append(f"{name} {len(part):,}")
         digests = "".join(files.sha256(folder / f"{name}.parquet") for name in SPLITS)
         (folder / "sha256").write_text(hashlib.sha256(digests.encode()).hexdigest())
+    print(f"rows: {', '.join(reversed(counts))}")

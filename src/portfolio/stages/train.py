@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from torch import nn
 
-from portfolio import files
+from portfolio import files, plots
 from portfolio.bundle import Array
 from portfolio.config import Config
 from portfolio.dataset import Split, data_sha256, load_split, sklearn_input
@@ -48,9 +48,10 @@ def run(use_case: UseCase, config: Config) -> None:
     whole = nn.Sequential(fitted.network, scale.head()).eval()
     graph = network_graph(use_case, preprocessor, whole, width)
     write_candidate(paths.models / "network", use_case, config, graph, train, outputs(whole, train_features))
-    with files.replaced(paths.plot("training")) as partial:
+    with files.replaced(paths.plots / "training.csv") as partial:
         pl.DataFrame(fitted.history).write_csv(partial)
-    best = fitted.history[fitted.best_epoch]
+    plots.training(paths.plots / "training.png", fitted.history, fitted.best_epoch)
+    best = fitted.history[fitted.best_epoch - 1]
     metrics = {
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
@@ -59,6 +60,8 @@ def run(use_case: UseCase, config: Config) -> None:
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }
     files.write_text(paths.metrics("train"), json.dumps(metrics, indent=1) + "\n")
+    epochs = f"epoch {fitted.best_epoch} of {len(fitted.history)}"
+    print(f"{metrics['parameters']:,} parameters; {epochs} is kept, with a validation loss of {best['val_loss']:.4f}")
 
 
 class TargetScale:
