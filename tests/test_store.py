@@ -49,9 +49,7 @@ def test_a_damaged_bundle_is_not_published(store: Store, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", [MODEL_NAME, MANIFEST_NAME])
-def test_publishing_again_mends_a_bundle_that_was_damaged_in_the_store(
-    store: Store, tmp_path: Path, name: str
-) -> None:
+def test_publishing_again_mends_a_bundle_that_was_damaged_in_the_store(store: Store, tmp_path: Path, name: str) -> None:
     """What a refused bundle's message advises."""
     digest = publish(store, tmp_path / "one", version=1)
     (store.bundle_folder(digest) / name).write_bytes(b"damaged")
