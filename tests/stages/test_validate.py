@@ -1,0 +1,109 @@
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from portfolio.errors import DataError
+from portfolio.paths import Paths
+from tests.conftest import collect, edit_config, run_stage
+
+PATHS = Paths("digits")
+
+
+@pytest.fixture
+def batches(workspace: Path) -> list[Path]:
+    """Three collected days of some 60 forms each."""
+    edit_config("digits", collect={"until": "2026-01-07"})
+    collect("digits")
+    return sorted(PATHS.batches.glob("*.parquet"))
+
+
+def folder(path: Path) -> dict[str, pl.DataFrame]:
+    return {file.stem: pl.read_parquet(file) for file in sorted(path.glob("*.parquet"))}
+
+
+def test_good_batches_pass_as_they_are(batches: list[Path]) -> None:
+    run_stage("validate", "digits")
+    assert {name: len(frame) for name, frame in folder(PATHS.clean).items()} == {
+        path.stem: len(pl.read_parquet(path)) for path in batches
+    }
+    assert folder(PATHS.quarantine) == {}
+    counts = json.loads(PATHS.metrics("validate").read_text())
+    assert (counts["batches"], counts["bad_rows"]) == (3, 0)
+
+
+def test_a_bad_row_goes_to_quarantine_with_its_reason(batches: list[Path]) -> None:
+    raw = pl.read_parquet(batches[0])
+    bad = raw.with_columns(
+        digit=pl.when(pl.int_range(pl.len()) == 5).then(pl.lit(11, pl.Int8)).otherwise("digit"),
+        form_id=pl.when(pl.int_range(pl.len()) == 9).then(pl.lit("?")).otherwise("form_id"),
+    )
+    bad.write_parquet(batches[0])
+    run_stage("validate", "digits")
+    good, quarantined = folder(PATHS.clean)[batches[0].stem], folder(PATHS.quarantine)[batches[0].stem]
+    assert len(good) == len(raw) - 2
+    assert quarantined["form_id"].to_list() == [bad["form_id"][5], "?"]
+    assert "digit" in quarantined["reason"][0]
+    assert "11" in quarantined["reason"][0]
+    assert "form_id" in quarantined["reason"][1]
+    assert json.loads(PATHS.metrics("validate").read_text())["bad_rows"] == 2
+    assert pl.read_parquet(batches[0]).equals(bad), "raw data were changed"
+
+
+def test_a_batch_with_too_many_bad_rows_goes_whole(batches: list[Path]) -> None:
+    raw = pl.read_parquet(batches[1])
+    few = int(len(raw) * 0.05) + 1
+    raw.with_columns(
+        digit=pl.when(pl.int_range(pl.len()) < few).then(pl.lit(11, pl.Int8)).otherwise("digit")
+    ).write_parquet(batches[1])
+    run_stage("validate", "digits")
+    assert set(folder(PATHS.clean)) == {batches[0].stem, batches[2].stem}
+    assert len(folder(PATHS.quarantine)[batches[1].stem]) == len(raw)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (lambda frame: frame.drop("digit"), "digit"),
+        (lambda frame: frame.with_columns(pl.col("digit").cast(pl.String)), "digit"),
+        (lambda frame: frame.with_columns(surprise=1), "surprise"),
+        (lambda frame: frame[:19], "19 rows, fewer than 20"),
+        (lambda frame: frame.filter(pl.col("digit") != 3), "class 3"),
+        (lambda frame: pl.concat([frame, frame]), "form_id"),
+    ],
+    ids=["a column is missing", "a column has another type", "a column too many", "small", "no class 3", "twice"],
+)
+def test_a_batch_that_is_wrong_as_a_whole_goes_whole(batches: list[Path], broken: object, reason: str) -> None:
+    frame = broken(pl.read_parquet(batches[0]))  # type: ignore[operator]
+    frame.write_parquet(batches[0])
+    run_stage("validate", "digits")
+    assert set(folder(PATHS.clean)) == {batches[1].stem, batches[2].stem}
+    quarantined = folder(PATHS.quarantine)[batches[0].stem]
+    assert len(quarantined) == len(frame)
+    assert reason in quarantined["reason"][0]
+
+
+@pytest.mark.parametrize("size", [0, 10, 0.5, -1], ids=["empty", "ten bytes", "half", "all but one byte"])
+def test_a_file_that_is_cut_off_is_named_and_the_clean_data_stay(batches: list[Path], size: float) -> None:
+    run_stage("validate", "digits")
+    before = {path: path.read_bytes() for path in PATHS.clean.iterdir()}
+    raw = batches[1].read_bytes()
+    batches[1].write_bytes(raw[: int(size * len(raw)) if 0 < size < 1 else int(size)])
+    with pytest.raises(DataError, match=rf"{batches[1].name}.*(?s:.*)collect again"):
+        run_stage("validate", "digits")
+    assert {path: path.read_bytes() for path in PATHS.clean.iterdir()} == before
+    batches[1].unlink()
+    assert collect("digits").added == [batches[1].stem]
+    run_stage("validate", "digits")
+    assert {path: path.read_bytes() for path in PATHS.clean.iterdir()} == before
+
+
+def test_when_every_batch_is_bad_the_clean_data_stay(batches: list[Path]) -> None:
+    run_stage("validate", "digits")
+    before = folder(PATHS.clean)
+    for path in batches:
+        pl.read_parquet(path).drop("digit").write_parquet(path)
+    with pytest.raises(DataError, match="digit"):
+        run_stage("validate", "digits")
+    assert list(folder(PATHS.clean)) == list(before)
