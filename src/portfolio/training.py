@@ -154,7 +154,9 @@ def fit(
     warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
     pl.seed_everything(params.seed, verbose=False)
     history = History()
-    best = ModelCheckpoint(folder, filename=BEST.removesuffix(".ckpt"), monitor="val_loss", save_last=True, enable_version_counter=False)
+    best = ModelCheckpoint(
+        folder, filename=BEST.removesuffix(".ckpt"), monitor="val_loss", save_last=True, enable_version_counter=False
+    )
     trainer = pl.Trainer(
         accelerator=params.accelerator,
         devices=1,
