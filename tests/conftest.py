@@ -22,6 +22,7 @@ import portfolio.use_cases
 from portfolio import source
 from portfolio.bundle import Bundle, InputField, Lineage, Manifest, Output, Reference, write_bundle
 from portfolio.config import config_path, load_config
+from portfolio.paths import Paths
 from portfolio.store import Store
 from portfolio.use_case import load_use_case
 from tests.samples import SAMPLES
@@ -164,7 +165,7 @@ def run_stage(name: str, use_case: str) -> None:
 
 
 def collect(use_case: str) -> source.Collected:
-    return source.collect(load_use_case(use_case).source(load_config(use_case)), source.raw_folder(use_case))
+    return source.collect(load_use_case(use_case).source(load_config(use_case)), Paths(use_case).batches)
 
 
 @pytest.fixture(scope="session")
