@@ -1,18 +1,31 @@
-"""Small real bundles, and a workspace with the real configs and dvc.yaml."""
+"""Small real bundles, and workspaces: with the real configs, or with every stage run for a few epochs."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
+import os
 import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import yaml
 from onnx import TensorProto, helper, numpy_helper
 
+import portfolio.use_cases
+from portfolio import source
 from portfolio.bundle import Bundle, InputField, Lineage, Manifest, Output, Reference, write_bundle
+from portfolio.config import config_path, load_config
+from portfolio.paths import Paths
 from portfolio.store import Store
+from portfolio.use_case import load_use_case
+from tests.samples import SAMPLES
 
 ROOT = Path(__file__).parent.parent
 ZEROS = "0" * 64
@@ -90,4 +103,133 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "configs", folder / "configs")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PORTFOLIO_STATE", str(folder / ".state"))
+    return folder
+
+
+QUICK_EPOCHS = 3
+
+
+def edit_config(use_case: str, **sections: dict[str, Any]) -> None:
+    """Change values of the config in the current folder: edit_config("digits", train={"max_epochs": 3})."""
+    path = config_path(use_case)
+    config = yaml.safe_load(path.read_text())
+    for section, values in sections.items():
+        config[section] |= values
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def give_data(use_case: str) -> None:
+    """Bring the source of the use case in the current folder within reach, without the network.
+
+    A file on the web comes from the mirror, if that has it; else it is made, and its own digest pinned.
+    """
+    collect = load_config(use_case).collect
+    if collect.source != "web":
+        return
+    host_and_path = str(collect.url).split("://", 1)[1]
+    mirror = Path(os.environ.get("PORTFOLIO_MIRROR") or ROOT.parent / "shared" / "mirror")
+    if not (mirror / host_and_path).is_file():
+        if use_case not in SAMPLES:
+            pytest.skip(f"{mirror} lacks {host_and_path}, and tests/samples.py makes none in its form")
+        mirror = Path.cwd() / "mirror"
+        (mirror / host_and_path).parent.mkdir(parents=True)
+        (mirror / host_and_path).write_bytes(SAMPLES[use_case]())
+        digest = hashlib.sha256((mirror / host_and_path).read_bytes()).hexdigest()
+        edit_config(use_case, collect={"sha256": digest})
+    os.environ["PORTFOLIO_MIRROR"] = str(mirror)
+
+
+@contextmanager
+def toy_installed() -> Iterator[None]:
+    """For this long, the use case of tests/use_cases is one like the others."""
+    folder = str(ROOT / "tests" / "use_cases")
+    portfolio.use_cases.__path__.append(folder)
+    try:
+        yield
+    finally:
+        portfolio.use_cases.__path__.remove(folder)
+
+
+@pytest.fixture
+def toy() -> Iterator[None]:
+    with toy_installed():
+        yield
+
+
+def stage_names() -> list[str]:
+    return list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+
+
+def run_stage(name: str, use_case: str) -> None:
+    importlib.import_module(f"portfolio.stages.{name}").run(load_use_case(use_case), load_config(use_case))
+
+
+def collect(use_case: str) -> source.Collected:
+    return source.collect(load_use_case(use_case).source(load_config(use_case)), Paths(use_case).batches)
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A folder in which a use case was collected and every stage was run, with few epochs. Not to be changed."""
+    done: dict[str, Path | Exception] = {}
+
+    def build(use_case: str) -> Path:
+        if use_case not in done:
+            try:
+                done[use_case] = build_in(tmp_path_factory.mktemp(use_case), use_case)
+            except Exception as error:
+                done[use_case] = error
+        found = done[use_case]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return build
+
+
+def build_in(folder: Path, use_case: str) -> Path:
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    shutil.copyfile(ROOT / "tests" / "use_cases" / "toy.yaml", folder / "configs" / "toy.yaml")
+    with pytest.MonkeyPatch.context() as patch, toy_installed(), chdir(folder):
+        patch.setenv("PORTFOLIO_STATE", str(folder / ".state"))
+        patch.setenv("PORTFOLIO_MIRROR", os.environ.get("PORTFOLIO_MIRROR", ""))
+        edit_config(use_case, train={"max_epochs": QUICK_EPOCHS})
+        give_data(use_case)
+        collect(use_case)
+        for name in stage_names():
+            run_stage(name, use_case)
+    return folder
+
+
+@pytest.fixture
+def built(
+    built_once: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy: None
+) -> Callable[[str], Path]:
+    """A copy of such a folder of one's own, as the current folder."""
+
+    def copy(use_case: str) -> Path:
+        folder = tmp_path / "built"
+        shutil.copytree(built_once(use_case), folder)
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("PORTFOLIO_STATE", str(folder / ".state"))
+        return folder
+
+    return copy
+
+
+def checkout(folder: Path) -> Path:
+    """A repository with this working tree's files in one commit."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "tree"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
     return folder

@@ -26,11 +26,13 @@ def score(output: Output, targets: Array, predictions: Array) -> dict[str, float
     )
     probabilities = predictions.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
+    # Of two classes scikit-learn wants the second's column alone.
+    ranked = probabilities[:, 1] if len(output.classes) == 2 else probabilities
     return {
         "accuracy": float(metrics.accuracy_score(targets, chosen)),
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(f1),
-        "auc": float(metrics.roc_auc_score(targets, probabilities, multi_class="ovr", labels=labels)),
+        "auc": float(metrics.roc_auc_score(targets, ranked, multi_class="ovr", labels=labels)),
         "log_loss": float(metrics.log_loss(targets, probabilities, labels=labels)),
     }

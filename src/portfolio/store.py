@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from portfolio import files
 from portfolio.bundle import Bundle, Digest, Manifest, Strict, copy_bundle
 from portfolio.environment import state_folder
-from portfolio.errors import RegistryError
+from portfolio.errors import BundleError, RegistryError
 
 CHAMPION_NAME = "champion.json"
 
@@ -61,13 +61,15 @@ class Store:
     def publish(self, bundle_folder: Path, manifest: Manifest) -> Champion:
         """Put a bundle into the store, check it there, then make it the champion."""
         staged = self.folder / "bundles" / f".{os.getpid()}.staged"
-        copy_bundle(bundle_folder, staged, manifest)
-        digest = Bundle.open(staged).digest
-        target = self.bundle_folder(digest)
-        if target.exists():
+        try:
+            copy_bundle(bundle_folder, staged, manifest)
+            digest = Bundle.open(staged).digest
+            # One that was damaged in the store is replaced: to publish again is the remedy its refusal names.
+            if not self._holds(digest):
+                files.remove_folder(self.bundle_folder(digest))
+                staged.rename(self.bundle_folder(digest))
+        finally:
             files.remove_folder(staged)
-        else:
-            staged.rename(target)
         assert manifest.lineage.model_version is not None
         champion = Champion(
             digest=digest,
@@ -76,3 +78,9 @@ class Store:
         )
         files.write_text(self.champion_path, champion.model_dump_json(indent=1) + "\n")
         return champion
+
+    def _holds(self, digest: str) -> bool:
+        try:
+            return Bundle.open(self.bundle_folder(digest)).digest == digest
+        except BundleError:
+            return False

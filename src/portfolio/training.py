@@ -23,7 +23,7 @@ from torch.nn import functional
 from portfolio.bundle import Array
 from portfolio.config import Train
 
-LAST = "last.ckpt"
+BEST, LAST = "best.ckpt", "last.ckpt"
 
 
 class Batches:
@@ -160,7 +160,9 @@ def fit(
     warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
     pl.seed_everything(params.seed, verbose=False)
     history = History()
-    best = ModelCheckpoint(folder, filename="best", monitor="val_loss", save_last=True, enable_version_counter=False)
+    best = ModelCheckpoint(
+        folder, filename=BEST.removesuffix(".ckpt"), monitor="val_loss", save_last=True, enable_version_counter=False
+    )
     trainer = pl.Trainer(
         accelerator=params.accelerator,
         devices=1,
@@ -179,17 +181,28 @@ def fit(
         reload_dataloaders_every_n_epochs=1,
         deterministic=True,
     )
-    last = folder / LAST
-    resume = last if last.exists() else None
+    candidate = Candidate(network, task, params)
+    resume = folder / LAST if _resumable(folder, candidate) else None
     if resume:
         print(f"resuming from {resume}")
-    candidate = Candidate(network, task, params)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     trainer.fit(candidate, datamodule=Data(train, val, params), ckpt_path=resume, weights_only=True)
     # weights_only: a checkpoint is tensors and plain values, never code.
     state = torch.load(best.best_model_path, weights_only=True)
     candidate.load_state_dict(state["state_dict"])
     shutil.rmtree(folder)
     return Fitted(candidate.network.cpu().eval(), history.rows, int(state["epoch"]) + 1)
+
+
+def _resumable(folder: Path, candidate: Candidate) -> bool:
+    """Whether both checkpoints are there, whole and of this network. A kill can leave one; an edit, another network's."""
+    shapes = {name: tensor.shape for name, tensor in candidate.state_dict().items()}
+    try:
+        found = [torch.load(folder / name, weights_only=True)["state_dict"] for name in (BEST, LAST)]
+    except Exception:  # a cut-off file fails in many ways, none of them worth more than to start anew
+        return False
+    return all({name: tensor.shape for name, tensor in state.items()} == shapes for state in found)
 
 
 def outputs(network: nn.Module, features: Array) -> Array:

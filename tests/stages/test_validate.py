@@ -1,134 +1,134 @@
-from datetime import date
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from portfolio.config import load_config
 from portfolio.errors import DataError
 from portfolio.paths import Paths
-from portfolio.source import collect
-from portfolio.stages import validate
-from portfolio.use_case import UseCase, load_use_case
+from tests.conftest import collect, edit_config, run_stage
 
-FIRST, SECOND = "2026-01-05.parquet", "2026-01-06.parquet"
+PATHS = Paths("digits")
 
 
 @pytest.fixture
-def digits(workspace: Path) -> UseCase:
-    """Digits with the batches of the config, collected."""
-    use_case = load_use_case("digits")
-    collect(use_case.source(load_config("digits")), Paths("digits").batches)
-    return use_case
+def batches(workspace: Path) -> list[Path]:
+    """Three collected days of some 60 forms each."""
+    edit_config("digits", collect={"until": "2026-01-07"})
+    collect("digits")
+    return sorted(PATHS.batches.glob("*.parquet"))
 
 
-def run(use_case: UseCase) -> None:
-    validate.run(use_case, load_config(use_case.name))
+def folder(path: Path) -> dict[str, pl.DataFrame]:
+    return {file.stem: pl.read_parquet(file) for file in sorted(path.glob("*.parquet"))}
 
 
-def change(name: str, *columns: pl.Expr) -> pl.DataFrame:
-    path = Paths("digits").batches / name
-    frame = pl.read_parquet(path).with_columns(*columns)
-    frame.write_parquet(path)
-    return frame
+def test_good_batches_pass_as_they_are(batches: list[Path]) -> None:
+    run_stage("validate", "digits")
+    assert {name: len(frame) for name, frame in folder(PATHS.clean).items()} == {
+        path.stem: len(pl.read_parquet(path)) for path in batches
+    }
+    assert folder(PATHS.quarantine) == {}
+    counts = json.loads(PATHS.metrics("validate").read_text())
+    assert (counts["batches"], counts["bad_rows"]) == (3, 0)
 
 
-def reasons(name: str) -> list[str]:
-    return pl.read_parquet(Paths("digits").quarantine / name)["reason"].to_list()
-
-
-def test_good_batches_pass_as_they_are(digits: UseCase) -> None:
-    run(digits)
-    assert list(Paths("digits").quarantine.iterdir()) == []
-    for path in Paths("digits").batches.iterdir():
-        assert pl.read_parquet(path).equals(pl.read_parquet(Paths("digits").clean / path.name))
-
-
-def test_a_bad_row_goes_to_quarantine_with_its_reason(digits: UseCase) -> None:
-    frame = change(FIRST, pl.when(pl.int_range(pl.len()) == 3).then(11).otherwise("digit").cast(pl.Int8).alias("digit"))
-    run(digits)
-    (reason,) = reasons(FIRST)
-    assert "digit" in reason
-    assert "11" in reason
-    kept = pl.read_parquet(Paths("digits").clean / FIRST)
-    assert len(kept) == len(frame) - 1
-    assert frame["form_id"][3] not in kept["form_id"].to_list()
-
-
-def test_too_much_ink_is_found(digits: UseCase) -> None:
-    first = pl.int_range(pl.len()) == 0
-    change(
-        FIRST, pl.when(first).then(pl.lit([17] * 64, dtype=pl.Array(pl.UInt8, 64))).otherwise("pixels").alias("pixels")
+def test_a_bad_row_goes_to_quarantine_with_its_reason(batches: list[Path]) -> None:
+    raw = pl.read_parquet(batches[0])
+    bad = raw.with_columns(
+        digit=pl.when(pl.int_range(pl.len()) == 5).then(pl.lit(11, pl.Int8)).otherwise("digit"),
+        form_id=pl.when(pl.int_range(pl.len()) == 9).then(pl.lit("?")).otherwise("form_id"),
     )
-    run(digits)
-    assert ["ink" in reason for reason in reasons(FIRST)] == [True]
+    bad.write_parquet(batches[0])
+    run_stage("validate", "digits")
+    good, quarantined = folder(PATHS.clean)[batches[0].stem], folder(PATHS.quarantine)[batches[0].stem]
+    assert len(good) == len(raw) - 2
+    assert quarantined["form_id"].to_list() == [bad["form_id"][5], "?"]
+    assert "digit" in quarantined["reason"][0]
+    assert "11" in quarantined["reason"][0]
+    assert "form_id" in quarantined["reason"][1]
+    assert json.loads(PATHS.metrics("validate").read_text())["bad_rows"] == 2
+    assert pl.read_parquet(batches[0]).equals(bad), "raw data were changed"
 
 
-def test_a_batch_with_too_many_bad_rows_goes_whole(digits: UseCase) -> None:
-    frame = change(FIRST, pl.when(pl.int_range(pl.len()) < 10).then(-1).otherwise("digit").cast(pl.Int8).alias("digit"))
-    run(digits)
-    assert not (Paths("digits").clean / FIRST).exists()
-    assert reasons(FIRST) == [reasons(FIRST)[0]] * len(frame)
-    assert "10 of" in reasons(FIRST)[0]
+def test_a_batch_with_too_many_bad_rows_goes_whole(batches: list[Path]) -> None:
+    raw = pl.read_parquet(batches[1])
+    few = int(len(raw) * 0.05) + 1
+    raw.with_columns(
+        digit=pl.when(pl.int_range(pl.len()) < few).then(pl.lit(11, pl.Int8)).otherwise("digit")
+    ).write_parquet(batches[1])
+    run_stage("validate", "digits")
+    assert set(folder(PATHS.clean)) == {batches[0].stem, batches[2].stem}
+    assert len(folder(PATHS.quarantine)[batches[1].stem]) == len(raw)
 
 
 @pytest.mark.parametrize(
-    ("change_batch", "reason"),
+    ("broken", "reason"),
     [
-        (lambda frame: frame.rename({"digit": "number"}), "'digit' is missing"),
+        (lambda frame: frame.drop("digit"), "digit"),
         (lambda frame: frame.with_columns(pl.col("digit").cast(pl.String)), "digit"),
-        (lambda frame: frame.with_columns(pl.lit(1).alias("more")), "no column 'more'"),
-        (lambda frame: frame.head(5), "fewer than 20"),
-        (lambda frame: frame.filter(pl.col("digit") != 4), "no row of class 4"),
+        (lambda frame: frame.with_columns(surprise=1), "surprise"),
+        (lambda frame: frame[:19], "19 rows, fewer than 20"),
+        (lambda frame: frame.filter(pl.col("digit") != 3), "class 3"),
+        (lambda frame: pl.concat([frame, frame]), "form_id"),
     ],
-    ids=["column missing", "wrong type", "column too many", "too small", "class missing"],
+    ids=["a column is missing", "a column has another type", "a column too many", "small", "no class 3", "twice"],
 )
-def test_a_batch_of_the_wrong_form_goes_whole(digits: UseCase, change_batch: object, reason: str) -> None:
-    path = Paths("digits").batches / FIRST
-    change_batch(pl.read_parquet(path)).write_parquet(path)
-    run(digits)
-    assert not (Paths("digits").clean / FIRST).exists()
-    assert reason in reasons(FIRST)[0]
-    assert (Paths("digits").clean / SECOND).exists()
+def test_a_batch_that_is_wrong_as_a_whole_goes_whole(batches: list[Path], broken: object, reason: str) -> None:
+    frame = broken(pl.read_parquet(batches[0]))  # type: ignore[operator]
+    frame.write_parquet(batches[0])
+    run_stage("validate", "digits")
+    assert set(folder(PATHS.clean)) == {batches[1].stem, batches[2].stem}
+    quarantined = folder(PATHS.quarantine)[batches[0].stem]
+    assert len(quarantined) == len(frame)
+    assert reason in quarantined["reason"][0]
 
 
-def test_a_row_that_was_delivered_before_is_bad(digits: UseCase) -> None:
-    key = pl.read_parquet(Paths("digits").batches / FIRST)["form_id"][0]
-    change(SECOND, pl.when(pl.int_range(pl.len()) == 0).then(pl.lit(key)).otherwise("form_id").alias("form_id"))
-    run(digits)
-    assert reasons(SECOND) == ["form_id: was in an earlier batch"]
-    assert key in pl.read_parquet(Paths("digits").clean / FIRST)["form_id"].to_list()
+@pytest.mark.parametrize("size", [0, 10, 0.5, -1], ids=["empty", "ten bytes", "half", "all but one byte"])
+def test_a_file_that_is_cut_off_is_named_and_the_clean_data_stay(batches: list[Path], size: float) -> None:
+    run_stage("validate", "digits")
+    before = {path: path.read_bytes() for path in PATHS.clean.iterdir()}
+    raw = batches[1].read_bytes()
+    batches[1].write_bytes(raw[: int(size * len(raw)) if 0 < size < 1 else int(size)])
+    with pytest.raises(DataError, match=rf"{batches[1].name}.*(?s:.*)collect again"):
+        run_stage("validate", "digits")
+    assert {path: path.read_bytes() for path in PATHS.clean.iterdir()} == before
+    batches[1].unlink()
+    assert collect("digits").added == [batches[1].stem]
+    run_stage("validate", "digits")
+    assert {path: path.read_bytes() for path in PATHS.clean.iterdir()} == before
 
 
-def test_a_batch_that_was_delivered_before_goes_whole(digits: UseCase) -> None:
-    first = pl.read_parquet(Paths("digits").batches / FIRST)
-    first.with_columns(pl.lit(date(2026, 1, 6)).alias("scanned_on")).write_parquet(Paths("digits").batches / SECOND)
-    run(digits)
-    assert not (Paths("digits").clean / SECOND).exists()
-    assert "were in an earlier batch" in reasons(SECOND)[0]
+def test_when_every_batch_is_bad_the_clean_data_stay(batches: list[Path]) -> None:
+    run_stage("validate", "digits")
+    before = folder(PATHS.clean)
+    for path in batches:
+        pl.read_parquet(path).drop("digit").write_parquet(path)
+    with pytest.raises(DataError, match="digit"):
+        run_stage("validate", "digits")
+    assert list(folder(PATHS.clean)) == list(before)
 
 
-def test_a_refused_batch_may_be_delivered_again(digits: UseCase) -> None:
-    good = pl.read_parquet(Paths("digits").batches / FIRST)
-    change(FIRST, pl.lit(-1).cast(pl.Int8).alias("digit"))
-    good.with_columns(pl.lit(date(2026, 1, 6)).alias("scanned_on")).write_parquet(Paths("digits").batches / SECOND)
-    run(digits)
-    assert not (Paths("digits").clean / FIRST).exists()
-    assert len(pl.read_parquet(Paths("digits").clean / SECOND)) == len(good)
+def test_a_row_that_was_delivered_before_is_bad(batches: list[Path]) -> None:
+    key = pl.read_parquet(batches[0])["form_id"][0]
+    second = pl.read_parquet(batches[1])
+    first_row = pl.int_range(pl.len()) == 0
+    second.with_columns(form_id=pl.when(first_row).then(pl.lit(key)).otherwise("form_id")).write_parquet(batches[1])
+    run_stage("validate", "digits")
+    assert folder(PATHS.quarantine)[batches[1].stem]["reason"].to_list() == ["form_id: was in an earlier batch"]
+    assert key in folder(PATHS.clean)[batches[0].stem]["form_id"].to_list()
 
 
-def test_a_file_cut_off_is_named_and_nothing_is_lost(digits: UseCase) -> None:
-    run(digits)
-    before = {path.name: path.read_bytes() for path in Paths("digits").clean.iterdir()}
-    path = Paths("digits").batches / FIRST
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match=rf"{FIRST} can't be read.*portfolio collect digits"):
-        run(digits)
-    assert before == {path.name: path.read_bytes() for path in Paths("digits").clean.iterdir()}
+def test_a_batch_that_was_delivered_before_goes_whole(batches: list[Path]) -> None:
+    pl.read_parquet(batches[0]).write_parquet(batches[1])
+    run_stage("validate", "digits")
+    assert set(folder(PATHS.clean)) == {batches[0].stem, batches[2].stem}
+    assert "were in an earlier batch" in folder(PATHS.quarantine)[batches[1].stem]["reason"][0]
 
 
-def test_when_every_batch_is_bad_it_says_why(digits: UseCase) -> None:
-    for path in Paths("digits").batches.iterdir():
-        change(path.name, pl.lit(-1).cast(pl.Int8).alias("digit"))
-    with pytest.raises(DataError, match=r"Every batch of 'digits' is bad.*raw batches are as they were"):
-        run(digits)
+def test_a_refused_batch_may_be_delivered_again(batches: list[Path]) -> None:
+    good = pl.read_parquet(batches[0])
+    good.drop("digit").write_parquet(batches[0])
+    good.write_parquet(batches[1])
+    run_stage("validate", "digits")
+    assert set(folder(PATHS.clean)) == {batches[1].stem, batches[2].stem}

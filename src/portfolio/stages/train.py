@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -36,7 +39,7 @@ def run(use_case: UseCase, config: Config) -> None:
     scale = TargetScale.of(use_case, train.targets)
     torch.manual_seed(config.train.seed)
     network = use_case.network(config.network, width)
-    key = run_key(config.train.model_dump(), config.network, data_sha256(use_case))
+    key = run_key(config.train.model_dump(), config.network, data_sha256(use_case), _code_sha256(use_case))
     fitted = fit(
         network,
         use_case.output.task,
@@ -62,6 +65,12 @@ def run(use_case: UseCase, config: Config) -> None:
     files.write_text(paths.metrics("train"), json.dumps(metrics, indent=1) + "\n")
     epochs = f"epoch {fitted.best_epoch} of {len(fitted.history)}"
     print(f"{metrics['parameters']:,} parameters; {epochs} is kept, with a validation loss of {best['val_loss']:.4f}")
+
+
+def _code_sha256(use_case: UseCase) -> str:
+    """Of the code that training depends on: a run that was killed is not resumed by other code."""
+    own = Path(inspect.getfile(type(use_case))).parent.glob("*.py")
+    return hashlib.sha256("".join(map(files.sha256, [*sorted(own), Path(inspect.getfile(fit))])).encode()).hexdigest()
 
 
 class TargetScale:

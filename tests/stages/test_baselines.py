@@ -1,0 +1,74 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from portfolio.bundle import Bundle
+from portfolio.dataset import load_split, sklearn_input
+from portfolio.errors import BundleError
+from portfolio.paths import Paths
+from portfolio.stages import baselines
+from portfolio.use_case import load_use_case, use_case_names
+from tests.conftest import run_stage
+
+Built = Callable[[str], Path]
+
+
+@pytest.mark.parametrize("name", [*use_case_names(), "toy"])
+def test_each_bundle_answers_as_its_estimator_on_rows_that_it_was_not_fitted_on(built: Built, name: str) -> None:
+    from sklearn.pipeline import Pipeline
+
+    built(name)
+    case = load_use_case(name)
+    train, test = load_split(case, "train"), load_split(case, "test")
+    inputs = {key: array[:500].copy() for key, array in test.inputs.items()}
+    for field in case.inputs:
+        # What training may not have seen: the server lets both through.
+        if field.kind == "category":
+            inputs[field.name][0] = "no such category"
+        elif field.nullable:
+            inputs[field.name][1] = np.nan
+    for candidate, estimator in case.baselines().items():
+        preprocessor = case.preprocessor()
+        steps: list[tuple[str, Any]] = [] if preprocessor is None else [("preprocessor", preprocessor)]
+        model = Pipeline([*steps, ("estimator", estimator)])
+        rows = sklearn_input(case, train.inputs)
+        if case.output.task == "classification":
+            expected = model.fit(rows, train.targets).predict_proba(sklearn_input(case, inputs))
+        elif case.log_target:
+            expected = np.exp(model.fit(rows, np.log(train.targets)).predict(sklearn_input(case, inputs)))
+        else:
+            expected = model.fit(rows, train.targets).predict(sklearn_input(case, inputs))
+        found = Bundle.open(Paths(name).models / "baselines" / candidate).predict(inputs)
+        np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=1e-3, atol=1e-5)
+
+
+def test_a_graph_that_is_not_its_estimator_is_refused_and_the_old_bundle_stays(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two fits on other rows, one's graph and the other's answers."""
+    built("toy")
+    folder = Paths("toy").models / "baselines" / "logistic_regression"
+    before = (folder / "model.onnx").read_bytes()
+    graph = baselines.sklearn_graph
+    monkeypatch.setattr(baselines, "sklearn_graph", lambda case, pipeline: graph(case, refitted(case, pipeline)))
+    with pytest.raises(BundleError, match="'logistic_regression' differs from its model by"):
+        run_stage("baselines", "toy")
+    assert (folder / "model.onnx").read_bytes() == before
+
+
+def refitted(case: Any, pipeline: Any) -> Any:
+    from sklearn.base import clone
+
+    test = load_split(case, "test")
+    return clone(pipeline).fit(sklearn_input(case, test.inputs), test.targets)
+
+
+def test_the_same_stage_twice_gives_the_same_model(built: Built) -> None:
+    built("digits")
+    path = Paths("digits").models / "baselines" / "logistic_regression" / "model.onnx"
+    before = path.read_bytes()
+    run_stage("baselines", "digits")
+    assert path.read_bytes() == before

@@ -1,0 +1,95 @@
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from portfolio import files
+from portfolio.bundle import Bundle
+from portfolio.dataset import load_split
+from portfolio.paths import Paths
+from portfolio.stages import train
+from portfolio.use_case import load_use_case
+from tests.conftest import QUICK_EPOCHS, edit_config, run_stage
+
+Built = Callable[[str], Path]
+
+
+def test_the_metrics_are_those_of_the_best_epoch(built: Built) -> None:
+    built("digits")
+    metrics = json.loads(Paths("digits").metrics("train").read_text())
+    with Paths("digits").plot("training").open() as stream:
+        epochs = list(csv.DictReader(stream))
+    best = min(epochs, key=lambda row: float(row["val_loss"]))
+    assert len(epochs) == metrics["epochs"] == QUICK_EPOCHS
+    assert float(best["epoch"]) == metrics["best_epoch"]
+    assert float(best["val_loss"]) == pytest.approx(metrics["val_loss"])
+    assert float(best["train_loss"]) == pytest.approx(metrics["train_loss"])
+
+
+def test_the_bundle_gives_the_validation_loss_that_training_saw(built: Built) -> None:
+    built("digits")
+    val = load_split(load_use_case("digits"), "val")
+    probabilities = Bundle.open(Paths("digits").models / "network").predict(val.inputs)
+    loss = -np.log(probabilities[np.arange(len(val)), val.targets]).mean()
+    assert loss == pytest.approx(json.loads(Paths("digits").metrics("train").read_text())["val_loss"], rel=1e-3)
+
+
+def test_the_same_run_twice_gives_the_same_bytes(built: Built) -> None:
+    built("toy")
+    model = Paths("toy").models / "network" / "model.onnx"
+    metrics = Paths("toy").metrics("train")
+    before = (files.sha256(model), metrics.read_text())
+    run_stage("train", "toy")
+    assert (files.sha256(model), metrics.read_text()) == before
+    edit_config("toy", train={"seed": 8})
+    run_stage("train", "toy")
+    assert (files.sha256(model), metrics.read_text()) != before
+
+
+def test_only_the_same_run_is_resumed(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints lie in a folder of their own for each config, data and code."""
+    built("toy")
+    folders: list[Path] = []
+
+    def stopped(*arguments: Any) -> None:
+        folders.append(arguments[-1])
+        raise InterruptedError
+
+    monkeypatch.setattr(train, "fit", stopped)
+
+    def folder() -> Path:
+        with pytest.raises(InterruptedError):
+            run_stage("train", "toy")
+        return folders[-1]
+
+    found = [folder()]
+    assert folder() == found[0]
+    edit_config("toy", train={"learning_rate": 0.02})
+    found.append(folder())
+    edit_config("toy", network={"hidden": 9})
+    found.append(folder())
+    (Paths("toy").splits / "sha256").write_text("0" * 64)
+    found.append(folder())
+    change_code(monkeypatch)
+    found.append(folder())
+    assert len(set(found)) == len(found)
+
+
+def change_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the toy use case come from a changed copy of its file."""
+    module = sys.modules["portfolio.use_cases.toy"]
+    changed = Path.cwd() / "toy" / "__init__.py"
+    changed.parent.mkdir()
+    assert module.__file__ is not None
+    changed.write_text(Path(module.__file__).read_text().replace("nn.ReLU()", "nn.Tanh()"))
+    monkeypatch.setattr(module, "__file__", str(changed))
+
+
+def test_nothing_is_left_of_the_checkpoints(built: Built) -> None:
+    folder = built("digits")
+    assert [path for path in (folder / ".state").rglob("*.ckpt")] == []

@@ -1,0 +1,73 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from portfolio import files
+
+
+def test_a_file_is_replaced_and_readable_by_others(tmp_path: Path) -> None:
+    target = tmp_path / "new folder" / "file"
+    files.write_text(target, "one")
+    files.write_text(target, "two")
+    assert target.read_text() == "two"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o644
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: BaseException) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+
+    def write_half() -> None:
+        with files.replaced(target) as partial:
+            partial.write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    with files.replaced(target) as partial:
+        partial.write_text("new, but not done yet")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new, but not done yet"
+
+
+def test_a_folder_is_replaced_with_all_that_was_in_it(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    for name in ("first", "second"):
+        with files.replaced_folder(target) as partial:
+            (partial / name).write_text(name)
+    assert [path.name for path in target.iterdir()] == ["second"]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o755
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failed_folder_leaves_the_old_one_and_nothing_else(tmp_path: Path, error: BaseException) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "old").write_text("old")
+
+    def write_half() -> None:
+        with files.replaced_folder(target) as partial:
+            (partial / "half").write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half()
+    assert [path.name for path in target.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    # FIPS 180-2's own example.
+    assert files.sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
