@@ -104,7 +104,8 @@ def test_the_source_gives_the_same_batch_alone_and_beside_others(case: UseCase, 
 
 def test_the_schema_takes_the_sources_rows(case: UseCase, raw: pl.DataFrame) -> None:
     case.schema().validate(raw, lazy=True)
-    assert {*case.identity, case.target} <= set(raw.columns)
+    assert {case.key, *case.identity, case.target} <= set(raw.columns)
+    assert raw[case.key].is_unique().all()
     assert raw.select(case.identity).null_count().row(0) == (0,) * len(case.identity)
 
 

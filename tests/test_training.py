@@ -86,7 +86,7 @@ def test_epochs_are_shuffled_differently_and_alike_in_every_run() -> None:
 def test_it_learns(uninterrupted: Fitted) -> None:
     losses = [row["val_loss"] for row in uninterrupted.history]
     assert losses[-1] < losses[0] / 2
-    assert [row["epoch"] for row in uninterrupted.history] == list(range(PARAMS.max_epochs))
+    assert [row["epoch"] for row in uninterrupted.history] == list(range(1, PARAMS.max_epochs + 1))
     rates = [row["learning_rate"] for row in uninterrupted.history]
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < rates[0] / 4
@@ -159,7 +159,7 @@ def worsening() -> tuple[Array, Array]:
 def test_training_stops_when_validation_gets_no_better(tmp_path: Path, worsening: tuple[Array, Array]) -> None:
     fitted = train(tmp_path / "run", PARAMS.model_copy(update={"patience": 2}), worsening)
     assert len(fitted.history) == 3
-    assert fitted.best_epoch == 0
+    assert fitted.best_epoch == 1
 
 
 def test_early_stopping_is_not_forgotten_by_a_resumed_run(

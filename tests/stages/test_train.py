@@ -22,7 +22,7 @@ Built = Callable[[str], Path]
 def test_the_metrics_are_those_of_the_best_epoch(built: Built) -> None:
     built("digits")
     metrics = json.loads(Paths("digits").metrics("train").read_text())
-    with Paths("digits").plot("training").open() as stream:
+    with (Paths("digits").plots / "training.csv").open() as stream:
         epochs = list(csv.DictReader(stream))
     best = min(epochs, key=lambda row: float(row["val_loss"]))
     assert len(epochs) == metrics["epochs"] == QUICK_EPOCHS

@@ -38,6 +38,7 @@ class Toy(UseCase):
         InputField(name="colour", kind="category", description="of the skin", categories=COLOURS, example="yellow"),
     )
     output = Output(task="classification", name="ripe", classes=("unripe", "ripe"))
+    key = "melon_id"
     identity = ("melon_id",)
     target = "ripe"
     metric = "log_loss"
