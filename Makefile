@@ -35,10 +35,13 @@ check: setup  ## lint, types and import rules
 test: setup  ## all tests that need no Docker
 	pytest
 
+bench: setup  ## measure what the README claims of speed (20 minutes on two cores)
+	@python -m bench
+
 lock: setup  ## renew the locked versions
 	bash requirements/lock.sh
 
 clean:  ## delete all local state, models and data
 	rm -rf .state models reports data/*/clean data/*/quarantine data/*/splits
 
-.PHONY: help setup demo run serve models check test lock clean
+.PHONY: help setup demo run serve models check test bench lock clean

@@ -65,9 +65,13 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
 @app.command()
 def run(use_case: UseCaseName = "digits") -> None:
     """Run the training flow: collect, version, the DVC stages, register, promote, publish."""
+    import json
+
     from pipelines.server import PrefectServer
     from portfolio.config import load_config
     from portfolio.environment import local_environment, state_folder
+    from portfolio.files import write_text
+    from portfolio.paths import Paths
     from portfolio.terminal import Steps, console
     from portfolio.use_case import load_use_case
 
@@ -76,7 +80,8 @@ def run(use_case: UseCaseName = "digits") -> None:
     local_environment()
     server = PrefectServer(state_folder() / "logs" / "prefect.log")
     server.start()
-    with Steps().step("prefect") as step:
+    start = Steps()
+    with start.step("prefect") as step:
         # While the server starts: what the flow imports, and MLflow's database.
         from pipelines.training import training
         from portfolio.registry import Registry
@@ -85,6 +90,8 @@ def run(use_case: UseCaseName = "digits") -> None:
         server.wait()
         step.result = f"its API answers at {os.environ['PREFECT_API_URL']}"
     outcome = training(use_case)
+    seconds = {**start.seconds, **outcome.seconds}
+    write_text(Paths(use_case).log("run").with_suffix(".json"), json.dumps({"seconds": seconds}, indent=1) + "\n")
     result = "promoted and published" if outcome.verdict.promoted else "not promoted"
     console.print(f"Version {outcome.version}: {result} ({outcome.verdict.reason}).")
 

@@ -1,5 +1,6 @@
 """Where the stages read and write. The same paths stand in dvc.yaml."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,10 @@ class Paths:
     @property
     def best(self) -> Path:
         return self.models / "best.json"
+
+    def best_folder(self) -> Path:
+        """The bundle of the candidate that the evaluation named the best."""
+        return Path(json.loads(self.best.read_text())["folder"])
 
     def metrics(self, stage: str) -> Path:
         return Path("metrics") / self.use_case / f"{stage}.json"

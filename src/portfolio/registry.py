@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,15 +54,15 @@ class Registry:
         """
         paths = Paths(self._name)
         try:
-            best = json.loads(paths.best.read_text())["candidate"]
+            best_folder = paths.best_folder()
         except FileNotFoundError as error:
             raise DataError(
                 f"{paths.best} is missing: no model has been evaluated. Run: dvc repro evaluate@{self._name}"
             ) from error
         for name, folder in paths.candidates().items():
             run_id = log_candidate(self._mlflow, self._use_case, config, name, folder)
-            if name == best:
-                best_run, best_folder = run_id, folder
+            if folder == best_folder:
+                best_run = run_id
         manifest, _ = read_manifest(best_folder)
         self._mlflow_model()
         known = [v for v in self._versions() if v.tags.get(MODEL_SHA256_TAG) == manifest.model_sha256]
@@ -74,7 +73,7 @@ class Registry:
             self._name,
             source=f"{run.info.artifact_uri}/bundle",
             run_id=best_run,
-            tags={MODEL_SHA256_TAG: manifest.model_sha256, "candidate": best},
+            tags={MODEL_SHA256_TAG: manifest.model_sha256, "candidate": best_folder.name},
         )
         self._mlflow.set_registered_model_alias(self._name, CHALLENGER, version.version)
         return int(version.version)

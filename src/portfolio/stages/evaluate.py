@@ -27,7 +27,7 @@ def run(use_case: UseCase, config: Config) -> None:
         paths.metrics("evaluate"),
         json.dumps({"test_rows": len(test), "best": best, "candidates": scores}, indent=1) + "\n",
     )
-    files.write_text(paths.best, json.dumps({"candidate": best, "folder": str(paths.candidates()[best])}) + "\n")
+    files.write_text(paths.best, json.dumps({"folder": str(paths.candidates()[best])}) + "\n")
     for name, values in scores.items():
         print(f"{name}: " + ", ".join(f"{key} {value:,.4f}" for key, value in values.items()))
     print(f"best by {use_case.metric}: {best} ({scores[best][use_case.metric]:,.4f} on {len(test):,} test rows)")

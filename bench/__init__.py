@@ -1,0 +1,1 @@
+"""What the README claims of speed, measured: `make bench`."""

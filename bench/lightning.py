@@ -1,0 +1,87 @@
+"""Lightning against a raw PyTorch loop: the same network, data, order, seeds and schedule.
+
+Both train for as many epochs; the raw loop keeps the best weights in memory, Lightning writes its checkpoints.
+Run it where the stages up to `prepare` have run: `python -m bench.lightning`.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch.nn import functional
+
+from portfolio.config import load_config
+from portfolio.dataset import load_split
+from portfolio.training import Batches, fit
+from portfolio.use_case import load_use_case
+
+ROUNDS = 5
+
+
+def main() -> None:
+    use_case, config = load_use_case("digits"), load_config("digits")
+    params = config.train.model_copy(update={"patience": config.train.max_epochs, "accelerator": "cpu"})
+    train, val = ((s.inputs["pixels"], s.targets) for s in (load_split(use_case, n) for n in ("train", "val")))
+
+    def network() -> torch.nn.Module:
+        torch.manual_seed(params.seed)
+        return use_case.network(config.network, train[0].shape[1])
+
+    def with_lightning() -> list[float]:
+        with tempfile.TemporaryDirectory() as folder:
+            fitted = fit(network(), "classification", train, val, params, Path(folder) / "run")
+        return [row["val_loss"] for row in fitted.history]
+
+    def raw() -> list[float]:
+        features, targets = (torch.from_numpy(array) for array in train)
+        val_features, val_targets = (torch.from_numpy(array) for array in val)
+        model = network()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=params.max_epochs)
+        losses: list[float] = []
+        best = {}
+        for epoch in range(params.max_epochs):
+            torch.manual_seed(params.seed + 1 + epoch)
+            model.train()
+            for batch, labels in Batches(features, targets, params.batch_size, params.seed + epoch):
+                optimizer.zero_grad()
+                functional.cross_entropy(model(batch), labels).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+            schedule.step()
+            model.eval()
+            with torch.no_grad():
+                losses.append(float(functional.cross_entropy(model(val_features), val_targets)))
+            if losses[-1] == min(losses):
+                best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        assert best
+        return losses
+
+    seconds: dict[str, list[float]] = {"lightning": [], "raw": []}
+    difference = 0.0
+    with_lightning(), raw()  # what is done once, is done before the clock runs
+    for _ in range(ROUNDS):
+        losses = {}
+        for name, run in (("lightning", with_lightning), ("raw", raw)):
+            started = time.perf_counter()
+            losses[name] = run()
+            seconds[name].append(time.perf_counter() - started)
+        difference = max(difference, *(abs(a - b) for a, b in zip(losses["lightning"], losses["raw"], strict=True)))
+    print(
+        json.dumps(
+            {
+                "lightning_seconds": median(seconds["lightning"]),
+                "raw_seconds": median(seconds["raw"]),
+                "largest_loss_difference": difference,
+                "epochs": params.max_epochs,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
