@@ -1,16 +1,26 @@
 """The real loop with the real tools, end to end, in a clone of this checkout's working tree."""
 
+import errno
 import json
 import os
+import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from socket import socket
 
 import pytest
+from starlette.testclient import TestClient
 
 from portfolio.bundle import Bundle
 from portfolio.store import Store
-from tests.conftest import ROOT
+from serving.app import create_app
+from serving.settings import Settings
+from tests.conftest import ROOT, give_data, stage_names
+
+STAGES = stage_names()
 
 
 @pytest.fixture(scope="module")
@@ -33,28 +43,88 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def portfolio(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if key != "PORTFOLIO_STATE"}
+def portfolio(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    dropped = ("PORTFOLIO_STATE", "PREFECT_API_URL", "MLFLOW_TRACKING_URI")
+    environment = {key: value for key, value in os.environ.items() if key not in dropped} | more
     return subprocess.run(
-        [sys.executable, "-m", "portfolio", *arguments], cwd=clone, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "portfolio", *arguments], cwd=folder, env=environment, capture_output=True, text=True
     )
 
 
-def test_the_loop_publishes_a_champion_that_reads_digits(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = portfolio(clone, "run", "digits")
-    assert first.returncode == 0, first.stderr[-3000:]
-    monkeypatch.setenv("PORTFOLIO_STATE", str(clone / ".state"))
-    store = Store.of("digits")
-    champion = store.champion()
+def succeed(folder: Path, *arguments: str, **more: str) -> str:
+    result = portfolio(folder, *arguments, **more)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def demo(clone: Path) -> str:
+    """What the demo printed, run in the clone."""
+    return succeed(clone, "demo")
+
+
+def test_the_demo_ends_with_a_champion_that_reads_digits(
+    clone: Path, demo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "6 of 6 right" in demo
+    port = re.search(r"serves at http://127.0.0.1:(\d+)", demo)
+    assert port is not None
+    with socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(port[1]))) == errno.ECONNREFUSED
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True)
+    assert status.stdout == ""
+
+    state = str(clone / ".state")
+    monkeypatch.setenv("PORTFOLIO_STATE", state)
+    champion = Store.of("digits").champion()
     assert champion is not None
-    bundle = Bundle.open(store.bundle_folder(champion.digest))
-    assert bundle.manifest.lineage.mlflow_run_id
-    scores = json.loads((clone / "metrics" / "digits" / "evaluate.json").read_text())
+    manifest = Bundle.open(Store.of("digits").bundle_folder(champion.digest)).manifest
+    assert manifest.lineage.mlflow_run_id
+    work = clone / ".state" / "demo"
+    scores = json.loads((work / "metrics" / "digits" / "evaluate.json").read_text())
     assert scores["candidates"][scores["best"]]["accuracy"] > 0.97
 
-    second = portfolio(clone, "run", "digits")
-    assert second.returncode == 0, second.stderr[-3000:]
-    assert "Running stage" not in second.stdout
-    assert store.champion() == champion
-    listed = portfolio(clone, "models", "digits")
-    assert "champion" in listed.stdout
+    # With nothing new, nothing runs and nothing changes.
+    metrics = {path: path.stat().st_mtime_ns for path in (work / "metrics").rglob("*.json")}
+    again = succeed(work, "run", "digits", PORTFOLIO_STATE=state)
+    assert again.count("nothing has changed") == len(STAGES)
+    assert {path: path.stat().st_mtime_ns for path in (work / "metrics").rglob("*.json")} == metrics
+    assert Store.of("digits").champion() == champion
+
+    # New days arrive: they are collected, and what depends on them runs.
+    config = work / "configs" / "digits.yaml"
+    config.write_text(config.read_text().replace("until: 2026-01-28", "until: 2026-01-30"))
+    more = succeed(work, "run", "digits", PORTFOLIO_STATE=state)
+    assert "2 new batches" in more
+    assert "version 2" in more
+    listed = succeed(work, "models", "digits", PORTFOLIO_STATE=state)
+    assert "champion" in listed
+    assert "test rows" in listed
+
+
+def test_what_a_task_did_is_in_prefect(clone: Path, demo: str) -> None:
+    database = sqlite3.connect(clone / ".state" / "prefect" / "prefect.db")
+    with closing(database):
+        logs = [row[0] for row in database.execute("select message from log")]
+        artifacts = [row[0] for row in database.execute("select data from artifact where key = 'training-digits'")]
+        states = {row[0] for row in database.execute("select state_type from task_run")}
+    assert any("epoch 1 of at most" in message for message in logs)
+    assert any("best by accuracy" in message for message in logs)
+    assert any("promoted and published" in artifact for artifact in artifacts)
+    assert "COMPLETED" in states
+
+
+def test_the_loop_on_housing_serves_a_value(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(clone)
+    monkeypatch.setenv("PORTFOLIO_MIRROR", "")
+    give_data("housing")
+    told = succeed(clone, "run", "housing", PORTFOLIO_MIRROR=os.environ["PORTFOLIO_MIRROR"])
+    assert "promoted and published" in told
+    monkeypatch.setenv("PORTFOLIO_STATE", str(clone / ".state"))
+    with TestClient(create_app(Settings(use_case="housing"))) as client:
+        document = client.get("/openapi.json").json()
+        content = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+        answer = client.post("/predict", json=content["example"])
+        assert answer.status_code == 200
+        # The example is the file's first district, which is worth 452,600 dollars.
+        assert 100_000 < answer.json()["predictions"][0]["value"] < 1_000_000
