@@ -190,7 +190,7 @@ def fit(
 
 
 def _resumable(folder: Path, candidate: Candidate) -> bool:
-    """Whether both checkpoints are there, whole and of this network. A kill can leave one; an edit, another network's."""
+    """Whether both checkpoints are there, whole and of this network: a kill can leave one alone."""
     shapes = {name: tensor.shape for name, tensor in candidate.state_dict().items()}
     try:
         found = [torch.load(folder / name, weights_only=True)["state_dict"] for name in (BEST, LAST)]
