@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -26,6 +26,9 @@ from portfolio.paths import Paths
 from portfolio.store import Store
 from portfolio.use_case import load_use_case
 from tests.samples import SAMPLES
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 ROOT = Path(__file__).parent.parent
 ZEROS = "0" * 64
@@ -233,3 +236,28 @@ def checkout(folder: Path) -> Path:
     for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "tree"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with its tables, which take seconds to make, and nothing in them."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PORTFOLIO_STATE", str(folder))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        from portfolio.tracking import client
+
+        client().search_experiments()
+    return folder / "mlflow" / "mlflow.db"
+
+
+@pytest.fixture
+def mlflow(empty_mlflow: Path, built: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """A client of an empty MLflow of one's own, beside the toy use case with all its stages run."""
+    folder = built("toy") / ".state" / "mlflow"
+    folder.mkdir()
+    shutil.copyfile(empty_mlflow, folder / "mlflow.db")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    from portfolio.tracking import client
+
+    return client()

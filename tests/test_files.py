@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from portfolio import files
+from portfolio.errors import DataError
 
 
 def test_a_file_is_replaced_and_readable_by_others(tmp_path: Path) -> None:
@@ -71,3 +72,28 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     # FIPS 180-2's own example.
     assert files.sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_full_disk_is_told_by_its_number_and_the_files_name_whoever_wrote(tmp_path: Path) -> None:
+    """Polars has an exception of its own, with the number in its text."""
+
+    class ComputeError(Exception):
+        pass
+
+    for error in (
+        ComputeError("parquet: underlying IO error: No space left on device (os error 28)"),
+        OSError("No space left on device (os error 28)"),
+        OSError(28, "No space left on device"),
+    ):
+        for replaced in (files.replaced, files.replaced_folder):
+            with pytest.raises(OSError, match="No space left on device") as caught, replaced(tmp_path / "target"):
+                raise error
+            assert caught.value.errno == 28
+            assert caught.value.filename == str(tmp_path / "target")
+
+
+def test_other_errors_stay_as_they_are(tmp_path: Path) -> None:
+    for error in (ValueError("nonsense"), DataError("can't be read (os error 5)"), FileNotFoundError(2, "no", "other")):
+        with pytest.raises(type(error)) as caught, files.replaced(tmp_path / "target"):
+            raise error
+        assert caught.value is error

@@ -95,8 +95,16 @@ def write_candidate(
     where the graph does not give the same.
     """
     raw = model.SerializeToString()
+    found = _run(raw, use_case, train.inputs)
+    expected = np.asarray(expected, dtype=np.float64).reshape(found.shape)
+    worst = float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected))))
+    if not worst <= PARITY_TOLERANCE:
+        raise BundleError(
+            f"The exported graph of '{folder.name}' differs from its model by {worst:.2g} (allowed: "
+            f"{PARITY_TOLERANCE}). Where that is nan, training diverged: lower train.learning_rate. Else its export "
+            "is wrong: choose another estimator or change its options."
+        )
     golden = {name: array[:GOLDEN_ROWS] for name, array in train.inputs.items()}
-    outputs = _run(raw, use_case, golden)
     manifest = Manifest(
         use_case=use_case.name,
         candidate=folder.name,
@@ -104,18 +112,10 @@ def write_candidate(
         output=use_case.output,
         reference={field.name: reference(field, train.inputs[field.name]) for field in use_case.inputs},
         golden_inputs={field.name: _plain(field, golden[field.name]) for field in use_case.inputs},
-        golden_outputs=outputs.tolist(),
+        golden_outputs=_run(raw, use_case, golden).tolist(),
         lineage=Lineage(git_commit=git_commit(), data_sha256=data_sha256(use_case), config_sha256=config.sha256),
         model_sha256=hashlib.sha256(raw).hexdigest(),
     )
-    found = _run(raw, use_case, train.inputs)
-    expected = np.asarray(expected, dtype=np.float64).reshape(found.shape)
-    worst = float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected))))
-    if not worst <= PARITY_TOLERANCE:
-        raise BundleError(
-            f"The exported graph of '{folder.name}' differs from its model by {worst:.2g} (allowed: "
-            f"{PARITY_TOLERANCE}). Its export is wrong; choose another estimator or change its options."
-        )
     write_bundle(folder, raw, manifest)
     print(f"{folder.name}: {len(raw) / 1024:.0f} KiB, equal to its model within {worst:.1g}")
     return Bundle.open(folder)

@@ -2,11 +2,14 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from portfolio.errors import PortfolioError
 
 
 @contextmanager
@@ -20,7 +23,8 @@ def replaced(path: Path) -> Iterator[Path]:
     os.close(handle)
     partial = Path(name)
     try:
-        yield partial
+        with _named(path):
+            yield partial
         partial.chmod(0o644)
         with partial.open("rb") as written:
             os.fsync(written.fileno())
@@ -35,13 +39,31 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial"))
     try:
-        yield partial
+        with _named(path):
+            yield partial
         partial.chmod(0o755)
         if path.exists():
             shutil.rmtree(path)
         partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give the system's errors their number and the file's name, which Polars keeps in a text of its own."""
+    try:
+        yield
+    except PortfolioError:
+        raise
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        stated = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None and stated:
+            number = int(stated[1])
+        if number is None or getattr(error, "filename", None):
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def write_text(path: Path, text: str) -> None:

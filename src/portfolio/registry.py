@@ -23,6 +23,7 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 # On a version that became champion: the version whose place it took, which is what a rollback goes back to.
 REPLACED_TAG = "replaced_version"
+ROLLED_BACK_TAG = "rolled_back"
 VERDICT_TAG = "verdict"
 
 
@@ -81,13 +82,15 @@ class Registry:
     def promote(self, number: int, *, force: bool = False) -> Verdict:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way."""
         champion = self._champion_number()
-        if champion == number and self._published_number() == number:
+        if champion == number and self._is_published(number):
             return Verdict(False, "it is the champion already")
         folder = self._bundle_folder(number)
         if champion == number:
-            verdict = Verdict(True, "it is the champion in the registry, but was not published yet")
+            verdict = Verdict(True, "it is the champion in the registry, but the store lacks it or holds it damaged")
         elif force:
             verdict = Verdict(True, "by hand")
+        elif ROLLED_BACK_TAG in self._mlflow.get_model_version(self._name, str(number)).tags:
+            verdict = Verdict(False, "it was rolled back, so only a person brings it back")
         else:
             old = None if champion is None else Bundle.open(self._bundle_folder(champion))
             verdict = judge(self._use_case, old, Bundle.open(folder))
@@ -108,6 +111,8 @@ class Registry:
         replaced = self._mlflow.get_model_version(self._name, str(champion)).tags.get(REPLACED_TAG)
         if replaced is None:
             raise RegistryError(f"Version {champion} of '{self._name}' is the first champion: there is none before it.")
+        # Or the next run, whose metrics do not know why, would promote it again.
+        self._mlflow.set_model_version_tag(self._name, str(champion), ROLLED_BACK_TAG, "true")
         self._make_champion(int(replaced))
         return int(replaced)
 
@@ -133,6 +138,8 @@ class Registry:
 
     def _make_champion(self, number: int) -> None:
         self._mlflow.set_registered_model_alias(self._name, CHAMPION, str(number))
+        if ROLLED_BACK_TAG in self._mlflow.get_model_version(self._name, str(number)).tags:
+            self._mlflow.delete_model_version_tag(self._name, str(number), ROLLED_BACK_TAG)
         folder = self._bundle_folder(number)
         self._store.publish(folder, self._complete(folder, number))
 
@@ -162,9 +169,13 @@ class Registry:
         except MlflowException:
             return None
 
-    def _published_number(self) -> int | None:
-        champion = self._store.champion()
-        return None if champion is None else champion.model_version
+    def _is_published(self, number: int) -> bool:
+        """Whether the store's champion is that version, and whole."""
+        try:
+            champion = self._store.champion()
+        except RegistryError:
+            return False
+        return champion is not None and champion.model_version == number and self._store.holds(champion.digest)
 
     def _versions(self) -> list[ModelVersion]:
         found = self._mlflow.search_model_versions(f"name = '{self._name}'")

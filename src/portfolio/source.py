@@ -70,14 +70,15 @@ def collect(source: Source, folder: Path) -> Collected:
             leftover.unlink()
         days = source.dates()
         missing = [day for day in days if not (folder / f"{day}.parquet").exists()]
-        rows = 0
+        added, rows = [], 0
         for day, frame in (source.read(missing) if missing else {}).items():
             target = folder / f"{day}.parquet"
             _writable(target)
             with files.replaced(target) as partial:
                 frame.write_parquet(partial)
+            added.append(str(day))
             rows += len(frame)
-        return Collected(added=[str(day) for day in missing], present=len(days) - len(missing), rows=rows)
+        return Collected(added=added, present=len(days) - len(missing), rows=rows)
 
 
 def download(url: str, sha256: str, cache: Path) -> Path:

@@ -65,7 +65,7 @@ class Store:
             copy_bundle(bundle_folder, staged, manifest)
             digest = Bundle.open(staged).digest
             # One that was damaged in the store is replaced: to publish again is the remedy its refusal names.
-            if not self._holds(digest):
+            if not self.holds(digest):
                 files.remove_folder(self.bundle_folder(digest))
                 staged.rename(self.bundle_folder(digest))
         finally:
@@ -79,7 +79,8 @@ class Store:
         files.write_text(self.champion_path, champion.model_dump_json(indent=1) + "\n")
         return champion
 
-    def _holds(self, digest: str) -> bool:
+    def holds(self, digest: str) -> bool:
+        """Whether that bundle is there and whole."""
         try:
             return Bundle.open(self.bundle_folder(digest)).digest == digest
         except BundleError:

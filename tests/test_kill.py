@@ -1,0 +1,158 @@
+"""kill -9, then run again: the same result as without the kill. Real processes, killed as a power cut would."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from portfolio import files
+from portfolio.bundle import read_manifest
+from portfolio.paths import Paths
+from tests.conftest import checkout, collect, run_stage
+
+Built = Callable[[str], Path]
+TIMEOUT_SECONDS = 240
+
+# Collects as the command line does, but stops at the named point and says so, for ever.
+STOPPING_COLLECT = """
+import signal, sys
+from portfolio import files
+from portfolio.cli import main
+
+point, original, count = sys.argv.pop(1), files.replaced, 0
+
+def stop():
+    print("stopped", flush=True)
+    signal.pause()
+
+from contextlib import contextmanager
+
+@contextmanager
+def replaced(path):
+    global count
+    count += 1
+    if count == 4 and point == "between two batches":
+        stop()
+    with original(path) as partial:
+        yield partial
+        if count == 4 and point == "before a batch is in place":
+            stop()
+
+files.replaced = replaced
+sys.argv[0] = "portfolio"
+main()
+"""
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """The process and all that it started."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: files.sha256(path) for path in folder.iterdir()}
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not condition():
+        assert process.poll() is None, f"it ended by itself: {process.communicate()}"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("point", ["between two batches", "before a batch is in place"])
+def test_a_killed_collect_is_completed_by_the_next(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    folder = Paths("digits").batches
+    process = subprocess.Popen(
+        [sys.executable, "-c", STOPPING_COLLECT, point, "collect", "digits"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "stopped\n"
+    kill_group(process)
+    whole = [path for path in folder.iterdir() if path.suffix == ".parquet"]
+    assert len(whole) == 3
+    assert len(collect("digits").added) == 21
+    found = contents(folder)
+    (tmp_path / "uninterrupted").mkdir()
+    (tmp_path / "uninterrupted" / "configs").symlink_to(workspace / "configs")
+    monkeypatch.chdir(tmp_path / "uninterrupted")
+    collect("digits")
+    assert contents(folder) == found
+
+
+def test_a_killed_training_goes_on_to_the_same_model(built: Built, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = built("digits")
+    paths = Paths("digits")
+    model = paths.models / "network" / "model.onnx"
+    expected = (paths.metrics("train").read_text(), paths.plot("training").read_text(), files.sha256(model))
+    paths.metrics("train").unlink()
+    paths.plot("training").unlink()
+    model.unlink()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "portfolio", "stage", "train", "digits"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+    def checkpoints() -> list[Path]:
+        return list((folder / ".state" / "checkpoints" / "digits").glob("*/last.ckpt"))
+
+    wait_until(lambda: bool(checkpoints()), process)
+    kill_group(process)
+    assert process.returncode == -signal.SIGKILL
+    assert checkpoints(), "it was killed too late to prove anything"
+    assert not model.exists()
+    capsys.readouterr()
+    run_stage("train", "digits")
+    assert "resuming from" in capsys.readouterr().out
+    assert (paths.metrics("train").read_text(), paths.plot("training").read_text(), files.sha256(model)) == expected
+
+
+def test_a_repro_killed_between_stages_goes_on_to_the_same_model(
+    built_once: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also: the lock that DVC leaves behind is not in the way, and what was done is not done again."""
+    folder = checkout(tmp_path / "clone")
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("PORTFOLIO_STATE", raising=False)
+    beside = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{beside}{os.pathsep}{os.environ['PATH']}")
+    collect("digits")
+    command = [str(beside / "dvc"), "repro", "baselines@digits"]
+
+    def done(stage: str) -> bool:
+        return Path("dvc.lock").exists() and f"{stage}@digits:" in Path("dvc.lock").read_text()
+
+    with (tmp_path / "log").open("w+") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, text=True, start_new_session=True)
+        wait_until(lambda: done("prepare"), process)
+        kill_group(process)
+    assert not done("baselines")
+    again = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+    assert again.returncode == 0, again.stderr
+    assert "Running stage 'baselines@digits'" in again.stdout
+    assert "Running stage 'prepare@digits'" not in again.stdout
+    uninterrupted = built_once("digits")
+    for name in ("train", "val", "test"):
+        path = Paths("digits").splits / f"{name}.parquet"
+        assert files.sha256(path) == files.sha256(uninterrupted / path)
+    bundle = Paths("digits").models / "baselines" / "logistic_regression"
+    assert read_manifest(bundle)[0].model_sha256 == read_manifest(uninterrupted / bundle)[0].model_sha256
+    assert json.loads(Paths("digits").metrics("validate").read_text())["batches"] == 24

@@ -1,0 +1,186 @@
+"""Every command in the README's ```bash blocks exists, and what reads only is run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from portfolio.cli import app
+from portfolio.use_case import use_case_names
+from tests.conftest import ROOT, checkout, collect
+
+# These are not run here but where they take their time anyway, by the test or the script that is named.
+RUN_ELSEWHERE = {
+    "make demo": ".ci/run",
+    "make test": ".ci/run",
+    "make check": ".ci/run",
+    "make run": "tests/test_loop.py",
+    "make models": "tests/test_loop.py",
+    "make serve": "tests/serving/test_hot_swap.py",
+    "portfolio run": "tests/test_loop.py",
+    "portfolio models": "tests/test_loop.py",
+    "portfolio demo": "tests/test_loop.py",
+    "portfolio serve": "tests/serving/test_hot_swap.py",
+    "portfolio promote": "tests/test_registry.py",
+    "portfolio rollback": "tests/test_registry.py",
+    "portfolio collect": "tests/test_kill.py",
+    "portfolio stage": "tests/test_kill.py",
+    "dvc repro": "tests/test_kill.py",
+}
+DRY = {"dvc repro": ["--dry"], "dvc exp run": ["--dry"]}
+# Of the machine, and nothing of ours.
+PLAIN = {"git", "cd", "curl", "export", "docker", "docker-compose", "pip"}
+
+
+def commands(text: str) -> list[str]:
+    """The commands in a text's bash blocks: no comments, continued lines joined, pipes and && taken apart."""
+    found = []
+    for block in re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in re.sub(r"\\\n\s*", " ", block).splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            parts: list[list[str]] = [[]]
+            for word in words:
+                if word in ("&&", "|", ";", "&", ">", "<"):
+                    parts.append([])
+                else:
+                    parts[-1].append(word)
+            found += [shlex.join(part) for part in parts if part]
+    return found
+
+
+def readme_commands() -> list[str]:
+    listed = [command for path in sorted(ROOT.glob("README*.md")) for command in commands(path.read_text())]
+    return list(dict.fromkeys(listed))
+
+
+def check(command: str) -> None:
+    """Raises if there is no such command. What has no lasting effect is run."""
+    words = shlex.split(command)
+    while re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        words = words[1:]
+    if words[0] == "make":
+        for use_case in re.findall(r"USE_CASE=(\S+)", command):
+            assert use_case in use_case_names(), f"{command}: there is no use case '{use_case}'"
+        if words[1:] == ["help"]:
+            subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+        else:
+            subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)
+    elif words[0] == "portfolio":
+        parse(words[1:])
+    elif words[0] == "dvc":
+        name = next((name for name in DRY if words[: len(name.split())] == name.split()), None)
+        subprocess.run([*words, *(DRY[name] if name else [])], check=True, capture_output=True, text=True)
+    else:
+        assert words[0] in PLAIN, f"{command}: what is '{words[0]}'?"
+
+
+def parse(arguments: list[str]) -> None:
+    """Let the command line read these arguments, and not act on them: help comes before all else."""
+    result = CliRunner().invoke(app, [*arguments, "--help"])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with collected data, which dvc needs to say what it would do."""
+    folder = checkout(tmp_path_factory.mktemp("readme"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        collect("digits")
+    return folder
+
+
+@pytest.fixture
+def here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a command is checked: `dvc` in a checkout with data."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if "dvc" in str(request.node.callspec.params):
+        monkeypatch.chdir(request.getfixturevalue("collected"))
+
+
+def test_the_readme_has_commands() -> None:
+    assert {"make demo", "make test"} <= set(readme_commands())
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", readme_commands())
+def test_every_command_exists(command: str) -> None:
+    check(command)
+
+
+@pytest.mark.parametrize("command", readme_commands())
+def test_every_command_that_acts_is_run_somewhere(command: str) -> None:
+    """Read-only ones are run above."""
+    words = shlex.split(command)
+    if words[0] not in ("make", "portfolio") or words[1:2] in ([], ["help"], ["--help"]):
+        return
+    name = " ".join(words[:2])
+    assert name in RUN_ELSEWHERE, f"say in RUN_ELSEWHERE where '{name}' is run"
+    assert (ROOT / RUN_ELSEWHERE[name]).exists()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "make nonsense",
+        "make run USE_CASE=nonsense",
+        "portfolio nonsense",
+        "portfolio run --nonsense",
+        "dvc nonsense",
+        "nonsense",
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(command: str) -> None:
+    with pytest.raises((AssertionError, subprocess.CalledProcessError)):
+        check(command)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "command", ["make run USE_CASE=housing", "portfolio serve --port 9000", "USE_CASE=digits make serve", "dvc repro"]
+)
+def test_a_command_that_exists_is_let_through(command: str) -> None:
+    check(command)
+
+
+def test_commands_are_read_as_a_shell_reads_them() -> None:
+    text = "```bash\n$ make a  # why\nmake b && \\\n  portfolio c 'd e'\n\n# only a comment\n```\n```\nmake f\n```\n"
+    assert commands(text) == ["make a", "make b", "portfolio c 'd e'"]
+
+
+def test_every_make_target_has_a_line_of_help() -> None:
+    phony = (ROOT / "Makefile").read_text().partition(".PHONY:")[2].split()
+    shown = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert phony
+    for target in phony:
+        assert f"{target} " in shown, target
+
+
+def test_every_command_of_the_command_line_has_help() -> None:
+    assert app.registered_commands
+    assert [command for command in app.registered_commands if not (command.callback and command.callback.__doc__)] == []
+
+
+def test_the_tree_names_files_that_exist() -> None:
+    for path in ROOT.glob("README*.md"):
+        for block in re.findall(r"^```\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
+            for line in block.splitlines():
+                for name in re.findall(r"^(\S+/)(?:<\S+>\S*)?\s", line):
+                    assert (ROOT / name).exists(), f"{path.name}: {name}"
+
+
+def test_the_workflows_run_only_make_targets_that_exist() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.y*ml"):
+        jobs = yaml.safe_load(path.read_text())["jobs"].values()
+        for step in (step for job in jobs for step in job.get("steps", [])):
+            for target in re.findall(r"^\s*make ([\w-]+)", step.get("run", ""), re.MULTILINE):
+                subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
