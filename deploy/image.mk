@@ -10,7 +10,7 @@ TAGGED = $(NAME):$(USE_CASE)-$(DIGEST)-$(shell git rev-parse --short=7 HEAD)
 
 deploy-plan:  ## must the champion's image still be built and pushed? Says deploy=true or deploy=false, and why
 	@if [ -z "$(DIGEST)" ]; then deploy=false why="no champion of $(USE_CASE) has been published"; \
-	elif docker manifest inspect $(TAGGED) >/dev/null 2>&1; then deploy=false why="$(TAGGED) has been pushed already"; \
+	elif docker pull --quiet $(TAGGED) >/dev/null 2>&1; then deploy=false why="$(TAGGED) has been pushed already"; \
 	else deploy=true why="$(TAGGED) has not been pushed yet"; fi; \
 	echo "deploy=$$deploy: $$why" | tee -a "$${GITHUB_STEP_SUMMARY:-/dev/null}"; \
 	echo "deploy=$$deploy" >>"$${GITHUB_OUTPUT:-/dev/null}"
