@@ -7,6 +7,9 @@ PORT ?= 8000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Compiled modules are kept whatever the shell says: without them every command imports two to three times as long.
 unexport PYTHONDONTWRITEBYTECODE
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+include deploy/image.mk
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,10 +41,19 @@ test: setup  ## all tests that need no Docker
 bench: setup  ## measure what the README claims of speed (20 minutes on two cores)
 	@python -m bench
 
+test-compose: setup  ## build the images and try the whole loop in containers (needs a Docker engine)
+	pytest -m compose -s tests/test_compose.py
+
+up:  ## the whole loop in containers, with the pages of MLflow and Prefect (USE_CASE, API_PORT, ...)
+	USE_CASE=$(USE_CASE) PORTFOLIO_GIT_COMMIT=$$(git rev-parse HEAD) $(COMPOSE) up --build
+
+down:  ## stop the containers; their data stay in volumes (with them: docker compose down --volumes)
+	$(COMPOSE) down
+
 lock: setup  ## renew the locked versions
 	bash requirements/lock.sh
 
 clean:  ## delete all local state, models and data
-	rm -rf .state models reports data/*/clean data/*/quarantine data/*/splits
+	rm -rf .state build models reports data/*/clean data/*/quarantine data/*/splits
 
-.PHONY: help setup demo run serve models check test bench lock clean
+.PHONY: help setup demo run serve models check test bench test-compose up down lock clean

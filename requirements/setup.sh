@@ -38,5 +38,6 @@ if [ "$group" != serving ]; then
         $uv install --quiet --torch-backend "$torch_backend" "torch==$torch"
     fi
 fi
-$uv install --quiet --no-deps --no-build-isolation -e .
+# dev.lock has the build's own needs too, with their hashes; no other group installs them.
+$uv install --quiet --no-deps --build-constraints requirements/dev.lock -e .
 printf '%s' "$wanted" >"$stamp"

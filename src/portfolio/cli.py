@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +22,8 @@ app = typer.Typer(
     [bold]run[/] does all of it as a Prefect flow; [bold]demo[/] shows it in a copy and stops.""",
 )
 
-UseCaseName = Annotated[str, typer.Argument(help="a folder of src/portfolio/use_cases", metavar="USE_CASE")]
+USE_CASE_HELP = "a folder of src/portfolio/use_cases"
+UseCaseName = Annotated[str, typer.Argument(help=USE_CASE_HELP, metavar="USE_CASE")]
 
 
 @app.command()
@@ -161,8 +163,37 @@ def rollback(use_case: UseCaseName) -> None:
 
 
 @app.command()
+def export(
+    use_case: UseCaseName,
+    folder: Annotated[Path, typer.Argument(help="where FOLDER/USE_CASE is made, or replaced")],
+) -> None:
+    """Copy the champion's bundle into a folder that can be served by itself, to put it into an image."""
+    from portfolio.store import Store
+    from portfolio.use_case import load_use_case
+
+    champion = Store.of(load_use_case(use_case).name).export(folder / use_case)
+    print(f"version {champion.model_version} (digest {champion.digest[:12]}) is in {folder / use_case}")
+
+
+@app.command()
+def smoke(
+    address: Annotated[str, typer.Argument(help="of a server, such as http://127.0.0.1:8000")],
+    digest: Annotated[str, typer.Option(help="how the digest of the bundle begins that must be served")] = "",
+    timeout_seconds: Annotated[float, typer.Option(help="how long it may take to be ready", min=0)] = 60,
+) -> None:
+    """Wait until a server is ready, and ask it for one prediction."""
+    import json
+
+    from portfolio.smoke import smoke as test
+
+    print(json.dumps(test(address, digest=digest, timeout_seconds=timeout_seconds), ensure_ascii=False))
+
+
+@app.command()
 def serve(
-    use_case: UseCaseName = "digits",
+    use_case: Annotated[
+        str, typer.Argument(help=USE_CASE_HELP, metavar="USE_CASE", envvar="PORTFOLIO_USE_CASE")
+    ] = "digits",
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port to listen on", min=1, max=65535)] = 8000,
 ) -> None:

@@ -9,6 +9,7 @@ Training publishes here; serving watches it. Neither needs the other, nor the re
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,6 +78,20 @@ class Store:
             published_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         files.write_text(self.champion_path, champion.model_dump_json(indent=1) + "\n")
+        return champion
+
+    def export(self, folder: Path) -> Champion:
+        """Copy the champion alone into a store of its own. Raises RegistryError if there is none."""
+        champion = self.champion()
+        if champion is None:
+            raise RegistryError(
+                f"No champion of '{self.folder.name}' has been published. Train one: portfolio run {self.folder.name}"
+            )
+        bundle = Bundle.open(self.bundle_folder(champion.digest))
+        with files.replaced_folder(folder) as partial:
+            target = Store(partial)
+            shutil.copytree(bundle.folder, target.bundle_folder(champion.digest))
+            target.champion_path.write_text(champion.model_dump_json(indent=1) + "\n")
         return champion
 
     def holds(self, digest: str) -> bool:

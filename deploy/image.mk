@@ -1,0 +1,36 @@
+# An image with the champion inside: built, tried, pushed. The workflow train-and-deploy calls these one by one.
+IMAGE ?= portfolio-serving
+PULL ?= never
+# Registries take lower case only; the name of an account may have capitals.
+NAME = $(shell tr '[:upper:]' '[:lower:]' <<<'$(IMAGE)')
+CHAMPION = $(or $(PORTFOLIO_STATE),.state)/store/$(USE_CASE)/champion.json
+DIGEST = $(shell [ ! -e $(CHAMPION) ] || sed -n 's/.*"digest": *"\(.\{12\}\).*/\1/p' $(CHAMPION))
+# A tag says what is inside: the use case, the champion's digest, the commit of the code around it.
+TAGGED = $(NAME):$(USE_CASE)-$(DIGEST)-$(shell git rev-parse --short=7 HEAD)
+
+deploy-plan:  ## must the champion's image still be built and pushed? Says deploy=true or deploy=false, and why
+	@if [ -z "$(DIGEST)" ]; then deploy=false why="no champion of $(USE_CASE) has been published"; \
+	elif docker pull --quiet $(TAGGED) >/dev/null 2>&1; then deploy=false why="$(TAGGED) has been pushed already"; \
+	else deploy=true why="$(TAGGED) has not been pushed yet"; fi; \
+	echo "deploy=$$deploy: $$why" | tee -a "$${GITHUB_STEP_SUMMARY:-/dev/null}"; \
+	echo "deploy=$$deploy" >>"$${GITHUB_OUTPUT:-/dev/null}"
+
+image: setup  ## build an image with the champion inside (USE_CASE, IMAGE)
+	@portfolio export $(USE_CASE) build/champion
+	docker build --file serving/Dockerfile --target with-champion --build-arg USE_CASE=$(USE_CASE) --tag $(TAGGED) .
+
+smoke-image: setup  ## start that image, ask it for a prediction, stop it (PULL=always: as it was pushed)
+	@container=$$(docker run --detach --pull $(PULL) --read-only --publish 127.0.0.1::8000 $(TAGGED)) || exit 1; \
+	trap "docker rm --force $$container >/dev/null" EXIT; \
+	portfolio smoke "http://$$(docker port $$container 8000/tcp)" --digest $(DIGEST) \
+	    || { docker logs $$container >&2; exit 1; }
+
+registry-login:  ## log in to the registry that IMAGE names, as REGISTRY_USER with REGISTRY_TOKEN
+	@docker login $(firstword $(subst /, ,$(NAME))) --username "$$REGISTRY_USER" --password-stdin <<<"$$REGISTRY_TOKEN"
+
+push-image:  ## push that image, and then let the tag that is the use case's name point to it
+	docker push $(TAGGED)
+	docker tag $(TAGGED) $(NAME):$(USE_CASE)
+	docker push $(NAME):$(USE_CASE)
+
+.PHONY: deploy-plan image smoke-image registry-login push-image
