@@ -13,6 +13,7 @@ import anyio.to_thread
 import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
 
 from portfolio.bundle import Array, Output
@@ -47,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
             group.cancel_scope.cancel()
 
-    app = FastAPI(title=f"portfolio: {settings.use_case}", lifespan=lifespan)
+    app = FastAPIOffline(redoc_url=None, title=f"portfolio: {settings.use_case}", lifespan=lifespan)
     app.state.champion = champion
     app.add_exception_handler(RequestError, _error_response)
 

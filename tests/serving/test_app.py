@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,3 +94,11 @@ def test_a_new_champion_takes_over_and_a_bad_one_does_not(client: TestClient, st
     client.app.state.champion.refresh()
     assert post(client, GOOD).json()["model"]["version"] == 2
     assert "SHA-256" in client.get("/model").json()["last_refusal"]
+
+
+def test_the_documentation_loads_nothing_from_outside(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert "https://" not in page
+    for address in re.findall(r'(?:src|href)="(/[^"]+)"', page):
+        assert client.get(address).status_code == 200
+    assert "swagger-ui-bundle.js" in page
