@@ -184,7 +184,7 @@ def smoke(
     """Wait until a server is ready, and ask it for one prediction."""
     import json
 
-    from portfolio.smoke import smoke as test
+    from portfolio.client import smoke as test
 
     print(json.dumps(test(address, digest=digest, timeout_seconds=timeout_seconds), ensure_ascii=False))
 

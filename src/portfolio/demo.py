@@ -10,14 +10,12 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
-from typing import Any
 
+from portfolio.client import ask, wait_until_ready
 from portfolio.environment import local_environment, state_folder
 from portfolio.errors import PortfolioError
 from portfolio.terminal import console
@@ -38,7 +36,7 @@ def demo() -> None:
     with _step("The loop: collect, version, validate, prepare, train, evaluate, register, promote, publish"):
         _call([sys.executable, "-m", "portfolio", "run", USE_CASE], clone)
     with _step("A server of the champion"), _server(clone) as address:
-        model = _get(f"{address}/model")
+        model = ask(f"{address}/model")
         console.print(f"  version {model['version']} serves at {address}", highlight=False)
         with _step("Test images, which training never saw, sent to it"):
             _predict(address, clone)
@@ -83,17 +81,7 @@ def _server(clone: Path) -> Iterator[str]:
         [sys.executable, "-m", "portfolio", "serve", USE_CASE, "--port", str(port)], cwd=clone, env=os.environ
     )
     try:
-        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-        while True:
-            try:
-                _get(f"{address}/readyz")
-                break
-            except OSError as error:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise PortfolioError(
-                        f"The server did not become ready ({error}); what it printed says why."
-                    ) from error
-                time.sleep(0.05)
+        wait_until_ready(address, READY_TIMEOUT_SECONDS)
         yield address
     finally:
         process.terminate()
@@ -107,7 +95,7 @@ def _predict(address: str, clone: Path) -> None:
     pixels = rows["pixels"].to_list()
     body = json.dumps({"instances": [{"pixels": image} for image in pixels]}).encode()
     started = time.perf_counter()
-    answer = _get(f"{address}/predict", body)
+    answer = ask(f"{address}/predict", body)
     milliseconds = (time.perf_counter() - started) * 1000
     predicted = [prediction["class"] for prediction in answer["predictions"]]
     for row in range(8):
@@ -120,9 +108,3 @@ def _predict(address: str, clone: Path) -> None:
 
 def _line(values: list[float]) -> str:
     return "".join(INK[int(value * (len(INK) - 1) / 16)] for value in values)
-
-
-def _get(url: str, body: bytes | None = None) -> Any:
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)

@@ -9,8 +9,8 @@ from socket import socket
 import pytest
 import uvicorn
 
+from portfolio.client import smoke
 from portfolio.errors import PortfolioError, RegistryError
-from portfolio.smoke import smoke
 from portfolio.store import Store
 from serving.app import create_app
 from tests.conftest import publish
