@@ -29,7 +29,7 @@ def smoke(address: str, *, digest: str = "", timeout_seconds: float = 60) -> dic
 
 
 def wait_until_ready(address: str, timeout_seconds: float) -> None:
-    """Return when the server answers that it is ready. Raises PortfolioError, with its reason, if it does not in time."""
+    """Return when the server answers that it is ready. Raises PortfolioError, with its reason, if it never does."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:
