@@ -51,6 +51,8 @@ class PrefectServer:
                 start_new_session=True,
             )
         os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+        # It is of this installation: to compare versions would cost a request before each flow.
+        os.environ.setdefault("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED", "false")
         atexit.register(self._stop)
 
     def wait(self) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import dvc.lock
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.repo import Repo
 
 from portfolio.errors import PortfolioError
+
+# DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
+dvc.lock.DEFAULT_TIMEOUT = 0.3
 
 # What DVC says of each step, and its advice to add dvc.lock to git, is for its own command line.
 logging.getLogger("dvc").setLevel(logging.ERROR)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from pathlib import Path
@@ -84,11 +86,13 @@ def run(use_case: UseCaseName = "digits") -> None:
     server.start()
     start = Steps()
     with start.step("prefect") as step:
-        # While the server starts: what the flow imports, and MLflow's database.
+        # While the server starts: what the flow imports, MLflow's database and DVC's graph.
+        from pipelines import versioning
         from pipelines.training import training
         from portfolio.registry import Registry
 
         Registry(case)
+        versioning.stage_graph(use_case)
         server.wait()
         step.result = f"its API answers at {os.environ['PREFECT_API_URL']}"
     outcome = training(use_case)
@@ -220,6 +224,8 @@ def serve(
 
 def main() -> None:
     """Run the command line; a user's mistake ends as one message and exit code 1."""
+    # At its end Python would look through millions of objects for cycles: half a second to a second for each stage.
+    atexit.register(gc.freeze)
     try:
         app()
         return
