@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
 import dvc.lock
 from dvc.exceptions import DvcException, ReproductionError
+from dvc.lock import make_lock
 from dvc.repo import Repo
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 
 from portfolio.errors import PortfolioError
 
@@ -25,7 +28,10 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     """
     import networkx
 
-    graph = Repo().index.graph
+    try:
+        graph = _repository().index.graph
+    except DvcException as error:
+        raise PortfolioError(f"DVC can't read its stages: {error}. Bring back what it names with git.") from error
     ours = [stage for stage in graph if stage.addressing.endswith(f"@{use_case}")]
     ordered = [stage for stage in reversed(list(networkx.topological_sort(graph))) if stage in ours]
     return {
@@ -40,9 +46,11 @@ def reproduce(address: str, log: Path) -> bool:
     """
     try:
         # Stages beside each other hold DVC's lock in turn, only while no stage's command runs.
-        return bool(Repo(_wait_for_lock=True).reproduce(targets=[address], single_item=True))
+        return bool(_repository().reproduce(targets=[address], single_item=True))
     except ReproductionError as error:
-        said = log.read_text(errors="replace").strip() if log.exists() else str(error.__cause__ or error)
+        # A stage that was killed, for want of memory for one, has said nothing.
+        said = log.read_text(errors="replace").strip() if log.exists() else ""
+        said = said or str(error.__cause__ or error)
         raise PortfolioError(f"Stage {address} failed. {said.splitlines()[-1]}\nIts whole log: {log}") from error
     except DvcException as error:
         raise PortfolioError(f"DVC can't run {address}: {error}") from error
@@ -50,4 +58,22 @@ def reproduce(address: str, log: Path) -> bool:
 
 def add(folder: Path) -> None:
     """Version a folder: its content goes to DVC's cache, and `<folder>.dvc` beside it names it."""
-    Repo(_wait_for_lock=True).add(str(folder))
+    _repository().add(str(folder))
+
+
+def _repository() -> Repo:
+    """DVC's repository; what uses it waits for its lock.
+
+    A kill can cut off the file in which DVC notes who reads and writes what, and then no command of DVC works any
+    more. Such a file is put away, under the guard that its writers hold.
+    """
+    repository = Repo(_wait_for_lock=True)
+    notes = Path(repository.tmp_dir) / RWLOCK_FILE
+    with make_lock(str(notes.with_name(RWLOCK_LOCK)), tmp_dir=repository.tmp_dir, wait=True):
+        try:
+            json.loads(notes.read_text())
+        except FileNotFoundError:
+            pass
+        except ValueError:
+            notes.unlink()
+    return repository

@@ -34,8 +34,10 @@ RUN_ELSEWHERE = {
     "portfolio collect": "tests/test_kill.py",
     "portfolio stage": "tests/test_kill.py",
     "dvc repro": "tests/test_kill.py",
+    "dvc exp run": "tests/test_loop.py",
 }
-DRY = {"dvc repro": ["--dry"], "dvc exp run": ["--dry"]}
+# Of these the words are checked; the others only read, and are run.
+DVC_ACTS = ("dvc repro", "dvc exp run", "dvc push", "dvc pull", "dvc add")
 # Of the machine, and nothing of ours.
 PLAIN = {"git", "cd", "curl", "export", "docker", "docker-compose", "pip"}
 
@@ -76,10 +78,27 @@ def check(command: str) -> None:
     elif words[0] == "portfolio":
         parse(words[1:])
     elif words[0] == "dvc":
-        name = next((name for name in DRY if words[: len(name.split())] == name.split()), None)
-        subprocess.run([*words, *(DRY[name] if name else [])], check=True, capture_output=True, text=True)
+        acts = next((name for name in DVC_ACTS if shlex.join(words).startswith(name)), None)
+        if acts:
+            check_dvc(words)
+            words = [*acts.split(), "--help"]
+        subprocess.run(words, check=True, capture_output=True, text=True)
     else:
         assert words[0] in PLAIN, f"{command}: what is '{words[0]}'?"
+
+
+def check_dvc(words: list[str]) -> None:
+    """The stages and the parameters that are named exist."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for word in words:
+        if match := re.fullmatch(r"(\w+)@(\w+)", word):
+            assert match[1] in stages, word
+            assert match[2] in use_case_names(), word
+        if match := re.fullmatch(r"(\S+\.yaml):([\w.]+)=(\S+)", word):
+            value = yaml.safe_load((ROOT / match[1]).read_text())
+            for key in match[2].split("."):
+                assert key in value, word
+                value = value[key]
 
 
 def parse(arguments: list[str]) -> None:
@@ -120,9 +139,14 @@ def test_every_command_exists(command: str) -> None:
 def test_every_command_that_acts_is_run_somewhere(command: str) -> None:
     """Read-only ones are run above."""
     words = shlex.split(command)
-    if words[0] not in ("make", "portfolio") or words[1:2] in ([], ["help"], ["--help"]):
+    if words[0] == "dvc":
+        name = next((name for name in DVC_ACTS if command.startswith(name)), "")
+    elif words[0] in ("make", "portfolio") and words[1:2] not in ([], ["help"], ["--help"]):
+        name = " ".join(words[:2])
+    else:
+        name = ""
+    if not name:
         return
-    name = " ".join(words[:2])
     assert name in RUN_ELSEWHERE, f"say in RUN_ELSEWHERE where '{name}' is run"
     assert (ROOT / RUN_ELSEWHERE[name]).exists()
 
@@ -136,6 +160,8 @@ def test_every_command_that_acts_is_run_somewhere(command: str) -> None:
         "portfolio nonsense",
         "portfolio run --nonsense",
         "dvc nonsense",
+        "dvc repro nonsense@digits",
+        "dvc exp run -S configs/digits.yaml:train.nonsense=1",
         "nonsense",
     ],
 )
@@ -146,7 +172,7 @@ def test_a_command_that_does_not_exist_is_found(command: str) -> None:
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
-    "command", ["make run USE_CASE=housing", "portfolio serve --port 9000", "USE_CASE=digits make serve", "dvc repro"]
+    "command", ["make run USE_CASE=housing", "portfolio serve --port 9000", "USE_CASE=digits make serve", "dvc repro train@housing"]
 )
 def test_a_command_that_exists_is_let_through(command: str) -> None:
     check(command)

@@ -1,12 +1,10 @@
-"""DVC in process, in a real repository."""
+"""DVC in process, in real repositories."""
 
 from __future__ import annotations
 
-import os
+import json
+import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +13,15 @@ import yaml
 
 from pipelines import versioning
 from portfolio.errors import PortfolioError
-from portfolio.paths import Paths
 from portfolio.use_case import use_case_names
-from tests.conftest import ROOT, checkout, collect
+from tests.conftest import ROOT
 
-
-@pytest.fixture(scope="module")
-def repository_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkout(tmp_path_factory.mktemp("repository"))
+LOG = Path("stage.log")
 
 
 @pytest.fixture
-def repository(repository_once: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A checkout in which nothing has run, as the current folder."""
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.delenv("PORTFOLIO_STATE", raising=False)
-    with chdir(repository_once):
-        yield repository_once
-        subprocess.run(["git", "clean", "-qfdx", "-e", ".dvc"], check=True)
+def repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
 
 
 def stages() -> dict[str, Any]:
@@ -54,7 +43,7 @@ def needs(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("use_case", use_case_names())
-def test_the_stage_graph_is_that_of_dvc_yaml(repository: Path, use_case: str) -> None:
+def test_the_stage_graph_is_that_of_dvc_yaml(repository: None, use_case: str) -> None:
     graph = versioning.stage_graph(use_case)
     assert set(graph) == {f"{name}@{use_case}" for name in stages()}
     for name in stages():
@@ -63,31 +52,105 @@ def test_the_stage_graph_is_that_of_dvc_yaml(repository: Path, use_case: str) ->
 
 
 @pytest.mark.parametrize("use_case", use_case_names())
-def test_every_stage_comes_after_those_it_needs(repository: Path, use_case: str) -> None:
+def test_every_stage_comes_after_those_it_needs(repository: None, use_case: str) -> None:
     seen: set[str] = set()
     for address, wanted in versioning.stage_graph(use_case).items():
         assert set(wanted) <= seen
         seen.add(address)
 
 
-def test_a_stage_runs_once_until_something_changes(repository: Path) -> None:
-    collect("digits")
-    versioning.add(Paths("digits").batches)
-    pointer = Paths("digits").batches.with_suffix(".dvc")
-    assert yaml.safe_load(pointer.read_text())["outs"][0]["nfiles"] == 24
-    assert versioning.reproduce("validate@digits") is True
-    assert len(list(Paths("digits").clean.iterdir())) == 24
-    assert versioning.reproduce("validate@digits") is False
+MINIATURE = """
+stages:
+  greet:
+    matrix:
+      use_case: [digits]
+    cmd: cat input/${item.use_case} >output
+    deps: [input]
+    outs: [output]
+"""
 
 
-def test_a_failing_stage_is_a_portfolio_error_that_names_it(repository: Path) -> None:
-    Paths("digits").batches.mkdir(parents=True)
-    (Paths("digits").batches / "2026-01-05.parquet").write_bytes(b"cut off")
-    with pytest.raises(PortfolioError, match="validate@digits"):
-        versioning.reproduce("validate@digits")
-    assert not Path("dvc.lock").exists()
+@pytest.fixture
+def miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one stage, which takes no time, as the current folder."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / ".dvc", ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    Path("dvc.yaml").write_text(MINIATURE)
+    subprocess.run(["git", "init", "-q"], check=True)
+    Path("input").mkdir()
+    Path("input/digits").write_text("hello")
+    return tmp_path
 
 
-def test_a_stage_before_anything_was_collected_is_a_portfolio_error(repository: Path) -> None:
-    with pytest.raises(PortfolioError, match="validate@digits"):
-        versioning.reproduce("validate@digits")
+def test_a_stage_runs_once_until_something_changes(miniature: Path) -> None:
+    assert versioning.reproduce("greet@digits", LOG) is True
+    assert versioning.reproduce("greet@digits", LOG) is False
+    Path("input/digits").write_text("good day")
+    assert versioning.reproduce("greet@digits", LOG) is True
+    assert Path("output").read_text() == "good day"
+
+
+def test_a_failing_stage_is_a_portfolio_error_that_names_it_and_what_it_said(miniature: Path) -> None:
+    versioning.reproduce("greet@digits", LOG)
+    before = Path("dvc.lock").read_text()
+    Path("input/digits").unlink()
+    LOG.write_text("reading\nError: it is cut off\n")
+    with pytest.raises(PortfolioError, match=r"Stage greet@digits failed\. Error: it is cut off"):
+        versioning.reproduce("greet@digits", LOG)
+    assert Path("dvc.lock").read_text() == before
+
+
+@pytest.mark.parametrize("said", ["", None], ids=["an empty log", "no log"])
+def test_a_stage_that_failed_without_a_word_is_a_portfolio_error_too(miniature: Path, said: str | None) -> None:
+    """Killed for want of memory, for one."""
+    if said is not None:
+        LOG.write_text(said)
+    Path("input/digits").unlink()
+    with pytest.raises(PortfolioError, match="Stage greet@digits failed"):
+        versioning.reproduce("greet@digits", LOG)
+
+
+def test_a_missing_input_is_a_portfolio_error(miniature: Path) -> None:
+    shutil.rmtree("input")
+    with pytest.raises(PortfolioError, match="greet@digits"):
+        versioning.reproduce("greet@digits", LOG)
+
+
+def test_a_folder_is_versioned_as_a_whole(miniature: Path) -> None:
+    versioning.add(Path("input"))
+    first = yaml.safe_load(Path("input.dvc").read_text())["outs"][0]
+    assert first["nfiles"] == 1
+    Path("input/more").write_text("more")
+    versioning.add(Path("input"))
+    second = yaml.safe_load(Path("input.dvc").read_text())["outs"][0]
+    assert (second["nfiles"], second["md5"] != first["md5"]) == (2, True)
+
+
+@pytest.mark.parametrize("left", ["", '{"write": {'])
+def test_a_note_of_locks_that_a_kill_cut_off_is_not_in_the_way(miniature: Path, left: str) -> None:
+    versioning.reproduce("greet@digits", LOG)
+    notes = Path(".dvc/tmp/rwlock")
+    assert notes.exists()
+    notes.write_text(left)
+    assert versioning.reproduce("greet@digits", LOG) is False
+    notes.write_text(left)
+    versioning.add(Path("input"))
+
+
+def test_a_lock_of_a_process_that_is_gone_is_not_in_the_way(miniature: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    Path(".dvc/tmp").mkdir(exist_ok=True)
+    held = {str(miniature / "output"): {"pid": ended.pid, "cmd": "dvc repro"}}
+    Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": held, "read": {}}))
+    assert versioning.reproduce("greet@digits", LOG) is True
+
+
+def test_a_dvc_lock_that_is_cut_off_is_a_portfolio_error_that_names_it(miniature: Path) -> None:
+    versioning.reproduce("greet@digits", LOG)
+    lock = Path("dvc.lock")
+    lock.write_text(lock.read_text().replace("outs:", "outs: ["))
+    with pytest.raises(PortfolioError, match=r"dvc\.lock"):
+        versioning.stage_graph("digits")
+    with pytest.raises(PortfolioError, match=r"dvc\.lock"):
+        versioning.reproduce("greet@digits", LOG)
