@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,8 @@ main()
 
 def kill_group(process: subprocess.Popen[str]) -> None:
     """The process and all that it started."""
-    os.killpg(process.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 
@@ -65,8 +67,9 @@ def contents(folder: Path) -> dict[str, str]:
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
-        assert process.poll() is None, f"it ended by itself: {process.communicate()}"
-        assert time.monotonic() < deadline
+        if process.poll() is not None or time.monotonic() > deadline:
+            kill_group(process)
+            pytest.fail("it ended by itself, or did not come so far")
         time.sleep(0.002)
 
 
@@ -140,14 +143,12 @@ def test_a_repro_killed_between_stages_goes_on_to_the_same_model(
     collect("digits")
     command = [str(beside / "dvc"), "repro", "baselines@digits"]
 
-    def done(stage: str) -> bool:
-        return Path("dvc.lock").exists() and f"{stage}@digits:" in Path("dvc.lock").read_text()
-
     with (tmp_path / "log").open("w+") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, text=True, start_new_session=True)
-        wait_until(lambda: done("prepare"), process)
+        wait_until(Paths("digits").lock("baselines").exists, process)
         kill_group(process)
-    assert not done("baselines")
+    assert json.loads(Path(".dvc/tmp/rwlock").read_text())["write"], "it left no lock behind"
+    assert not Paths("digits").models.exists()
     again = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     assert again.returncode == 0, again.stderr
     assert "Running stage 'baselines@digits'" in again.stdout
@@ -159,3 +160,20 @@ def test_a_repro_killed_between_stages_goes_on_to_the_same_model(
     bundle = Paths("digits").models / "baselines" / "logistic_regression"
     assert read_manifest(bundle)[0].model_sha256 == read_manifest(uninterrupted / bundle)[0].model_sha256
     assert json.loads(Paths("digits").metrics("validate").read_text())["batches"] == 24
+
+
+def test_a_stage_waits_for_one_that_a_kill_left_running(built: Built) -> None:
+    """DVC alone was killed: what it had started goes on, and writes the same files."""
+    built("digits")
+    sha256 = Paths("digits").splits / "sha256"
+    sha256.write_text("what the other one writes")
+    with files.alone(Paths("digits").lock("prepare")):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "portfolio", "stage", "prepare", "digits"], stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr is not None
+        assert "waiting" in process.stderr.readline()
+        assert sha256.read_text() == "what the other one writes"
+    assert process.communicate(timeout=TIMEOUT_SECONDS)[1] == ""
+    assert process.returncode == 0
+    assert len(sha256.read_text()) == 64

@@ -47,6 +47,7 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
     import pkgutil
 
     import portfolio.stages
+    from portfolio import files
     from portfolio.config import load_config
     from portfolio.errors import ConfigError
     from portfolio.paths import LOGS_VARIABLE, Paths
@@ -63,7 +64,9 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
             # The descriptors, not sys.stdout: libraries in C write there too.
             os.dup2(stream.fileno(), 1)
             os.dup2(stream.fileno(), 2)
-    importlib.import_module(f"portfolio.stages.{name}").run(case, load_config(use_case))
+    # One whose DVC was killed may still run: two at once would take each other's checkpoints and files away.
+    with files.alone(Paths(use_case).lock(name)):
+        importlib.import_module(f"portfolio.stages.{name}").run(case, load_config(use_case))
 
 
 @app.command()

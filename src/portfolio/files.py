@@ -1,9 +1,11 @@
 """Files that are either whole or not there: written beside, then renamed."""
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +66,19 @@ def _named(path: Path) -> Iterator[None]:
         if number is None or getattr(error, "filename", None):
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Be the only one to hold the lock at `path`; wait for whoever holds it. It ends with its process, however."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for the process that holds {path}", file=sys.stderr, flush=True)
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def write_text(path: Path, text: str) -> None:

@@ -52,6 +52,9 @@ class Paths:
     def log(self, stage: str) -> Path:
         return state_folder() / "logs" / self.use_case / f"{stage}.log"
 
+    def lock(self, stage: str) -> Path:
+        return state_folder() / "locks" / self.use_case / f"{stage}.lock"
+
     def candidates(self) -> dict[str, Path]:
         """Every candidate's bundle by its name, as the stages left them."""
         folders = [*sorted((self.models / "baselines").iterdir()), self.models / "network"]
