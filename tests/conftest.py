@@ -92,6 +92,23 @@ def publish(store: Store, folder: Path, *, version: int, bias: float = 0.0) -> s
     return store.publish(folder, bundle.manifest).digest
 
 
+@contextmanager
+def environment_kept() -> Iterator[None]:
+    """Undo what is set on the way: local_environment() sets what the tools beside us read, for the whole process."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    with environment_kept():
+        yield
+
+
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path / "state"))
@@ -193,9 +210,8 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 def build_in(folder: Path, use_case: str) -> Path:
     shutil.copytree(ROOT / "configs", folder / "configs")
     shutil.copyfile(ROOT / "tests" / "use_cases" / "toy.yaml", folder / "configs" / "toy.yaml")
-    with pytest.MonkeyPatch.context() as patch, toy_installed(), chdir(folder):
-        patch.setenv("PORTFOLIO_STATE", str(folder / ".state"))
-        patch.setenv("PORTFOLIO_MIRROR", os.environ.get("PORTFOLIO_MIRROR", ""))
+    with environment_kept(), toy_installed(), chdir(folder):
+        os.environ["PORTFOLIO_STATE"] = str(folder / ".state")
         edit_config(use_case, train={"max_epochs": QUICK_EPOCHS})
         give_data(use_case)
         collect(use_case)
@@ -242,9 +258,9 @@ def checkout(folder: Path) -> Path:
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with its tables, which take seconds to make, and nothing in them."""
     folder = tmp_path_factory.mktemp("mlflow")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PORTFOLIO_STATE", str(folder))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with environment_kept():
+        os.environ["PORTFOLIO_STATE"] = str(folder)
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
         from portfolio.tracking import client
 
         client().search_experiments()

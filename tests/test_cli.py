@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from portfolio.cli import main
+
 
 def portfolio(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "portfolio", *arguments], capture_output=True, text=True)
@@ -20,10 +22,24 @@ def portfolio(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["rollback", "digits"], "portfolio run digits"),
     ],
 )
-def test_a_mistake_gets_one_message_with_the_remedy(workspace: Path, arguments: list[str], message: str) -> None:
-    result = portfolio(*arguments)
-    assert result.returncode != 0
-    assert message in result.stderr
+def test_a_mistake_gets_one_message_with_the_remedy(
+    workspace: Path,
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["portfolio", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_mistake_ends_the_process_without_a_traceback(workspace: Path) -> None:
+    result = portfolio("collect", "digit")
+    assert result.returncode == 1
+    assert "digits, housing" in result.stderr
     assert "Traceback" not in result.stderr
 
 

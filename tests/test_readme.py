@@ -25,6 +25,8 @@ RUN_ELSEWHERE = {
     "make run": "tests/test_loop.py",
     "make models": "tests/test_loop.py",
     "make serve": "tests/serving/test_hot_swap.py",
+    "make up": "tests/test_compose.py",
+    "make down": "tests/test_compose.py",
     "portfolio run": "tests/test_loop.py",
     "portfolio models": "tests/test_loop.py",
     "portfolio demo": "tests/test_loop.py",
@@ -172,7 +174,13 @@ def test_a_command_that_does_not_exist_is_found(command: str) -> None:
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
-    "command", ["make run USE_CASE=housing", "portfolio serve --port 9000", "USE_CASE=digits make serve", "dvc repro train@housing"]
+    "command",
+    [
+        "make run USE_CASE=housing",
+        "portfolio serve --port 9000",
+        "USE_CASE=digits make serve",
+        "dvc repro train@housing",
+    ],
 )
 def test_a_command_that_exists_is_let_through(command: str) -> None:
     check(command)

@@ -40,9 +40,11 @@ def test_a_network_has_its_parameters_and_its_curve_by_epoch(mlflow: MlflowClien
     assert run.data.params["network.hidden"] == "8"
     for metric in ("train/loss", "val/loss"):
         history = mlflow.get_metric_history(run_id, metric)
-        assert [point.step for point in sorted(history, key=lambda point: point.step)] == list(range(1, QUICK_EPOCHS + 1))
+        assert [point.step for point in sorted(history, key=lambda point: point.step)] == list(
+            range(1, QUICK_EPOCHS + 1)
+        )
     lines = Path(mlflow.download_artifacts(run_id, "plots/training.csv")).read_text()
-    assert lines == Paths("toy").plot("training").read_text()
+    assert lines == (Paths("toy").plots / "training.csv").read_text()
 
 
 @pytest.mark.parametrize("name", ["network", "logistic_regression"])
