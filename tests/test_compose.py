@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from portfolio.smoke import smoke
+from portfolio.client import smoke
 from portfolio.store import CHAMPION_NAME
 from tests.conftest import ROOT
 
