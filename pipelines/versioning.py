@@ -17,8 +17,10 @@ from portfolio.errors import PortfolioError
 # DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
 dvc.lock.DEFAULT_TIMEOUT = 0.3
 
-# What DVC says of each step, and its advice to add dvc.lock to git, is for its own command line.
-logging.getLogger("dvc").setLevel(logging.ERROR)
+# What DVC says of each step, its progress bars (at any level up to ERROR) and its advice to add dvc.lock to git are for
+# its own command line. Its errors come as exceptions.
+for name in ("dvc", "dvc_data"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def stage_graph(use_case: str) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -112,6 +113,34 @@ def test_what_a_task_did_is_in_prefect(clone: Path, demo: str) -> None:
     assert any("best by accuracy" in message for message in logs)
     assert any("promoted and published" in artifact for artifact in artifacts)
     assert "COMPLETED" in states
+
+
+def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(clone / ".state" / "demo", work)
+
+    def dvc(*arguments: str) -> str:
+        environment = os.environ | {"PORTFOLIO_STATE": str(tmp_path / "state")}
+        return subprocess.run(
+            ["dvc", *arguments], cwd=work, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for command in (["add", "-A"], [*identity, "commit", "-qm", "a run"]):
+        subprocess.run(["git", *command], cwd=work, check=True)
+    before = json.loads((work / "metrics" / "digits" / "train.json").read_text())
+    dvc("exp", "run", "-S", "configs/digits.yaml:train.max_epochs=2", "evaluate@digits")
+    after = json.loads((work / "metrics" / "digits" / "train.json").read_text())
+    assert (before["epochs"] > 2, after["epochs"]) == (True, 2)
+    assert "train.max_epochs" in dvc("params", "diff")
+    changes = json.loads(dvc("metrics", "diff", "--json"))["diff"]["metrics/digits/evaluate.json"]
+    assert "candidates.network.log_loss" in changes
+    assert not any("logistic_regression" in name for name in changes)
+    assert "metrics/digits/evaluate.json" in dvc("metrics", "show")
+    dvc("plots", "show")
+    page = (work / "dvc_plots" / "index.html").read_text()
+    assert "training.csv" in page
+    assert "network.png" in page
 
 
 def test_the_loop_on_housing_serves_a_value(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
