@@ -133,7 +133,7 @@ def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path) -
     after = json.loads((work / "metrics" / "digits" / "train.json").read_text())
     assert (before["epochs"] > 2, after["epochs"]) == (True, 2)
     assert "train.max_epochs" in dvc("params", "diff")
-    changes = json.loads(dvc("metrics", "diff", "--json"))["diff"]["metrics/digits/evaluate.json"]
+    changes = json.loads(dvc("metrics", "diff", "--json"))["metrics/digits/evaluate.json"]
     assert "candidates.network.log_loss" in changes
     assert not any("logistic_regression" in name for name in changes)
     assert "metrics/digits/evaluate.json" in dvc("metrics", "show")
