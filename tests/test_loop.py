@@ -19,34 +19,21 @@ from portfolio.bundle import Bundle
 from portfolio.store import Store
 from serving.app import create_app
 from serving.settings import Settings
-from tests.conftest import ROOT, give_data, stage_names
+from tests.conftest import checkout, give_data, stage_names
 
 STAGES = stage_names()
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with the working tree's files in one commit."""
-    folder = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.decode().split("\0")):
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "tree"]):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    return folder
+    return checkout(tmp_path_factory.mktemp("clone"))
 
 
 def portfolio(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     dropped = ("PORTFOLIO_STATE", "PREFECT_API_URL", "MLFLOW_TRACKING_URI")
     environment = {key: value for key, value in os.environ.items() if key not in dropped} | more
+    # Wide enough for a table's lines to stay whole.
+    environment["COLUMNS"] = "200"
     return subprocess.run(
         [sys.executable, "-m", "portfolio", *arguments], cwd=folder, env=environment, capture_output=True, text=True
     )
