@@ -92,7 +92,7 @@ def first_prediction(work: Path) -> list[Row]:
     timed(["make", "demo"], folder, PATH=path, **caches)
     return [
         Row("clone and set-up, empty caches", setup, "s"),
-        Row("clone to the demo's end, set-up included", time.perf_counter() - started, "s", 120),
+        Row("clone to the demo's end, all included", time.perf_counter() - started, "s", 120),
     ]
 
 
@@ -115,8 +115,8 @@ def loop(work: Path) -> list[Row]:
         Row("the loop", median(whole), "s"),
         *(Row(f"  {name}", median(values), "s") for name, values in steps.items()),
         Row("the bare script", median(bare), "s"),
-        Row("the loop beyond Prefect's start / the bare script", median(beyond) / median(bare), "x", 1.5),
-        Row("a loop with nothing new, beyond Prefect's start", median(again), "s", 3),
+        Row("(loop - Prefect's start) / bare script", median(beyond) / median(bare), "x", 1.5),
+        Row("nothing new, beyond Prefect's start", median(again), "s", 3),
     ]
 
 
@@ -180,7 +180,7 @@ def scale(work: Path) -> list[Row]:
             at = found[step, count]
             rows += [
                 Row(f"{step}, {count:,} rows", at["seconds"], "s"),
-                Row(f"{step}, {count:,} rows: peak memory", at["peak_mib"], "MiB"),
+                Row(f"{step}, {count:,} rows, memory", at["peak_mib"], "MiB"),
             ]
         small, large = found[step, ROWS[-2]], found[step, ROWS[-1]]
         growth = ROWS[-1] / ROWS[-2]
@@ -210,11 +210,11 @@ def main() -> None:
     RESULTS.parent.mkdir(exist_ok=True)
     measured = [{**asdict(row), "verdict": row.verdict} for row in rows]
     RESULTS.write_text(json.dumps({"machine": machine, "rows": measured}, indent=1) + "\n")
-    table = Table(title=f"{machine}; medians of {ROUNDS} or more rounds where there are rounds")
+    table = Table(title=f"{machine}")
     table.add_column("what", no_wrap=True)
     for heading in ("measured", "aim"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
     for row in rows:
         aim = "" if row.aim is None else f"≤ {row.aim:g} {row.unit}"
         colour = {"held": "green", "missed": "red"}.get(row.verdict, "")
