@@ -43,6 +43,8 @@ class Outcome:
             f"- version {self.version}: {'promoted and published' if self.verdict.promoted else 'not promoted'}",
             f"- why: {self.verdict.reason}",
             "",
+            *(f"- {'passed' if check.passed else '**failed**'}: {check.detail}" for check in self.verdict.checks),
+            "",
             "| step | seconds |",
             "| --- | ---: |",
             *(f"| {name} | {seconds:.1f} |" for name, seconds in self.seconds.items()),

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
 
-from portfolio.bundle import Array, Output
+from portfolio.bundle import Array, Manifest
 from serving.champion import Champion, Serving
 from serving.settings import Settings
 
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             outputs = await anyio.to_thread.run_sync(now.bundle.predict, inputs)
         if not np.isfinite(outputs).all():
             raise RequestError(422, "no_finite_answer", "The model gives no finite answer for these inputs.")
-        return _answer(request, 200, {"predictions": predictions(manifest.output, outputs), "model": _model(now)})
+        return _answer(request, 200, {"predictions": predictions(manifest, outputs), "model": _model(now)})
 
     @app.get("/healthz", summary="Is the process alive?")
     async def healthz() -> dict[str, str]:
@@ -119,14 +119,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def predictions(output: Output, values: Array) -> list[dict[str, Any]]:
-    """The model's outputs, [rows, classes] or [rows, 1], as JSON values."""
+def predictions(manifest: Manifest, values: Array) -> list[dict[str, Any]]:
+    """The model's outputs, [rows, classes] or [rows, 1], as JSON values, each with who decides: machine or person."""
+    output, policy = manifest.output, manifest.policy
     if output.task == "regression":
-        return [{"value": value, "unit": output.unit} for value in values[:, 0].tolist()]
-    return [
-        {"class": output.classes[best], "probabilities": dict(zip(output.classes, row, strict=True))}
-        for best, row in zip(values.argmax(axis=1).tolist(), values.tolist(), strict=True)
-    ]
+        answers: list[dict[str, Any]] = [{"value": value, "unit": output.unit} for value in values[:, 0].tolist()]
+    else:
+        answers = [
+            {"class": output.classes[best], "probabilities": dict(zip(output.classes, row, strict=True))}
+            for best, row in zip(values.argmax(axis=1).tolist(), values.tolist(), strict=True)
+        ]
+    if policy is not None:
+        for answer, by_machine in zip(answers, policy.by_machine(values).tolist(), strict=True):
+            answer["decision"] = "machine" if by_machine else "person"
+    return answers
 
 
 def _model(now: Serving) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def test_a_graph_that_answers_nan_is_refused(built: Built) -> None:
     folder = Paths("toy").models / "network"
     before = (folder / "model.onnx").read_bytes()
     with pytest.raises(BundleError, match="'network' differs from its model by nan"):
-        write_candidate(folder, case, load_config("toy"), graph, train, expected)
+        write_candidate(folder, case, load_config("toy"), graph, train, expected, train, 0.0)
     assert (folder / "model.onnx").read_bytes() == before
 
 

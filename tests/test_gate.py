@@ -1,4 +1,9 @@
-from dataclasses import dataclass
+"""On made answers to made rows: what the gate lets through, what it refuses, and the reason that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -6,66 +11,129 @@ import polars as pl
 import pytest
 
 from portfolio import gate
-from portfolio.bundle import Array, Output
+from portfolio.bundle import Array, Bundle
+from portfolio.config import Config, load_config
 from portfolio.dataset import Split
+from portfolio.gate import Verdict
 from portfolio.use_case import load_use_case
+from portfolio.value import Policy
+from tests.conftest import edit_config, tiny_bundle
+
+ROWS = 400
+TARGETS = np.arange(ROWS) % 2
 
 
-@dataclass
-class Answers:
-    """Stands for a bundle: gives these values, whatever it is asked."""
+class Answers(Bundle):
+    """A real bundle, whose answers to the test rows are given."""
 
-    values: list[list[float]]
+    answers: Array
 
     def predict(self, inputs: dict[str, Array]) -> Array:
-        return np.array(self.values, dtype=np.float32)
+        return self.answers[: len(next(iter(inputs.values())))]
 
 
-def side(right: int) -> Answers:
-    """Answers to four rows, of the classes 0, 1, 0 and 1; the first `right` of them are right."""
-    return Answers([[0.9, 0.1] if (row % 2 == 0) == (row < right) else [0.1, 0.9] for row in range(4)])
-
-
-def price(error: float) -> Answers:
-    return Answers([[10 + error], [20 + error], [30 + error], [40 + error]])
+Model = Callable[..., Answers]
 
 
 @pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
-    """`judge` for digits (accuracy: more is better) or housing (RMSE: less is better), on four made test rows."""
-    case = load_use_case(request.param)
-    if request.param == "digits":
-        monkeypatch.setattr(type(case), "output", Output(task="classification", name="side", classes=("left", "right")))
-        targets = np.array([0, 1, 0, 1])
-    else:
-        targets = np.array([10.0, 20.0, 30.0, 40.0])
-    monkeypatch.setattr(gate, "load_split", lambda case, name: Split({}, targets, pl.DataFrame()))
-    return lambda old, new: gate.judge(case, old, new)
+def model(tmp_path: Path) -> Model:
+    """A model that is wrong, and sure of it, on the given rows."""
+
+    def build(wrong: Any = (), **manifest: Any) -> Answers:
+        bundle = tiny_bundle(tmp_path / "bundle")
+        built = Answers(bundle.folder, bundle.manifest.model_copy(update=manifest), bundle.digest, bundle._session)
+        right = np.ones(ROWS, dtype=bool)
+        right[list(wrong)] = False
+        chosen = np.where(right, TARGETS, 1 - TARGETS)
+        built.answers = np.where(chosen[:, None] == [0, 1], 0.95, 0.05).astype(np.float32)
+        return built
+
+    return build
 
 
-@pytest.mark.parametrize("judge", ["digits", "housing"], indirect=True)
-def test_the_first_model_is_let_through(judge: Any) -> None:
-    assert judge(None, side(4)).promoted
+@pytest.fixture
+def config(workspace: Path) -> Config:
+    edit_config("digits", value={"by_hand_yen": 6, "check_yen": 2, "error_yen": 200})
+    return load_config("digits")
 
 
-@pytest.mark.parametrize(
-    ("judge", "old", "new", "promoted"),
-    [
-        ("digits", side(2), side(3), True),
-        ("digits", side(3), side(3), False),
-        ("digits", side(3), side(2), False),
-        ("housing", price(5), price(4), True),
-        ("housing", price(4), price(-4), False),
-        ("housing", price(4), price(5), False),
-    ],
-    indirect=["judge"],
-)
-def test_only_better_is_let_through(judge: Any, old: Answers, new: Answers, promoted: bool) -> None:
+@pytest.fixture
+def judge(config: Config, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Verdict]:
+    rows = pl.DataFrame({"batch": ["2026-01-05"] * 350 + ["2026-01-06"] * 50, "digit": TARGETS})
+    test = Split({"pixels": np.zeros((ROWS, 4), dtype=np.float32)}, TARGETS, rows)
+    monkeypatch.setattr(gate, "load_split", lambda case, name: test)
+    return lambda old, new: gate.judge(load_use_case("digits"), load_config("digits"), old, new)
+
+
+def failed(verdict: Verdict) -> list[str]:
+    assert verdict.promoted == all(check.passed for check in verdict.checks)
+    return [check.name for check in verdict.checks if not check.passed]
+
+
+def test_the_first_model_is_compared_with_doing_all_by_hand(judge: Any, model: Model) -> None:
+    verdict = judge(None, model())
+    assert verdict.promoted
+    # All right, and all by machine: each saves the 6 yen that it costs by hand.
+    assert "+6,000 yen per 1,000 items (+6,000 to +6,000) against doing all by hand on 400 test rows" in verdict.reason
+
+
+def test_a_first_model_that_costs_more_than_it_saves_is_refused(judge: Any, model: Model) -> None:
+    assert failed(judge(None, model(range(0, ROWS, 5)))) == ["value"]
+
+
+def test_better_by_more_than_noise_is_let_through(judge: Any, model: Model) -> None:
+    assert judge(model(range(40)), model(range(5))).promoted
+
+
+@pytest.mark.parametrize("worse_by", [0, 1, 40])
+def test_equal_and_worse_are_refused(judge: Any, model: Model, worse_by: int) -> None:
+    verdict = judge(model(range(40)), model(range(40 + worse_by)))
+    assert "value" in failed(verdict)
+    assert "not better by more than noise" in verdict.reason
+
+
+def test_better_by_no_more_than_noise_is_refused(judge: Any, model: Model) -> None:
+    """One mistake less out of 400 rows could be luck."""
+    assert failed(judge(model(range(40)), model(range(39)))) == ["value"]
+
+
+def test_better_as_a_whole_and_worse_on_a_slice_is_refused_by_name(judge: Any, model: Model) -> None:
+    """The newest batch, of 50 rows, pays for the others."""
+    verdict = judge(model(range(100)), model(range(350, 380)))
+    assert failed(verdict) == ["slices"]
+    assert verdict.reason.startswith("it is worse on batch 2026-01-06 (-")
+
+
+def test_an_answer_that_is_no_number_is_refused(judge: Any, model: Model) -> None:
+    broken = model()
+    broken.answers[7, 1] = np.nan
+    verdict = judge(model(range(40)), broken)
+    assert failed(verdict) == ["finite answers"]
+    assert "no finite answer to 1 of 400 test rows" in verdict.reason
+
+
+def test_other_fields_are_refused_with_the_remedy(judge: Any, model: Model) -> None:
+    old = model(range(40))
+    (field,) = old.manifest.inputs
+    new = model(inputs=(field.model_copy(update={"name": "ink"}),))
     verdict = judge(old, new)
-    assert verdict.promoted is promoted
-    assert verdict.reason.endswith("not better") is not promoted
+    assert failed(verdict) == ["fields"]
+    assert "ink, pixels differ" in verdict.reason
+    assert "--force" in verdict.reason
 
 
-@pytest.mark.parametrize("judge", ["housing"], indirect=True)
-def test_the_reason_has_both_figures_and_what_they_were_measured_on(judge: Any) -> None:
-    assert "rmse 4.0000 against the champion's 5.0000 on 4 test rows" in judge(price(5), price(4)).reason
+@pytest.mark.parametrize(("bound", "name"), [("max_latency_ms", "latency"), ("max_model_mb", "size")])
+def test_a_model_that_is_too_slow_or_too_large_is_refused(judge: Any, model: Model, bound: str, name: str) -> None:
+    edit_config("digits", gate={bound: 1e-9})
+    verdict = judge(model(range(40)), model())
+    assert failed(verdict) == [name]
+    assert "are allowed" in verdict.reason
+
+
+def test_each_is_judged_under_its_own_policy(judge: Any, model: Model, config: Config) -> None:
+    """The same model, which a person now checks: without its 45 mistakes it is worth more."""
+    asks = Policy(rule="probability_at_least", threshold=0.99, prices=config.value.prices)
+    verdict = judge(model(range(0, ROWS, 9)), model(range(0, ROWS, 9), policy=asks))
+    assert verdict.promoted
+    # 45 mistakes of 200 yen on 400 rows saved, for 400 checks of 2 yen.
+    assert "+20,500 yen per 1,000 items" in verdict.reason

@@ -1,4 +1,4 @@
-"""With a real MLflow on a database file, and real bundles of better and worse logistic regressions."""
+"""With a real MLflow on a database file, and real bundles of better and worse models."""
 
 from __future__ import annotations
 
@@ -23,27 +23,34 @@ from tests.conftest import run_stage
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-# Inverse regularisation: the less of it, the nearer the answers are to one half, and the worse the log loss.
-BAD, MIDDLING, GOOD = 1e-4, 1e-2, 1.0
+BAD, MIDDLING, GOOD = "a shallow tree", "a deeper tree", "a logistic regression"
 
-Train = Callable[[float], int]
+Train = Callable[[str], int]
 
 
 @pytest.fixture
 def registry(mlflow: MlflowClient) -> Registry:
-    shutil.rmtree(Paths("toy").models / "network")
+    for folder in ("network", "baselines"):
+        shutil.rmtree(Paths("toy").models / folder)
     return Registry(load_use_case("toy"))
 
 
 @pytest.fixture
 def train(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Train:
-    """Train, evaluate and register a logistic regression of the given strength; gives the version."""
+    """Train, evaluate and register a model; gives the version."""
 
-    def train(strength: float) -> int:
+    def train(kind: str) -> int:
         from sklearn.linear_model import LogisticRegression
+        from sklearn.tree import DecisionTreeClassifier
+
+        model = {
+            BAD: DecisionTreeClassifier(max_depth=1, random_state=0),
+            MIDDLING: DecisionTreeClassifier(max_depth=2, random_state=0),
+            GOOD: LogisticRegression(),
+        }[kind]
 
         case = type(load_use_case("toy"))
-        monkeypatch.setattr(case, "baselines", lambda self: {"logistic_regression": LogisticRegression(C=strength)})
+        monkeypatch.setattr(case, "baselines", lambda self: {"model": model})
         run_stage("baselines", "toy")
         run_stage("evaluate", "toy")
         return registry.register(load_config("toy"))
@@ -73,7 +80,7 @@ def test_a_new_version_is_the_challenger(registry: Registry, train: Train) -> No
     (version,) = registry.versions()
     assert version.number == number == 1
     assert version.aliases == ("challenger",)
-    assert version.candidate == "logistic_regression"
+    assert version.candidate == "model"
     assert version.model_sha256 == Bundle.open(Paths("toy").candidates()[version.candidate]).manifest.model_sha256
     assert 0 < version.metrics["test/log_loss"] < 1
     assert Store.of("toy").champion() is None
@@ -107,12 +114,14 @@ def test_a_better_version_takes_over(registry: Registry, train: Train) -> None:
 
 def twin(registry: Registry) -> int:
     """Register a model with other bytes and the same answers as the one that was trained last."""
-    folder = Paths("toy").models / "baselines" / "logistic_regression"
+    folder = Paths("toy").models / "baselines" / "model"
     model = onnx.load(folder / MODEL_NAME)
     model.doc_string = "the same"
     raw = model.SerializeToString()
     manifest, _ = read_manifest(folder)
     write_bundle(folder, raw, manifest.model_copy(update={"model_sha256": hashlib.sha256(raw).hexdigest()}))
+    (folder / "train_seconds").write_text("0")
+    run_stage("evaluate", "toy")
     return registry.register(load_config("toy"))
 
 
@@ -167,8 +176,8 @@ def test_a_rollback_publishes_the_predecessor(registry: Registry, train: Train) 
 
 
 def test_a_rollback_goes_one_further_each_time_and_then_ends(registry: Registry, train: Train) -> None:
-    for strength in (BAD, MIDDLING, GOOD):
-        registry.promote(train(strength))
+    for kind in (BAD, MIDDLING, GOOD):
+        registry.promote(train(kind), force=True)
     assert [registry.rollback(), registry.rollback()] == [2, 1]
     with pytest.raises(RegistryError, match="Version 1 of 'toy' is the first champion"):
         registry.rollback()

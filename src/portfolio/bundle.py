@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from portfolio import files
 from portfolio.errors import BundleError
+from portfolio.value import Policy
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -102,11 +103,19 @@ class Manifest(Strict):
     created_at: str | None = Field(default=None, description="when it was registered; UTC, ISO 8601")
     inputs: tuple[InputField, ...]
     output: Output
+    temperature: float = Field(default=1, gt=0, description="what the graph divides its logits by, for calibration")
+    policy: Policy | None = Field(default=None, description="when the machine answers; chosen by the evaluation")
     reference: dict[str, Reference]
     golden_inputs: dict[str, list[Any]] = Field(description="by input: one entry a row; null is a missing number")
     golden_outputs: list[list[float]]
     lineage: Lineage
     model_sha256: Digest
+
+
+def content_sha256(manifest: Manifest) -> str:
+    """Names what a bundle does, its model and its policy, whatever run, commit or version it comes from."""
+    policy = "" if manifest.policy is None else manifest.policy.model_dump_json()
+    return hashlib.sha256(f"{manifest.model_sha256} {policy}".encode()).hexdigest()
 
 
 class Bundle:

@@ -12,6 +12,7 @@ from pydantic import Field, HttpUrl, ValidationError, model_validator
 
 from portfolio.bundle import Digest, Strict
 from portfolio.errors import ConfigError
+from portfolio.value import Prices
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -61,6 +62,25 @@ class Train(Strict):
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
 
 
+class Value(Prices):
+    """The prices, what counts as wrong, and the thresholds that the policy is chosen from."""
+
+    tolerance: float | None = Field(default=None, gt=0, description="how far off a value may be and still be right")
+    thresholds: Annotated[tuple[float, ...], Field(min_length=1)]
+    prefer: Literal["best", "simplest"] = Field(description="of candidates within noise of the best by value")
+
+    @property
+    def prices(self) -> Prices:
+        return Prices(by_hand_yen=self.by_hand_yen, check_yen=self.check_yen, error_yen=self.error_yen)
+
+
+class Gate(Strict):
+    """What a challenger must keep to, however much it is worth."""
+
+    max_latency_ms: float = Field(gt=0, description="the median time of one row on one core")
+    max_model_mb: float = Field(gt=0)
+
+
 class Config(Strict):
     """One use case's config. `network` is read by the use case's own model."""
 
@@ -74,6 +94,8 @@ class Config(Strict):
     prepare: Prepare
     train: Train
     network: dict[str, Any]
+    value: Value
+    gate: Gate
 
 
 def config_path(use_case: str) -> Path:
@@ -94,7 +116,7 @@ def load_config(use_case: str) -> Config:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}. Mend the line it names.") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold sections (collect, validate, prepare, train, network).")
+        raise ConfigError(f"{path} must hold sections (collect, validate, prepare, train, network, value, gate).")
     try:
         return Config.model_validate({**content, "use_case": use_case, "sha256": hashlib.sha256(raw).hexdigest()})
     except ValidationError as error:

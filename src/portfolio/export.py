@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
+from portfolio import files
 from portfolio.bundle import (
     Array,
     Bundle,
@@ -24,6 +25,7 @@ from portfolio.bundle import (
     Reference,
     write_bundle,
 )
+from portfolio.calibration import SMALLEST_PROBABILITY, fit_temperature
 from portfolio.config import Config
 from portfolio.dataset import Split, data_sha256
 from portfolio.errors import BundleError
@@ -32,6 +34,8 @@ from portfolio.use_case import UseCase
 if TYPE_CHECKING:
     import torch
 
+# Beside a candidate's bundle: how long its training took. It differs from run to run, so it is no part of the bundle.
+TRAIN_SECONDS_NAME = "train_seconds"
 OPSET = 20
 ML_OPSET = 3
 IR_VERSION = 10
@@ -41,12 +45,86 @@ REFERENCE_BINS = 10
 PARITY_TOLERANCE = 1e-3
 
 
+def round_to_float32(estimator: Any) -> Any:
+    """Round what a fitted scikit-learn estimator has learnt as its float32 graph will, and give it back.
+
+    The last bit of a scaled feature, or of a threshold, decides on which side of a tree's split a row falls. With both
+    rounded beforehand, scikit-learn and the graph agree on every row.
+    """
+    for part in [step for _, step, *_ in getattr(estimator, "steps", getattr(estimator, "transformers_", []))]:
+        round_to_float32(part)
+    for tree in getattr(estimator, "estimators_", []):
+        round_to_float32(tree)
+    for name in ("mean_", "scale_"):
+        if hasattr(estimator, name):
+            setattr(estimator, name, getattr(estimator, name).astype(np.float32).astype(np.float64))
+    if hasattr(estimator, "tree_"):
+        # Down, never up: no float32 feature lies between, and rounded up it could meet the next one.
+        threshold = estimator.tree_.threshold
+        rounded = threshold.astype(np.float32)
+        threshold[:] = np.where(rounded > threshold, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+    return estimator
+
+
 def sklearn_graph(use_case: UseCase, pipeline: Any) -> onnx.ModelProto:
     """A fitted scikit-learn pipeline as a graph from the raw inputs to the use case's output."""
     graph = _convert_sklearn(use_case, pipeline, estimator=pipeline)
     if use_case.output.task == "classification":
         return _finished(_renamed_output(graph, "probabilities", "probabilities"))
     return _finished(_regression_output(graph, use_case))
+
+
+def constant_graph(use_case: UseCase, answer: Array) -> onnx.ModelProto:
+    """A graph that gives the same answer, float32 [outputs], to every row."""
+    inputs = [
+        helper.make_tensor_value_info(
+            field.name, TensorProto.STRING if field.kind == "category" else TensorProto.FLOAT, [None, field.width]
+        )
+        for field in use_case.inputs
+    ]
+    output = use_case.output.tensor
+    graph = helper.make_graph(
+        [
+            helper.make_node("Shape", [inputs[0].name], ["rows"], start=0, end=1),
+            helper.make_node("Concat", ["rows", "one"], ["shape"], axis=0),
+            helper.make_node("Expand", ["answer", "shape"], [output]),
+        ],
+        "constant",
+        inputs,
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, len(answer)])],
+        [
+            numpy_helper.from_array(np.array([1], dtype=np.int64), "one"),
+            numpy_helper.from_array(answer.astype(np.float32).reshape(1, -1), "answer"),
+        ],
+    )
+    return _finished(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]))
+
+
+def calibrated(model: onnx.ModelProto, temperature: float) -> onnx.ModelProto:
+    """The graph with its logits divided by the temperature: the same class, with an honest probability."""
+    (output,) = model.graph.output
+    before = f"{output.name}_uncalibrated"
+    for node in model.graph.node:
+        node.output[:] = [before if name == output.name else name for name in node.output]
+        node.input[:] = [before if name == output.name else name for name in node.input]
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.array(value, dtype=np.float32), name)
+        for name, value in (
+            ("calibration/smallest", SMALLEST_PROBABILITY),
+            ("calibration/largest", 1),
+            ("calibration/factor", 1 / temperature),
+        )
+    )
+    steps = ["calibration/clipped", "calibration/log", "calibration/logits"]
+    model.graph.node.extend(
+        [
+            helper.make_node("Clip", [before, "calibration/smallest", "calibration/largest"], [steps[0]]),
+            helper.make_node("Log", [steps[0]], [steps[1]]),
+            helper.make_node("Mul", [steps[1], "calibration/factor"], [steps[2]]),
+            helper.make_node("Softmax", [steps[2]], [output.name], axis=1),
+        ]
+    )
+    return _finished(model)
 
 
 def network_graph(use_case: UseCase, preprocessor: Any | None, network: torch.nn.Module, width: int) -> onnx.ModelProto:
@@ -87,9 +165,16 @@ def network_graph(use_case: UseCase, preprocessor: Any | None, network: torch.nn
 
 
 def write_candidate(
-    folder: Path, use_case: UseCase, config: Config, model: onnx.ModelProto, train: Split, expected: Array
+    folder: Path,
+    use_case: UseCase,
+    config: Config,
+    model: onnx.ModelProto,
+    train: Split,
+    expected: Array,
+    val: Split,
+    train_seconds: float,
 ) -> Bundle:
-    """Write a candidate's bundle and open it.
+    """Write a candidate's bundle, calibrated on the validation rows if it gives probabilities, and open it.
 
     `expected` are the outputs, [rows, ...], of the model it comes from on the training rows. Raises BundleError
     where the graph does not give the same.
@@ -104,12 +189,17 @@ def write_candidate(
             f"{PARITY_TOLERANCE}). Where that is nan, training diverged: lower train.learning_rate. Else its export "
             "is wrong: choose another estimator or change its options."
         )
+    temperature = 1.0
+    if use_case.output.task == "classification":
+        temperature = fit_temperature(_run(raw, use_case, val.inputs), val.targets)
+        raw = calibrated(model, temperature).SerializeToString()
     golden = {name: array[:GOLDEN_ROWS] for name, array in train.inputs.items()}
     manifest = Manifest(
         use_case=use_case.name,
         candidate=folder.name,
         inputs=use_case.inputs,
         output=use_case.output,
+        temperature=temperature,
         reference={field.name: reference(field, train.inputs[field.name]) for field in use_case.inputs},
         golden_inputs={field.name: _plain(field, golden[field.name]) for field in use_case.inputs},
         golden_outputs=_run(raw, use_case, golden).tolist(),
@@ -117,6 +207,7 @@ def write_candidate(
         model_sha256=hashlib.sha256(raw).hexdigest(),
     )
     write_bundle(folder, raw, manifest)
+    files.write_text(folder / TRAIN_SECONDS_NAME, f"{train_seconds:.3f}\n")
     print(f"{folder.name}: {len(raw) / 1024:.0f} KiB, equal to its model within {worst:.1g}")
     return Bundle.open(folder)
 
@@ -150,17 +241,22 @@ def git_commit() -> str:
 def _convert_sklearn(use_case: UseCase, model: Any, estimator: Any | None = None) -> onnx.ModelProto:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+    from sklearn.preprocessing import StandardScaler
 
     types = [
         (field.name, (StringTensorType if field.kind == "category" else FloatTensorType)([None, field.width]))
         for field in use_case.inputs
     ]
-    options = {}
+    # A division, as scikit-learn has it, and no product with the inverse.
+    options: dict[Any, dict[str, Any]] = {StandardScaler: {"div": "div"}}
     if estimator is not None and use_case.output.task == "classification":
-        options = {id(estimator): {"zipmap": False}}
-    graph: onnx.ModelProto = to_onnx(
-        model, initial_types=types, target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET}, options=options
-    )
+        options[id(estimator)] = {"zipmap": False}
+    with warnings.catch_warnings():
+        # skl2onnx 1.20 looks whether a support-vector machine has them; scikit-learn 1.9 says that they will go.
+        warnings.filterwarnings("ignore", message="Attribute `prob._` was deprecated", category=FutureWarning)
+        graph: onnx.ModelProto = to_onnx(
+            model, initial_types=types, target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET}, options=options
+        )
     return graph
 
 

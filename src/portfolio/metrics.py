@@ -1,38 +1,85 @@
-"""The metrics of the field, by scikit-learn."""
+"""The metrics of the field, each a function of means over rows, so that the bootstrap gives them all intervals at once.
+
+scikit-learn has the same metrics one by one; the tests compare with it.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from sklearn import metrics
+import numpy.typing as npt
 
 from portfolio.bundle import Array, Output
+from portfolio.calibration import SMALLEST_PROBABILITY
+
+Floats = npt.NDArray[np.float64]
+
+
+def row_statistics(output: Output, targets: Array, predictions: Array) -> Floats:
+    """What each row adds to the metrics, [rows, k], for predictions [rows, classes] or [rows, 1], targets [rows]."""
+    if output.task == "regression":
+        errors = predictions[:, 0].astype(np.float64) - targets
+        centred = targets - targets.mean()
+        return np.stack([np.abs(errors), errors**2, centred, centred**2], axis=1)
+    probabilities = predictions.astype(np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    classes = np.arange(len(output.classes))
+    actual = targets[:, None] == classes
+    chosen = probabilities.argmax(axis=1)[:, None] == classes
+    loss = -np.log(np.clip(probabilities[actual], SMALLEST_PROBABILITY, 1))
+    return np.column_stack([actual, chosen, actual & chosen, *_placements(actual, predictions), loss])
+
+
+def _placements(actual: Array, probabilities: Array) -> tuple[Floats, Floats]:
+    """What each row adds to each class's AUC, [rows, classes]: rows of the class, and the others.
+
+    The structural components of DeLong et al. (1988): a row's share of the other side that it stands rightly to. The
+    second are centred, so that their mean is 0 where no row is drawn more often than another.
+    """
+    from scipy.stats import rankdata
+
+    of_class = actual.sum(axis=0)
+    others = len(actual) - of_class
+    # A class with no rows has no AUC: 0/0 below, which is said as nan.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        among_all = rankdata(probabilities, axis=0)
+        among_own = np.empty_like(among_all)
+        for side in (actual, ~actual):
+            masked = np.where(side, probabilities, np.inf)
+            among_own = np.where(side, rankdata(masked, axis=0), among_own)
+        below = np.where(actual, (among_all - among_own) / others, 0.0)
+        above = np.where(actual, 0.0, 1 - (among_all - among_own) / of_class)
+        auc = below.sum(axis=0) / of_class
+        return below, np.where(actual, 0.0, above - auc)
+
+
+def from_means(output: Output, means: Floats) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """The metrics of means [..., k] of row statistics: as a whole [...], and by class [..., classes].
+
+    Averages over classes are macro. A class of which there are no rows has no AUC, and is left out of its average.
+    """
+    if output.task == "regression":
+        mae, mse, centred, squares = np.moveaxis(means, -1, 0)
+        spread = squares - centred**2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return {"mae": mae, "mse": mse, "rmse": np.sqrt(mse), "r2": 1 - mse / spread}, {}
+    actual, chosen, hits, below, above = np.split(means[..., :-1], 5, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        by_class = {
+            "precision": np.nan_to_num(hits / chosen),
+            "recall": np.nan_to_num(hits / actual),
+            "f1": np.nan_to_num(2 * hits / (chosen + actual)),
+            "auc": below / actual + above / (1 - actual),
+        }
+    whole = {"accuracy": hits.sum(axis=-1)}
+    for name in ("precision", "recall", "f1"):
+        whole[name] = by_class[name].mean(axis=-1)
+    known = np.isfinite(by_class["auc"])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        whole["auc"] = np.where(known, by_class["auc"], 0).sum(axis=-1) / known.sum(axis=-1)
+    return {**whole, "log_loss": means[..., -1]}, by_class
 
 
 def score(output: Output, targets: Array, predictions: Array) -> dict[str, float]:
-    """Metrics of predictions [rows, classes] or [rows, 1] against targets [rows]. Averages over classes are macro."""
-    if output.task == "regression":
-        values = predictions[:, 0]
-        mse = float(metrics.mean_squared_error(targets, values))
-        return {
-            "mae": float(metrics.mean_absolute_error(targets, values)),
-            "mse": mse,
-            "rmse": mse**0.5,
-            "r2": float(metrics.r2_score(targets, values)),
-        }
-    labels = np.arange(len(output.classes))
-    chosen = predictions.argmax(axis=1)
-    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        targets, chosen, labels=labels, average="macro", zero_division=0.0
-    )
-    probabilities = predictions.astype(np.float64)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    # Of two classes scikit-learn wants the second's column alone.
-    ranked = probabilities[:, 1] if len(output.classes) == 2 else probabilities
-    return {
-        "accuracy": float(metrics.accuracy_score(targets, chosen)),
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
-        "auc": float(metrics.roc_auc_score(targets, ranked, multi_class="ovr", labels=labels)),
-        "log_loss": float(metrics.log_loss(targets, probabilities, labels=labels)),
-    }
+    """Metrics of predictions [rows, classes] or [rows, 1] against targets [rows]."""
+    whole, _ = from_means(output, row_statistics(output, targets, predictions).mean(axis=0))
+    return {name: float(value) for name, value in whole.items()}

@@ -55,7 +55,15 @@ class Paths:
     def lock(self, stage: str) -> Path:
         return state_folder() / "locks" / self.use_case / f"{stage}.lock"
 
-    def candidates(self) -> dict[str, Path]:
-        """Every candidate's bundle by its name, as the stages left them."""
+    @property
+    def bundles(self) -> Path:
+        return self.models / "bundles"
+
+    def fitted(self) -> dict[str, Path]:
+        """Every candidate's bundle by its name, as training left it: without a policy."""
         folders = [*sorted((self.models / "baselines").iterdir()), self.models / "network"]
         return {folder.name: folder for folder in folders if (folder / "manifest.json").exists()}
+
+    def candidates(self) -> dict[str, Path]:
+        """Every candidate's bundle by its name, as the evaluation left it: as it would be served."""
+        return {folder.name: folder for folder in sorted(self.bundles.iterdir())}

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portfolio.bundle import Bundle, Manifest, read_manifest
-from portfolio.config import Config
+from portfolio.bundle import Bundle, Manifest, content_sha256, read_manifest
+from portfolio.config import Config, load_config
 from portfolio.errors import DataError, RegistryError
 from portfolio.gate import Verdict, judge
 from portfolio.paths import Paths
 from portfolio.store import Store
-from portfolio.tracking import MODEL_SHA256_TAG, client, log_candidate
+from portfolio.tracking import CONTENT_SHA256_TAG, MODEL_SHA256_TAG, client, log_candidate
 from portfolio.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Registry:
     def register(self, config: Config) -> int:
         """Log every candidate as a run, and register the best as the challenger. Gives back its version's number.
 
-        The same model is registered once. Raises DataError if nothing has been evaluated.
+        The same model with the same policy is registered once. Raises DataError if nothing has been evaluated.
         """
         paths = Paths(self._name)
         try:
@@ -66,7 +66,8 @@ class Registry:
                 best_run = run_id
         manifest, _ = read_manifest(best_folder)
         self._mlflow_model()
-        known = [v for v in self._versions() if v.tags.get(MODEL_SHA256_TAG) == manifest.model_sha256]
+        content = content_sha256(manifest)
+        known = [v for v in self._versions() if v.tags.get(CONTENT_SHA256_TAG) == content]
         if known:
             return int(known[0].version)
         run = self._mlflow.get_run(best_run)
@@ -74,7 +75,11 @@ class Registry:
             self._name,
             source=f"{run.info.artifact_uri}/bundle",
             run_id=best_run,
-            tags={MODEL_SHA256_TAG: manifest.model_sha256, "candidate": best_folder.name},
+            tags={
+                MODEL_SHA256_TAG: manifest.model_sha256,
+                CONTENT_SHA256_TAG: content,
+                "candidate": best_folder.name,
+            },
         )
         self._mlflow.set_registered_model_alias(self._name, CHALLENGER, version.version)
         return int(version.version)
@@ -93,8 +98,10 @@ class Registry:
             verdict = Verdict(False, "it was rolled back, so only a person brings it back")
         else:
             old = None if champion is None else Bundle.open(self._bundle_folder(champion))
-            verdict = judge(self._use_case, old, Bundle.open(folder))
+            verdict = judge(self._use_case, load_config(self._name), old, Bundle.open(folder))
         self._mlflow.set_model_version_tag(self._name, str(number), VERDICT_TAG, verdict.reason)
+        run_id = self._mlflow.get_model_version(self._name, str(number)).run_id
+        self._mlflow.log_dict(str(run_id), verdict.as_dict(), "gate/verdict.json")
         if verdict.promoted:
             if champion not in (None, number):
                 self._mlflow.set_model_version_tag(self._name, str(number), REPLACED_TAG, str(champion))

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portfolio.bundle import read_manifest
+from portfolio.bundle import content_sha256, read_manifest
 from portfolio.config import Config
 from portfolio.environment import local_environment, state_folder
 from portfolio.paths import Paths
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 MODEL_SHA256_TAG = "model_sha256"
+CONTENT_SHA256_TAG = "content_sha256"
 
 
 def client() -> MlflowClient:
@@ -50,7 +51,7 @@ def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name:
     experiment = experiment_id(mlflow, use_case.name)
     known = mlflow.search_runs(
         [experiment],
-        f"tags.{MODEL_SHA256_TAG} = '{manifest.model_sha256}' and attributes.status = 'FINISHED'",
+        f"tags.{CONTENT_SHA256_TAG} = '{content_sha256(manifest)}' and attributes.status = 'FINISHED'",
         max_results=1,
     )
     if known:
@@ -84,6 +85,7 @@ def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name:
             RunTag("data_sha256", manifest.lineage.data_sha256),
             RunTag("config_sha256", manifest.lineage.config_sha256),
             RunTag(MODEL_SHA256_TAG, manifest.model_sha256),
+            RunTag(CONTENT_SHA256_TAG, content_sha256(manifest)),
         ],
     )
     _log_dataset(mlflow, run_id, use_case, manifest.lineage.data_sha256)

@@ -4,7 +4,8 @@ A use case is a folder `use_cases/<name>/` whose `__init__.py` sets USE_CASE to 
 `UseCase`, and a file `configs/<name>.yaml`. Nothing else in the code names one.
 
 You must write: `inputs`, `output`, `key`, `identity`, `target`, `metric`, `source`, `schema`, `baselines`, `network`.
-You may write: `preprocessor` (scikit-learn, fitted on train alone, ends up inside the graph), `log_target`.
+You may write: `preprocessor` (scikit-learn, fitted on train alone, ends up inside the graph), `log_target`, `wrong`
+(which answers are errors in the sense of the prices), `slices` (groups of rows in which no new model may be worse).
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import pkgutil
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 import portfolio.use_cases
 from portfolio.bundle import Array, InputField, Output
-from portfolio.config import Config
+from portfolio.config import Config, Value
 from portfolio.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,8 +43,7 @@ class UseCase(ABC):
     """The columns from whose values a row's split follows: its key, or what rows that belong together share."""
     target: ClassVar[str]
     metric: ClassVar[str]
-    """The metric that decides between candidates."""
-    greater_is_better: ClassVar[bool]
+    """The metric that is shown first beside the value, which decides."""
     log_target: ClassVar[bool] = False
     """Train on the logarithm of a skewed target; the graph answers in the target's own unit."""
 
@@ -68,9 +70,29 @@ class UseCase(ABC):
         Raises ConfigError if `params` (the config's `network` section) does not fit.
         """
 
+    def wrong(self, targets: Array, predictions: Array, value: Value) -> Array:
+        """Which answers are errors, bool [rows]: another class, or a value off by more than the tolerance.
+
+        Raises ConfigError if the use case predicts values and the config has no tolerance.
+        """
+        if self.output.task == "classification":
+            return np.asarray(predictions.argmax(axis=1) != targets)
+        if value.tolerance is None:
+            raise ConfigError(
+                f"configs/{self.name}.yaml: value.tolerance is missing. Say by how much a {self.output.name} may be "
+                f"off, in {self.output.unit}."
+            )
+        return np.asarray(np.abs(predictions[:, 0] - targets) > value.tolerance)
+
+    def slices(self, frame: pl.DataFrame) -> dict[str, pl.Series]:
+        """Ways to group rows [rows], by name. Of classes, the class; always the batch that brought the row."""
+        groups = {"batch": frame["batch"]}
+        if self.output.task == "classification":
+            groups[self.output.name] = frame[self.target]
+        return groups
+
     def features(self, frame: pl.DataFrame) -> dict[str, Array]:
         """The rows as the tensors a bundle takes: by input, float32 or str of shape [rows, width]."""
-        import numpy as np
         import polars as pl
 
         arrays: dict[str, Array] = {}
@@ -86,8 +108,6 @@ class UseCase(ABC):
 
     def targets(self, frame: pl.DataFrame) -> Array:
         """Class indices, int64 [rows], or values, float64 [rows]."""
-        import numpy as np
-
         column = frame[self.target].to_numpy()
         return column.astype(np.int64 if self.output.task == "classification" else np.float64)
 

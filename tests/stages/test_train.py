@@ -10,6 +10,7 @@ import pytest
 
 from portfolio import files
 from portfolio.bundle import Bundle
+from portfolio.calibration import softened
 from portfolio.dataset import load_split
 from portfolio.paths import Paths
 from portfolio.stages import train
@@ -34,9 +35,11 @@ def test_the_metrics_are_those_of_the_best_epoch(built: Built) -> None:
 def test_the_bundle_gives_the_validation_loss_that_training_saw(built: Built) -> None:
     built("digits")
     val = load_split(load_use_case("digits"), "val")
-    probabilities = Bundle.open(Paths("digits").models / "network").predict(val.inputs)
+    bundle = Bundle.open(Paths("digits").models / "network")
+    # The graph is calibrated; what training saw was not. The smallest probabilities do not survive the way there.
+    probabilities = softened(bundle.predict(val.inputs), 1 / bundle.manifest.temperature)
     loss = -np.log(probabilities[np.arange(len(val)), val.targets]).mean()
-    assert loss == pytest.approx(json.loads(Paths("digits").metrics("train").read_text())["val_loss"], rel=1e-3)
+    assert loss == pytest.approx(json.loads(Paths("digits").metrics("train").read_text())["val_loss"], rel=1e-2)
 
 
 def test_the_same_run_twice_gives_the_same_bytes(built: Built) -> None:

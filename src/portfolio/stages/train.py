@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ def run(use_case: UseCase, config: Config) -> None:
     torch.manual_seed(config.train.seed)
     network = use_case.network(config.network, width)
     key = run_key(config.train.model_dump(), config.network, data_sha256(use_case), _code_sha256(use_case))
+    started = time.perf_counter()
     fitted = fit(
         network,
         use_case.output.task,
@@ -48,9 +50,11 @@ def run(use_case: UseCase, config: Config) -> None:
         config.train,
         state_folder() / "checkpoints" / use_case.name / key,
     )
+    seconds = time.perf_counter() - started
     whole = nn.Sequential(fitted.network, scale.head()).eval()
     graph = network_graph(use_case, preprocessor, whole, width)
-    write_candidate(paths.models / "network", use_case, config, graph, train, outputs(whole, train_features))
+    expected = outputs(whole, train_features)
+    write_candidate(paths.models / "network", use_case, config, graph, train, expected, val, seconds)
     with files.replaced(paths.plots / "training.csv") as partial:
         pl.DataFrame(fitted.history).write_csv(partial)
     plots.training(paths.plots / "training.png", fitted.history, fitted.best_epoch)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pandera.polars import DataFrameSchema
 
 COLOURS = ("green", "yellow")
-ROWS_A_DAY = 80
+ROWS_A_DAY = 1000
 
 
 class Toy(UseCase):
@@ -42,7 +42,6 @@ class Toy(UseCase):
     identity = ("melon_id",)
     target = "ripe"
     metric = "log_loss"
-    greater_is_better = False
 
     def source(self, config: Config) -> Source:
         return Melons(config.collect)

@@ -55,7 +55,6 @@ class Digits(UseCase):
     identity = ("form_id",)
     target = "digit"
     metric = "accuracy"
-    greater_is_better = True
 
     def source(self, config: Config) -> Source:
         from portfolio.use_cases.digits.source import EmbeddedDigits

@@ -25,6 +25,7 @@ from portfolio.config import Config
 from portfolio.use_case import UseCase
 
 if TYPE_CHECKING:
+    import polars as pl
     import torch
     from pandera.polars import DataFrameSchema
 
@@ -65,7 +66,6 @@ class Housing(UseCase):
     identity = ("longitude", "latitude")
     target = "median_house_value"
     metric = "rmse"
-    greater_is_better = False
     log_target = True
 
     def source(self, config: Config) -> Source:
@@ -77,6 +77,9 @@ class Housing(UseCase):
         from portfolio.use_cases.housing.schema import SCHEMA
 
         return SCHEMA
+
+    def slices(self, frame: pl.DataFrame) -> dict[str, pl.Series]:
+        return {**super().slices(frame), "ocean_proximity": frame["ocean_proximity"]}
 
     def preprocessor(self) -> Any:
         from portfolio.use_cases.housing.baselines import preprocessor

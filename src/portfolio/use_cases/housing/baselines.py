@@ -3,10 +3,12 @@
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 
 from portfolio.use_cases.housing import CATEGORIES, USE_CASE
 
@@ -28,4 +30,8 @@ def preprocessor() -> ColumnTransformer:
 
 
 def baselines() -> dict[str, Any]:
-    return {"ridge": Ridge(alpha=1.0)}
+    return {
+        "ridge": Ridge(alpha=1.0),
+        "decision_tree": DecisionTreeRegressor(min_samples_leaf=10, random_state=0),
+        "random_forest": RandomForestRegressor(n_estimators=60, min_samples_leaf=3, n_jobs=-1, random_state=0),
+    }

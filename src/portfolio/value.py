@@ -1,0 +1,76 @@
+"""What a model is worth: prices, the decision policy, and the yen that each answer saves or costs.
+
+Every item may be done by hand. The policy lets the machine answer where it is sure enough, and else a person checks
+its answer. People are taken to be right: the prices are to hold what that costs them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+Array = npt.NDArray[np.floating | np.integer | np.bool_]
+Yen = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Prices(BaseModel):
+    """Yen an item. The value of doing all by hand is 0, and everything is measured from there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by_hand_yen: Yen = Field(description="what an item costs without a machine, and so what a right answer saves")
+    check_yen: Yen = Field(description="what a person's check of a machine's answer costs")
+    error_yen: Yen = Field(description="what a wrong answer costs that nobody checked")
+
+
+class Policy(BaseModel):
+    """Who answers: the machine, or a person who checks what it proposes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule: Literal["probability_at_least", "value_at_most"]
+    threshold: float = Field(allow_inf_nan=False)
+    prices: Prices
+
+    def by_machine(self, predictions: Array) -> npt.NDArray[np.bool_]:
+        """Of predictions [rows, classes] or [rows, 1], those [rows] that the machine gives by itself."""
+        return certainty(predictions) >= (self.threshold if self.rule == "probability_at_least" else -self.threshold)
+
+
+def certainty(predictions: Array) -> npt.NDArray[np.float64]:
+    """What the policy's threshold is compared with, [rows]: the top probability, or the value with its sign turned.
+
+    Of values the great ones are the uncertain ones, as the limits say up to which an appraisal by machine will do.
+    """
+    values = np.asarray(predictions, dtype=np.float64)
+    return values.max(axis=1) if values.shape[1] > 1 else -values[:, 0]
+
+
+def saved(prices: Prices, by_machine: Array, wrong: Array) -> npt.NDArray[np.float64]:
+    """Yen saved by each answer against doing it by hand; all arguments broadcast."""
+    return prices.by_hand_yen - np.where(by_machine, prices.error_yen * np.asarray(wrong), prices.check_yen)
+
+
+def curve(prices: Prices, policy_rule: str, thresholds: Array, predictions: Array, wrong: Array) -> Array:
+    """The mean value in yen an item at each threshold, [thresholds], for predictions and `wrong` [rows]."""
+    sign = 1.0 if policy_rule == "probability_at_least" else -1.0
+    order = np.argsort(-certainty(predictions))
+    # Sorted once: behind the k surest rows stand their mistakes, whatever the number of thresholds.
+    mistakes = np.concatenate([[0], np.cumsum(np.asarray(wrong)[order])])
+    surest = certainty(predictions)[order]
+    counts = np.searchsorted(-surest, -sign * np.asarray(thresholds, dtype=np.float64), side="right")
+    rows = len(surest)
+    lost = mistakes[counts] * prices.error_yen + (rows - counts) * prices.check_yen
+    return np.asarray(prices.by_hand_yen - lost / rows)
+
+
+def choose_policy(prices: Prices, thresholds: tuple[float, ...], predictions: Array, wrong: Array) -> Policy:
+    """The policy whose threshold is worth most on these rows; of equals the one that asks people more often."""
+    rule: Literal["probability_at_least", "value_at_most"]
+    rule = "probability_at_least" if predictions.shape[1] > 1 else "value_at_most"
+    careful_first = sorted(thresholds, reverse=rule == "probability_at_least")
+    worth = curve(prices, rule, np.array(careful_first), predictions, wrong)
+    return Policy(rule=rule, threshold=careful_first[int(worth.argmax())], prices=prices)
