@@ -97,7 +97,7 @@ def test_what_a_task_did_is_in_prefect(clone: Path, demo: str) -> None:
         artifacts = [row[0] for row in database.execute("select data from artifact where key = 'training-digits'")]
         states = {row[0] for row in database.execute("select state_type from task_run")}
     assert any("epoch 1 of at most" in message for message in logs)
-    assert any("best by accuracy" in message for message in logs)
+    assert any("best by value" in message for message in logs)
     assert any("promoted and published" in artifact for artifact in artifacts)
     assert "COMPLETED" in states
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -27,6 +28,7 @@ MODEL_NAME = "model.onnx"
 MANIFEST_NAME = "manifest.json"
 MAX_MODEL_BYTES = 512 * 1024 * 1024
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+LATENCY_RUNS = 200
 # The same graph on another processor may differ in the last bits of float32, never by more than this.
 GOLDEN_TOLERANCE = 1e-4
 
@@ -163,6 +165,20 @@ class Bundle:
         """Probabilities [rows, classes] or values [rows, 1], float32, for inputs of shape [rows, width] each."""
         (output,) = self._session.run([self.manifest.output.tensor], inputs)
         return np.asarray(output)
+
+    @property
+    def model_bytes(self) -> int:
+        return (self.folder / MODEL_NAME).stat().st_size
+
+    def latency_ms(self, inputs: dict[str, Array]) -> float:
+        """The median time of one row, the first of `inputs`, in milliseconds."""
+        row = {name: array[:1] for name, array in inputs.items()}
+        seconds = []
+        for _ in range(LATENCY_RUNS):
+            started = time.perf_counter()
+            self.predict(row)
+            seconds.append(time.perf_counter() - started)
+        return float(np.median(seconds) * 1000)
 
     def arrays(self, rows: dict[str, list[Any]]) -> dict[str, Array]:
         """Columns of plain values, one entry a row, as the tensors the graph takes. None becomes NaN."""

@@ -60,6 +60,7 @@ class Train(Strict):
     weight_decay: float = Field(ge=0, le=1)
     patience: int = Field(ge=1)
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
+    augment: bool = Field(description="change training batches at random as the use case's `augmentation` does")
 
 
 class Value(Prices):

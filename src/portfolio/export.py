@@ -29,13 +29,12 @@ from portfolio.calibration import SMALLEST_PROBABILITY, fit_temperature
 from portfolio.config import Config
 from portfolio.dataset import Split, data_sha256
 from portfolio.errors import BundleError
+from portfolio.paths import TRAIN_SECONDS_NAME
 from portfolio.use_case import UseCase
 
 if TYPE_CHECKING:
     import torch
 
-# Beside a candidate's bundle: how long its training took. It differs from run to run, so it is no part of the bundle.
-TRAIN_SECONDS_NAME = "train_seconds"
 OPSET = 20
 ML_OPSET = 3
 IR_VERSION = 10

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from portfolio.bootstrap import CONFIDENCE, interval, resampled_means
-from portfolio.bundle import MODEL_NAME, Array, Bundle
+from portfolio.bundle import Array, Bundle
 from portfolio.config import Config
 from portfolio.dataset import Split, load_split
 from portfolio.use_case import UseCase
@@ -17,7 +16,6 @@ from portfolio.value import saved
 
 # A slice with fewer rows says nothing about the next ones.
 MIN_SLICE_ROWS = 20
-LATENCY_RUNS = 200
 
 
 @dataclass(frozen=True)
@@ -71,21 +69,6 @@ def value_by_row(use_case: UseCase, config: Config, bundle: Bundle, targets: Arr
     return saved(config.value.prices, by_machine, use_case.wrong(targets, predictions, config.value))
 
 
-def latency_ms(bundle: Bundle, inputs: dict[str, Array]) -> float:
-    """The median time of one row, in milliseconds."""
-    row = {name: array[:1] for name, array in inputs.items()}
-    seconds = []
-    for _ in range(LATENCY_RUNS):
-        started = time.perf_counter()
-        bundle.predict(row)
-        seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds) * 1000)
-
-
-def model_bytes(bundle: Bundle) -> int:
-    return (bundle.folder / MODEL_NAME).stat().st_size
-
-
 def _worth(difference: Array, against: str) -> Check:
     low, high = interval(resampled_means(difference[:, None])[:, 0])
     per_1000 = f"{1000 * difference.mean():+,.0f} yen per 1,000 items ({1000 * low:+,.0f} to {1000 * high:+,.0f})"
@@ -114,7 +97,7 @@ def _slices(use_case: UseCase, test: Split, difference: Array) -> Check:
 
 
 def _bounds(config: Config, challenger: Bundle, test: Split) -> list[Check]:
-    latency, megabytes = latency_ms(challenger, test.inputs), model_bytes(challenger) / 1e6
+    latency, megabytes = challenger.latency_ms(test.inputs), challenger.model_bytes / 1e6
     limits = config.gate
     return [
         Check(

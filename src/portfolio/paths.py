@@ -9,6 +9,9 @@ from portfolio.environment import state_folder
 # Set by whoever shows the stages' output itself: each then writes to its log, and not to the terminal.
 LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
 
+# Beside a candidate's bundle: how long its training took. It differs from run to run, so it is no part of the bundle.
+TRAIN_SECONDS_NAME = "train_seconds"
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -44,6 +47,19 @@ class Paths:
 
     def metrics(self, stage: str) -> Path:
         return Path("metrics") / self.use_case / f"{stage}.json"
+
+    @property
+    def verdict(self) -> Path:
+        """What the gate said last, with its reasons."""
+        return state_folder() / "verdicts" / f"{self.use_case}.json"
+
+    @property
+    def report(self) -> Path:
+        return Path("reports") / self.use_case
+
+    def study(self, name: str) -> Path:
+        """The figures of a study, if it was ever made."""
+        return Path("metrics") / self.use_case / "studies" / f"{name}.json"
 
     @property
     def plots(self) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portfolio import files
 from portfolio.bundle import Bundle, Manifest, content_sha256, read_manifest
 from portfolio.config import Config, load_config
 from portfolio.errors import DataError, RegistryError
@@ -101,7 +103,9 @@ class Registry:
             verdict = judge(self._use_case, load_config(self._name), old, Bundle.open(folder))
         self._mlflow.set_model_version_tag(self._name, str(number), VERDICT_TAG, verdict.reason)
         run_id = self._mlflow.get_model_version(self._name, str(number)).run_id
-        self._mlflow.log_dict(str(run_id), verdict.as_dict(), "gate/verdict.json")
+        record = {"version": number, **verdict.as_dict()}
+        self._mlflow.log_dict(str(run_id), record, "gate/verdict.json")
+        files.write_text(Paths(self._name).verdict, json.dumps(record, indent=1) + "\n")
         if verdict.promoted:
             if champion not in (None, number):
                 self._mlflow.set_model_version_tag(self._name, str(number), REPLACED_TAG, str(champion))

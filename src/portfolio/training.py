@@ -8,7 +8,7 @@ import logging
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from portfolio.bundle import Array
 from portfolio.config import Train
 
 BEST, LAST = "best.ckpt", "last.ckpt"
+
+Augmentation = Callable[[torch.Tensor], torch.Tensor]
+OnEpoch = Callable[[int, float], None]
 
 
 class Batches:
@@ -52,11 +55,12 @@ class Batches:
 class Candidate(pl.LightningModule):
     """A use case's network with its loss, optimizer and schedule."""
 
-    def __init__(self, network: nn.Module, task: str, train: Train) -> None:
+    def __init__(self, network: nn.Module, task: str, train: Train, augment: Augmentation | None = None) -> None:
         super().__init__()
         self.network = network
         self._task = task
         self._train = train
+        self._augment = augment
 
     def _loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         features, targets = batch
@@ -66,10 +70,11 @@ class Candidate(pl.LightningModule):
         return functional.mse_loss(outputs[:, 0], targets)
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
-        loss = self._loss(batch)
+        features, targets = batch
+        loss = self._loss((features if self._augment is None else self._augment(features), targets))
         # Summed up here: self.log() at each step takes a sixth of the time of a small network's training.
-        self._loss_sum += loss.detach() * len(batch[1])
-        self._rows += len(batch[1])
+        self._loss_sum += loss.detach() * len(targets)
+        self._rows += len(targets)
         return loss
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
@@ -77,7 +82,7 @@ class Candidate(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self._loss_sum, self._rows = torch.zeros((), device=self.device), 0
-        # Dropout draws the same numbers in an epoch whether or not training was resumed before it.
+        # Dropout and augmentation draw the same numbers in an epoch whether or not training was resumed before it.
         torch.manual_seed(self._train.seed + 1 + self.current_epoch)
 
     @property
@@ -119,8 +124,9 @@ class Data(pl.LightningDataModule):
 class History(Callback):
     """The losses by epoch. Part of each checkpoint, so that a resumed run has all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_epoch: OnEpoch | None) -> None:
         self.rows: list[dict[str, float]] = []
+        self._on_epoch = on_epoch
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Candidate)
@@ -135,6 +141,8 @@ class History(Callback):
         if not sys.stderr.isatty():
             losses = "training loss {train_loss:.4f}, validation loss {val_loss:.4f}".format(**self.rows[-1])
             print(f"epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}: {losses}", flush=True)
+        if self._on_epoch is not None:
+            self._on_epoch(trainer.current_epoch + 1, self.rows[-1]["val_loss"])
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -157,12 +165,20 @@ def run_key(*parts: object) -> str:
 
 
 def fit(
-    network: nn.Module, task: str, train: tuple[Array, Array], val: tuple[Array, Array], params: Train, folder: Path
+    network: nn.Module,
+    task: str,
+    train: tuple[Array, Array],
+    val: tuple[Array, Array],
+    params: Train,
+    folder: Path,
+    augment: Augmentation | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> Fitted:
     """Train with early stopping, and give back the network of the best epoch.
 
     Arrays are float32 [rows, width] and targets int64 or float32 [rows]. Every epoch leaves a checkpoint in
-    `folder`; if there is one already, training goes on from it. The folder is removed at the end.
+    `folder`; if there is one already, training goes on from it. The folder is removed at the end. `augment` changes
+    the features of a training batch. `on_epoch` is told each epoch's number and validation loss, and may raise.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # An in-memory iterable has no workers to advise on.
@@ -171,7 +187,7 @@ def fit(
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
     pl.seed_everything(params.seed, verbose=False)
-    history = History()
+    history = History(on_epoch)
     best = ModelCheckpoint(
         folder, filename=BEST.removesuffix(".ckpt"), monitor="val_loss", save_last=True, enable_version_counter=False
     )
@@ -193,7 +209,7 @@ def fit(
         reload_dataloaders_every_n_epochs=1,
         deterministic=True,
     )
-    candidate = Candidate(network, task, params)
+    candidate = Candidate(network, task, params, augment)
     resume = folder / LAST if _resumable(folder, candidate) else None
     if resume:
         print(f"resuming from {resume}")

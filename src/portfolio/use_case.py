@@ -3,16 +3,21 @@
 A use case is a folder `use_cases/<name>/` whose `__init__.py` sets USE_CASE to an instance of a subclass of
 `UseCase`, and a file `configs/<name>.yaml`. Nothing else in the code names one.
 
-You must write: `inputs`, `output`, `key`, `identity`, `target`, `metric`, `source`, `schema`, `baselines`, `network`.
+You must write: `inputs`, `output`, `key`, `identity`, `target`, `metric`, `source`, `schema`, `baselines`, `network`;
+and beside them a `card.yaml`, what the report says of the problem, the prices and the limits, in two languages.
 You may write: `preprocessor` (scikit-learn, fitted on train alone, ends up inside the graph), `log_target`, `wrong`
-(which answers are errors in the sense of the prices), `slices` (groups of rows in which no new model may be worse).
+(which answers are errors in the sense of the prices), `slices` (groups of rows in which no new model may be worse),
+`augmentation` (of training batches).
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -47,6 +52,11 @@ class UseCase(ABC):
     log_target: ClassVar[bool] = False
     """Train on the logarithm of a skewed target; the graph answers in the target's own unit."""
 
+    @property
+    def card(self) -> Path:
+        """The texts of the report that are this use case's own."""
+        return Path(inspect.getfile(type(self))).with_name("card.yaml")
+
     @abstractmethod
     def source(self, config: Config) -> Source:
         """Where raw batches come from."""
@@ -69,6 +79,13 @@ class UseCase(ABC):
 
         Raises ConfigError if `params` (the config's `network` section) does not fit.
         """
+
+    def augmentation(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        """What changes the features of a training batch, float32 [rows, width], but not their targets; or None.
+
+        It draws from torch's global generator, which is seeded in each epoch. `train.augment` switches it on.
+        """
+        return None
 
     def wrong(self, targets: Array, predictions: Array, value: Value) -> Array:
         """Which answers are errors, bool [rows]: another class, or a value off by more than the tolerance.

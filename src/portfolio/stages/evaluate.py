@@ -17,10 +17,8 @@ from portfolio.calibration import reliability, softened
 from portfolio.config import Config
 from portfolio.dataset import Split, load_split
 from portfolio.errors import DataError
-from portfolio.export import TRAIN_SECONDS_NAME
-from portfolio.gate import latency_ms, model_bytes
 from portfolio.metrics import from_means, row_statistics
-from portfolio.paths import Paths
+from portfolio.paths import TRAIN_SECONDS_NAME, Paths
 from portfolio.use_case import UseCase
 from portfolio.value import Policy, choose_policy, curve, saved
 
@@ -50,8 +48,8 @@ def run(use_case: UseCase, config: Config) -> None:
         costs = {
             name: {
                 "train_seconds": float((fitted / TRAIN_SECONDS_NAME).read_text()),
-                "latency_ms": round(latency_ms(found[name].bundle, test.inputs), 4),
-                "model_bytes": model_bytes(found[name].bundle),
+                "latency_ms": round(found[name].bundle.latency_ms(test.inputs), 4),
+                "model_bytes": found[name].bundle.model_bytes,
             }
             for name, fitted in paths.fitted().items()
         }
@@ -129,7 +127,7 @@ def choose(
 
     Of equals, and of those within noise if the config prefers the simplest, the smallest model comes first.
     """
-    by_size = sorted(candidates, key=lambda name: model_bytes(candidates[name].bundle))
+    by_size = sorted(candidates, key=lambda name: candidates[name].bundle.model_bytes)
     top = max(by_size, key=lambda name: figures[name][VALUE])
     within_noise = [name for name in by_size if name != top and interval(resampled[name] - resampled[top])[1] >= 0]
     simpler = [name for name in within_noise if by_size.index(name) < by_size.index(top)]

@@ -17,6 +17,8 @@ from portfolio.config import Config
 from portfolio.use_case import UseCase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
     from pandera.polars import DataFrameSchema
 
@@ -75,6 +77,11 @@ class Digits(UseCase):
         from portfolio.use_cases.digits.network import DigitNetwork, NetworkParams
 
         return DigitNetwork(NetworkParams.read(params))
+
+    def augmentation(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        from portfolio.use_cases.digits.network import shifted
+
+        return shifted
 
 
 USE_CASE = Digits()

@@ -7,10 +7,20 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import nn
+from torch.nn import functional
 
 from portfolio.params import NetworkParamsBase
 
 MAX_INK = 16.0
+
+
+def shifted(features: torch.Tensor) -> torch.Tensor:
+    """Each image [rows, 64] moved by up to a pixel to each side, at random: people do not centre their digits."""
+    rows = len(features)
+    padded = functional.pad(features.reshape(rows, 8, 8), (1, 1, 1, 1))
+    windows = padded.unfold(1, 8, 1).unfold(2, 8, 1)
+    down, right = torch.randint(3, (2, rows), device=features.device)
+    return windows[torch.arange(rows, device=features.device), down, right].reshape(rows, 64)
 
 
 class NetworkParams(NetworkParamsBase):
