@@ -4,6 +4,7 @@ SHELL := /bin/bash
 USE_CASE ?= digits
 HOST ?= 127.0.0.1
 PORT ?= 8000
+REPORT_LANG ?= en
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Compiled modules are kept whatever the shell says: without them every command imports two to three times as long.
 unexport PYTHONDONTWRITEBYTECODE
@@ -28,6 +29,9 @@ serve: setup  ## serve the champion (USE_CASE, HOST, PORT)
 
 models: setup  ## the registered versions with their aliases and metrics
 	@portfolio models $(USE_CASE)
+
+report: setup  ## the report: one page to show, and answers for an interview (USE_CASE, REPORT_LANG=en|ja)
+	@portfolio report $(USE_CASE) --lang $(REPORT_LANG)
 
 check: setup  ## lint, types and import rules
 	ruff check .
@@ -56,4 +60,4 @@ lock: setup  ## renew the locked versions
 clean:  ## delete all local state, models and data
 	rm -rf .state build models reports data/*/clean data/*/quarantine data/*/splits
 
-.PHONY: help setup demo run serve models check test bench test-compose up down lock clean
+.PHONY: help setup demo run serve models report check test bench test-compose up down lock clean

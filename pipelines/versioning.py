@@ -41,14 +41,14 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     }
 
 
-def reproduce(address: str, log: Path) -> bool:
-    """Run one stage, unless its inputs are as they were. Says whether it ran.
+def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
+    """Run one stage, unless its inputs are as they were and it is not forced. Says whether it ran.
 
     Raises PortfolioError with the last line of the stage's log if the stage fails.
     """
     try:
         # Stages beside each other hold DVC's lock in turn, only while no stage's command runs.
-        return bool(_repository().reproduce(targets=[address], single_item=True))
+        return bool(_repository().reproduce(targets=[address], single_item=True, force=force))
     except ReproductionError as error:
         # A stage that was killed, for want of memory for one, has said nothing.
         said = log.read_text(errors="replace").strip() if log.exists() else ""

@@ -85,6 +85,9 @@ def test_the_demo_ends_with_a_champion_that_reads_digits(
     more = succeed(work, "run", "digits", PORTFOLIO_STATE=state)
     assert "2 new batches" in more
     assert "version 2" in more
+    told = succeed(work, "report", "digits", "--lang", "ja", PORTFOLIO_STATE=state)
+    assert told.strip().endswith("reports/digits/index.ja.html")
+    assert "version 2" in (work / "reports" / "digits" / "index.html").read_text()
     listed = succeed(work, "models", "digits", PORTFOLIO_STATE=state)
     assert "champion" in listed
     assert "test rows" in listed

@@ -27,6 +27,8 @@ RUN_ELSEWHERE = {
     "make serve": "tests/serving/test_hot_swap.py",
     "make up": "tests/test_compose.py",
     "make down": "tests/test_compose.py",
+    "make report": "tests/test_loop.py",
+    "portfolio report": "tests/test_loop.py",
     "portfolio run": "tests/test_loop.py",
     "portfolio models": "tests/test_loop.py",
     "portfolio demo": "tests/test_loop.py",

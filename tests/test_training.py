@@ -16,7 +16,16 @@ from portfolio.bundle import Array
 from portfolio.config import Train
 from portfolio.training import Batches, Candidate, Fitted, fit, outputs, run_key
 
-PARAMS = Train(seed=7, max_epochs=6, batch_size=16, learning_rate=0.02, weight_decay=0.0, patience=6, accelerator="cpu")
+PARAMS = Train(
+    seed=7,
+    max_epochs=6,
+    batch_size=16,
+    learning_rate=0.02,
+    weight_decay=0.0,
+    patience=6,
+    accelerator="cpu",
+    augment=False,
+)
 
 
 def split(rows: int, seed: int) -> tuple[Array, Array]:
@@ -233,3 +242,15 @@ def test_a_run_is_named_by_all_that_it_depends_on() -> None:
     key = run_key({"a": 1, "b": 2}, "data")
     assert key == run_key({"b": 2, "a": 1}, "data")
     assert len({key, run_key({"a": 1, "b": 3}, "data"), run_key({"a": 1, "b": 2}, "other")}) == 3
+
+
+def test_augmentation_moves_an_image_by_at_most_a_pixel_and_never_changes_its_ink_inside() -> None:
+    from portfolio.use_cases.digits.network import shifted
+
+    torch.manual_seed(0)
+    dot = torch.zeros(200, 8, 8)
+    dot[:, 3, 4] = 16
+    moved = shifted(dot.reshape(200, 64)).reshape(200, 8, 8)
+    assert (moved.sum(dim=(1, 2)) == 16).all()
+    places = {tuple(place) for place in moved.nonzero()[:, 1:].tolist()}
+    assert places == {(row, column) for row in (2, 3, 4) for column in (3, 4, 5)}

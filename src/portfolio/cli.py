@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,12 @@ app = typer.Typer(
     The loop:  [bold]collect[/] -> the DVC stages -> [bold]promote[/] -> [bold]serve[/].
     [bold]run[/] does all of it as a Prefect flow; [bold]demo[/] shows it in a copy and stops.""",
 )
+
+
+class Language(StrEnum):
+    en = "en"
+    ja = "ja"
+
 
 USE_CASE_HELP = "a folder of src/portfolio/use_cases"
 UseCaseName = Annotated[str, typer.Argument(help=USE_CASE_HELP, metavar="USE_CASE")]
@@ -141,6 +148,24 @@ def models(use_case: UseCaseName = "digits") -> None:
             version.verdict,
         )
     console.print(table)
+
+
+@app.command()
+def report(
+    use_case: UseCaseName = "digits",
+    lang: Annotated[Language, typer.Option(help="the language of the page that is named at the end")] = Language.en,
+) -> None:
+    """Write reports/USE_CASE: the result on one page, and answers to an interviewer, in English and in Japanese."""
+    from pipelines import versioning
+    from portfolio.paths import Paths
+    from portfolio.stages.report import PAGES
+    from portfolio.use_case import load_use_case
+
+    case = load_use_case(use_case)
+    paths = Paths(case.name)
+    os.environ["PORTFOLIO_STAGE_LOGS"] = "1"
+    versioning.reproduce(f"report@{case.name}", paths.log("report"), force=paths.report_is_stale())
+    print((paths.report / PAGES[lang.value]).resolve().as_uri())
 
 
 @app.command()

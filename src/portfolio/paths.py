@@ -57,9 +57,10 @@ class Paths:
     def report(self) -> Path:
         return Path("reports") / self.use_case
 
-    def study(self, name: str) -> Path:
-        """The figures of a study, if it was ever made."""
-        return Path("metrics") / self.use_case / "studies" / f"{name}.json"
+    def report_is_stale(self) -> bool:
+        """Whether the gate has spoken since the report was written: its verdict is no file that DVC knows."""
+        page = self.report / "index.html"
+        return page.exists() and self.verdict.exists() and self.verdict.stat().st_mtime > page.stat().st_mtime
 
     @property
     def plots(self) -> Path:

@@ -1,0 +1,168 @@
+"""The report's plots, as SVG whose words the browser sets in its own font: sharp on a phone, in print, in Japanese.
+
+The colours can be told apart by the colour-blind (Okabe and Ito 2008).
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+from portfolio.bundle import Array
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "portfolio",
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+}
+
+
+class Chart:
+    """An SVG that is being drawn. `axes` is what to draw on; `svg` is there afterwards."""
+
+    def __init__(self, axes: Axes) -> None:
+        self.axes = axes
+        self.svg = ""
+
+
+@contextmanager
+def chart(width_inches: float = 7, height_inches: float = 3.6) -> Iterator[Chart]:
+    with matplotlib.rc_context(cast(Any, STYLE)), warnings.catch_warnings():
+        # Only the widths of Japanese letters are guessed: the browser draws them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure, axes = pyplot.subplots(figsize=(width_inches, height_inches), layout="constrained")
+        drawn = Chart(axes)
+        yield drawn
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        pyplot.close(figure)
+    text = stream.getvalue()
+    drawn.svg = text[text.index("<svg") :]
+
+
+def values(candidates: dict[str, Any], best: str, value_label: str) -> str:
+    """Each candidate's value with its interval, the best in colour. `candidates`: name to (value, low, high)."""
+    names = sorted(candidates, key=lambda name: candidates[name][0])
+    with chart(7, 0.8 + 0.45 * len(names)) as drawn:
+        for row, name in enumerate(names):
+            value, low, high = candidates[name]
+            colour = BLUE if name == best else GREY
+            drawn.axes.plot([low, high], [row, row], color=colour, linewidth=2.5, solid_capstyle="round")
+            drawn.axes.plot(value, row, "o", color=colour, markersize=8)
+        drawn.axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+        drawn.axes.set(xlabel=value_label, ylim=(-0.6, len(names) - 0.4))
+        drawn.axes.xaxis.set_major_formatter("{x:,.0f}")
+        drawn.axes.grid(axis="y", visible=False)
+    return drawn.svg
+
+
+def threshold(curve: dict[str, list[float]], chosen: float, words: dict[str, str]) -> str:
+    """Value against the policy's threshold, on the rows that it was chosen on and on those that it is measured on."""
+    order = np.argsort(curve["threshold"])
+    steps = np.arange(len(order))
+    with chart() as drawn:
+        for split, colour, marker in (("val", ORANGE, "s"), ("test", BLUE, "o")):
+            drawn.axes.plot(
+                steps, np.array(curve[split])[order], color=colour, marker=marker, markersize=4, label=words[split]
+            )
+        where = sorted(curve["threshold"]).index(chosen)
+        drawn.axes.axvline(where, color=GREY, linestyle=":", label=words["chosen"])
+        labels = [f"{value:,.6g}" for value in sorted(curve["threshold"])]
+        drawn.axes.set_xticks(steps, labels, rotation=45, ha="right")
+        drawn.axes.set(xlabel=words["threshold"], ylabel=words["value"])
+        drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
+        # Where trusting all costs far more than anything else, the rest would be a flat line.
+        best = max(max(curve["val"]), max(curve["test"]))
+        worst = min(min(curve["val"]), min(curve["test"]))
+        if best > 0 and worst < -2 * best:
+            drawn.axes.set_ylim(-2 * best, best * 1.15)
+        drawn.axes.legend()
+    return drawn.svg
+
+
+def calibration(bins: dict[str, list[float]], words: dict[str, str]) -> str:
+    """How often the model is right against how sure it is; the larger the point, the more rows."""
+    with chart(5, 4) as drawn:
+        drawn.axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label=words["perfect"])
+        sizes = 20 + 300 * np.array(bins["rows"]) / max(bins["rows"])
+        drawn.axes.scatter(bins["confidence"], bins["accuracy"], s=sizes, color=BLUE, alpha=0.7, label=words["found"])
+        drawn.axes.set(xlabel=words["confidence"], ylabel=words["accuracy"], xlim=(0, 1.05), ylim=(-0.05, 1.08))
+        drawn.axes.legend(loc="upper left", markerscale=0.4)
+    return drawn.svg
+
+
+def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, str]) -> str:
+    """The losses by epoch; the gap between them is what overfitting looks like."""
+    with chart() as drawn:
+        drawn.axes.plot(history["epoch"], history["train_loss"], color=ORANGE, linestyle="--", label=words["train"])
+        drawn.axes.plot(history["epoch"], history["val_loss"], color=BLUE, label=words["val"])
+        drawn.axes.axvline(best_epoch, color=GREY, linestyle=":", label=words["kept"])
+        drawn.axes.set(xlabel=words["epoch"], ylabel=words["loss"], yscale="log")
+        drawn.axes.legend()
+    return drawn.svg
+
+
+def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: dict[str, str]) -> str:
+    """Counts of predicted against actual classes. The mistakes stand out in colour; the right answers are numbers."""
+    size = len(classes)
+    counts = np.zeros((size, size), dtype=int)
+    np.add.at(counts, (targets, chosen), 1)
+    with chart(5.5, 5) as drawn:
+        shown = np.where(np.eye(size, dtype=bool), 0, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+        drawn.axes.imshow(np.sqrt(shown), cmap="Oranges", vmin=0, vmax=1)
+        for actual, predicted in zip(*counts.nonzero(), strict=True):
+            weight = "normal" if actual == predicted else "bold"
+            drawn.axes.text(
+                predicted, actual, str(counts[actual, predicted]), ha="center", va="center", fontweight=weight
+            )
+        drawn.axes.set_xticks(range(size), classes)
+        drawn.axes.set_yticks(range(size), classes)
+        drawn.axes.grid(visible=False)
+        drawn.axes.set(xlabel=words["predicted"], ylabel=words["actual"])
+    return drawn.svg
+
+
+def scatter(targets: Array, predicted: Array, words: dict[str, str]) -> str:
+    """Predicted against actual values, as shares of the rows: thousands of points would make the page heavy."""
+    with chart(5.5, 5) as drawn:
+        grid = drawn.axes.hexbin(targets, predicted, gridsize=40, bins="log", cmap="Blues", mincnt=1, linewidths=0)
+        grid.set_rasterized(True)
+        ends = [float(min(targets.min(), predicted.min())), float(max(targets.max(), predicted.max()))]
+        drawn.axes.plot(ends, ends, color=ORANGE, label=words["perfect"])
+        drawn.axes.set(xlabel=words["actual"], ylabel=words["predicted"])
+        drawn.axes.xaxis.set_major_formatter("{x:,.0f}")
+        drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
+        drawn.axes.tick_params(axis="x", rotation=30)
+        drawn.axes.legend()
+    return drawn.svg
+
+
+def image(pixels: Array) -> str:
+    """One image [height, width] of 0 (paper) to 1 (ink), as SVG squares."""
+    height, width = pixels.shape
+    cells = "".join(
+        f'<rect x="{column}" y="{row}" width="1.02" height="1.02" fill-opacity="{pixels[row, column]:.2f}"/>'
+        for row in range(height)
+        for column in range(width)
+        if pixels[row, column] > 0.01
+    )
+    return f'<svg class="image" viewBox="0 0 {width} {height}" role="img">{cells}</svg>'

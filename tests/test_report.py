@@ -1,0 +1,69 @@
+"""The report: whole in itself, in two languages, with the figures of the metrics files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from portfolio.paths import Paths
+from portfolio.stages.report import INTERVIEWS, LANGUAGES, PAGES, TEMPLATES, yen
+from portfolio.use_case import load_use_case, use_case_names
+from tests.conftest import run_stage
+
+
+@pytest.fixture(params=[*use_case_names(), "toy"])
+def paths(request: pytest.FixtureRequest, built: Callable[[str], Path]) -> Paths:
+    built(request.param)
+    return Paths(request.param)
+
+
+def test_every_text_is_there_in_every_language(paths: Paths) -> None:
+    card = yaml.safe_load(load_use_case(paths.use_case).card.read_text())
+    words = yaml.safe_load((TEMPLATES / "words.yaml").read_text())
+    for key, text in {**card, **words}.items():
+        assert set(text) == set(LANGUAGES), key
+        assert all(text.values()), key
+
+
+def test_the_pages_stand_alone_and_say_what_the_metrics_say(paths: Paths) -> None:
+    evaluation = json.loads(paths.metrics("evaluate").read_text())
+    for language in LANGUAGES:
+        page = (paths.report / PAGES[language]).read_text()
+        assert f'<html lang="{language}">' in page
+        # Links to the other language and to the answers; nothing that a browser would fetch by itself.
+        assert not re.search(r"""(src|href)=["']?(https?:|//)""", page)
+        assert "<script" not in page
+        assert "@import" not in page
+        for figures in evaluation["candidates"].values():
+            assert yen(figures["value_yen_per_1000"]) in page
+        answers = (paths.report / INTERVIEWS[language]).read_text()
+        best = evaluation["candidates"][evaluation["best"]]
+        assert yen(best["value_yen_per_1000"]) in answers
+        for plot in re.findall(r"\]\((\S+)\)", answers):
+            assert (paths.report / plot).exists()
+
+
+def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
+    built("toy")
+    paths = Paths("toy")
+    assert "No version has been judged yet" in (paths.report / "index.html").read_text()
+    paths.verdict.parent.mkdir(parents=True)
+    verdict = {"version": 3, "promoted": False, "reason": "worse by 12 yen", "checks": []}
+    paths.verdict.write_text(json.dumps(verdict))
+    assert paths.report_is_stale()
+    run_stage("report", "toy")
+    assert not paths.report_is_stale()
+    assert "worse by 12 yen" in (paths.report / "index.html").read_text()
+    assert "worse by 12 yen" in (paths.report / INTERVIEWS["ja"]).read_text()
+
+
+def test_twice_the_same_page(built: Callable[[str], Path]) -> None:
+    built("toy")
+    before = {path: path.read_bytes() for path in Paths("toy").report.rglob("*") if path.is_file()}
+    run_stage("report", "toy")
+    assert {path: path.read_bytes() for path in Paths("toy").report.rglob("*") if path.is_file()} == before
