@@ -114,7 +114,7 @@ def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, st
     """The losses by epoch; the gap between them is what overfitting looks like."""
     with chart() as drawn:
         drawn.axes.plot(history["epoch"], history["train_loss"], color=ORANGE, linestyle="--", label=words["train"])
-        drawn.axes.plot(history["epoch"], history["val_loss"], color=BLUE, label=words["val"])
+        drawn.axes.plot(history["epoch"], history["val_loss"], color=BLUE, label=words["validation"])
         drawn.axes.axvline(best_epoch, color=GREY, linestyle=":", label=words["kept"])
         drawn.axes.set(xlabel=words["epoch"], ylabel=words["loss"], yscale="log")
         drawn.axes.legend()

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
-from portfolio import files
+from portfolio import files, network
 from portfolio.bundle import Bundle
 from portfolio.calibration import softened
 from portfolio.dataset import load_split
 from portfolio.paths import Paths
-from portfolio.stages import train
 from portfolio.use_case import load_use_case
 from tests.conftest import QUICK_EPOCHS, edit_config, run_stage
 
@@ -59,11 +59,11 @@ def test_only_the_same_run_is_resumed(built: Built, monkeypatch: pytest.MonkeyPa
     built("toy")
     folders: list[Path] = []
 
-    def stopped(*arguments: Any) -> None:
+    def stopped(*arguments: Any, **callbacks: Any) -> None:
         folders.append(arguments[-1])
         raise InterruptedError
 
-    monkeypatch.setattr(train, "fit", stopped)
+    monkeypatch.setattr(network, "fit", stopped)
 
     def folder() -> Path:
         with pytest.raises(InterruptedError):
@@ -76,7 +76,8 @@ def test_only_the_same_run_is_resumed(built: Built, monkeypatch: pytest.MonkeyPa
     found.append(folder())
     edit_config("toy", network={"hidden": 9})
     found.append(folder())
-    (Paths("toy").splits / "sha256").write_text("0" * 64)
+    rows = Paths("toy").splits / "train.parquet"
+    pl.read_parquet(rows)[1:].write_parquet(rows)
     found.append(folder())
     change_code(monkeypatch)
     found.append(folder())
