@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from portfolio.config import Config
+from portfolio.config import STUDIES, Config
 from tests.conftest import ROOT
 
 # Where things lie, how they are written and what a user is told: not what comes out.
@@ -18,6 +18,7 @@ SOURCE = Path("src") / "portfolio"
 USE_CASE = "src/portfolio/use_cases/${item.use_case}"
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STUDY: dict[str, Any] = yaml.safe_load((ROOT / "studies" / "dvc.yaml").read_text())["stages"]["study"]
 
 
 def imported(module: Path) -> set[str]:
@@ -58,9 +59,23 @@ def test_a_stage_depends_on_its_section_of_the_config(stage: str) -> None:
         assert stage in stated
 
 
+def test_a_study_depends_on_the_code_that_makes_its_result() -> None:
+    used = imported(SOURCE / "studies.py") - PLUMBING - {"use_case"}
+    assert {str(SOURCE / f"{name}.py") for name in [*used, "studies"]} <= set(STUDY["deps"])
+
+
+def test_dvc_knows_every_study() -> None:
+    assert set(STUDY["matrix"]["name"]) == set(STUDIES)
+
+
 def test_every_section_of_the_config_belongs_to_a_stage() -> None:
     stated = {
-        key for stage in STAGES.values() for entry in stage.get("params", []) for keys in entry.values() for key in keys
+        key.split(".")[0]
+        for stage in [*STAGES.values(), STUDY]
+        for entry in stage.get("params", [])
+        for keys in entry.values()
+        for key in keys
     }
+    # Collecting and tuning are no functions of files.
     for path in (ROOT / "configs").glob("*.yaml"):
-        assert set(yaml.safe_load(path.read_text())) - {"collect"} <= stated
+        assert set(yaml.safe_load(path.read_text())) - {"collect", "tune"} <= stated

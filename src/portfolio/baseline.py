@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,7 @@ def fit_constant(use_case: UseCase, train: Split) -> FittedBaseline:
     return FittedBaseline(use_case, answer, time.perf_counter() - started)
 
 
-def fit_baselines(use_case: UseCase, train: Split) -> Iterator[tuple[str, FittedBaseline]]:
-    """Each by its name, one after the other."""
-    yield "constant", fit_constant(use_case, train)
-    for name, estimator in use_case.baselines().items():
-        yield name, fit_baseline(use_case, estimator, train)
+def baselines(use_case: UseCase, train: Split) -> dict[str, Callable[[], FittedBaseline]]:
+    """What fits each of them on `train`, by its name."""
+    fits = {name: partial(fit_baseline, use_case, estimator, train) for name, estimator in use_case.baselines().items()}
+    return {"constant": partial(fit_constant, use_case, train), **fits}

@@ -141,6 +141,34 @@ def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: di
     return drawn.svg
 
 
+def study(found: dict[str, Any], words: dict[str, str]) -> str:
+    """The mean loss of each point with its range: by size where the points have an order, else side by side."""
+    metric, points = found["metrics"][0], found["points"]
+    size = {"learning-curve": "train_rows", "capacity": "parameters"}.get(found["study"])
+    lines = (("train", ORANGE, "s", words["train"]), ("val", BLUE, "o", words["validation"]))
+    with chart(7, 3.6 if size else 1.2 + 0.5 * len(points)) as drawn:
+        for side, colour, marker, label in lines:
+            values = [point[side][metric] for point in points]
+            low, mean, high = (np.array([f(v) for v in values]) for f in (min, np.mean, max))
+            if size:
+                at = [point[size] for point in points]
+                drawn.axes.plot(at, mean, color=colour, marker=marker, markersize=4, label=label)
+                drawn.axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
+            else:
+                rows = np.arange(len(points))[::-1] + (0.12 if side == "train" else -0.12)
+                drawn.axes.hlines(rows, low, high, color=colour, linewidth=2.5)
+                drawn.axes.plot(mean, rows, marker, color=colour, markersize=6, label=label)
+        if size:
+            drawn.axes.set(xscale="log", ylabel=metric.replace("_", " "), xlabel=words[size])
+            drawn.axes.set_ylim(bottom=0)
+        else:
+            drawn.axes.set_yticks(range(len(points))[::-1], [point["name"].replace("_", " ") for point in points])
+            drawn.axes.set_xlabel(metric.replace("_", " "))
+            drawn.axes.grid(axis="y", visible=False)
+        drawn.axes.legend()
+    return drawn.svg
+
+
 def scatter(targets: Array, predicted: Array, words: dict[str, str]) -> str:
     """Predicted against actual values, as shares of the rows: thousands of points would make the page heavy."""
     with chart(5.5, 5) as drawn:

@@ -169,6 +169,76 @@ def report(
 
 
 @app.command()
+def study(
+    name: Annotated[str, typer.Argument(help="learning-curve, capacity, ablation or cross-validate")],
+    use_case: UseCaseName = "digits",
+    uncached: Annotated[bool, typer.Option(help="do it at once, and not through DVC; this is what DVC calls")] = False,
+) -> None:
+    """Measure overfitting, bias and variance by many trainings. DVC keeps the result until something changes."""
+    from portfolio import files
+    from portfolio.config import STUDIES, load_config
+    from portfolio.errors import ConfigError
+    from portfolio.paths import Paths
+    from portfolio.use_case import load_use_case
+
+    if name not in STUDIES:
+        raise ConfigError(f"There is no study '{name}'. There are: {', '.join(STUDIES)}.")
+    case, config, paths = load_use_case(use_case), load_config(use_case), Paths(use_case)
+    if uncached:
+        from portfolio import studies
+
+        with files.alone(paths.lock(f"study-{name}")):
+            studies.run(name, case, config)
+        return
+    from pipelines import versioning
+    from portfolio.figures import show_study
+
+    versioning.reproduce(f"studies/dvc.yaml:study@{name}-{use_case}", paths.log(f"study-{name}"))
+    show_study(paths.study(name))
+
+
+@app.command()
+def tune(
+    use_case: UseCaseName = "digits",
+    workers: Annotated[int, typer.Option(help="trials that are tried at once", min=1, max=64)] = 2,
+) -> None:
+    """Look for better parameters with Optuna. Stopped or killed, the same command goes on."""
+    from portfolio.config import load_config
+    from portfolio.figures import show_tuning
+    from portfolio.paths import Paths
+    from portfolio.tuning import tune as search
+    from portfolio.use_case import load_use_case
+
+    search(load_use_case(use_case), load_config(use_case), workers)
+    show_tuning(Paths(use_case).metrics("tuning"))
+
+
+@app.command()
+def tune_apply(
+    use_case: UseCaseName = "digits",
+    yes: Annotated[bool, typer.Option("--yes", help="without asking")] = False,
+) -> None:
+    """Show what the best trial would change in the config, ask, and write it there."""
+    from portfolio.config import config_path, load_config
+    from portfolio.files import write_text
+    from portfolio.terminal import print_diff
+    from portfolio.tuning import best_values, tuned_config
+    from portfolio.use_case import load_use_case
+
+    config, path = load_config(load_use_case(use_case).name), config_path(use_case)
+    values = best_values(use_case)
+    config.changed(values)
+    before, after = path.read_text(encoding="utf-8"), tuned_config(path, values)
+    if before == after:
+        print(f"{path} has the best trial's values already.")
+        return
+    print_diff(path, before, after)
+    if yes or typer.confirm("Write this?"):
+        write_text(path, after)
+        print(f"{path} is changed. Train with it: portfolio run {use_case}")
+
+
+@app.command()
 def promote(
     use_case: UseCaseName,
     version: Annotated[int, typer.Argument(help="a version that `portfolio models` lists")],

@@ -82,6 +82,49 @@ class Gate(Strict):
     max_model_mb: float = Field(gt=0)
 
 
+Changes = dict[str, Any]
+"""Other values for keys of the config, by their dotted names: {"train.seed": 8}."""
+
+
+class Studies(Strict):
+    """What each study varies. A study's name is its key here."""
+
+    seeds: Annotated[tuple[int, ...], Field(min_length=1, description="every training is repeated with each")]
+    learning_curve: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(alias="learning-curve", min_length=2)
+    capacity: Annotated[tuple[Changes, ...], Field(min_length=2)]
+    ablation: Annotated[dict[str, Changes], Field(min_length=1)]
+    cross_validate: int = Field(alias="cross-validate", ge=2, le=20, description="the number of folds")
+
+
+class Between(Strict):
+    """A number to be tuned."""
+
+    low: float
+    high: float
+    log: bool = Field(default=False, description="look for it by its logarithm")
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low ({self.low:g}) must lie under high ({self.high:g})")
+        if self.log and self.low <= 0:
+            raise ValueError("a range looked at by its logarithm must lie above 0")
+        return self
+
+
+class OneOf(Strict):
+    """Something to be chosen."""
+
+    choices: Annotated[tuple[Any, ...], Field(min_length=2)]
+
+
+class Tune(Strict):
+    """How many trials, and over which values of which keys."""
+
+    trials: int = Field(ge=1, le=10_000)
+    space: Annotated[dict[str, Between | OneOf], Field(min_length=1)]
+
+
 class Config(Strict):
     """One use case's config. `network` is read by the use case's own model."""
 
@@ -97,6 +140,41 @@ class Config(Strict):
     network: dict[str, Any]
     value: Value
     gate: Gate
+    studies: Studies
+    tune: Tune
+
+    def at(self, key: str) -> Any:
+        """The value of a dotted key. Raises ConfigError if there is no such key."""
+        value: Any = self.model_dump(by_alias=True)
+        for name in key.split("."):
+            if not isinstance(value, dict) or name not in value:
+                raise ConfigError(f"{config_path(self.use_case)}: there is no key '{key}'; is it a typo?")
+            value = value[name]
+        return value
+
+    def changed(self, changes: Changes) -> Config:
+        """This config with other values.
+
+        Raises ConfigError if there is no such key, or if a value is not allowed.
+        """
+        content = self.model_dump(by_alias=True)
+        for key, value in changes.items():
+            self.at(key)
+            section = content
+            *sections, last = key.split(".")
+            for name in sections:
+                section = section[name]
+            section[last] = value
+        try:
+            return Config.model_validate(content)
+        except ValidationError as error:
+            raise ConfigError(explain(f"{config_path(self.use_case)} with {changes}", error)) from error
+
+
+SECTIONS = tuple(
+    field.alias or name for name, field in Config.model_fields.items() if name not in ("use_case", "sha256")
+)
+STUDIES = tuple(field.alias or name for name, field in Studies.model_fields.items() if name != "seeds")
 
 
 def config_path(use_case: str) -> Path:
@@ -117,7 +195,7 @@ def load_config(use_case: str) -> Config:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}. Mend the line it names.") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold sections (collect, validate, prepare, train, network, value, gate).")
+        raise ConfigError(f"{path} must hold sections: {', '.join(SECTIONS)}.")
     try:
         return Config.model_validate({**content, "use_case": use_case, "sha256": hashlib.sha256(raw).hexdigest()})
     except ValidationError as error:

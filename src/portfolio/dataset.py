@@ -27,6 +27,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def take(self, rows: Array) -> Split:
+        """Some of the rows, by their numbers or by a bool for each."""
+        inputs = {name: array[rows] for name, array in self.inputs.items()}
+        frame = self.rows.filter(rows) if rows.dtype == bool else self.rows[rows]
+        return Split(inputs, self.targets[rows], frame)
+
 
 def load_split(use_case: UseCase, name: str) -> Split:
     path = Paths(use_case.name).splits / f"{name}.parquet"

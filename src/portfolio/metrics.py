@@ -11,6 +11,9 @@ import numpy.typing as npt
 from portfolio.bundle import Array, Output
 from portfolio.calibration import SMALLEST_PROBABILITY
 
+LOSS = {"classification": "log_loss", "regression": "rmse"}
+"""Of each task, the metric that training makes small."""
+
 Floats = npt.NDArray[np.float64]
 
 

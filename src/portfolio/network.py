@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from portfolio.config import Config
 from portfolio.dataset import Split, sklearn_input
 from portfolio.environment import state_folder
 from portfolio.errors import ConfigError
-from portfolio.training import fit, outputs, run_key
+from portfolio.training import OnEpoch, fit, outputs, run_key
 from portfolio.use_case import UseCase
 
 NETWORK = "network"
@@ -51,11 +50,11 @@ def fit_network(
     config: Config,
     train: Split,
     val: Split,
-    on_epoch: Callable[[int, float], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> FittedNetwork:
     """Train on `train`, and stop early on `val`. One that was killed goes on where it was.
 
-    `on_epoch` is told the epoch and its validation loss, and may raise to end the training.
+    `on_epoch` is told each epoch's number and validation loss, and says whether to stop.
     """
     preprocessor = use_case.preprocessor()
     if preprocessor is not None:

@@ -1,5 +1,6 @@
 """Where the stages read and write. The same paths stand in dvc.yaml."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,10 +58,18 @@ class Paths:
     def report(self) -> Path:
         return Path("reports") / self.use_case
 
+    def beside_dvc(self) -> str:
+        """A digest of what the report shows and DVC does not know it needs: the gate's verdict, and studies if any."""
+        shown = [self.verdict, *sorted(self.study("").parent.glob("*.json"))]
+        return hashlib.sha256(b"".join(path.read_bytes() for path in shown if path.exists())).hexdigest()
+
     def report_is_stale(self) -> bool:
-        """Whether the gate has spoken since the report was written: its verdict is no file that DVC knows."""
-        page = self.report / "index.html"
-        return page.exists() and self.verdict.exists() and self.verdict.stat().st_mtime > page.stat().st_mtime
+        """Whether there is a report that was written beside another verdict or other studies."""
+        seen = self.report / "beside_dvc.sha256"
+        return seen.exists() and seen.read_text() != self.beside_dvc()
+
+    def study(self, name: str) -> Path:
+        return Path("metrics") / self.use_case / "studies" / f"{name}.json"
 
     @property
     def plots(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import threading
 import time
 from collections.abc import Iterator
@@ -85,3 +86,13 @@ class Steps:
                     self._live.stop()
             line = Text.from_markup(f"{mark} [bold]{name:<12}[/]{step.seconds:6.1f} s  ")
             console.print(line.append(step.result), soft_wrap=True)
+
+
+def print_diff(path: Path, before: str, after: str) -> None:
+    """What changes in a text file, line by line."""
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), str(path), f"{path}, as it would be", lineterm="", n=1
+    )
+    for line in lines:
+        style = {"+": "green", "-": "red"}.get(line[0], "dim")
+        console.print(Text(line, style=style), soft_wrap=True)

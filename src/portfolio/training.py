@@ -26,7 +26,7 @@ from portfolio.config import Train
 BEST, LAST = "best.ckpt", "last.ckpt"
 
 Augmentation = Callable[[torch.Tensor], torch.Tensor]
-OnEpoch = Callable[[int, float], None]
+OnEpoch = Callable[[int, float], bool]
 
 
 class Batches:
@@ -138,11 +138,11 @@ class History(Callback):
                 "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             }
         )
-        if not sys.stderr.isatty():
+        if self._on_epoch is not None:
+            trainer.should_stop |= self._on_epoch(trainer.current_epoch + 1, self.rows[-1]["val_loss"])
+        elif not sys.stderr.isatty():
             losses = "training loss {train_loss:.4f}, validation loss {val_loss:.4f}".format(**self.rows[-1])
             print(f"epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}: {losses}", flush=True)
-        if self._on_epoch is not None:
-            self._on_epoch(trainer.current_epoch + 1, self.rows[-1]["val_loss"])
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -178,7 +178,8 @@ def fit(
 
     Arrays are float32 [rows, width] and targets int64 or float32 [rows]. Every epoch leaves a checkpoint in
     `folder`; if there is one already, training goes on from it. The folder is removed at the end. `augment` changes
-    the features of a training batch. `on_epoch` is told each epoch's number and validation loss, and may raise.
+    the features of a training batch. `on_epoch` is told each epoch's number and validation loss, and says whether to
+    stop; who gives it shows the progress too.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # An in-memory iterable has no workers to advise on.
@@ -188,6 +189,7 @@ def fit(
     warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
     pl.seed_everything(params.seed, verbose=False)
     history = History(on_epoch)
+    show_bar = on_epoch is None and sys.stderr.isatty()
     best = ModelCheckpoint(
         folder, filename=BEST.removesuffix(".ckpt"), monitor="val_loss", save_last=True, enable_version_counter=False
     )
@@ -200,9 +202,9 @@ def fit(
             history,
             EarlyStopping("val_loss", patience=params.patience),
             best,
-            *([TQDMProgressBar(refresh_rate=20)] if sys.stderr.isatty() else []),
+            *([TQDMProgressBar(refresh_rate=20)] if show_bar else []),
         ],
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=show_bar,
         logger=False,
         num_sanity_val_steps=0,
         enable_model_summary=False,
@@ -212,7 +214,8 @@ def fit(
     candidate = Candidate(network, task, params, augment)
     resume = folder / LAST if _resumable(folder, candidate) else None
     if resume:
-        print(f"resuming from {resume}")
+        if on_epoch is None:
+            print(f"resuming from {resume}")
     else:
         shutil.rmtree(folder, ignore_errors=True)
     trainer.fit(candidate, datamodule=Data(train, val, params), ckpt_path=resume, weights_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from portfolio.baseline import fit_baselines
+from portfolio.baseline import baselines
 from portfolio.config import Config
 from portfolio.dataset import load_split
 from portfolio.export import constant_graph, sklearn_graph, write_candidate
@@ -15,7 +15,8 @@ from portfolio.use_case import UseCase
 def run(use_case: UseCase, config: Config) -> None:
     folder = Paths(use_case.name).models / "baselines"
     train, val = load_split(use_case, "train"), load_split(use_case, "val")
-    for name, fitted in fit_baselines(use_case, train):
+    for name, fit in baselines(use_case, train).items():
+        fitted = fit()
         to_graph = constant_graph if isinstance(fitted.model, np.ndarray) else sklearn_graph
         graph = to_graph(use_case, fitted.model)
         write_candidate(

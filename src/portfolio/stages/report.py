@@ -18,9 +18,10 @@ import yaml
 import portfolio
 from portfolio import charts, files
 from portfolio.bundle import Array, Bundle, Manifest, content_sha256
-from portfolio.config import Config
+from portfolio.config import STUDIES, Config
 from portfolio.dataset import Split, load_split
 from portfolio.errors import DataError
+from portfolio.figures import number, percent, spread, yen
 from portfolio.paths import Paths
 from portfolio.use_case import UseCase
 
@@ -39,7 +40,7 @@ def run(use_case: UseCase, config: Config) -> None:
     )
     plain = environment.overlay(autoescape=False)
     for environment_ in (environment, plain):
-        environment_.filters |= {"yen": yen, "number": number, "percent": percent}
+        environment_.filters |= {"yen": yen, "number": number, "percent": percent, "spread": spread}
     for language in LANGUAGES:
         words = read_words(TEMPLATES / "words.yaml", language)
         card = read_words(use_case.card, language)
@@ -51,6 +52,7 @@ def run(use_case: UseCase, config: Config) -> None:
         files.write_text(paths.report / PAGES[language], page)
         interview = plain.get_template(f"interview.{language}.md").render(context)
         files.write_text(paths.report / INTERVIEWS[language], interview)
+    files.write_text(paths.report / "beside_dvc.sha256", paths.beside_dvc())
     print(f"{paths.report / PAGES['en']}, and in Japanese {paths.report / PAGES['ja']}")
 
 
@@ -81,6 +83,7 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "history": {key: [float(row[key]) for row in rows] for key in rows[0]},
         "manifest": bundle.manifest,
         "content": content_sha256(bundle.manifest),
+        "studies": [json.loads(paths.study(name).read_text()) for name in STUDIES if paths.study(name).exists()],
         "verdict": json.loads(paths.verdict.read_text()) if paths.verdict.exists() else None,
         "worst": worst(use_case, test, answers),
         "unsure": unsure(use_case, bundle.manifest, test, answers),
@@ -154,6 +157,7 @@ def plots(use_case: UseCase, facts: dict[str, Any], words: dict[str, Any]) -> di
         "threshold": charts.threshold(evidence[best]["curve"], facts["policy"]["threshold"], axis),
         "losses": charts.losses(facts["history"], facts["train"]["best_epoch"], axis),
     }
+    drawn |= {study["study"]: charts.study(study, axis) for study in facts["studies"]}
     targets, answers = facts["test"].targets, facts["answers"]
     if output.task == "classification":
         drawn["calibration"] = charts.calibration(facts["calibration"]["bins"], axis)
@@ -161,17 +165,3 @@ def plots(use_case: UseCase, facts: dict[str, Any], words: dict[str, Any]) -> di
     else:
         drawn["errors"] = charts.scatter(targets, answers[:, 0], axis)
     return {name: markupsafe.Markup(svg) for name, svg in drawn.items()}
-
-
-def yen(value: float) -> str:
-    """A price or a value to the yen."""
-    return f"{value:,.0f}".replace("-", "\N{MINUS SIGN}")
-
-
-def number(value: float) -> str:
-    """Four figures, with separators where the number is large."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
