@@ -155,6 +155,16 @@ def _ready(folder: Path) -> float:
     sys.exit("the server did not become ready")
 
 
+def evidence(work: Path) -> list[Row]:
+    """Needs the loop's folder."""
+    found = printed(python("bench.evidence"), work / "loop")
+    report = [timed(python("portfolio", "stage", "report", "digits"), work / "loop") for _ in range(ROUNDS)]
+    return [
+        Row(f"evaluation of {found['candidates']} candidates, 10,000 rows, 2,000 samples", found["seconds"], "s", 2),
+        Row("the report, in both languages", median(report), "s", 10),
+    ]
+
+
 def lightning(work: Path) -> list[Row]:
     found = printed(python("bench.lightning"), work / "loop")
     return [
@@ -195,6 +205,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "first_prediction": first_prediction,
     "loop": loop,
     "starts": starts,
+    "evidence": evidence,
     "lightning": lightning,
     "scale": scale,
 }

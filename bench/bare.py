@@ -5,10 +5,11 @@ Run it in a clone's root: `python -m bench.bare USE_CASE`.
 
 from __future__ import annotations
 
+import json
 import sys
 
-from portfolio import source
-from portfolio.bundle import read_manifest
+from portfolio import files, source
+from portfolio.bundle import Bundle
 from portfolio.config import load_config
 from portfolio.paths import Paths
 from portfolio.store import Store
@@ -34,10 +35,17 @@ def main(name: str) -> None:
     from portfolio.stages import evaluate
 
     evaluate.run(use_case, config)
-    best = paths.best_folder()
-    manifest, _ = read_manifest(best)
-    lineage = manifest.lineage.model_copy(update={"model_version": 1})
-    Store.of(name).publish(best, manifest.model_copy(update={"lineage": lineage}))
+    from portfolio.gate import judge
+
+    bundle = Bundle.open(paths.best_folder())
+    verdict = judge(use_case, config, None, bundle)
+    if verdict.promoted:
+        lineage = bundle.manifest.lineage.model_copy(update={"model_version": 1})
+        Store.of(name).publish(paths.best_folder(), bundle.manifest.model_copy(update={"lineage": lineage}))
+    files.write_text(paths.verdict, json.dumps({"version": 1, **verdict.as_dict()}))
+    from portfolio.stages import report
+
+    report.run(use_case, config)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,39 @@
+"""The evaluation of all candidates at 10,000 rows: figures, and the 2,000 bootstrap samples behind their intervals.
+
+Run it where the loop has run: `python -m bench.evidence`. The test rows are repeated; the answers are the bundles' own.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+
+from portfolio.bundle import Bundle
+from portfolio.config import load_config
+from portfolio.dataset import load_split
+from portfolio.paths import Paths
+from portfolio.stages.evaluate import Candidate, compare
+from portfolio.use_case import load_use_case
+
+ROWS = 10_000
+
+
+def main() -> None:
+    use_case, config = load_use_case("digits"), load_config("digits")
+    val, test = load_split(use_case, "val"), load_split(use_case, "test")
+    many = test.take(np.arange(ROWS) % len(test))
+    candidates = {}
+    for name, folder in Paths("digits").candidates().items():
+        bundle = Bundle.open(folder)
+        assert bundle.manifest.policy is not None
+        answers = (bundle.predict(val.inputs), bundle.predict(many.inputs))
+        candidates[name] = Candidate(bundle, bundle.manifest.policy, *answers)
+    started = time.perf_counter()
+    compare(use_case, config, candidates, val, many)
+    print(json.dumps({"candidates": len(candidates), "seconds": time.perf_counter() - started}))
+
+
+if __name__ == "__main__":
+    main()
