@@ -33,11 +33,15 @@ models: setup  ## the registered versions with their aliases and metrics
 report: setup  ## the report: one page to show, and answers for an interview (USE_CASE, REPORT_LANG=en|ja)
 	@portfolio report $(USE_CASE) --lang $(REPORT_LANG)
 
-check: setup  ## lint, types and import rules
+readme: setup  ## write the figures of README*.md and docs/ from the metrics files
+	@portfolio readme
+
+check: setup  ## lint, types, import rules, and whether the docs' figures are those of the metrics
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
+	portfolio readme --check
 
 test: setup  ## all tests that need no Docker
 	pytest
@@ -60,4 +64,4 @@ lock: setup  ## renew the locked versions
 clean:  ## delete all local state, models and data
 	rm -rf .state build models reports data/*/clean data/*/quarantine data/*/splits
 
-.PHONY: help setup demo run serve models report check test bench test-compose up down lock clean
+.PHONY: help setup demo run serve models report readme check test bench test-compose up down lock clean

@@ -36,6 +36,8 @@ RUN_ELSEWHERE = {
     "portfolio study": "tests/test_studies.py",
     "portfolio tune": "tests/test_tuning.py",
     "portfolio tune-apply": "tests/test_tuning.py",
+    "make readme": "tests/test_figures.py",
+    "portfolio readme": "tests/test_figures.py",
     "portfolio promote": "tests/test_registry.py",
     "portfolio rollback": "tests/test_registry.py",
     "portfolio collect": "tests/test_kill.py",

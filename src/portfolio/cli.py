@@ -239,6 +239,28 @@ def tune_apply(
 
 
 @app.command()
+def readme(
+    check: Annotated[
+        bool, typer.Option("--check", help="write nothing; fail if a figure is not that of the metrics")
+    ] = False,
+) -> None:
+    """Write the figures of README*.md and docs/ from the metrics files, between their markers."""
+    from portfolio.errors import DataError
+    from portfolio.figures import documents, filled
+    from portfolio.files import write_text
+
+    texts = {path: filled(path) for path in documents()}
+    differ = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+    if check and differ:
+        raise DataError(
+            f"The figures in {', '.join(map(str, differ))} are not those of metrics/. Write them: make readme"
+        )
+    for path in differ:
+        write_text(path, texts[path])
+        print(f"{path} was written anew")
+
+
+@app.command()
 def promote(
     use_case: UseCaseName,
     version: Annotated[int, typer.Argument(help="a version that `portfolio models` lists")],

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import yaml
 from rich.table import Table
 
+import portfolio
+from portfolio.errors import ConfigError, DataError
+from portfolio.paths import Paths
 from portfolio.terminal import console
+from portfolio.use_case import load_use_case
+
+LANGUAGES = ("en", "ja")
+TEMPLATES = Path(portfolio.__file__).parent / "templates"
+VALUE = "value_yen_per_1000"
+BEGIN, END = "<!-- figures: ", "<!-- /figures -->"
 
 
 def yen(value: float) -> str:
@@ -60,3 +72,94 @@ def show_tuning(path: Path) -> None:
         table.add_row(name, number(trial["val_loss"]), *cells)
     console.print(table)
     console.print(f"It is in {path}. To put the best into the config: portfolio tune-apply")
+
+
+def read_words(path: Path, language: str) -> dict[str, Any]:
+    """A file of texts, each `{en: ..., ja: ...}`, in one language."""
+    texts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {key: text[language] for key, text in texts.items()}
+
+
+def read_metrics(use_case: str, name: str) -> Any:
+    """A metrics file. Raises DataError if it is not there."""
+    path = Paths(use_case).metrics(name)
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing. Run the stages that write it: portfolio run {use_case}") from error
+
+
+def result(use_case: str, language: str) -> str:
+    """What the best candidate is worth, in two sentences."""
+    case = load_use_case(use_case)
+    words, card = (read_words(path, language) for path in (TEMPLATES / "words.yaml", case.card))
+    evaluation, evidence = read_metrics(use_case, "evaluate"), read_metrics(use_case, "evidence")
+    figures = evaluation["candidates"][evaluation["best"]]
+    low, high = evidence["candidates"][evaluation["best"]]["intervals"][VALUE]
+    text: str = words["result_text"].format(
+        items=card["items"],
+        value=yen(figures[VALUE]),
+        low=yen(low),
+        high=yen(high),
+        by_hand=yen(1000 * evidence["prices"]["by_hand_yen"]),
+        trusting_all=yen(figures["trust_all_yen_per_1000"]),
+        by_machine=percent(figures["by_machine"]),
+        metric=case.metric,
+        score=number(figures[case.metric]),
+        rows=number(evaluation["test_rows"]),
+    )
+    return text
+
+
+def comparison(use_case: str, language: str) -> str:
+    """A table of all candidates, the most valuable first."""
+    case, words = load_use_case(use_case), read_words(TEMPLATES / "words.yaml", language)
+    evaluation, evidence = read_metrics(use_case, "evaluate"), read_metrics(use_case, "evidence")
+    costs = read_metrics(use_case, "costs")
+    heads = [words[name] for name in ("candidate", "value", "interval")]
+    heads += [case.metric, *(words[name] for name in ("train_seconds", "latency", "size"))]
+    lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * (len(heads) - 1)}"]
+    candidates = evaluation["candidates"]
+    for name in sorted(candidates, key=lambda name: -candidates[name][VALUE]):
+        low, high = evidence["candidates"][name]["intervals"][VALUE]
+        shown = name.replace("_", " ")
+        cells = [
+            f"**{shown}**" if name == evaluation["best"] else shown,
+            yen(candidates[name][VALUE]),
+            f"{yen(low)} \N{EN DASH} {yen(high)}",
+            number(candidates[name][case.metric]),
+            number(costs[name]["train_seconds"]),
+            number(costs[name]["latency_ms"]),
+            number(costs[name]["model_bytes"] / 1024),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+BLOCKS: dict[str, Callable[[str, str], str]] = {"result": result, "comparison": comparison}
+
+
+def documents() -> list[Path]:
+    """The Markdown files that have blocks."""
+    found = [*sorted(Path().glob("README*.md")), *sorted(Path("docs").rglob("*.md"))]
+    return [path for path in found if BEGIN in path.read_text(encoding="utf-8")]
+
+
+def filled(path: Path) -> str:
+    """The text of a document with every block written anew from the metrics.
+
+    A block stands between `<!-- figures: NAME USE_CASE -->` and `<!-- /figures -->`. Raises ConfigError if there is no
+    such block, or no end to it.
+    """
+    text = path.read_text(encoding="utf-8")
+    language = "ja" if path.name.endswith(".ja.md") else "en"
+
+    def block(match: re.Match[str]) -> str:
+        name, _, use_case = match[1].partition(" ")
+        if name not in BLOCKS:
+            raise ConfigError(f"{path}: there is no block '{name}'. There are: {', '.join(BLOCKS)}.")
+        return f"{BEGIN}{match[1]} -->\n{BLOCKS[name](use_case, language)}\n{END}"
+
+    if text.count(BEGIN) != text.count(END):
+        raise ConfigError(f"{path}: every '{BEGIN}... -->' needs a '{END}' after its block.")
+    return re.sub(rf"{BEGIN}(.*?) -->\n.*?{END}", block, text, flags=re.DOTALL)

@@ -100,6 +100,7 @@ def compare(
     evidence = {
         "rows": len(test),
         "samples": SAMPLES,
+        "prices": config.value.prices.model_dump(),
         "confidence": CONFIDENCE,
         "best": best,
         "within_noise": within_noise,

@@ -7,26 +7,31 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
 from typing import Any
 
 import jinja2
 import markupsafe
 import numpy as np
-import yaml
 
-import portfolio
 from portfolio import charts, files
 from portfolio.bundle import Array, Bundle, Manifest, content_sha256
 from portfolio.config import STUDIES, Config
 from portfolio.dataset import Split, load_split
-from portfolio.errors import DataError
-from portfolio.figures import number, percent, spread, yen
+from portfolio.figures import (
+    LANGUAGES,
+    TEMPLATES,
+    VALUE,
+    comparison,
+    number,
+    percent,
+    read_metrics,
+    read_words,
+    spread,
+    yen,
+)
 from portfolio.paths import Paths
 from portfolio.use_case import UseCase
 
-LANGUAGES = ("en", "ja")
-TEMPLATES = Path(portfolio.__file__).parent / "templates"
 WORST_ROWS = 8
 PAGES = {"en": "index.html", "ja": "index.ja.html"}
 INTERVIEWS = {"en": "interview.md", "ja": "interview.ja.md"}
@@ -46,6 +51,7 @@ def run(use_case: UseCase, config: Config) -> None:
         card = read_words(use_case.card, language)
         context = {**facts, "language": language, "words": words, "card": card, "pages": PAGES}
         context["plots"] = plots(use_case, facts, words)
+        context["comparison"] = comparison(use_case.name, language)
         for name in ("values", "losses"):
             files.write_text(paths.report / "plots" / f"{name}.{language}.svg", context["plots"][name])
         page = environment.get_template("report.html").render(context)
@@ -59,7 +65,8 @@ def run(use_case: UseCase, config: Config) -> None:
 def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
     """All that the report says, from the metrics files and from the best bundle's answers to the test rows."""
     paths = Paths(use_case.name)
-    read = {name: _read(paths.metrics(name)) for name in ("validate", "train", "evaluate", "evidence", "costs")}
+    names = ("validate", "train", "evaluate", "evidence", "costs")
+    read = {name: read_metrics(use_case.name, name) for name in names}
     bundle = Bundle.open(paths.best_folder())
     test = load_split(use_case, "test")
     answers = bundle.predict(test.inputs)
@@ -78,7 +85,7 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "calibration": read["evidence"]["candidates"][best]["calibration"],
         "order": sorted(
             read["evaluate"]["candidates"],
-            key=lambda name: -read["evaluate"]["candidates"][name]["value_yen_per_1000"],
+            key=lambda name: -read["evaluate"]["candidates"][name][VALUE],
         ),
         "history": {key: [float(row[key]) for row in rows] for key in rows[0]},
         "manifest": bundle.manifest,
@@ -91,19 +98,6 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "answers": answers,
         "split_rows": {name: len(load_split(use_case, name)) for name in ("train", "val", "test")},
     }
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing. Run the stages before this one: dvc repro") from error
-
-
-def read_words(path: Path, language: str) -> dict[str, Any]:
-    """A file of texts, each `{en: ..., ja: ...}`, in one language."""
-    texts = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {key: text[language] for key, text in texts.items()}
 
 
 def worst(use_case: UseCase, test: Split, answers: Array) -> list[dict[str, Any]]:
@@ -148,8 +142,7 @@ def _shown(use_case: UseCase, test: Split, answers: Array, row: int) -> dict[str
 def plots(use_case: UseCase, facts: dict[str, Any], words: dict[str, Any]) -> dict[str, markupsafe.Markup]:
     """The plots by name, as SVG with the words of one language."""
     evidence, figures = facts["evidence"]["candidates"], facts["evaluate"]["candidates"]
-    value = "value_yen_per_1000"
-    compared = {name: (figures[name][value], *found["intervals"][value]) for name, found in evidence.items()}
+    compared = {name: (figures[name][VALUE], *found["intervals"][VALUE]) for name, found in evidence.items()}
     best, output = facts["best"], use_case.output
     axis = {key.removeprefix("axis_"): text for key, text in words.items() if key.startswith("axis_")}
     drawn = {
