@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from portfolio import files
 from portfolio.baseline import baselines
@@ -24,7 +23,7 @@ from portfolio.hashing import uniform
 from portfolio.metrics import LOSS, score
 from portfolio.network import NETWORK, fit_network
 from portfolio.paths import Paths
-from portfolio.terminal import console
+from portfolio.terminal import counted_progress
 from portfolio.training import OnEpoch
 from portfolio.use_case import UseCase
 
@@ -56,8 +55,7 @@ def run(name: str, use_case: UseCase, config: Config) -> None:
     trainings = list(TRAININGS[name](use_case, config, train, val))
     metrics = list(dict.fromkeys([LOSS[use_case.output.task], use_case.metric]))
     points: dict[str, dict[str, Any]] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with counted_progress() as progress:
         task = progress.add_task("", total=len(trainings))
         for training in trainings:
             what = f"{training.point}, {training.repetition}"

@@ -21,7 +21,7 @@ from portfolio.dataset import data_sha256, load_split
 from portfolio.environment import state_folder
 from portfolio.errors import ConfigError, PortfolioError
 from portfolio.paths import Paths
-from portfolio.terminal import console
+from portfolio.terminal import counted_progress
 from portfolio.use_case import UseCase, load_use_case
 
 if TYPE_CHECKING:
@@ -39,10 +39,9 @@ def tune(use_case: UseCase, config: Config, workers: int) -> None:
     Raises ConfigError if the study on disk looked for something else, or if the space names keys that are not there.
     """
     from optuna.trial import TrialState
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     search = _search(use_case, config)
-    with files.alone(state_folder() / "locks" / use_case.name / "tuning.lock"):
+    with files.alone(Paths(use_case.name).lock("tuning")):
         study = _open(use_case.name, search)
         if not study.trials:
             study.enqueue_trial(_current(config), user_attrs={FROM_CONFIG: True})
@@ -52,8 +51,7 @@ def tune(use_case: UseCase, config: Config, workers: int) -> None:
             study.enqueue_trial(trial.params, user_attrs=trial.user_attrs)
         log = _Log(use_case, study)
         missing = config.tune.trials - len(_counted(study))
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console) as progress:
+        with counted_progress() as progress:
             task = progress.add_task("trials", total=config.tune.trials, completed=config.tune.trials - max(missing, 0))
             for _ in _tried(use_case.name, config, workers, missing, seed=config.train.seed + len(study.trials)):
                 log.update()
