@@ -56,7 +56,7 @@ def test_blocks_follow_the_metrics_in_both_languages(documents: dict[str, Path])
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (BLOCK.format("nonsense"), "no block 'nonsense'. There are: result, comparison"),
+        (BLOCK.format("nonsense"), "no block 'nonsense'. There are: result, comparison, threshold"),
         (BLOCK.format("result").replace("<!-- /figures -->", ""), "needs a '<!-- /figures -->'"),
     ],
 )

@@ -136,7 +136,21 @@ def comparison(use_case: str, language: str) -> str:
     return "\n".join(lines)
 
 
-BLOCKS: dict[str, Callable[[str, str], str]] = {"result": result, "comparison": comparison}
+def threshold(use_case: str, language: str) -> str:
+    """A table of the best candidate's value at each threshold; the chosen one stands out."""
+    words = read_words(TEMPLATES / "words.yaml", language)
+    evidence = read_metrics(use_case, "evidence")
+    candidate = evidence["candidates"][evidence["best"]]
+    chosen, curve = candidate["policy"]["threshold"], candidate["curve"]
+    heads = (words["axis_threshold"], words["axis_val"], words["axis_test"])
+    lines = [f"| {' | '.join(heads)} |", "| ---: | ---: | ---: |"]
+    for at, val, test in sorted(zip(curve["threshold"], curve["val"], curve["test"], strict=True)):
+        shown = f"**{at:,.6g}**" if at == chosen else f"{at:,.6g}"
+        lines.append(f"| {shown} | {yen(val)} | {yen(test)} |")
+    return "\n".join(lines)
+
+
+BLOCKS: dict[str, Callable[[str, str], str]] = {"result": result, "comparison": comparison, "threshold": threshold}
 
 
 def documents() -> list[Path]:
