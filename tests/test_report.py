@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from portfolio.figures import LANGUAGES, TEMPLATES, yen
+from portfolio.figures import LANGUAGES, PAGES, TEMPLATES, yen
 from portfolio.paths import Paths
-from portfolio.stages.report import INTERVIEWS, PAGES
+from portfolio.stages.report import INTERVIEWS
 from portfolio.use_case import load_use_case, use_case_names
 from tests.conftest import run_stage
 

@@ -13,8 +13,8 @@ from portfolio import studies
 from portfolio.config import STUDIES, load_config
 from portfolio.dataset import load_split
 from portfolio.errors import ConfigError
+from portfolio.figures import PAGES
 from portfolio.paths import Paths
-from portfolio.stages.report import PAGES
 from portfolio.use_case import load_use_case
 from tests.conftest import edit_config, run_stage
 

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 
 from portfolio.bundle import Array
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "portfolio",
@@ -84,10 +84,9 @@ def threshold(curve: dict[str, list[float]], chosen: float, words: dict[str, str
             drawn.axes.plot(
                 steps, np.array(curve[split])[order], color=colour, marker=marker, markersize=4, label=words[split]
             )
-        where = sorted(curve["threshold"]).index(chosen)
-        drawn.axes.axvline(where, color=GREY, linestyle=":", label=words["chosen"])
-        labels = [f"{value:,.6g}" for value in sorted(curve["threshold"])]
-        drawn.axes.set_xticks(steps, labels, rotation=45, ha="right")
+        at = np.array(curve["threshold"])[order].tolist()
+        drawn.axes.axvline(at.index(chosen), color=GREY, linestyle=":", label=words["chosen"])
+        drawn.axes.set_xticks(steps, [f"{value:,.6g}" for value in at], rotation=45, ha="right")
         drawn.axes.set(xlabel=words["threshold"], ylabel=words["value"])
         drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
         # Where trusting all costs far more than anything else, the rest would be a flat line.

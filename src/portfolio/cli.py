@@ -157,13 +157,15 @@ def report(
 ) -> None:
     """Write reports/USE_CASE: the result on one page, and answers to an interviewer, in English and in Japanese."""
     from pipelines import versioning
-    from portfolio.paths import Paths
-    from portfolio.stages.report import PAGES
+    from portfolio.figures import PAGES
+    from portfolio.paths import LOGS_VARIABLE, Paths
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
     paths = Paths(case.name)
-    os.environ["PORTFOLIO_STAGE_LOGS"] = "1"
+    os.environ[LOGS_VARIABLE] = "1"
+    # What an earlier run said would be told as the reason for a failure of this one.
+    paths.log("report").unlink(missing_ok=True)
     versioning.reproduce(f"report@{case.name}", paths.log("report"), force=paths.report_is_stale())
     print((paths.report / PAGES[lang.value]).resolve().as_uri())
 

@@ -145,12 +145,8 @@ class Config(Strict):
 
     def at(self, key: str) -> Any:
         """The value of a dotted key. Raises ConfigError if there is no such key."""
-        value: Any = self.model_dump(by_alias=True)
-        for name in key.split("."):
-            if not isinstance(value, dict) or name not in value:
-                raise ConfigError(f"{config_path(self.use_case)}: there is no key '{key}'; is it a typo?")
-            value = value[name]
-        return value
+        section, last = section_of(self.model_dump(by_alias=True), key, config_path(self.use_case))
+        return section[last]
 
     def changed(self, changes: Changes) -> Config:
         """This config with other values.
@@ -159,11 +155,7 @@ class Config(Strict):
         """
         content = self.model_dump(by_alias=True)
         for key, value in changes.items():
-            self.at(key)
-            section = content
-            *sections, last = key.split(".")
-            for name in sections:
-                section = section[name]
+            section, last = section_of(content, key, config_path(self.use_case))
             section[last] = value
         try:
             return Config.model_validate(content)
@@ -175,6 +167,20 @@ SECTIONS = tuple(
     field.alias or name for name, field in Config.model_fields.items() if name not in ("use_case", "sha256")
 )
 STUDIES = tuple(field.alias or name for name, field in Studies.model_fields.items() if name != "seeds")
+
+
+def section_of(content: dict[str, Any], key: str, path: Path) -> tuple[dict[str, Any], str]:
+    """Where a dotted key stands in a config's content: its section, and its name there.
+
+    Raises ConfigError naming the file at `path` if there is no such key.
+    """
+    section: Any = content
+    *sections, last = key.split(".")
+    for name in sections:
+        section = section.get(name) if isinstance(section, dict) else None
+    if not isinstance(section, dict) or last not in section:
+        raise ConfigError(f"{path}: there is no key '{key}'; is it a typo?")
+    return section, last
 
 
 def config_path(use_case: str) -> Path:

@@ -17,10 +17,12 @@ from portfolio.errors import ConfigError, DataError
 from portfolio.paths import Paths
 from portfolio.terminal import console
 from portfolio.use_case import load_use_case
+from portfolio.value import VALUE
 
 LANGUAGES = ("en", "ja")
+PAGES = {"en": "index.html", "ja": "index.ja.html"}
+"""The report's page in each language."""
 TEMPLATES = Path(portfolio.__file__).parent / "templates"
-VALUE = "value_yen_per_1000"
 BEGIN, END = "<!-- figures: ", "<!-- /figures -->"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portfolio import files
-from portfolio.config import Between, Changes, Config
+from portfolio.config import Between, Changes, Config, section_of
 from portfolio.dataset import data_sha256, load_split
 from portfolio.environment import state_folder
 from portfolio.errors import ConfigError, PortfolioError
@@ -53,7 +53,7 @@ def tune(use_case: UseCase, config: Config, workers: int) -> None:
         missing = config.tune.trials - len(_counted(study))
         with counted_progress() as progress:
             task = progress.add_task("trials", total=config.tune.trials, completed=config.tune.trials - max(missing, 0))
-            for _ in _tried(use_case.name, config, workers, missing, seed=config.train.seed + len(study.trials)):
+            for _ in _tried(use_case.name, config, search, workers, missing, config.train.seed + len(study.trials)):
                 log.update()
                 progress.update(task, advance=1, description=f"trials, best loss {_best_loss(study)}")
         log.update()
@@ -96,12 +96,9 @@ def _open(use_case: str, search: dict[str, Any], seed: int = 0) -> Study:
     if found is None:
         study.set_user_attr(SEARCH, search)
     elif found != search:
-        differ = [
-            name
-            for part in search
-            for name in (_differing(found[part], search[part]) if isinstance(search[part], dict) else [part])
-            if found[part] != search[part]
-        ]
+        differ = [*_differing(found["space"], search["space"]), *_differing(found["fixed"], search["fixed"])]
+        if found["data_sha256"] != search["data_sha256"]:
+            differ.append("data_sha256")
         raise ConfigError(
             f"The study in {path} is of another search: {', '.join(differ)} differ, so its trials can't be compared "
             "with new ones. Put those back, or begin anew by moving that file away."
@@ -126,14 +123,16 @@ def _current(config: Config) -> dict[str, Any]:
     return found
 
 
-def _tried(use_case: str, config: Config, workers: int, trials: int, seed: int) -> Iterator[None]:
+def _tried(
+    use_case: str, config: Config, search: dict[str, Any], workers: int, trials: int, seed: int
+) -> Iterator[None]:
     """Yields once a trial is done. Each task is one trial: a worker that dies loses no other."""
     if trials <= 0:
         return
     # Spawned: a fork of a process that has threads of torch may hang.
     pool = ProcessPoolExecutor(min(workers, trials), multiprocessing.get_context("spawn"))
     try:
-        tasks = [pool.submit(_try_one, use_case, config, workers, seed + number) for number in range(trials)]
+        tasks = [pool.submit(_try_one, use_case, config, search, workers, seed + number) for number in range(trials)]
         for task in as_completed(tasks):
             task.result()
             yield
@@ -146,14 +145,14 @@ def _tried(use_case: str, config: Config, workers: int, trials: int, seed: int) 
         pool.shutdown(cancel_futures=True)
 
 
-def _try_one(use_case_name: str, config: Config, workers: int, seed: int) -> None:
+def _try_one(use_case_name: str, config: Config, search: dict[str, Any], workers: int, seed: int) -> None:
     import torch
 
     if workers > 1:
         # Beside each other, more threads than cores would wait for one another.
         torch.set_num_threads(1)
     use_case = load_use_case(use_case_name)
-    study = _open(use_case_name, _search(use_case, config), seed)
+    study = _open(use_case_name, search, seed)
     study.optimize(lambda trial: _loss(trial, use_case, config), n_trials=1)
 
 
@@ -295,10 +294,7 @@ def tuned_config(path: Path, values: Changes) -> str:
     )
     content = yaml.load(path.read_text(encoding="utf-8"))
     for key, value in values.items():
-        *sections, last = key.split(".")
-        section = content
-        for name in sections:
-            section = section[name]
+        section, last = section_of(content, key, path)
         if isinstance(value, list):
             value = CommentedSeq(value)
             value.fa.set_flow_style()

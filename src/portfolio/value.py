@@ -13,6 +13,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 Array = npt.NDArray[np.floating | np.integer | np.bool_]
+VALUE = "value_yen_per_1000"
+"""What the metrics files call the value."""
+
 Yen = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 

@@ -20,9 +20,7 @@ from portfolio.errors import DataError
 from portfolio.metrics import from_means, row_statistics
 from portfolio.paths import TRAIN_SECONDS_NAME, Paths
 from portfolio.use_case import UseCase
-from portfolio.value import Policy, choose_policy, curve, saved
-
-VALUE = "value_yen_per_1000"
+from portfolio.value import VALUE, Policy, choose_policy, curve, saved
 
 
 @dataclass(frozen=True)

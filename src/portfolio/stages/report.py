@@ -19,8 +19,8 @@ from portfolio.config import STUDIES, Config
 from portfolio.dataset import Split, load_split
 from portfolio.figures import (
     LANGUAGES,
+    PAGES,
     TEMPLATES,
-    VALUE,
     comparison,
     number,
     percent,
@@ -31,9 +31,9 @@ from portfolio.figures import (
 )
 from portfolio.paths import Paths
 from portfolio.use_case import UseCase
+from portfolio.value import VALUE
 
 WORST_ROWS = 8
-PAGES = {"en": "index.html", "ja": "index.ja.html"}
 INTERVIEWS = {"en": "interview.md", "ja": "interview.ja.md"}
 
 
