@@ -132,7 +132,7 @@ def test_a_model_that_is_too_slow_or_too_large_is_refused(judge: Any, model: Mod
 
 def test_each_is_judged_under_its_own_policy(judge: Any, model: Model, config: Config) -> None:
     """The same model, which a person now checks: without its 45 mistakes it is worth more."""
-    asks = Policy(rule="probability_at_least", threshold=0.99, prices=config.value.prices)
+    asks = Policy(rule="probability_at_least", threshold=0.99, prices=config.value.prices, error_share=0)
     verdict = judge(model(range(0, ROWS, 9)), model(range(0, ROWS, 9), policy=asks))
     assert verdict.promoted
     # 45 mistakes of 200 yen on 400 rows saved, for 400 checks of 2 yen.

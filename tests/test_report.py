@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from portfolio.figures import LANGUAGES, PAGES, TEMPLATES, yen
+from portfolio.figures import PAGES, TEMPLATES, yen
 from portfolio.paths import Paths
 from portfolio.stages.report import INTERVIEWS
-from portfolio.use_case import load_use_case, use_case_names
+from portfolio.use_case import LANGUAGES, load_use_case, use_case_names
 from tests.conftest import run_stage
 
 

@@ -44,11 +44,12 @@ class InputField(Strict):
     """One input of the model. In the graph it is a tensor [rows, width]."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-    kind: Literal["image", "number", "category"]
+    kind: Literal["image", "number", "category", "text"]
     description: str
     shape: tuple[int, ...] = Field(default=(), description="(height, width) of an image; () for a single value")
     minimum: float | None = Field(default=None, description="smallest value that is possible at all")
     maximum: float | None = Field(default=None, description="largest value that is possible at all")
+    step: float | None = Field(default=None, gt=0, description="every value is a multiple of it")
     categories: tuple[str, ...] = Field(default=(), description="the categories seen in training")
     nullable: bool = Field(default=False, description="may be missing (null)")
     example: list[float] | float | str
@@ -56,6 +57,11 @@ class InputField(Strict):
     @property
     def width(self) -> int:
         return int(np.prod(self.shape)) if self.shape else 1
+
+    @property
+    def is_string(self) -> bool:
+        """Whether its tensor holds strings; all others hold float32."""
+        return self.kind in ("category", "text")
 
     @model_validator(mode="after")
     def _example_fits(self) -> Self:
@@ -82,7 +88,9 @@ class Output(Strict):
 class Reference(Strict):
     """The distribution of one input in the training data: shares of the rows by bin or by category."""
 
-    edges: tuple[float, ...] = Field(default=(), description="the inner bin edges of a number (or of an image's mean)")
+    edges: tuple[float, ...] = Field(
+        default=(), description="the inner bin edges of a number, of an image's mean, or of a text's length"
+    )
     categories: tuple[str, ...] = ()
     shares: tuple[float, ...]
     missing_share: float
@@ -107,6 +115,8 @@ class Manifest(Strict):
     output: Output
     temperature: float = Field(default=1, gt=0, description="what the graph divides its logits by, for calibration")
     policy: Policy | None = Field(default=None, description="when the machine answers; chosen by the evaluation")
+    card: dict[str, dict[str, str]] = Field(default={}, description="what it is for and what not, by language")
+    figures: dict[str, float] = Field(default={}, description="its metrics on the test rows")
     reference: dict[str, Reference]
     golden_inputs: dict[str, list[Any]] = Field(description="by input: one entry a row; null is a missing number")
     golden_outputs: list[list[float]]
@@ -187,7 +197,7 @@ class Bundle:
     def _check_fields(self) -> None:
         graph = {node.name: (node.type, node.shape[1]) for node in self._session.get_inputs()}
         stated = {
-            field.name: ("tensor(string)" if field.kind == "category" else "tensor(float)", field.width)
+            field.name: ("tensor(string)" if field.is_string else "tensor(float)", field.width)
             for field in self.manifest.inputs
         }
         if graph != stated:
@@ -232,19 +242,24 @@ def write_bundle(folder: Path, model: bytes, manifest: Manifest) -> None:
     """Write a bundle's two files into a folder that is whole or not there."""
     with files.replaced_folder(folder) as partial:
         (partial / MODEL_NAME).write_bytes(model)
-        (partial / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_manifest(partial, manifest)
 
 
 def copy_bundle(source: Path, target: Path, manifest: Manifest) -> None:
     """Copy a bundle under another manifest (the same, with its lineage completed)."""
     with files.replaced_folder(target) as partial:
         shutil.copyfile(source / MODEL_NAME, partial / MODEL_NAME)
-        (partial / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_manifest(partial, manifest)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Give the bundle in `folder` this manifest."""
+    files.write_text(folder / MANIFEST_NAME, manifest.model_dump_json(indent=1) + "\n")
 
 
 def to_array(field: InputField, values: list[Any]) -> Array:
     """Plain values of one field as a tensor [rows, width]."""
-    if field.kind == "category":
+    if field.is_string:
         return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
     return np.array(values, dtype=np.float32).reshape(len(values), field.width)
 

@@ -77,7 +77,7 @@ def constant_graph(use_case: UseCase, answer: Array) -> onnx.ModelProto:
     """A graph that gives the same answer, float32 [outputs], to every row."""
     inputs = [
         helper.make_tensor_value_info(
-            field.name, TensorProto.STRING if field.kind == "category" else TensorProto.FLOAT, [None, field.width]
+            field.name, TensorProto.STRING if field.is_string else TensorProto.FLOAT, [None, field.width]
         )
         for field in use_case.inputs
     ]
@@ -212,12 +212,12 @@ def write_candidate(
 
 
 def reference(field: InputField, values: Array) -> Reference:
-    """The distribution of one input, [rows, width], for drift: shares by tenths or by category."""
+    """The distribution of one input, [rows, width], for drift: shares by tenths, of a text's length, or by category."""
     if field.kind == "category":
         column = values[:, 0].astype(str)
         shares = [float(np.mean(column == category)) for category in field.categories]
         return Reference(categories=field.categories, shares=tuple(shares), missing_share=float(np.mean(column == "")))
-    column = values.mean(axis=1)
+    column = np.char.str_len(values[:, 0].astype(str)) if field.kind == "text" else values.mean(axis=1)
     present = column[np.isfinite(column)]
     edges = np.unique(np.quantile(present, np.linspace(0, 1, REFERENCE_BINS + 1)[1:-1]))
     counts = np.bincount(np.digitize(present, edges), minlength=len(edges) + 1)
@@ -243,7 +243,7 @@ def _convert_sklearn(use_case: UseCase, model: Any, estimator: Any | None = None
     from sklearn.preprocessing import StandardScaler
 
     types = [
-        (field.name, (StringTensorType if field.kind == "category" else FloatTensorType)([None, field.width]))
+        (field.name, (StringTensorType if field.is_string else FloatTensorType)([None, field.width]))
         for field in use_case.inputs
     ]
     # A division, as scikit-learn has it, and no product with the inverse.

@@ -19,7 +19,6 @@ from portfolio.terminal import console
 from portfolio.use_case import load_use_case
 from portfolio.value import VALUE
 
-LANGUAGES = ("en", "ja")
 PAGES = {"en": "index.html", "ja": "index.ja.html"}
 """The report's page in each language."""
 TEMPLATES = Path(portfolio.__file__).parent / "templates"
@@ -76,9 +75,9 @@ def show_tuning(path: Path) -> None:
     console.print(f"It is in {path}. To put the best into the config: portfolio tune-apply")
 
 
-def read_words(path: Path, language: str) -> dict[str, Any]:
-    """A file of texts, each `{en: ..., ja: ...}`, in one language."""
-    texts = yaml.safe_load(path.read_text(encoding="utf-8"))
+def read_words(language: str) -> dict[str, Any]:
+    """The report's own words in one language."""
+    texts = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
     return {key: text[language] for key, text in texts.items()}
 
 
@@ -94,7 +93,7 @@ def read_metrics(use_case: str, name: str) -> Any:
 def result(use_case: str, language: str) -> str:
     """What the best candidate is worth, in two sentences."""
     case = load_use_case(use_case)
-    words, card = (read_words(path, language) for path in (TEMPLATES / "words.yaml", case.card))
+    words, card = read_words(language), case.card_texts()[language]
     evaluation, evidence = read_metrics(use_case, "evaluate"), read_metrics(use_case, "evidence")
     figures = evaluation["candidates"][evaluation["best"]]
     low, high = evidence["candidates"][evaluation["best"]]["intervals"][VALUE]
@@ -115,7 +114,7 @@ def result(use_case: str, language: str) -> str:
 
 def comparison(use_case: str, language: str) -> str:
     """A table of all candidates, the most valuable first."""
-    case, words = load_use_case(use_case), read_words(TEMPLATES / "words.yaml", language)
+    case, words = load_use_case(use_case), read_words(language)
     evaluation, evidence = read_metrics(use_case, "evaluate"), read_metrics(use_case, "evidence")
     costs = read_metrics(use_case, "costs")
     heads = [words[name] for name in ("candidate", "value", "interval")]
@@ -140,7 +139,7 @@ def comparison(use_case: str, language: str) -> str:
 
 def threshold(use_case: str, language: str) -> str:
     """A table of the best candidate's value at each threshold; the chosen one stands out."""
-    words = read_words(TEMPLATES / "words.yaml", language)
+    words = read_words(language)
     evidence = read_metrics(use_case, "evidence")
     candidate = evidence["candidates"][evidence["best"]]
     chosen, curve = candidate["policy"]["threshold"], candidate["curve"]

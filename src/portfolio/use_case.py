@@ -4,7 +4,8 @@ A use case is a folder `use_cases/<name>/` whose `__init__.py` sets USE_CASE to 
 `UseCase`, and a file `configs/<name>.yaml`. Nothing else in the code names one.
 
 You must write: `inputs`, `output`, `key`, `identity`, `target`, `metric`, `source`, `schema`, `baselines`, `network`;
-and beside them a `card.yaml`, what the report says of the problem, the prices and the limits, in two languages.
+and beside them a `card.yaml`, what the report and the page say of the problem, the prices and the limits, in two
+languages; there the page also finds the names of the output (`output`) and of the inputs (`field.<name>`).
 You may write: `preprocessor` (scikit-learn, fitted on train alone, ends up inside the graph), `log_target`, `wrong`
 (which answers are errors in the sense of the prices), `slices` (groups of rows in which no new model may be worse),
 `augmentation` (of training batches).
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import yaml
 
 import portfolio.use_cases
 from portfolio.bundle import Array, InputField, Output
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from pandera.polars import DataFrameSchema
 
     from portfolio.source import Source
+
+LANGUAGES = ("en", "ja")
 
 
 class UseCase(ABC):
@@ -54,8 +58,13 @@ class UseCase(ABC):
 
     @property
     def card(self) -> Path:
-        """The texts of the report that are this use case's own."""
+        """The texts of the report and of the server's page that are this use case's own."""
         return Path(inspect.getfile(type(self))).with_name("card.yaml")
+
+    def card_texts(self) -> dict[str, dict[str, str]]:
+        """Those texts by language."""
+        texts = yaml.safe_load(self.card.read_text(encoding="utf-8"))
+        return {language: {key: text[language] for key, text in texts.items()} for language in LANGUAGES}
 
     @abstractmethod
     def source(self, config: Config) -> Source:
@@ -115,7 +124,7 @@ class UseCase(ABC):
         arrays: dict[str, Array] = {}
         for field in self.inputs:
             column = frame[field.name]
-            if field.kind == "category":
+            if field.is_string:
                 arrays[field.name] = column.fill_null("").to_numpy().astype(object).reshape(-1, 1)
             elif field.kind == "image":
                 arrays[field.name] = np.ascontiguousarray(column.to_numpy(), dtype=np.float32)

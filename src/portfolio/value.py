@@ -37,10 +37,23 @@ class Policy(BaseModel):
     rule: Literal["probability_at_least", "value_at_most"]
     threshold: float = Field(allow_inf_nan=False)
     prices: Prices
+    error_share: float = Field(ge=0, le=1, description="of its own answers to validation rows, the wrong ones")
 
     def by_machine(self, predictions: Array) -> npt.NDArray[np.bool_]:
         """Of predictions [rows, classes] or [rows, 1], those [rows] that the machine gives by itself."""
         return certainty(predictions) >= (self.threshold if self.rule == "probability_at_least" else -self.threshold)
+
+    def expected_yen(self, predictions: Array) -> npt.NDArray[np.float64]:
+        """What each answer, [rows], is expected to save against doing it by hand.
+
+        How likely an answer is wrong: of probabilities, what is left beside the top one; of values, what it was on the
+        validation rows.
+        """
+        if self.rule == "probability_at_least":
+            wrong = 1 - certainty(predictions)
+        else:
+            wrong = np.full(len(predictions), self.error_share)
+        return saved(self.prices, self.by_machine(predictions), wrong)
 
 
 def certainty(predictions: Array) -> npt.NDArray[np.float64]:
@@ -53,7 +66,7 @@ def certainty(predictions: Array) -> npt.NDArray[np.float64]:
 
 
 def saved(prices: Prices, by_machine: Array, wrong: Array) -> npt.NDArray[np.float64]:
-    """Yen saved by each answer against doing it by hand; all arguments broadcast."""
+    """Yen saved by each answer against doing it by hand; all arguments broadcast. `wrong` may be a probability."""
     return prices.by_hand_yen - np.where(by_machine, prices.error_yen * np.asarray(wrong), prices.check_yen)
 
 
@@ -76,4 +89,7 @@ def choose_policy(prices: Prices, thresholds: tuple[float, ...], predictions: Ar
     rule = "probability_at_least" if predictions.shape[1] > 1 else "value_at_most"
     careful_first = sorted(thresholds, reverse=rule == "probability_at_least")
     worth = curve(prices, rule, np.array(careful_first), predictions, wrong)
-    return Policy(rule=rule, threshold=careful_first[int(worth.argmax())], prices=prices)
+    threshold = careful_first[int(worth.argmax())]
+    policy = Policy(rule=rule, threshold=threshold, prices=prices, error_share=0)
+    answered = np.asarray(wrong)[policy.by_machine(predictions)]
+    return policy.model_copy(update={"error_share": float(answered.mean()) if len(answered) else 0.0})

@@ -12,7 +12,7 @@ import numpy as np
 
 from portfolio import files, plots
 from portfolio.bootstrap import CONFIDENCE, SAMPLES, interval, resampled_means
-from portfolio.bundle import Array, Bundle, copy_bundle, read_manifest
+from portfolio.bundle import Array, Bundle, copy_bundle, read_manifest, write_manifest
 from portfolio.calibration import reliability, softened
 from portfolio.config import Config
 from portfolio.dataset import Split, load_split
@@ -43,6 +43,8 @@ def run(use_case: UseCase, config: Config) -> None:
             for name, fitted in paths.fitted().items()
         }
         evaluation, evidence = compare(use_case, config, found, val, test)
+        for name, candidate in found.items():
+            _tell_figures(candidate.bundle, evaluation["candidates"][name])
         costs = {
             name: {
                 "train_seconds": float((fitted / TRAIN_SECONDS_NAME).read_text()),
@@ -73,12 +75,18 @@ def _with_policy(fitted: Path, folder: Path, use_case: UseCase, config: Config, 
     answers = Bundle.open(fitted).predict(val.inputs)
     wrong = use_case.wrong(val.targets, answers, config.value)
     policy = choose_policy(config.value.prices, config.value.thresholds, answers, wrong)
-    copy_bundle(fitted, folder, manifest.model_copy(update={"policy": policy}))
+    copy_bundle(fitted, folder, manifest.model_copy(update={"policy": policy, "card": use_case.card_texts()}))
     bundle = Bundle.open(folder)
     found = bundle.predict(test.inputs)
     if not np.isfinite(found).all():
         raise DataError(f"The candidate '{fitted.name}' gives no finite answer to some test rows. Train it again.")
     return Candidate(bundle, policy, answers, found)
+
+
+def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:
+    """Write what was measured into the manifest, for those who are served."""
+    manifest, _ = read_manifest(bundle.folder)
+    write_manifest(bundle.folder, manifest.model_copy(update={"figures": figures}))
 
 
 def compare(

@@ -18,7 +18,6 @@ from portfolio.bundle import Array, Bundle, Manifest, content_sha256
 from portfolio.config import STUDIES, Config
 from portfolio.dataset import Split, load_split
 from portfolio.figures import (
-    LANGUAGES,
     PAGES,
     TEMPLATES,
     comparison,
@@ -30,7 +29,7 @@ from portfolio.figures import (
     yen,
 )
 from portfolio.paths import Paths
-from portfolio.use_case import UseCase
+from portfolio.use_case import LANGUAGES, UseCase
 from portfolio.value import VALUE
 
 WORST_ROWS = 8
@@ -47,8 +46,8 @@ def run(use_case: UseCase, config: Config) -> None:
     for environment_ in (environment, plain):
         environment_.filters |= {"yen": yen, "number": number, "percent": percent, "spread": spread}
     for language in LANGUAGES:
-        words = read_words(TEMPLATES / "words.yaml", language)
-        card = read_words(use_case.card, language)
+        words = read_words(language)
+        card = use_case.card_texts()[language]
         context = {**facts, "language": language, "words": words, "card": card, "pages": PAGES}
         context["plots"] = plots(use_case, facts, words)
         context["comparison"] = comparison(use_case.name, language)

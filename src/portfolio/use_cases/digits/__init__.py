@@ -49,6 +49,7 @@ class Digits(UseCase):
             shape=(8, 8),
             minimum=0,
             maximum=16,
+            step=1,
             example=EXAMPLE_PIXELS,
         ),
     )
