@@ -1,178 +1,214 @@
-"""The application: /predict, /healthz, /readyz, /model and /docs, for the champion of one use case."""
+"""The application: one front for every request, inference behind it, and FastAPI for all the rest."""
 
 from __future__ import annotations
 
-import re
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
-import numpy as np
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
-from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 
-from portfolio.bundle import Array, Manifest
-from serving.champion import Champion, Serving
+from portfolio.prediction_log import PredictionLog
+from serving import open_inference, openapi
+from serving.champion import Champion
+from serving.exchange import Exchange, RequestError
+from serving.feedback import judge, read_feedback
+from serving.figures import Figures
+from serving.front import Front
+from serving.inference import Inference
+from serving.invocations import Invocations
+from serving.logs import LogWriter
+from serving.open_inference import OpenInference
+from serving.predict import Predict
+from serving.query import InferenceProtocol
+from serving.recorder import Recorder
 from serving.settings import Settings
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# Fewer rows than this take less time than handing them to a thread.
-INLINE_ROWS = 64
-MAX_DETAILS = 10
-NO_CHAMPION = "No champion has been published yet. Train and publish one: make run"
+PAGE = Path(str(files("serving") / "page"))
+STOP_SECONDS = 5.0
+MAX_FEEDBACK_BYTES = 64 * 1024
 
 
-class RequestError(Exception):
-    """A request that can't be answered: a status, a code, a message and the faults by field."""
+class Application(Front):
+    """The whole server. `champion` and `recorder` are what tests look at."""
 
-    def __init__(self, status: int, code: str, message: str, details: list[dict[str, str]] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.details = status, code, message, details or []
+    champion: Champion
+    recorder: Recorder
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application for `settings`, or for those of the environment."""
+def create_app(settings: Settings | None = None, log: LogWriter | None = None) -> Application:
+    """The application for `settings`, or for those of the environment; `log` gets a line a request.
+
+    Raises ConfigError if they make no sense.
+    """
     settings = settings or Settings.from_environment()
     champion = Champion(settings)
+    recorder = Recorder(PredictionLog(settings.log_address), settings.log_queue)
+    figures = Figures(champion, recorder)
+    inference = Inference(settings, champion, recorder, figures)
+    open_protocol = OpenInference()
+    protocols: dict[str, InferenceProtocol] = {
+        "/predict": Predict(),
+        "/invocations": Invocations(),
+        f"/v2/models/{settings.use_case}/infer": open_protocol,
+    }
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         champion.refresh()
+        recorder.start()
         async with anyio.create_task_group() as group:
             group.start_soon(champion.watch)
             yield
             group.cancel_scope.cancel()
+        await recorder.stop(STOP_SECONDS)
 
-    app = FastAPIOffline(redoc_url=None, title=f"portfolio: {settings.use_case}", lifespan=lifespan)
-    app.state.champion = champion
-    app.add_exception_handler(RequestError, _error_response)
+    rest = FastAPIOffline(redoc_url=None, title=f"portfolio: {settings.use_case}", lifespan=lifespan)
+    rest.add_exception_handler(RequestError, _fault_response)
+    rest.add_exception_handler(HTTPException, _fault_response)
+    rest.add_exception_handler(RequestValidationError, _fault_response)
+    rest.openapi = lambda: openapi.document(rest, champion.current, settings.use_case)  # type: ignore[method-assign]
 
-    def serving() -> Serving:
-        if champion.current is None:
-            raise RequestError(503, "not_ready", champion.refusal or NO_CHAMPION)
-        return champion.current
-
-    @app.post("/predict", summary="Predict")
-    async def predict(request: Request) -> JSONResponse:
-        """One prediction for each instance, from the version named in the answer."""
-        now = serving()
-        instances = _parse(now, await _body(request, settings.max_body_bytes))
-        manifest = now.bundle.manifest
-        columns = {field.name: [getattr(one, field.name) for one in instances] for field in manifest.inputs}
-        inputs = now.bundle.arrays(columns)
-        if len(instances) <= INLINE_ROWS:
-            outputs = now.bundle.predict(inputs)
-        else:
-            outputs = await anyio.to_thread.run_sync(now.bundle.predict, inputs)
-        if not np.isfinite(outputs).all():
-            raise RequestError(422, "no_finite_answer", "The model gives no finite answer for these inputs.")
-        return _answer(request, 200, {"predictions": predictions(manifest, outputs), "model": _model(now)})
-
-    @app.get("/healthz", summary="Is the process alive?")
+    @rest.get("/healthz", summary="Is the process alive?")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz", summary="Can it answer?")
+    @rest.get("/readyz", summary="Can it answer?")
+    @rest.get("/ping", summary="The same, for MLflow's clients")
     async def readyz() -> dict[str, Any]:
-        return {"status": "ready", "model": _model(serving())}
+        if application.draining:
+            raise RequestError(503, "draining", "The server is about to end.", retry_after_seconds=1)
+        return {"status": "ready", "model": champion.serving().name}
 
-    @app.get("/model", summary="What is served")
+    @rest.get("/model", summary="What is served, and what it is for")
     async def model() -> dict[str, Any]:
-        now = serving()
+        now = champion.serving()
         manifest = now.bundle.manifest
+        shadow = champion.shadow
         return {
-            **_model(now),
-            "candidate": manifest.candidate,
-            "created_at": manifest.created_at,
-            "inputs": [field.model_dump() for field in manifest.inputs],
-            "output": manifest.output.model_dump(),
+            **now.name,
+            **manifest.model_dump(include={"candidate", "created_at", "inputs", "output", "policy", "card", "figures"}),
             "lineage": manifest.lineage.model_dump(),
+            "running": now.runner.plan.__dict__,
+            "shadow": None if shadow is None else {**shadow[0].name, "share": shadow[1]},
             "last_refusal": champion.refusal,
         }
 
-    def openapi() -> dict[str, Any]:
-        """The document for the champion that is served now, so that /docs shows its real fields."""
-        app.openapi_schema = None
-        document = FastAPI.openapi(app)
-        app.openapi_schema = None
-        if champion.current is not None:
-            schema = champion.current.request.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas |= schema.pop("$defs", {}) | {"PredictRequest": schema}
-            document["paths"]["/predict"]["post"]["requestBody"] = {
-                "required": True,
-                "content": {
-                    "application/json": {
-                        "schema": {"$ref": "#/components/schemas/PredictRequest"},
-                        "example": schema["example"],
-                    }
-                },
+    @rest.get("/versions", summary="The versions in the store, the newest first")
+    async def versions() -> list[dict[str, Any]]:
+        served = champion.serving().bundle.digest
+        found = await anyio.to_thread.run_sync(champion.store.manifests)
+        return [
+            {
+                "version": manifest.lineage.model_version,
+                "digest": digest,
+                "candidate": manifest.candidate,
+                "created_at": manifest.created_at,
+                "figures": manifest.figures,
+                "is_served": digest == served,
             }
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
-    return app
-
-
-def predictions(manifest: Manifest, values: Array) -> list[dict[str, Any]]:
-    """The model's outputs, [rows, classes] or [rows, 1], as JSON values, each with who decides: machine or person."""
-    output, policy = manifest.output, manifest.policy
-    if output.task == "regression":
-        answers: list[dict[str, Any]] = [{"value": value, "unit": output.unit} for value in values[:, 0].tolist()]
-    else:
-        answers = [
-            {"class": output.classes[best], "probabilities": dict(zip(output.classes, row, strict=True))}
-            for best, row in zip(values.argmax(axis=1).tolist(), values.tolist(), strict=True)
+            for digest, manifest in found.items()
         ]
-    if policy is not None:
-        for answer, by_machine in zip(answers, policy.by_machine(values).tolist(), strict=True):
-            answer["decision"] = "machine" if by_machine else "person"
-    return answers
+
+    @rest.get("/stats", summary="Live figures since the server started")
+    async def stats() -> dict[str, Any]:
+        return figures.live()
+
+    @rest.get("/metrics", summary="The same and more, for Prometheus")
+    async def metrics() -> Response:
+        return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @rest.post("/admin/reload", summary="Look at the store now")
+    async def reload() -> dict[str, Any]:
+        await anyio.to_thread.run_sync(lambda: champion.refresh(force=True))
+        return {"model": champion.serving().name, "last_refusal": champion.refusal}
+
+    @rest.post("/feedback", summary="Tell what was true", status_code=201)
+    async def feedback(request: Request) -> Response:
+        """Answered when the label is on the disk. 404: no such answer. 409: it has a label. 422: no such class."""
+        exchange: Exchange = request.scope["state"]["exchange"]
+        manifest = champion.serving().bundle.manifest
+        body = await exchange.body(MAX_FEEDBACK_BYTES, settings.timeout_seconds)
+        try:
+            given = read_feedback(body, manifest)
+            right = await recorder.label(given.request_id, given.row, given.label, judge(manifest, given))
+        except RequestError as fault:
+            figures.feedback(fault.code)
+            raise
+        figures.feedback({True: "right", False: "wrong", None: "stored"}[right])
+        stored = {"request_id": given.request_id, "row": given.row, "label": given.label, "right": right}
+        return JSONResponse({"stored": stored}, 201)
+
+    @rest.get("/v2", summary="Open Inference Protocol: the server")
+    async def server() -> dict[str, Any]:
+        return {"name": "portfolio", "version": "2", "extensions": ["binary_tensor_data"]}
+
+    @rest.get("/v2/health/live", summary="Open Inference Protocol: is the process alive?")
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    @rest.get("/v2/health/ready", summary="Open Inference Protocol: can it answer?")
+    async def ready() -> dict[str, bool]:
+        await readyz()
+        return {"ready": True}
+
+    @rest.get("/v2/models/{name}", summary="Open Inference Protocol: inputs and outputs")
+    @rest.get("/v2/models/{name}/versions/{version}", summary="The same, of a version")
+    async def model_metadata(name: str, version: str = "") -> dict[str, Any]:
+        _check_model(name, version)
+        return open_inference.metadata(champion.serving())
+
+    @rest.get("/v2/models/{name}/ready", summary="Open Inference Protocol: can the model answer?")
+    @rest.get("/v2/models/{name}/versions/{version}/ready", summary="The same, of a version")
+    async def model_ready(name: str, version: str = "") -> dict[str, Any]:
+        _check_model(name, version)
+        return {"name": name, "ready": True}
+
+    @rest.post("/v2/models/{name}/versions/{version}/infer", summary="Open Inference Protocol: predict with a version")
+    async def infer(name: str, version: str, request: Request) -> Response:
+        _check_model(name, version)
+        body, media_type, headers = await inference.answer(request.scope["state"]["exchange"], open_protocol)
+        named = {key.decode(): value.decode() for key, value in headers}
+        return Response(body, media_type=media_type.decode(), headers=named)
+
+    @rest.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    rest.mount("/page", StaticFiles(directory=PAGE), name="page")
+
+    def _check_model(name: str, version: str) -> None:
+        now = champion.serving()
+        if name != settings.use_case or version not in ("", str(now.version)):
+            raise RequestError(
+                404, "no_such_model", f"Version {now.version} of '{settings.use_case}' is served, and no other."
+            )
+
+    application = Application(settings, inference, protocols, rest, figures, log if settings.access_log else None)
+    application.champion, application.recorder = champion, recorder
+    return application
 
 
-def _model(now: Serving) -> dict[str, Any]:
-    return {"use_case": now.bundle.manifest.use_case, "version": now.version, "digest": now.bundle.digest}
-
-
-async def _body(request: Request, limit_bytes: int) -> bytes:
-    """The body, read no further than the limit, whatever its length header says."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind != "application/json":
-        raise RequestError(415, "not_json", "Send JSON, with Content-Type: application/json.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_bytes:
-            raise RequestError(413, "too_large", f"The body is over {limit_bytes:,} bytes. Send fewer instances.")
-    return bytes(body)
-
-
-def _parse(now: Serving, body: bytes) -> list[Any]:
-    try:
-        return list(now.request.model_validate_json(body).instances)  # type: ignore[attr-defined]
-    except ValidationError as error:
-        details = [
-            {"field": ".".join(str(part) for part in fault["loc"]) or "body", "message": fault["msg"]}
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_DETAILS]
-        ]
-        more = f" (and {error.error_count() - len(details)} more)" if error.error_count() > len(details) else ""
-        message = f"{details[0]['field']}: {details[0]['message']}{more}. See /docs for an example."
-        raise RequestError(422, "invalid_request", message, details) from error
-
-
-async def _error_response(request: Request, error: Exception) -> JSONResponse:
+async def _fault_response(request: Request, error: Exception) -> Response:
+    """Errors all look alike, whoever finds them."""
+    if isinstance(error, HTTPException):
+        error = RequestError(
+            error.status_code, "not_found" if error.status_code == 404 else "refused", str(error.detail)
+        )
+    elif isinstance(error, RequestValidationError):
+        fault = error.errors()[0]
+        error = RequestError(422, "invalid_request", f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}.")
     assert isinstance(error, RequestError)
-    body = {"error": {"code": error.code, "message": error.message, "details": error.details}}
-    return _answer(request, error.status, body)
-
-
-def _answer(request: Request, status: int, body: dict[str, Any]) -> JSONResponse:
-    """JSON with the request's id, the caller's own if it is fit to be one, in the body and in a header."""
-    stated = request.headers.get("x-request-id", "")
-    request_id = stated if REQUEST_ID.fullmatch(stated) else uuid.uuid4().hex
-    return JSONResponse({**body, "request_id": request_id}, status, headers={"X-Request-ID": request_id})
+    exchange: Exchange = request.scope["state"]["exchange"]
+    return Response(
+        orjson.dumps(error.body(exchange.request_id)), error.status, error.headers, media_type="application/json"
+    )

@@ -1,21 +1,28 @@
-"""The champion that is served, kept up to date with the bundle store."""
+"""What is served, kept up to date with the bundle store."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import anyio
 import anyio.to_thread
-from pydantic import BaseModel
 
 from portfolio.bundle import Bundle
 from portfolio.errors import BundleError, PortfolioError
-from portfolio.store import Store
-from serving.schema import request_model
+from portfolio.store import Champion as Named
+from portfolio.store import Shadow, Store
+from serving.exchange import RequestError
+from serving.runner import Plan, Runner
+from serving.schema import Requests
 from serving.settings import Settings
 
 logger = logging.getLogger("serving")
+NO_CHAMPION = "No champion has been published yet. Train and publish one: make run"
+RETRY_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -24,51 +31,89 @@ class Serving:
 
     bundle: Bundle
     version: int
-    request: type[BaseModel]
+    requests: Requests
+    runner: Runner
+
+    @cached_property
+    def name(self) -> dict[str, Any]:
+        """How an answer names it."""
+        return {"use_case": self.bundle.manifest.use_case, "version": self.version, "digest": self.bundle.digest}
 
 
 class Champion:
-    """`current` is what is served, or None; `refusal` says why the newest publication is not."""
+    """`current` is what is served, or None; `refusal` says why what the store names now is not."""
 
     def __init__(self, settings: Settings) -> None:
+        self.store = Store(settings.store)
         self._settings = settings
-        self._store = Store(settings.store)
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: list[tuple[int, int, int] | None] | None = None
         self.current: Serving | None = None
+        self.shadow: tuple[Serving, float] | None = None
         self.refusal: str | None = None
+        self.refusals = 0
 
-    def refresh(self) -> None:
-        """Load the published champion if it has changed. A bundle that is refused leaves the old one serving."""
-        try:
-            status = self._store.champion_path.stat()
-        except OSError:
-            # No champion yet, or the store is out of reach: what is loaded goes on.
+    def serving(self) -> Serving:
+        """What is served now. Raises RequestError before the first champion."""
+        if self.current is None:
+            raise RequestError(503, "not_ready", self.refusal or NO_CHAMPION, retry_after_seconds=RETRY_SECONDS)
+        return self.current
+
+    def refresh(self, *, force: bool = False) -> None:
+        """Load what the store names, if that has changed. A bundle that is refused leaves the old one serving."""
+        seen = [_stamp(path.stat) for path in self.store.watched]
+        if seen == self._seen and not force:
             return
-        seen = (status.st_mtime_ns, status.st_ino, status.st_size)
-        if seen == self._seen:
+        if seen[0] is None and seen[1] is None and self.current is not None:
+            # The store is out of reach: what is loaded goes on, and the store is looked at again.
             return
         self._seen = seen
         try:
-            self.current = self._load()
+            named = self.store.served()
+            if named is not None and (self.current is None or _differ(self.current, named)):
+                self.current = self._load(named)
+                logger.info("serving version %d", named.model_version)
             self.refusal = None
-            logger.info("serving version %d", self.current.version)
         except (PortfolioError, OSError) as error:
-            self.refusal = str(error)
-            logger.error("%s", error)
+            self._refuse(error)
+        try:
+            shadow = self.store.shadow()
+            self.shadow = None if shadow is None else (self._load(shadow), shadow.share)
+        except (PortfolioError, OSError) as error:
+            self.shadow = None
+            self._refuse(error)
 
-    def _load(self) -> Serving:
-        champion = self._store.champion()
-        if champion is None:
-            raise BundleError("The champion was withdrawn while it was read. Publish it again.")
-        bundle = Bundle.open(self._store.bundle_folder(champion.digest))
-        if bundle.digest != champion.digest:
+    def _refuse(self, error: Exception) -> None:
+        self.refusal = str(error)
+        self.refusals += 1
+        logger.error("%s", error)
+
+    def _load(self, named: Named | Shadow) -> Serving:
+        bundle = Bundle.open(self.store.bundle_folder(named.digest))
+        if bundle.digest != named.digest:
             raise BundleError(f"Bundle {bundle.folder} is refused: its manifest was changed. Publish it again.")
         if bundle.manifest.use_case != self._settings.use_case:
             raise BundleError(f"Bundle {bundle.folder} is refused: it is of '{bundle.manifest.use_case}'.")
-        return Serving(bundle, champion.model_version, request_model(bundle.manifest, self._settings.max_rows))
+        requests = Requests(bundle.manifest, self._settings.max_rows)
+        return Serving(bundle, named.model_version, requests, Runner(bundle, Plan.measured(bundle)))
 
     async def watch(self) -> None:
-        """Look for a new champion for ever. Loading it happens in a thread, so that requests go on."""
+        """Look for a change for ever. Loading happens in a thread, so that requests go on."""
         while True:
             await anyio.sleep(self._settings.poll_seconds)
-            await anyio.to_thread.run_sync(self.refresh)
+            try:
+                await anyio.to_thread.run_sync(self.refresh)
+            except Exception:
+                # Whatever it is, what is loaded goes on, and the next look may succeed.
+                logger.exception("the store could not be read")
+
+
+def _stamp(stat: Callable[[], Any]) -> tuple[int, int, int] | None:
+    try:
+        found = stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _differ(now: Serving, named: Named) -> bool:
+    return (now.bundle.digest, now.version) != (named.digest, named.model_version)

@@ -4,37 +4,62 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from portfolio.bundle import Strict
+from portfolio.bundle import Digest
+from portfolio.environment import state_folder
 from portfolio.errors import ConfigError
 from portfolio.store import Store
 
-VARIABLES = {
-    "use_case": "PORTFOLIO_USE_CASE",
-    "max_body_bytes": "PORTFOLIO_MAX_BODY_BYTES",
-    "max_rows": "PORTFOLIO_MAX_ROWS",
-    "poll_seconds": "PORTFOLIO_POLL_SECONDS",
-}
+PREFIX = "SERVING_"
+USE_CASE_VARIABLE = "PORTFOLIO_USE_CASE"
+Hashes = Annotated[tuple[Digest, ...], NoDecode]
 
 
-class Settings(Strict):
-    use_case: str = Field(default="digits", pattern=r"^[a-z][a-z0-9_]*$")
-    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
-    max_rows: int = Field(default=1000, ge=1)
-    poll_seconds: float = Field(default=0.5, gt=0, le=60)
+class Settings(BaseSettings):
+    """Each field is a variable SERVING_<FIELD>, but for the use case, which is PORTFOLIO_USE_CASE."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    use_case: str = Field(default="digits", pattern=r"^[a-z][a-z0-9_]*$", validation_alias=USE_CASE_VARIABLE)
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=256 * 1024 * 1024)
+    max_rows: int = Field(default=1000, ge=1, le=100_000)
+    max_requests: int = Field(default=256, ge=1, description="that may be under way at once; more get 503")
+    timeout_seconds: float = Field(default=10, gt=0, le=600, description="to read a body, and again to answer it")
+    poll_seconds: float = Field(default=0.5, gt=0, le=60, description="how often the store is looked at")
+    log_url: str = Field(default="", description="SQLAlchemy's address of the prediction log; empty: SQLite in .state")
+    log_queue: int = Field(default=10_000, ge=1, le=1_000_000, description="records that may wait to be written")
+    access_log: bool = Field(default=True, description="a line of JSON for each request")
+    api_keys: Hashes = Field(default=(), description="SHA-256 of the keys that may predict, by commas; none: all may")
+    admin_keys: Hashes = Field(default=(), description="SHA-256 of the keys that may read metrics and reload")
+
+    @field_validator("api_keys", "admin_keys", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @property
     def store(self) -> Path:
         return Store.of(self.use_case).folder
 
+    @property
+    def log_address(self) -> str:
+        return self.log_url or f"sqlite:///{state_folder() / 'log' / f'{self.use_case}.db'}"
+
     @classmethod
     def from_environment(cls) -> Settings:
-        """Raises ConfigError naming the variable, its value and what is allowed."""
-        found = {key: os.environ[name] for key, name in VARIABLES.items() if name in os.environ}
+        """Raises ConfigError naming the variable, its value and what is allowed, also for a variable not known."""
+        variables = {f"{PREFIX}{name}".upper(): name for name in cls.model_fields if name != "use_case"}
+        unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in variables)
+        if unknown:
+            raise ConfigError(f"There is no setting {', '.join(unknown)}. There are: {', '.join(sorted(variables))}.")
         try:
-            return cls.model_validate(found)
+            return cls()
         except ValidationError as error:
             fault = error.errors()[0]
-            raise ConfigError(f"{VARIABLES[str(fault['loc'][0])]}={fault['input']!r}: {fault['msg']}.") from error
+            name = str(fault["loc"][0])
+            variable = name if name == USE_CASE_VARIABLE else f"{PREFIX}{name}".upper()
+            raise ConfigError(f"{variable}={os.environ.get(variable, '')!r}: {fault['msg']}.") from error

@@ -339,9 +339,9 @@ def serve(
                 f"Can't listen on {host}:{port} ({error.strerror}). Stop what uses it, or choose another: "
                 f"portfolio serve --port {port + 1} (make serve PORT={port + 1})"
             ) from error
-    import uvicorn
+    from serving.server import run as listen
 
-    uvicorn.run("serving.app:create_app", factory=True, host=host, port=port, log_level="warning")
+    listen(host, port)
 
 
 def main() -> None:

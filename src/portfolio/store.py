@@ -1,7 +1,9 @@
 """The bundle store: bundles by digest, and one small champion.json that is replaced in one step.
 
     .state/store/<use_case>/bundles/<digest>/{model.onnx, manifest.json}
-    .state/store/<use_case>/champion.json
+    .state/store/<use_case>/champion.json   what was promoted
+    .state/store/<use_case>/pinned.json     what is served instead, while it is there
+    .state/store/<use_case>/shadow.json     what a share of the requests is also run through, for the log alone
 
 Training publishes here; serving watches it. Neither needs the other, nor the registry, to be up.
 """
@@ -12,23 +14,37 @@ import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from portfolio import files
-from portfolio.bundle import Bundle, Digest, Manifest, Strict, copy_bundle
+from portfolio.bundle import Bundle, Digest, Manifest, Strict, copy_bundle, read_manifest
 from portfolio.environment import state_folder
 from portfolio.errors import BundleError, RegistryError
 
 CHAMPION_NAME = "champion.json"
+PINNED_NAME = "pinned.json"
+SHADOW_NAME = "shadow.json"
 
 
 class Champion(Strict):
-    """What champion.json says: which bundle is served."""
+    """What champion.json or pinned.json says: which bundle is served."""
 
     digest: Digest
     model_version: int
     published_at: str
+
+
+class Shadow(Strict):
+    """What shadow.json says: which bundle runs beside the one that is served, and on which share of the requests."""
+
+    digest: Digest
+    model_version: int
+    share: float = Field(gt=0, le=1)
+
+
+Named = TypeVar("Named", Champion, Shadow)
 
 
 class Store:
@@ -45,22 +61,57 @@ class Store:
     def champion_path(self) -> Path:
         return self.folder / CHAMPION_NAME
 
+    @property
+    def watched(self) -> tuple[Path, ...]:
+        """The files that say what is to be served."""
+        return self.champion_path, self.folder / PINNED_NAME, self.folder / SHADOW_NAME
+
     def bundle_folder(self, digest: str) -> Path:
         return self.folder / "bundles" / digest
 
     def champion(self) -> Champion | None:
         """The published champion, or None before the first. Raises RegistryError if champion.json is damaged."""
-        try:
-            return Champion.model_validate_json(self.champion_path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except ValidationError as error:
-            raise RegistryError(
-                f"{self.champion_path} is damaged ({error.errors()[0]['msg']}). Publish again: portfolio promote."
-            ) from error
+        return self._read(CHAMPION_NAME, Champion)
 
-    def publish(self, bundle_folder: Path, manifest: Manifest) -> Champion:
-        """Put a bundle into the store, check it there, then make it the champion."""
+    def served(self) -> Champion | None:
+        """What is to be served: the pinned bundle, or else the champion."""
+        return self._read(PINNED_NAME, Champion) or self.champion()
+
+    def shadow(self) -> Shadow | None:
+        return self._read(SHADOW_NAME, Shadow)
+
+    def pin(self, version: int) -> Champion:
+        """Serve this version, whatever is published, until `unpin`. Raises RegistryError if the store lacks it."""
+        pinned = self._named(self._digest_of(version), version)
+        files.write_text(self.folder / PINNED_NAME, pinned.model_dump_json(indent=1) + "\n")
+        return pinned
+
+    def unpin(self) -> None:
+        """Serve the champion again."""
+        (self.folder / PINNED_NAME).unlink(missing_ok=True)
+
+    def set_shadow(self, version: int, share: float) -> None:
+        """Run a share of the requests through this version too. A share of 0 ends that."""
+        if share == 0:
+            (self.folder / SHADOW_NAME).unlink(missing_ok=True)
+            return
+        shadow = Shadow(digest=self._digest_of(version), model_version=version, share=share)
+        files.write_text(self.folder / SHADOW_NAME, shadow.model_dump_json(indent=1) + "\n")
+
+    def manifests(self) -> dict[str, Manifest]:
+        """The manifests of all bundles in the store, by digest, the newest version first. Damaged ones are left out."""
+        found = {}
+        for folder in (self.folder / "bundles").glob("[0-9a-f]*"):
+            try:
+                manifest, digest = read_manifest(folder)
+            except BundleError:
+                continue
+            if digest == folder.name:
+                found[digest] = manifest
+        return dict(sorted(found.items(), key=lambda item: -(item[1].lineage.model_version or 0)))
+
+    def add(self, bundle_folder: Path, manifest: Manifest) -> str:
+        """Put a bundle into the store and check it there. Gives back its digest."""
         staged = self.folder / "bundles" / f".{os.getpid()}.staged"
         try:
             copy_bundle(bundle_folder, staged, manifest)
@@ -71,12 +122,12 @@ class Store:
                 staged.rename(self.bundle_folder(digest))
         finally:
             files.remove_folder(staged)
+        return digest
+
+    def publish(self, bundle_folder: Path, manifest: Manifest) -> Champion:
+        """Put a bundle into the store, check it there, then make it the champion."""
         assert manifest.lineage.model_version is not None
-        champion = Champion(
-            digest=digest,
-            model_version=manifest.lineage.model_version,
-            published_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
+        champion = self._named(self.add(bundle_folder, manifest), manifest.lineage.model_version)
         files.write_text(self.champion_path, champion.model_dump_json(indent=1) + "\n")
         return champion
 
@@ -100,3 +151,26 @@ class Store:
             return Bundle.open(self.bundle_folder(digest)).digest == digest
         except BundleError:
             return False
+
+    def _named(self, digest: str, version: int) -> Champion:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return Champion(digest=digest, model_version=version, published_at=now)
+
+    def _digest_of(self, version: int) -> str:
+        known = {manifest.lineage.model_version: digest for digest, manifest in self.manifests().items()}
+        if version not in known:
+            there = ", ".join(str(number) for number in known) or "none"
+            raise RegistryError(f"The store of '{self.folder.name}' has no version {version}. There are: {there}.")
+        return known[version]
+
+    def _read(self, name: str, model: type[Named]) -> Named | None:
+        path = self.folder / name
+        try:
+            return model.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            raise RegistryError(
+                f"{path} is damaged ({error.errors()[0]['msg']}). Write it again with `portfolio promote`, `pin` or "
+                "`shadow`."
+            ) from error

@@ -83,7 +83,7 @@ def served_version(connection: http.client.HTTPConnection) -> int:
 def test_no_request_fails_and_each_answer_is_true_to_its_version(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PORTFOLIO_POLL_SECONDS", "0.01")
+    monkeypatch.setenv("SERVING_POLL_SECONDS", "0.01")
     digests = {1: publish(store, tmp_path / "1", version=1, bias=bias(1))}
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -1,0 +1,143 @@
+"""One HTTP request and its answer, and the fault that an answer may be instead."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+JSON = b"application/json"
+
+
+class RequestError(Exception):
+    """A request that can't be answered: a status, a code, a message, and the faults by field."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        details: list[dict[str, str]] | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.details = status, code, message, details or []
+        self.retry_after_seconds = retry_after_seconds
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        error = {"code": self.code, "message": self.message, "details": self.details}
+        return {"error": error, "request_id": request_id}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
+
+
+def field_error(field: str, message: str) -> RequestError:
+    """What is wrong with one field of a request."""
+    return RequestError(
+        422, "invalid_request", f"{field[:80]}: {message}.", [{"field": field[:80], "message": message}]
+    )
+
+
+class DisconnectedError(Exception):
+    """The client went away while its request was read."""
+
+
+def new_request_id() -> str:
+    """Unguessable, and rising with time, so that a database's index of them grows at its end."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+class Exchange:
+    """A request as it comes from the server, without the cost of a framework's own object."""
+
+    __slots__ = ("_receive", "_send", "request_id", "scope", "status", "version")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        self.scope = scope
+        self.request_id = request_id
+        self.status = 0
+        self.version: int | None = None
+        self._receive, self._send = receive, send
+
+    def header(self, name: bytes) -> bytes:
+        """The value of a header, by its name in lower case; empty if there is none."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return bytes(value)
+        return b""
+
+    def flag(self, name: str) -> bool:
+        """Whether the query says `name=true`. Raises RequestError for anything but true and false."""
+        query: bytes = self.scope["query_string"]
+        if not query:
+            return False
+        values = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, ["false"])
+        if values[-1].lower() not in ("true", "false"):
+            raise RequestError(422, "invalid_request", f"{name}: say true or false, not '{values[-1][:40]}'.")
+        return values[-1].lower() == "true"
+
+    @property
+    def content_type(self) -> bytes:
+        return self.header(b"content-type").split(b";")[0].strip().lower()
+
+    async def body(self, limit_bytes: int, timeout_seconds: float) -> bytes:
+        """The whole body, read no further than the limit, whatever its length header says.
+
+        Raises RequestError if it is too large or too slow, DisconnectedError if the client went away.
+        """
+        stated = self.header(b"content-length")
+        if stated.isdigit() and int(stated) > limit_bytes:
+            raise _too_large(limit_bytes)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                message = await self._receive()
+                if not message.get("more_body", False) and message["type"] == "http.request":
+                    body = message.get("body", b"")
+                    if len(body) > limit_bytes:
+                        raise _too_large(limit_bytes)
+                    return bytes(body)
+                parts = bytearray()
+                while True:
+                    if message["type"] == "http.disconnect":
+                        raise DisconnectedError
+                    parts += message.get("body", b"")
+                    if len(parts) > limit_bytes:
+                        raise _too_large(limit_bytes)
+                    if not message.get("more_body", False):
+                        return bytes(parts)
+                    message = await self._receive()
+        except TimeoutError as error:
+            raise RequestError(408, "too_slow", f"The body did not come within {timeout_seconds:g} seconds.") from error
+
+    async def answer(self, status: int, body: bytes, content_type: bytes, headers: Headers) -> None:
+        self.status = status
+        fixed: Headers = [
+            (b"content-type", content_type),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-request-id", self.request_id.encode()),
+        ]
+        await self._send({"type": "http.response.start", "status": status, "headers": fixed + headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def send(self, message: Message) -> None:
+        await self._send(message)
+
+    async def fail(self, fault: RequestError, headers: Headers) -> None:
+        more = [(key.lower().encode(), value.encode()) for key, value in fault.headers.items()]
+        await self.answer(fault.status, orjson.dumps(fault.body(self.request_id)), JSON, headers + more)
+
+
+def _too_large(limit_bytes: int) -> RequestError:
+    return RequestError(413, "too_large", f"The body is over {limit_bytes:,} bytes. Send fewer or smaller instances.")

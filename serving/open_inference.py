@@ -1,0 +1,243 @@
+"""The Open Inference Protocol, version 2, over HTTP: named tensors, as JSON or as bytes behind the JSON.
+
+https://github.com/kserve/open-inference-protocol, with the extension for binary tensors.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from portfolio.bundle import Array, Manifest
+from serving.answers import Decisions
+from serving.champion import Serving
+from serving.exchange import JSON, Exchange, Headers, RequestError, field_error
+from serving.query import Query, Reply, Result
+from serving.schema import invalid
+
+BINARY = b"application/octet-stream"
+JSON_LENGTH = b"inference-header-content-length"
+TEXT = "BYTES"
+DTYPES: dict[str, str] = {
+    "FP32": "<f4",
+    "FP64": "<f8",
+    "INT8": "<i1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+    "UINT8": "<u1",
+    "UINT16": "<u2",
+    "UINT32": "<u4",
+    "UINT64": "<u8",
+}
+DECISION, EXPECTED_YEN = "decision", "expected_yen"
+Datatype = Literal["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "BYTES"]
+
+
+class Open(BaseModel):
+    # The protocol lets clients send parameters that a server does not know.
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class InputParameters(Open):
+    binary_data_size: int | None = Field(default=None, ge=0)
+
+
+class InputTensor(Open):
+    name: str
+    shape: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=8)]
+    datatype: Datatype
+    data: list[Any] | None = None
+    parameters: InputParameters = InputParameters()
+
+
+class OutputParameters(Open):
+    binary_data: bool | None = None
+
+
+class OutputRequest(Open):
+    name: str
+    parameters: OutputParameters = OutputParameters()
+
+
+class RequestParameters(Open):
+    binary_data_output: bool = False
+
+
+class InferRequest(Open):
+    id: str | None = Field(default=None, max_length=200)
+    inputs: Annotated[list[InputTensor], Field(min_length=1, max_length=1000)]
+    outputs: Annotated[list[OutputRequest], Field(max_length=100)] = []
+    parameters: RequestParameters = RequestParameters()
+
+
+class OpenInference:
+    name = "open_inference"
+
+    def read(self, now: Serving, exchange: Exchange, body: bytes) -> Query:
+        head, tail = _split(exchange, body)
+        try:
+            request = InferRequest.model_validate_json(head)
+        except ValidationError as error:
+            raise invalid(error) from error
+        known = outputs_of(now.bundle.manifest)
+        for output in request.outputs:
+            if output.name not in known:
+                raise field_error("outputs", f"there is no output '{output.name[:80]}'. There are: {', '.join(known)}")
+        tensors: dict[str, Array] = {}
+        for tensor in request.inputs:
+            if tensor.name in tensors:
+                raise field_error(tensor.name, "this input is given twice")
+            tensors[tensor.name], tail = _tensor(tensor, tail)
+        if tail:
+            raise field_error("body", f"{len(tail):,} bytes are left behind the last tensor")
+        rows = {tensor.name: tensor.shape[0] for tensor in request.inputs}
+        if len(set(rows.values())) != 1:
+            raise field_error("inputs", f"the shapes differ in their number of rows: {rows}")
+        query = Query(*now.requests.from_tensors(tensors, request.inputs[0].shape[0]))
+        query.extra = {"request": request}
+        return query
+
+    def write(self, now: Serving, query: Query, result: Result) -> Reply:
+        request: InferRequest = query.extra["request"]
+        manifest = now.bundle.manifest
+        asked = {output.name: output.parameters.binary_data for output in request.outputs}
+        outputs: list[dict[str, Any]] = []
+        tail = b""
+        for name in asked or [manifest.output.tensor]:
+            datatype, array = _output(name, result.outputs, result.decisions)
+            stated = asked.get(name)
+            described: dict[str, Any] = {"name": name, "shape": list(array.shape), "datatype": datatype}
+            if request.parameters.binary_data_output if stated is None else stated:
+                raw = to_bytes(array)
+                described["parameters"] = {"binary_data_size": len(raw)}
+                tail += raw
+            else:
+                # Flat, as the reference server answers.
+                described["data"] = np.ascontiguousarray(array.ravel()) if datatype != TEXT else array.ravel().tolist()
+            outputs.append(described)
+        answer = {
+            "model_name": manifest.use_case,
+            "model_version": str(now.version),
+            "id": request.id or result.request_id,
+            "parameters": {"digest": now.bundle.digest, "request_id": result.request_id},
+            "outputs": outputs,
+        }
+        head = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        if not tail:
+            return head, JSON, []
+        headers: Headers = [(JSON_LENGTH, str(len(head)).encode())]
+        return head + tail, BINARY, headers
+
+
+def outputs_of(manifest: Manifest) -> dict[str, tuple[str, list[int]]]:
+    """Datatype and shape of each output that can be asked for; -1 stands for the number of rows."""
+    outputs = {manifest.output.tensor: ("FP32", [-1, max(1, len(manifest.output.classes))]), DECISION: (TEXT, [-1])}
+    return outputs if manifest.policy is None else {**outputs, EXPECTED_YEN: ("FP64", [-1])}
+
+
+def metadata(now: Serving) -> dict[str, Any]:
+    """What GET /v2/models/NAME answers."""
+    manifest = now.bundle.manifest
+    return {
+        "name": manifest.use_case,
+        "versions": [str(now.version)],
+        "platform": "onnxruntime_onnx",
+        "inputs": [
+            {"name": field.name, "datatype": TEXT if field.is_string else "FP32", "shape": [-1, field.width]}
+            for field in manifest.inputs
+        ],
+        "outputs": [
+            {"name": name, "datatype": datatype, "shape": shape}
+            for name, (datatype, shape) in outputs_of(manifest).items()
+        ],
+    }
+
+
+def to_bytes(array: Array) -> bytes:
+    """A tensor's bytes, little-endian, row by row; texts each behind their length."""
+    if array.dtype != object:
+        return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    texts = [text.encode() for text in array.ravel().tolist()]
+    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+
+
+def _split(exchange: Exchange, body: bytes) -> tuple[bytes, bytes]:
+    """The JSON, and the bytes behind it."""
+    stated = exchange.header(JSON_LENGTH)
+    if not stated:
+        if exchange.content_type not in (JSON, b""):
+            raise RequestError(415, "unknown_type", "Send JSON, with Content-Type: application/json.")
+        return body, b""
+    if not stated.isdigit() or int(stated) > len(body):
+        raise field_error("Inference-Header-Content-Length", f"must be a number of bytes up to {len(body):,}")
+    return body[: int(stated)], body[int(stated) :]
+
+
+def _tensor(tensor: InputTensor, tail: bytes) -> tuple[Array, bytes]:
+    """The values of one tensor, flat, and what is left of the bytes."""
+    count = int(np.prod(tensor.shape, dtype=object))
+    size = tensor.parameters.binary_data_size
+    if (size is None) == (tensor.data is None):
+        raise field_error(tensor.name, "give either data, or binary_data_size and the bytes behind the JSON")
+    if size is not None:
+        if size > len(tail):
+            raise field_error(tensor.name, f"binary_data_size is {size:,}, but {len(tail):,} bytes are left")
+        return _shaped(tensor, _from_bytes(tensor, tail[:size]), count), tail[size:]
+    return _shaped(tensor, _from_json(tensor), count), tail
+
+
+def _from_json(tensor: InputTensor) -> Array:
+    flat = _flattened(tensor.data)
+    if tensor.datatype == TEXT:
+        if not all(isinstance(value, str) for value in flat):
+            raise field_error(tensor.name, "its values must be text")
+        return np.array(flat, dtype=object)
+    # A null is a missing number, as in the other protocols.
+    kinds = set(map(type, flat))
+    if not kinds <= ({float, int, type(None)} if tensor.datatype.startswith("FP") else {int}):
+        raise field_error(tensor.name, f"its values must be numbers of datatype {tensor.datatype}")
+    return np.array([np.nan if value is None else value for value in flat], dtype=np.float64)
+
+
+def _flattened(values: Any) -> list[Any]:
+    while any(isinstance(value, list) for value in values):
+        values = [entry for value in values for entry in (value if isinstance(value, list) else [value])]
+    return list(values)
+
+
+def _from_bytes(tensor: InputTensor, raw: bytes) -> Array:
+    if tensor.datatype != TEXT:
+        dtype = np.dtype(DTYPES[tensor.datatype])
+        if len(raw) % dtype.itemsize:
+            raise field_error(tensor.name, f"{len(raw):,} bytes are no whole number of {tensor.datatype}")
+        return np.frombuffer(raw, dtype)
+    texts, start = [], 0
+    while start < len(raw):
+        length = int.from_bytes(raw[start : start + 4], "little")
+        if start + 4 + length > len(raw):
+            raise field_error(tensor.name, "a text is longer than the bytes that are left")
+        try:
+            texts.append(raw[start + 4 : start + 4 + length].decode())
+        except UnicodeDecodeError as error:
+            raise field_error(tensor.name, "a text is not UTF-8") from error
+        start += 4 + length
+    return np.array(texts, dtype=object)
+
+
+def _shaped(tensor: InputTensor, values: Array, count: int) -> Array:
+    if len(values) != count:
+        raise field_error(tensor.name, f"{len(values):,} values do not fill shape {tensor.shape}")
+    return values.reshape(tensor.shape)
+
+
+def _output(name: str, outputs: Array, decisions: Decisions) -> tuple[str, Array]:
+    if name == DECISION:
+        return TEXT, np.array(decisions.names(), dtype=object)
+    if name == EXPECTED_YEN:
+        return "FP64", np.array(decisions.expected_yen, dtype=np.float64)
+    return "FP32", outputs

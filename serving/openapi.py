@@ -1,0 +1,209 @@
+"""The OpenAPI document: FastAPI's own, with the paths that are answered past it, for the model that is served now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from serving.champion import Serving
+from serving.open_inference import InferRequest, metadata, outputs_of
+from serving.pictures import MEDIA_TYPES
+
+ERROR = {
+    "type": "object",
+    "required": ["error", "request_id"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "details"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "details": {"type": "array", "items": {"type": "object"}},
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
+FAULTS = {
+    "401": "a key is needed",
+    "408": "the body came too slowly",
+    "413": "the body is too large",
+    "415": "a content type that is not taken",
+    "422": "something in the request does not fit; `details` names the fields",
+    "503": "no model yet, or too busy; try again after Retry-After",
+}
+Schema = dict[str, Any]
+"""Part of an OpenAPI document."""
+
+
+def document(app: FastAPI, now: Serving | None, use_case: str) -> Schema:
+    """The whole document. Made anew each time, since the model may have changed."""
+    app.openapi_schema = None
+    found = FastAPI.openapi(app)
+    app.openapi_schema = None
+    schemas: Schema = found.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Error"] = ERROR
+    _add_security(found)
+    if now is None:
+        return found
+    request = now.requests.json_schema()
+    infer = InferRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= {**request.pop("$defs", {}), **infer.pop("$defs", {}), "PredictRequest": request, "InferRequest": infer}
+    posts = {
+        "/predict": _predict(now),
+        "/invocations": _invocations(now),
+        f"/v2/models/{use_case}/infer": _infer(now),
+    }
+    for path, post in posts.items():
+        post["responses"] |= {status: _answer(about, "Error") for status, about in FAULTS.items()}
+        found["paths"][path] = {"post": post}
+    # It is given to FastAPI as plain bytes, which is why it does not know what is in them.
+    found["paths"]["/feedback"]["post"]["requestBody"] = _body(
+        {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["request_id", "label"],
+                    "properties": {
+                        "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                        "label": {"anyOf": [{"type": "string"}, {"type": "number"}]},
+                        "row": {"type": "integer", "minimum": 0, "default": 0},
+                    },
+                    "additionalProperties": False,
+                }
+            }
+        }
+    )
+    return found
+
+
+def _predict(now: Serving) -> Schema:
+    picture = len(now.requests.fields) == 1 and now.requests.fields[0].kind == "image"
+    bodies: Schema = {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/PredictRequest"},
+            "example": {"instances": [now.requests.example]},
+        }
+    }
+    if picture:
+        file = {"schema": {"type": "string", "format": "binary"}}
+        bodies |= {media.decode(): file for media in MEDIA_TYPES}
+    return {
+        "summary": "Predict",
+        "description": "One prediction for each instance, from the version that the answer names."
+        + (" A PNG or JPEG file of one image is taken too." if picture else ""),
+        "operationId": "predict",
+        "parameters": [
+            {
+                "name": "explain",
+                "in": "query",
+                "description": "say also which parts of each instance mattered",
+                "schema": {"type": "boolean", "default": False},
+            }
+        ],
+        "requestBody": _body(bodies),
+        "responses": {"200": _answer("the predictions, in the order of the instances", _predictions(now))},
+    }
+
+
+def _invocations(now: Serving) -> Schema:
+    example = now.requests.example
+    table = {"columns": list(example), "data": [list(example.values())]}
+    forms: dict[str, Any] = {
+        "instances": [example],
+        "inputs": {name: [value] for name, value in example.items()},
+        "dataframe_split": table,
+        "dataframe_records": [example],
+    }
+    row = {"$ref": "#/components/schemas/Instance"}
+    shapes: dict[str, Schema] = {
+        "instances": {"type": "array", "items": row, "minItems": 1},
+        "inputs": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
+        "dataframe_split": {
+            "type": "object",
+            "required": ["columns", "data"],
+            "properties": {
+                "columns": {"type": "array", "items": {"type": "string"}},
+                "data": {"type": "array", "items": {"type": "array"}},
+                "index": {"type": "array"},
+            },
+        },
+        "dataframe_records": {"type": "array", "items": row, "minItems": 1},
+    }
+    schema = {"oneOf": [{"type": "object", "required": [form], "properties": {form: shapes[form]}} for form in forms]}
+    examples = {form: {"value": {form: value}} for form, value in forms.items()}
+    predictions = {"type": "object", "required": ["predictions"], "properties": {"predictions": {"type": "array"}}}
+    return {
+        "summary": "Predict, by MLflow's scoring protocol",
+        "operationId": "invocations",
+        "requestBody": _body({"application/json": {"schema": schema, "examples": examples}}),
+        "responses": {"200": _answer("the predictions, in the order of the rows", predictions)},
+    }
+
+
+def _infer(now: Serving) -> Schema:
+    described = metadata(now)
+    inputs = [
+        {**tensor, "shape": [1, *tensor["shape"][1:]], "data": _flat(now.requests.example[tensor["name"]])}
+        for tensor in described["inputs"]
+    ]
+    outputs = ", ".join(outputs_of(now.bundle.manifest))
+    return {
+        "summary": "Predict, by the Open Inference Protocol, version 2",
+        "description": f"Outputs that can be asked for: {outputs}. Tensors may also come and go as bytes behind the "
+        "JSON, whose length the header Inference-Header-Content-Length then says.",
+        "operationId": "infer",
+        "requestBody": _body(
+            {
+                "application/json": {
+                    "schema": {"$ref": "#/components/schemas/InferRequest"},
+                    "example": {"inputs": inputs},
+                }
+            }
+        ),
+        "responses": {"200": _answer("the output tensors", {"type": "object", "required": ["model_name", "outputs"]})},
+    }
+
+
+def _predictions(now: Serving) -> Schema:
+    output = now.bundle.manifest.output
+    answer: Schema
+    if output.task == "regression":
+        answer = {"value": {"type": "number"}, "unit": {"type": "string"}}
+    else:
+        answer = {
+            "class": {"type": "string", "enum": list(output.classes)},
+            "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+        }
+    answer |= {"decision": {"type": "string", "enum": ["machine", "person"]}, "expected_yen": {"type": "number"}}
+    model = {"use_case": {"type": "string"}, "version": {"type": "integer"}, "digest": {"type": "string"}}
+    return {
+        "type": "object",
+        "required": ["predictions", "model", "request_id"],
+        "properties": {
+            "predictions": {"type": "array", "items": {"type": "object", "properties": answer}},
+            "model": {"type": "object", "properties": model},
+            "request_id": {"type": "string"},
+        },
+    }
+
+
+def _body(content: Schema) -> Schema:
+    return {"required": True, "content": content}
+
+
+def _answer(about: str, schema: Schema | str) -> Schema:
+    shown = {"$ref": f"#/components/schemas/{schema}"} if isinstance(schema, str) else schema
+    return {"description": about, "content": {"application/json": {"schema": shown}}}
+
+
+def _flat(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _add_security(found: Schema) -> None:
+    """Keys are optional: a server without any takes every request."""
+    found["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    found["security"] = [{}, {"key": []}]

@@ -1,0 +1,37 @@
+"""The project's own protocol: rows by field name, or one picture, to an answer in words."""
+
+from __future__ import annotations
+
+import orjson
+
+from serving.answers import answer_rows
+from serving.champion import Serving
+from serving.exchange import JSON, Exchange, RequestError
+from serving.pictures import MEDIA_TYPES, read_picture
+from serving.query import Query, Reply, Result
+
+
+class Predict:
+    name = "predict"
+
+    def read(self, now: Serving, exchange: Exchange, body: bytes) -> Query:
+        """`{"instances": [{field: value, ...}, ...]}`, or the bytes of a PNG or JPEG file."""
+        kind = exchange.content_type
+        explain = exchange.flag("explain")
+        if kind == JSON:
+            return Query(*now.requests.read(body), explain)
+        if kind in MEDIA_TYPES:
+            pixels = read_picture(now.bundle.manifest, body)
+            inputs, rows = now.requests.from_tensors({now.requests.fields[0].name: pixels}, 1)
+            return Query(inputs, rows, explain, {"instances": [{name: a[0].tolist() for name, a in inputs.items()}]})
+        known = ", ".join(media.decode() for media in (JSON, *MEDIA_TYPES))
+        raise RequestError(
+            415, "unknown_type", f"Content-Type is '{kind.decode('latin-1')[:80]}'. Send one of: {known}."
+        )
+
+    def write(self, now: Serving, query: Query, result: Result) -> Reply:
+        predictions = answer_rows(now.bundle.manifest, result.outputs, result.decisions)
+        for prediction, explanation in zip(predictions, result.explanations or (), strict=False):
+            prediction["explanation"] = explanation
+        body = {"predictions": predictions, "model": now.name, "request_id": result.request_id, **query.extra}
+        return orjson.dumps(body), JSON, []

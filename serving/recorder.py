@@ -1,0 +1,255 @@
+"""Writes the prediction log beside the requests: they leave a record in a bounded queue, and one thread commits.
+
+The promise: SECONDS_TO_DISK after an answer was sent it is in the log, once, whatever happens to the process; as long
+as the database takes what it is given. While it does not, predictions go on, records wait, and what the queue has no
+room for is dropped and counted. Feedback is acknowledged when it has been committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Table
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from portfolio.bundle import Array
+from portfolio.prediction_log import PredictionLog, feedback, predictions, shadow_predictions
+from serving.exchange import RequestError
+
+logger = logging.getLogger("serving")
+
+SECONDS_TO_DISK = 1.0
+# Records that come within this time share a commit.
+GATHER_SECONDS = 0.1
+MAX_BATCH = 2000
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.1, 5.0
+
+
+@dataclass(slots=True)
+class Record:
+    """One answered request; `shadow` if a challenger answered it, and nobody saw that."""
+
+    request_id: str
+    answered_at_seconds: float
+    version: int
+    digest: str
+    outputs: Array
+    by_machine: list[bool]
+    protocol: str = ""
+    inputs: dict[str, Array] | None = None
+
+    @property
+    def table(self) -> Table:
+        return shadow_predictions if self.inputs is None else predictions
+
+    def row(self) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "request_id": self.request_id,
+            "answered_at": datetime.fromtimestamp(self.answered_at_seconds, UTC),
+            "model_version": self.version,
+            "digest": self.digest,
+            "outputs": _json(self.outputs),
+            "by_machine": _json(self.by_machine),
+        }
+        if self.inputs is not None:
+            columns = {name: a.tolist() if a.dtype == object else a for name, a in self.inputs.items()}
+            row |= {"protocol": self.protocol, "rows": len(self.outputs), "inputs": _json(columns)}
+        return row
+
+
+@dataclass(slots=True)
+class Label:
+    """A true label on its way to the log; `done` gets None, or the fault."""
+
+    request_id: str
+    row: int
+    label: str | float
+    received_at_seconds: float
+    right: Any
+    """Says whether the answer was right, for what the log has of it."""
+    done: asyncio.Future[bool | None]
+    loop: asyncio.AbstractEventLoop
+
+
+class Recorder:
+    """Start it once; `stop` writes what still waits."""
+
+    def __init__(self, log: PredictionLog, max_queue: int) -> None:
+        self.dropped = 0
+        self._log = log
+        self._max_queue = max_queue
+        self._queue: deque[Record | Label] = deque()
+        self._unwritten: list[Record] = []
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue) + len(self._unwritten)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, record: Record) -> None:
+        """Leave a record to be written. Where there is no room it is dropped and counted."""
+        if len(self._queue) >= self._max_queue:
+            self.dropped += 1
+            return
+        self._queue.append(record)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    async def label(self, request_id: str, row: int, label: str | float, right: Any) -> bool | None:
+        """Store a true label, and return when it has been committed; says whether the answer was right.
+
+        Raises RequestError if the id is not known, if the row has a label, or if the log can't be written.
+        """
+        loop = asyncio.get_running_loop()
+        item = Label(request_id, row, label, time.time(), right, loop.create_future(), loop)
+        if len(self._queue) >= self._max_queue:
+            raise _unavailable()
+        self._queue.append(item)
+        self._wake.set()
+        return await item.done
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """Write what waits, for so long; what is left then is counted as dropped."""
+        self._stopping.set()
+        self._wake.set()
+        await asyncio.to_thread(self._thread.join, timeout_seconds)
+        if self.waiting:
+            self.dropped += self.waiting
+            logger.error("the prediction log could not be written: %d records are lost", self.waiting)
+        self._log.close()
+
+    def _run(self) -> None:
+        retry_seconds = FIRST_RETRY_SECONDS
+        while True:
+            if not self._unwritten:
+                self._wake.wait()
+                if not self._stopping.is_set():
+                    self._stopping.wait(GATHER_SECONDS)
+                self._wake.clear()
+            if self._write():
+                retry_seconds = FIRST_RETRY_SECONDS
+                if self._stopping.is_set() and not self._queue:
+                    return
+                if self._queue:
+                    self._wake.set()
+                continue
+            if self._stopping.wait(retry_seconds):
+                # Once more without a pause, and then it is for `stop` to count what is left.
+                self._write()
+                return
+            retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
+
+    def _write(self) -> bool:
+        """Write what waits, in its order. False if the database could not be used; what it was stays to be written."""
+        labels: list[Label] = []
+        while self._queue and len(self._unwritten) < MAX_BATCH:
+            item = self._queue.popleft()
+            if isinstance(item, Label):
+                labels.append(item)
+            else:
+                self._unwritten.append(item)
+        written = self._append()
+        for label in labels:
+            self._settle(label, self._store(label) if written else _unavailable())
+        return written
+
+    def _append(self) -> bool:
+        try:
+            for table in (predictions, shadow_predictions):
+                rows = [record.row() for record in self._unwritten if record.table is table]
+                if rows:
+                    self._append_rows(table, rows)
+        except (SQLAlchemyError, OSError) as error:
+            logger.error("the prediction log can't be written: %s", str(error).splitlines()[0])
+            return False
+        self._unwritten.clear()
+        return True
+
+    def _append_rows(self, table: Table, rows: list[dict[str, Any]]) -> None:
+        try:
+            self._log.append(table, rows)
+        except (OperationalError, InterfaceError):
+            raise
+        except DBAPIError as error:
+            # The database works, and refuses something in the batch: that one must not hold up the others.
+            if len(rows) == 1:
+                self.dropped += 1
+                logger.error("the prediction log refuses %s: %s", rows[0]["request_id"], error.orig)
+                return
+            for row in rows:
+                self._append_rows(table, [row])
+
+    def _store(self, label: Label) -> bool | RequestError | None:
+        try:
+            known = self._log.prediction(label.request_id)
+            if known is None or label.row >= known["rows"]:
+                return _unknown(label)
+            given = self._log.label(label.request_id, label.row)
+            if given is not None:
+                return _second(label, given)
+            right: bool | None = label.right(orjson.loads(known["outputs"])[label.row])
+            row = {
+                "request_id": label.request_id,
+                "row": label.row,
+                "label": _json(label.label),
+                "right": right,
+                "received_at": datetime.fromtimestamp(label.received_at_seconds, UTC),
+            }
+            self._log.append(feedback, [row])
+        except (SQLAlchemyError, OSError) as error:
+            logger.error("feedback can't be stored: %s", str(error).splitlines()[0])
+            return _unavailable()
+        return right
+
+    @staticmethod
+    def _settle(label: Label, outcome: bool | RequestError | None) -> None:
+        def settle() -> None:
+            # A client that went away has cancelled its wait.
+            if label.done.done():
+                return
+            if isinstance(outcome, RequestError):
+                label.done.set_exception(outcome)
+            else:
+                label.done.set_result(outcome)
+
+        label.loop.call_soon_threadsafe(settle)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def _unknown(label: Label) -> RequestError:
+    return RequestError(
+        404,
+        "unknown_request",
+        f"There is no answer {label.request_id} with a row {label.row}. Send the request_id that an answer had.",
+    )
+
+
+def _second(label: Label, given: str) -> RequestError:
+    return RequestError(
+        409, "second_label", f"Row {label.row} of {label.request_id} has the label {given} already; it is kept."
+    )
+
+
+def _unavailable() -> RequestError:
+    return RequestError(
+        503,
+        "log_unavailable",
+        "The label could not be stored, since the prediction log can't be written. Send it again later.",
+        retry_after_seconds=5,
+    )

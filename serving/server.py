@@ -1,0 +1,72 @@
+"""The process that serves: uvicorn, with an end that loses no request."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from types import FrameType
+
+import uvicorn
+
+from serving.app import Application, create_app
+from serving.logs import LogWriter
+from serving.settings import Settings
+
+# How long connections are given to send what they are about to, and to be told to close.
+DRAIN_SECONDS = 1.0
+# After that, for requests that are under way. With the log's own time all stays within ten seconds.
+FINISH_SECONDS = 3
+BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """On SIGTERM: stop accepting, answer what comes on open connections and close them, then end."""
+
+    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+        super().__init__(config)
+        self._application = application
+        # Its own count has the requests that were read and wait for their turn.
+        application.busy = lambda: len(self.server_state.tasks)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._application.draining = True
+        for server in self.servers:
+            server.close()
+        # uvicorn would cut idle connections at once, and with them requests that are on their way.
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while self.server_state.connections and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+
+def run(host: str, port: int) -> None:
+    """Serve until SIGTERM or Ctrl-C. Raises ConfigError if the settings make no sense."""
+    settings = Settings.from_environment()
+    log = LogWriter()
+    application = create_app(settings, log)
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=FINISH_SECONDS,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again when all is done: that is an end as it should be.
+        signal.signal(number, _end)
+    log.start()
+    try:
+        Server(config, application).run()
+    finally:
+        log.stop()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)

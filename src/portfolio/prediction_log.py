@@ -1,0 +1,142 @@
+"""The prediction log: what was asked, what was answered, and what turned out to be true.
+
+Serving writes it, and monitoring reads it. SQLite by default, in WAL mode and durable; PostgreSQL by its address.
+
+    predictions          one row an answered request, by its id
+    shadow_predictions   what a challenger would have answered to some of them
+    feedback             the true labels, one at most for each row of a request
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from portfolio.errors import ConfigError
+
+metadata = MetaData()
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("request_id", String(32), primary_key=True),
+    Column("answered_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("protocol", String(20), nullable=False),
+    Column("model_version", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("inputs", Text, nullable=False, comment="JSON: by input, the values of each row"),
+    Column("outputs", Text, nullable=False, comment="JSON: the probabilities of each row, or its value"),
+    Column("by_machine", Text, nullable=False, comment="JSON: of each row, whether the machine decided"),
+)
+
+shadow_predictions = Table(
+    "shadow_predictions",
+    metadata,
+    Column("request_id", String(32), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("answered_at", DateTime(timezone=True), nullable=False),
+    Column("model_version", Integer, nullable=False),
+    Column("outputs", Text, nullable=False),
+    Column("by_machine", Text, nullable=False),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("request_id", String(32), primary_key=True),
+    Column("row", Integer, primary_key=True),
+    Column("label", Text, nullable=False, comment="JSON: the true class, or the true value"),
+    Column("right", Boolean, comment="whether the answer was that class; null where answers are values"),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+)
+
+Row = dict[str, Any]
+
+
+class PredictionLog:
+    """A database with these tables. Its methods raise SQLAlchemy's errors where the database can't be used."""
+
+    def __init__(self, address: str) -> None:
+        """Raises ConfigError if the address names no database that can be used."""
+        try:
+            url = make_url(address)
+            if url.get_backend_name() not in ("sqlite", "postgresql"):
+                raise ConfigError(
+                    f"A prediction log can be kept in sqlite or postgresql, not {url.get_backend_name()}."
+                )
+            self._file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+            timeout = {"timeout": 5} if self._file else {"connect_timeout": 5}
+            # A connection that was cut off is found when it is taken out, and replaced.
+            self._engine = create_engine(url, connect_args=timeout, pool_pre_ping=self._file is None)
+        except (ArgumentError, NoSuchModuleError) as error:
+            raise ConfigError(
+                f"'{address}' is no address of a database ({error}). For example: postgresql+psycopg://HOST/NAME"
+            ) from error
+        self._ready = False
+        if self._file:
+            event.listen(self._engine, "connect", _durable)
+
+    def append(self, table: Table, rows: Sequence[Row]) -> None:
+        """Add rows, in one transaction. One whose id is there already is left as it is: to repeat does no harm."""
+        insert = (sqlite if self._file else postgresql).insert(table).on_conflict_do_nothing()
+        with self._begin() as connection:
+            connection.execute(insert, rows)
+
+    def prediction(self, request_id: str) -> Row | None:
+        with self._begin() as connection:
+            found = connection.execute(select(predictions).where(predictions.c.request_id == request_id)).first()
+        return None if found is None else found._asdict()
+
+    def label(self, request_id: str, row: int) -> str | None:
+        """The label that a row has been given already, as JSON."""
+        chosen = (feedback.c.request_id == request_id) & (feedback.c.row == row)
+        with self._begin() as connection:
+            found: str | None = connection.execute(select(feedback.c.label).where(chosen)).scalar()
+        return found
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        self._prepare()
+        with self._engine.begin() as connection:
+            yield connection
+
+    def _prepare(self) -> None:
+        """Make what is missing: also where a file of SQLite was taken away while it was open."""
+        if self._file and not self._file.exists():
+            self._engine.dispose()
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._ready = False
+        if not self._ready:
+            metadata.create_all(self._engine)
+            self._ready = True
+
+
+def _durable(connection: Any, _: object) -> None:
+    """A commit returns when it is on the disk, and readers do not wait for the writer."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
