@@ -2,51 +2,59 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
-import numpy as np
-
 from portfolio.bundle import Array, Manifest
+from serving.exchange import RequestError
 
 MACHINE, PERSON = "machine", "person"
 
 
 class Decisions:
-    """Of each row, whether the machine decides, bool [rows], and what that is expected to save in yen, [rows]."""
+    """The outputs of each row in plain numbers, and what follows. Of few rows, NumPy would take longer than Python."""
 
-    __slots__ = ("by_machine", "expected_yen")
+    __slots__ = ("by_machine", "certainties", "expected_yen", "rows")
 
     def __init__(self, manifest: Manifest, outputs: Array) -> None:
+        """For outputs [rows, classes] or [rows, 1]. Raises RequestError if they are not finite."""
+        self.rows: list[list[float]] = outputs.tolist()
+        if not all(isfinite(sum(row)) for row in self.rows):
+            raise RequestError(422, "no_finite_answer", "The model gives no finite answer for these inputs.")
+        regression = manifest.output.task == "regression"
+        # As portfolio.value.certainty has it: of values, the great ones are the uncertain ones.
+        self.certainties = [-row[0] if regression else max(row) for row in self.rows]
         policy = manifest.policy
-        # A bundle without a policy answers everything, and nobody knows what that is worth.
-        self.by_machine: list[bool] = [True] * len(outputs) if policy is None else policy.by_machine(outputs).tolist()
-        self.expected_yen: list[float] | None = None if policy is None else policy.expected_yen(outputs).tolist()
+        # Without a policy it answers everything, and nobody knows what that is worth.
+        decided = [(True, 0.0) if policy is None else policy.decide(certain) for certain in self.certainties]
+        self.by_machine = [by_machine for by_machine, _ in decided]
+        self.expected_yen = None if policy is None else [yen for _, yen in decided]
 
     def names(self) -> list[str]:
         return [MACHINE if by_machine else PERSON for by_machine in self.by_machine]
 
 
-def answer_rows(manifest: Manifest, outputs: Array, decisions: Decisions) -> list[dict[str, Any]]:
-    """One JSON object a row, for outputs [rows, classes] or [rows, 1]."""
+def answer_rows(manifest: Manifest, decisions: Decisions) -> list[dict[str, Any]]:
+    """One JSON object a row."""
     output = manifest.output
     if output.task == "regression":
-        answers: list[dict[str, Any]] = [{"value": value, "unit": output.unit} for value in outputs[:, 0].tolist()]
+        answers: list[dict[str, Any]] = [{"value": row[0], "unit": output.unit} for row in decisions.rows]
     else:
         classes = output.classes
         answers = [
-            {"class": classes[best], "probabilities": dict(zip(classes, row, strict=True))}
-            for best, row in zip(outputs.argmax(axis=1).tolist(), outputs.tolist(), strict=True)
+            {"class": classes[row.index(top)], "probabilities": dict(zip(classes, row, strict=True))}
+            for row, top in zip(decisions.rows, decisions.certainties, strict=True)
         ]
-    expected = decisions.expected_yen
-    for number, (answer, decision) in enumerate(zip(answers, decisions.names(), strict=True)):
-        answer["decision"] = decision
-        if expected is not None:
-            answer["expected_yen"] = round(expected[number], 4)
+    for answer, name in zip(answers, decisions.names(), strict=True):
+        answer["decision"] = name
+    if decisions.expected_yen is not None:
+        for answer, yen in zip(answers, decisions.expected_yen, strict=True):
+            answer["expected_yen"] = round(yen, 4)
     return answers
 
 
-def is_right(manifest: Manifest, outputs: Array, row: int, label: str | float) -> bool | None:
+def is_right(manifest: Manifest, outputs: list[float], label: str | float) -> bool | None:
     """Whether a row's answer was the label; None where answers are values, which are never exactly right."""
     if manifest.output.task == "regression":
         return None
-    return bool(manifest.output.classes[int(np.argmax(outputs[row]))] == label)
+    return manifest.output.classes[outputs.index(max(outputs))] == label

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from portfolio.prediction_log import PredictionLog
 from serving import open_inference, openapi
+from serving.bodies import Bodies
 from serving.champion import Champion
 from serving.exchange import Exchange, RequestError
 from serving.feedback import judge, read_feedback
@@ -54,7 +55,8 @@ def create_app(settings: Settings | None = None, log: LogWriter | None = None) -
     champion = Champion(settings)
     recorder = Recorder(PredictionLog(settings.log_address), settings.log_queue)
     figures = Figures(champion, recorder)
-    inference = Inference(settings, champion, recorder, figures)
+    bodies = Bodies(settings.timeout_seconds)
+    inference = Inference(settings, champion, bodies, recorder, figures)
     open_protocol = OpenInference()
     protocols: dict[str, InferenceProtocol] = {
         "/predict": Predict(),
@@ -68,6 +70,7 @@ def create_app(settings: Settings | None = None, log: LogWriter | None = None) -
         recorder.start()
         async with anyio.create_task_group() as group:
             group.start_soon(champion.watch)
+            group.start_soon(bodies.watch)
             yield
             group.cancel_scope.cancel()
         await recorder.stop(STOP_SECONDS)
@@ -137,7 +140,7 @@ def create_app(settings: Settings | None = None, log: LogWriter | None = None) -
         """Answered when the label is on the disk. 404: no such answer. 409: it has a label. 422: no such class."""
         exchange: Exchange = request.scope["state"]["exchange"]
         manifest = champion.serving().bundle.manifest
-        body = await exchange.body(MAX_FEEDBACK_BYTES, settings.timeout_seconds)
+        body = await bodies.read(exchange, MAX_FEEDBACK_BYTES)
         try:
             given = read_feedback(body, manifest)
             right = await recorder.label(given.request_id, given.row, given.label, judge(manifest, given))
@@ -193,7 +196,9 @@ def create_app(settings: Settings | None = None, log: LogWriter | None = None) -
                 404, "no_such_model", f"Version {now.version} of '{settings.use_case}' is served, and no other."
             )
 
-    application = Application(settings, inference, protocols, rest, figures, log if settings.access_log else None)
+    application = Application(
+        settings, bodies, inference, protocols, rest, figures, log if settings.access_log else None
+    )
     application.champion, application.recorder = champion, recorder
     return application
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -92,34 +91,25 @@ class Exchange:
     def content_type(self) -> bytes:
         return self.header(b"content-type").split(b";")[0].strip().lower()
 
-    async def body(self, limit_bytes: int, timeout_seconds: float) -> bytes:
+    async def body(self, limit_bytes: int) -> bytes:
         """The whole body, read no further than the limit, whatever its length header says.
 
-        Raises RequestError if it is too large or too slow, DisconnectedError if the client went away.
+        Raises RequestError if it is too large, DisconnectedError if the client went away.
         """
         stated = self.header(b"content-length")
         if stated.isdigit() and int(stated) > limit_bytes:
             raise _too_large(limit_bytes)
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                message = await self._receive()
-                if not message.get("more_body", False) and message["type"] == "http.request":
-                    body = message.get("body", b"")
-                    if len(body) > limit_bytes:
-                        raise _too_large(limit_bytes)
-                    return bytes(body)
-                parts = bytearray()
-                while True:
-                    if message["type"] == "http.disconnect":
-                        raise DisconnectedError
-                    parts += message.get("body", b"")
-                    if len(parts) > limit_bytes:
-                        raise _too_large(limit_bytes)
-                    if not message.get("more_body", False):
-                        return bytes(parts)
-                    message = await self._receive()
-        except TimeoutError as error:
-            raise RequestError(408, "too_slow", f"The body did not come within {timeout_seconds:g} seconds.") from error
+        message = await self._receive()
+        parts = bytearray() if message.get("more_body", False) else b""
+        while True:
+            if message["type"] == "http.disconnect":
+                raise DisconnectedError
+            parts += message.get("body", b"")
+            if len(parts) > limit_bytes:
+                raise _too_large(limit_bytes)
+            if not message.get("more_body", False):
+                return bytes(parts)
+            message = await self._receive()
 
     async def answer(self, status: int, body: bytes, content_type: bytes, headers: Headers) -> None:
         self.status = status

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from portfolio.bundle import Manifest
@@ -39,4 +38,4 @@ def read_feedback(body: bytes, manifest: Manifest) -> Feedback:
 
 def judge(manifest: Manifest, found: Feedback) -> Any:
     """What says, of the logged outputs of a row, whether the answer was right."""
-    return lambda outputs: is_right(manifest, np.asarray([outputs]), 0, found.label)
+    return lambda outputs: is_right(manifest, outputs, found.label)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import HistogramMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from portfolio.bundle import Array
-from serving.answers import MACHINE, PERSON
+from serving.answers import MACHINE, PERSON, Decisions
 
 if TYPE_CHECKING:
     from serving.champion import Champion
@@ -26,17 +25,17 @@ class Confidences(Collector):
     """A histogram of the top probabilities. Of its own, since a request may bring hundreds of rows at once."""
 
     def __init__(self) -> None:
-        self._counts = np.zeros(CONFIDENCE_BINS, dtype=np.int64)
+        self._counts = [0] * CONFIDENCE_BINS
         self._sum = 0.0
 
-    def add(self, top: Array) -> None:
-        """Probabilities, [rows]."""
-        bins = np.minimum((top * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
-        self._counts += np.bincount(bins, minlength=CONFIDENCE_BINS)
-        self._sum += float(top.sum())
+    def add(self, top: list[float]) -> None:
+        """The top probability of each row."""
+        for probability in top:
+            self._counts[min(int(probability * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)] += 1
+        self._sum += sum(top)
 
     def collect(self) -> Iterator[Metric]:
-        counts = np.cumsum(self._counts).tolist()
+        counts = list(accumulate(self._counts))
         bounds = [f"{(number + 1) / CONFIDENCE_BINS:g}" for number in range(CONFIDENCE_BINS - 1)]
         buckets = [*zip(bounds, counts, strict=False), ("+Inf", counts[-1])]
         family = HistogramMetricFamily("portfolio_confidence", "the top probability of each prediction")
@@ -90,14 +89,17 @@ class Figures:
         counter.inc()
         self._latencies[path].observe(seconds)
 
-    def predictions(self, outputs: Array, by_machine: list[bool], expected_yen: list[float] | None) -> None:
-        machine = sum(by_machine)
-        self._by_machine.inc(machine)
-        self._by_person.inc(len(by_machine) - machine)
-        if expected_yen is not None:
-            self._expected_yen.inc(sum(expected_yen))
-        if outputs.shape[1] > 1:
-            self.confidences.add(outputs.max(axis=1))
+    def predictions(self, task: str, decisions: Decisions) -> None:
+        machine = sum(decisions.by_machine)
+        person = len(decisions.by_machine) - machine
+        if machine:
+            self._by_machine.inc(machine)
+        if person:
+            self._by_person.inc(person)
+        if decisions.expected_yen is not None:
+            self._expected_yen.inc(sum(decisions.expected_yen))
+        if task == "classification":
+            self.confidences.add(decisions.certainties)
 
     def feedback(self, outcome: str) -> None:
         self._feedback.labels(outcome).inc()

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 
+from serving.bodies import Bodies
 from serving.exchange import DisconnectedError, Exchange, Message, Receive, RequestError, Scope, Send, new_request_id
 from serving.figures import Figures
 from serving.inference import Inference
@@ -37,6 +38,7 @@ class Front:
     def __init__(
         self,
         settings: Settings,
+        bodies: Bodies,
         inference: Inference,
         protocols: dict[str, InferenceProtocol],
         rest: App,
@@ -46,6 +48,7 @@ class Front:
         self.draining = False
         self.busy: Callable[[], int] = lambda: self._under_way
         self._settings = settings
+        self._bodies = bodies
         self._inference = inference
         self._protocols = protocols
         self._rest = rest
@@ -89,7 +92,7 @@ class Front:
 
     def _admit(self, exchange: Exchange, path: str) -> None:
         limits = self._settings
-        reading = self._inference.reading
+        reading = len(self._bodies)
         # Slow clients take room of their own, and none of those that are answered at once.
         too_many = self.busy() - reading > limits.max_requests or reading > limits.max_requests
         if too_many and path not in PROBES:

@@ -8,10 +8,9 @@ import random
 import time
 from typing import Any
 
-import numpy as np
-
 from portfolio.bundle import Array
 from serving.answers import Decisions
+from serving.bodies import Bodies
 from serving.champion import Champion, Serving
 from serving.exchange import Exchange, RequestError
 from serving.explain import MAX_ROWS, explanation, variants
@@ -28,13 +27,14 @@ MAX_SHADOWED = 32
 class Inference:
     """Answers requests for predictions."""
 
-    def __init__(self, settings: Settings, champion: Champion, recorder: Recorder, figures: Figures) -> None:
+    def __init__(
+        self, settings: Settings, champion: Champion, bodies: Bodies, recorder: Recorder, figures: Figures
+    ) -> None:
         self._settings = settings
+        self._bodies = bodies
         self._champion = champion
         self._recorder = recorder
         self._figures = figures
-        self.reading = 0
-        """Requests of which the body has not come yet."""
         self._random = random.Random()
         self._shadowed: set[asyncio.Task[None]] = set()
 
@@ -42,10 +42,8 @@ class Inference:
         """Raises RequestError if the request can't be answered."""
         now = self._champion.serving()
         exchange.version = now.version
-        query = protocol.read(now, exchange, await self._body(exchange))
+        query = protocol.read(now, exchange, await self._bodies.read(exchange, self._settings.max_body_bytes))
         outputs = await self._run(now, query)
-        if not np.isfinite(outputs).all():
-            raise RequestError(422, "no_finite_answer", "The model gives no finite answer for these inputs.")
         decisions = Decisions(now.bundle.manifest, outputs)
         result = Result(exchange.request_id, outputs, decisions)
         if query.explain:
@@ -63,16 +61,9 @@ class Inference:
                 query.inputs,
             )
         )
-        self._figures.predictions(outputs, decisions.by_machine, decisions.expected_yen)
+        self._figures.predictions(now.bundle.manifest.output.task, decisions)
         self._shadow(exchange.request_id, query)
         return reply
-
-    async def _body(self, exchange: Exchange) -> bytes:
-        self.reading += 1
-        try:
-            return await exchange.body(self._settings.max_body_bytes, self._settings.timeout_seconds)
-        finally:
-            self.reading -= 1
 
     async def _run(self, now: Serving, query: Query) -> Array:
         if query.rows <= now.runner.plan.inline_rows:

@@ -32,7 +32,7 @@ class Invocations:
         return Query(*now.requests.from_rows(_rows(form, content[form], fields), form))
 
     def write(self, now: Serving, query: Query, result: Result) -> Reply:
-        predictions = answer_rows(now.bundle.manifest, result.outputs, result.decisions)
+        predictions = answer_rows(now.bundle.manifest, result.decisions)
         return orjson.dumps({"predictions": predictions}), JSON, []
 
 

@@ -30,7 +30,7 @@ class Predict:
         )
 
     def write(self, now: Serving, query: Query, result: Result) -> Reply:
-        predictions = answer_rows(now.bundle.manifest, result.outputs, result.decisions)
+        predictions = answer_rows(now.bundle.manifest, result.decisions)
         for prediction, explanation in zip(predictions, result.explanations or (), strict=False):
             prediction["explanation"] = explanation
         body = {"predictions": predictions, "model": now.name, "request_id": result.request_id, **query.extra}

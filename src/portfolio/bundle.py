@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -56,7 +57,7 @@ class InputField(Strict):
 
     @property
     def width(self) -> int:
-        return int(np.prod(self.shape)) if self.shape else 1
+        return prod(self.shape)
 
     @property
     def is_string(self) -> bool:

@@ -43,17 +43,18 @@ class Policy(BaseModel):
         """Of predictions [rows, classes] or [rows, 1], those [rows] that the machine gives by itself."""
         return certainty(predictions) >= (self.threshold if self.rule == "probability_at_least" else -self.threshold)
 
-    def expected_yen(self, predictions: Array) -> npt.NDArray[np.float64]:
-        """What each answer, [rows], is expected to save against doing it by hand.
+    def decide(self, certain: float) -> tuple[bool, float]:
+        """Whether the machine gives one answer, of that certainty, and what it is then expected to save in yen.
 
         How likely an answer is wrong: of probabilities, what is left beside the top one; of values, what it was on the
-        validation rows.
+        validation rows. In plain numbers, because a server decides on one row at a time.
         """
         if self.rule == "probability_at_least":
-            wrong = 1 - certainty(predictions)
+            by_machine, wrong = certain >= self.threshold, 1 - certain
         else:
-            wrong = np.full(len(predictions), self.error_share)
-        return saved(self.prices, self.by_machine(predictions), wrong)
+            by_machine, wrong = certain >= -self.threshold, self.error_share
+        prices = self.prices
+        return by_machine, prices.by_hand_yen - (prices.error_yen * wrong if by_machine else prices.check_yen)
 
 
 def certainty(predictions: Array) -> npt.NDArray[np.float64]:
@@ -66,7 +67,7 @@ def certainty(predictions: Array) -> npt.NDArray[np.float64]:
 
 
 def saved(prices: Prices, by_machine: Array, wrong: Array) -> npt.NDArray[np.float64]:
-    """Yen saved by each answer against doing it by hand; all arguments broadcast. `wrong` may be a probability."""
+    """Yen saved by each answer against doing it by hand; all arguments broadcast."""
     return prices.by_hand_yen - np.where(by_machine, prices.error_yen * np.asarray(wrong), prices.check_yen)
 
 
