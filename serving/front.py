@@ -63,7 +63,7 @@ class Front:
         started = time.perf_counter()
         exchange = Exchange(scope, receive, send, new_request_id())
         path: str = scope["path"]
-        protocol = self._protocols.get(path) if scope["method"] == "POST" else None
+        protocol = self._protocols.get(path)
         # What is counted under: a path of ours, never one that a client made up.
         label = path if protocol else "unknown"
         self._under_way += 1
@@ -71,6 +71,8 @@ class Front:
             self._admit(exchange, path)
             if protocol is None:
                 label = await self._answer_rest(exchange, receive)
+            elif scope["method"] != "POST":
+                raise RequestError(405, "refused", "Method Not Allowed: this path takes POST.")
             else:
                 body, content_type, headers = await self._inference.answer(exchange, protocol)
                 await exchange.answer(200, body, content_type, headers + self._closing(PLAIN))

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Table
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from portfolio.bundle import Array
 from portfolio.prediction_log import PredictionLog, feedback, predictions, shadow_predictions
@@ -172,8 +172,8 @@ class Recorder:
                 rows = [record.row() for record in self._unwritten if record.table is table]
                 if rows:
                     self._append_rows(table, rows)
-        except (SQLAlchemyError, OSError) as error:
-            logger.error("the prediction log can't be written: %s", str(error).splitlines()[0])
+        except Exception as error:  # whatever a driver raises: this thread must live, and try again
+            logger.error("the prediction log can't be written: %s", _first_line(error))
             return False
         self._unwritten.clear()
         return True
@@ -209,8 +209,8 @@ class Recorder:
                 "received_at": datetime.fromtimestamp(label.received_at_seconds, UTC),
             }
             self._log.append(feedback, [row])
-        except (SQLAlchemyError, OSError) as error:
-            logger.error("feedback can't be stored: %s", str(error).splitlines()[0])
+        except Exception as error:
+            logger.error("feedback can't be stored: %s", _first_line(error))
             return _unavailable()
         return right
 
@@ -226,6 +226,10 @@ class Recorder:
                 label.done.set_result(outcome)
 
         label.loop.call_soon_threadsafe(settle)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _json(value: Any) -> str:

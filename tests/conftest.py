@@ -25,6 +25,7 @@ from portfolio.config import config_path, load_config
 from portfolio.paths import Paths
 from portfolio.store import Store
 from portfolio.use_case import load_use_case
+from portfolio.value import Policy, Prices
 from tests.samples import SAMPLES
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ def tiny_model(bias: float) -> bytes:
     return model.SerializeToString()
 
 
-def tiny_bundle(folder: Path, bias: float = 0.0, version: int | None = None) -> Bundle:
+# Keying costs 6 yen, a check 2, an error 210.
+PRICES = Prices(by_hand_yen=6, check_yen=2, error_yen=210)
+CAREFUL = Policy(rule="probability_at_least", threshold=0.9, prices=PRICES, error_share=0.01)
+
+
+def tiny_bundle(folder: Path, bias: float = 0.0, version: int | None = None, policy: Policy | None = CAREFUL) -> Bundle:
     """A bundle that tells two-by-two images apart."""
     raw = tiny_model(bias)
     golden = [[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]
@@ -77,6 +83,7 @@ def tiny_bundle(folder: Path, bias: float = 0.0, version: int | None = None) -> 
             ),
         ),
         output=Output(task="classification", name="side", classes=("left", "right")),
+        policy=policy,
         reference={"pixels": Reference(edges=(1.0,), shares=(0.5, 0.5), missing_share=0)},
         golden_inputs={"pixels": golden},
         golden_outputs=expected.tolist(),

@@ -1,6 +1,5 @@
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,6 @@ from serving.app import create_app
 from tests.conftest import publish, tiny_bundle
 
 GOOD = {"instances": [{"pixels": [4, 3, 2, 1]}]}
-
-
-@pytest.fixture
-def client(store: Store, tmp_path: Path) -> Iterator[TestClient]:
-    publish(store, tmp_path / "one", version=1)
-    with TestClient(create_app()) as client:
-        yield client
 
 
 def post(client: TestClient, body: Any) -> Any:
@@ -104,3 +96,74 @@ def test_the_documentation_loads_nothing_from_outside(client: TestClient) -> Non
     for address in re.findall(r'(?:src|href)="(/[^"]+)"', page):
         assert client.get(address).status_code == 200
     assert "swagger-ui-bundle.js" in page
+
+
+def test_an_answer_says_who_decides_and_what_that_is_expected_to_save(client: TestClient) -> None:
+    sure, unsure = post(client, {"instances": [{"pixels": [4, 3, 2, 1]}, {"pixels": [2, 2, 2, 2]}]}).json()[
+        "predictions"
+    ]
+    wrong = 1 - sure["probabilities"]["left"]
+    assert sure["decision"] == "machine"
+    assert sure["expected_yen"] == pytest.approx(6 - 210 * wrong, abs=1e-3)
+    assert unsure["decision"] == "person"
+    assert unsure["expected_yen"] == 6 - 2
+
+
+def test_errors_all_look_alike(client: TestClient) -> None:
+    answers = [
+        client.get("/nothing/here"),
+        client.get("/predict"),
+        client.put("/feedback"),
+        client.post("/predict", content=b"x", headers={"Content-Type": "text/plain"}),
+        client.get("/v2/models/other"),
+        client.post("/predict?explain=perhaps", json=GOOD),
+    ]
+    assert [answer.status_code for answer in answers] == [404, 405, 405, 415, 404, 422]
+    for answer in answers:
+        assert set(answer.json()) == {"error", "request_id"}
+        assert answer.json()["error"]["message"]
+        assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
+
+
+def test_a_fault_of_the_server_is_told_as_one(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("what it was")
+
+    monkeypatch.setattr(client.app.champion.current.bundle, "predict", broken)
+    answer = client.post("/predict", json=GOOD)
+    assert answer.status_code == 500
+    assert "what it was" not in answer.text
+
+
+def test_a_page_may_load_nothing_from_elsewhere_and_be_in_no_frame(client: TestClient) -> None:
+    headers = client.get("/").headers
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_pinned_version_is_served_until_it_is_unpinned(client: TestClient, store: Store, tmp_path: Path) -> None:
+    def served() -> int:
+        client.app.champion.refresh()
+        return int(client.get("/readyz").json()["model"]["version"])
+
+    publish(store, tmp_path / "two", version=2, bias=1.0)
+    assert served() == 2
+    store.pin(1)
+    assert served() == 1
+    publish(store, tmp_path / "three", version=3, bias=2.0)
+    assert served() == 1
+    assert [v["version"] for v in client.get("/versions").json() if v["is_served"]] == [1]
+    store.unpin()
+    assert served() == 3
+
+
+def test_a_store_out_of_reach_leaves_what_is_loaded(client: TestClient, store: Store) -> None:
+    away = store.folder.with_name("away")
+    store.folder.rename(away)
+    client.app.champion.refresh()
+    assert client.post("/predict", json=GOOD).status_code == 200
+    away.rename(store.folder)
+    client.app.champion.refresh()
+    assert client.get("/model").json()["last_refusal"] is None

@@ -1,0 +1,41 @@
+import pytest
+
+from portfolio.errors import ConfigError
+from serving.settings import Settings
+
+
+def test_without_variables_there_are_defaults_that_work() -> None:
+    settings = Settings.from_environment()
+    assert settings.use_case == "digits"
+    assert settings.log_address.startswith("sqlite:///")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORTFOLIO_USE_CASE", "../etc"),
+        ("SERVING_MAX_ROWS", "0"),
+        ("SERVING_MAX_ROWS", "many"),
+        ("SERVING_MAX_BODY_BYTES", "-1"),
+        ("SERVING_POLL_SECONDS", "nan"),
+        ("SERVING_TIMEOUT_SECONDS", "0"),
+        ("SERVING_API_KEYS", "secret"),
+        ("SERVING_ADMIN_KEYS", "0" * 63),
+        ("SERVING_ACCESS_LOG", "perhaps"),
+    ],
+)
+def test_nonsense_is_named_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=f"{name}='{value}'"):
+        Settings.from_environment()
+
+
+def test_a_setting_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVING_MAX_ROW", "10")
+    with pytest.raises(ConfigError, match=r"SERVING_MAX_ROW\b.*SERVING_MAX_ROWS"):
+        Settings.from_environment()
+
+
+def test_keys_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVING_API_KEYS", f"{'a' * 64}, {'b' * 64}")
+    assert Settings.from_environment().api_keys == ("a" * 64, "b" * 64)
