@@ -6,7 +6,7 @@ A new use case is tested here as soon as its folder is there.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,7 @@ from portfolio.errors import ConfigError
 from portfolio.metrics import score
 from portfolio.paths import Paths
 from portfolio.store import Store
-from portfolio.use_case import UseCase, load_use_case, use_case_names
+from portfolio.use_case import LANGUAGES, UseCase, load_use_case, use_case_names
 from serving.app import create_app
 from tests.conftest import ROOT
 
@@ -251,23 +251,76 @@ def test_the_candidates_learned_something(case: UseCase) -> None:
             assert found["r2"] > 0.3, name
 
 
-def test_it_can_be_served(case: UseCase, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def served(case: UseCase, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """A server of the evaluated network."""
     monkeypatch.setenv("PORTFOLIO_USE_CASE", case.name)
-    folder = Paths(case.name).models / "network"
+    folder = Paths(case.name).candidates()["network"]
     manifest = Bundle.open(folder).manifest
     lineage = manifest.lineage.model_copy(update={"model_version": 1})
     Store.of(case.name).publish(folder, manifest.model_copy(update={"lineage": lineage}))
     with TestClient(create_app()) as client:
-        document = client.get("/openapi.json").json()
-        example = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
-        answer = client.post("/predict", json=example)
-        assert answer.status_code == 200, answer.text
-        (prediction,) = answer.json()["predictions"]
-        assert prediction["class"] in case.output.classes if case.output.classes else prediction["value"]
-        for field in case.inputs:
-            without = {key: value for key, value in example["instances"][0].items() if key != field.name}
-            status = client.post("/predict", json={"instances": [without]}).status_code
-            assert status == (200 if field.nullable else 422), field.name
+        yield client
+
+
+def test_it_can_be_served(case: UseCase, served: TestClient) -> None:
+    document = served.get("/openapi.json").json()
+    example = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    answer = served.post("/predict", json=example)
+    assert answer.status_code == 200, answer.text
+    (prediction,) = answer.json()["predictions"]
+    assert prediction["class"] in case.output.classes if case.output.classes else prediction["value"]
+    assert prediction["decision"] in ("machine", "person")
+    assert prediction["expected_yen"] <= load_config(case.name).value.by_hand_yen
+    for field in case.inputs:
+        without = {key: value for key, value in example["instances"][0].items() if key != field.name}
+        status = served.post("/predict", json={"instances": [without]}).status_code
+        assert status == (200 if field.nullable else 422), field.name
+
+
+def test_every_protocol_gives_the_same_answer_and_its_documented_examples_run(
+    case: UseCase, served: TestClient
+) -> None:
+    posts = {path: item["post"] for path, item in served.get("/openapi.json").json()["paths"].items() if "post" in item}
+    bodies = {
+        path: post["requestBody"]["content"]["application/json"]
+        for path, post in posts.items()
+        if post.get("requestBody")
+    }
+    expected = served.post("/predict", json=bodies["/predict"]["example"]).json()["predictions"]
+    examples = bodies["/invocations"]["examples"]
+    assert set(examples) == {"instances", "inputs", "dataframe_split", "dataframe_records"}
+    for form, shown in examples.items():
+        answer = served.post("/invocations", json=shown["value"])
+        assert answer.status_code == 200, f"{form}: {answer.text}"
+        assert answer.json()["predictions"] == expected, form
+    infer = f"/v2/models/{case.name}/infer"
+    (output,) = served.post(infer, json=bodies[infer]["example"]).json()["outputs"]
+    one = expected[0]
+    plain = list(one["probabilities"].values()) if case.output.classes else [one["value"]]
+    np.testing.assert_allclose(output["data"], plain, rtol=1e-6)
+
+
+def test_an_explanation_has_a_figure_for_each_part(case: UseCase, served: TestClient) -> None:
+    instance = {field.name: field.example for field in case.inputs}
+    answer = served.post("/predict?explain=true", json={"instances": [instance]}).json()
+    falls = answer["predictions"][0]["explanation"]["falls_by"]
+    assert set(falls) == {field.name for field in case.inputs}
+    for field in case.inputs:
+        figures = np.atleast_1d(falls[field.name])
+        assert len(figures) == field.width
+        assert np.isfinite(figures).all()
+
+
+def test_the_card_names_what_a_page_shows(case: UseCase, served: TestClient) -> None:
+    model = served.get("/model").json()
+    for language in LANGUAGES:
+        card = model["card"][language]
+        assert {"title", "intended", "not_for", "output", *(f"field.{field.name}" for field in case.inputs)} <= set(
+            card
+        )
+        assert all(card.values())
+    assert model["figures"][case.metric] > 0
 
 
 @pytest.mark.usefixtures("toy")

@@ -1,5 +1,7 @@
 import json
 import re
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from starlette.testclient import TestClient
 
 from portfolio.store import Store
 from serving.app import create_app
+from serving.settings import Settings
 from tests.conftest import publish, tiny_bundle
 
 GOOD = {"instances": [{"pixels": [4, 3, 2, 1]}]}
@@ -55,6 +58,15 @@ def test_a_bad_request_names_the_field(client: TestClient, body: Any, status: in
     answer = post(client, body)
     assert answer.status_code == status
     assert answer.json()["error"]["details"][0]["field"] == field
+
+
+def shadowed(client: TestClient) -> Path:
+    """The file of the prediction log, when what a shadow said is in it: it runs behind the answer."""
+    deadline = time.monotonic() + 10
+    while "portfolio_shadowed_total 1.0" not in client.get("/metrics").text or client.app.recorder.waiting:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return Path(Settings.from_environment().log_address.removeprefix("sqlite:///"))
 
 
 def test_ten_megabytes_are_too_large(client: TestClient) -> None:
@@ -167,3 +179,34 @@ def test_a_store_out_of_reach_leaves_what_is_loaded(client: TestClient, store: S
     away.rename(store.folder)
     client.app.champion.refresh()
     assert client.get("/model").json()["last_refusal"] is None
+
+
+def test_a_shadow_answers_for_the_log_alone(client: TestClient, store: Store, tmp_path: Path) -> None:
+    two = tiny_bundle(tmp_path / "two", 2.0, 2)
+    store.add(two.folder, two.manifest)
+    store.set_shadow(2, 1.0)
+    client.app.champion.refresh()
+    assert client.get("/model").json()["shadow"]["version"] == 2
+    answer = post(client, GOOD).json()
+    assert answer["model"]["version"] == 1
+    with sqlite3.connect(shadowed(client)) as connection:
+        ((request_id, version, outputs),) = connection.execute(
+            "select request_id, model_version, outputs from shadow_predictions"
+        )
+    assert (request_id, version) == (answer["request_id"], 2)
+    assert json.loads(outputs)[0][0] < answer["predictions"][0]["probabilities"]["left"]
+    store.set_shadow(2, 0)
+    client.app.champion.refresh()
+    assert client.get("/model").json()["shadow"] is None
+
+
+def test_a_shadow_that_cannot_be_loaded_is_told_and_does_no_harm(
+    client: TestClient, store: Store, tmp_path: Path
+) -> None:
+    two = tiny_bundle(tmp_path / "two", 2.0, 2)
+    digest = store.add(two.folder, two.manifest)
+    store.set_shadow(2, 1.0)
+    (store.bundle_folder(digest) / "model.onnx").write_bytes(b"")
+    client.app.champion.refresh()
+    assert "SHA-256" in client.get("/model").json()["last_refusal"]
+    assert post(client, GOOD).json()["model"]["version"] == 1

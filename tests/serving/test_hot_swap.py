@@ -37,6 +37,12 @@ def expected(version: int) -> float:
     return 1 / (1 + exp(-left + bias(version) - left))
 
 
+def free_port() -> int:
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def server(port: int) -> Iterator[None]:
     process = subprocess.Popen(
@@ -85,9 +91,7 @@ def test_no_request_fails_and_each_answer_is_true_to_its_version(
 ) -> None:
     monkeypatch.setenv("SERVING_POLL_SECONDS", "0.01")
     digests = {1: publish(store, tmp_path / "1", version=1, bias=bias(1))}
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     answers: list[tuple[int, Any]] = []
     faults: list[Exception] = []
     done = threading.Event()
