@@ -67,7 +67,7 @@ class Value(Prices):
     """The prices, what counts as wrong, and the thresholds that the policy is chosen from."""
 
     tolerance: float | None = Field(default=None, gt=0, description="how far off a value may be and still be right")
-    thresholds: Annotated[tuple[float, ...], Field(min_length=1)]
+    thresholds: Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)]
     prefer: Literal["best", "simplest"] = Field(description="of candidates within noise of the best by value")
 
     @property

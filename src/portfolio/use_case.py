@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from portfolio.source import Source
 
 LANGUAGES = ("en", "ja")
+_JOINT = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
 
 
 class UseCase(ABC):
@@ -64,7 +66,10 @@ class UseCase(ABC):
     def card_texts(self) -> dict[str, dict[str, str]]:
         """Those texts by language."""
         texts = yaml.safe_load(self.card.read_text(encoding="utf-8"))
-        return {language: {key: text[language] for key, text in texts.items()} for language in LANGUAGES}
+        # YAML joins the lines of a text by spaces, which Japanese has none of.
+        return {
+            language: {key: _JOINT.sub("", text[language]) for key, text in texts.items()} for language in LANGUAGES
+        }
 
     @abstractmethod
     def source(self, config: Config) -> Source:
