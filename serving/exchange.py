@@ -61,21 +61,16 @@ def new_request_id() -> str:
 class Exchange:
     """A request as it comes from the server, without the cost of a framework's own object."""
 
-    __slots__ = ("_receive", "_send", "request_id", "scope", "status", "version")
+    __slots__ = ("_receive", "_send", "headers", "request_id", "scope", "status", "version")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        """By their names in lower case; of one that is given twice, the last."""
         self.request_id = request_id
         self.status = 0
         self.version: int | None = None
         self._receive, self._send = receive, send
-
-    def header(self, name: bytes) -> bytes:
-        """The value of a header, by its name in lower case; empty if there is none."""
-        for key, value in self.scope["headers"]:
-            if key == name:
-                return bytes(value)
-        return b""
 
     def flag(self, name: str) -> bool:
         """Whether the query says `name=true`. Raises RequestError for anything but true and false."""
@@ -89,14 +84,14 @@ class Exchange:
 
     @property
     def content_type(self) -> bytes:
-        return self.header(b"content-type").split(b";")[0].strip().lower()
+        return self.headers.get(b"content-type", b"").split(b";")[0].strip().lower()
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body, read no further than the limit, whatever its length header says.
 
         Raises RequestError if it is too large, DisconnectedError if the client went away.
         """
-        stated = self.header(b"content-length")
+        stated = self.headers.get(b"content-length", b"")
         if stated.isdigit() and int(stated) > limit_bytes:
             raise _too_large(limit_bytes)
         message = await self._receive()

@@ -14,6 +14,7 @@ import uvicorn
 
 from serving.app import Application, create_app
 from serving.logs import LogWriter
+from serving.security import ALWAYS
 from serving.settings import Settings
 
 # How long connections are given to send what they are about to, and to be told to close.
@@ -57,6 +58,7 @@ def run(host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         lifespan="on",
+        headers=ALWAYS,
         server_header=False,
         proxy_headers=False,
         ws="none",
