@@ -135,7 +135,7 @@ class Front:
 
     def _tell(self, exchange: Exchange, label: str, seconds: float) -> None:
         self._figures.request(label, exchange.status, seconds)
-        if self._log is None:
+        if self._log is None or (exchange.status < 400 and not self._settings.access_log):
             return
         line = {
             "request_id": exchange.request_id,

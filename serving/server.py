@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 
 from serving.app import Application, create_app
+from serving.gathered import GatheredProtocol
 from serving.logs import LogWriter
 from serving.security import ALWAYS
 from serving.settings import Settings
@@ -62,6 +63,7 @@ def run(host: str, port: int) -> None:
         server_header=False,
         proxy_headers=False,
         ws="none",
+        http=GatheredProtocol,
         backlog=BACKLOG,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
