@@ -110,6 +110,18 @@ def test_a_stage_that_failed_without_a_word_is_a_portfolio_error_too(miniature: 
         versioning.reproduce("greet@digits", LOG)
 
 
+def test_a_stage_that_fails_leaves_the_last_figures(miniature: Path) -> None:
+    """As dvc.yaml declares them, and with the command that its users give."""
+    declared = stages()["evaluate"]["metrics"][0]
+    content = yaml.safe_load(MINIATURE)
+    content["stages"]["greet"]["outs"] = [{"output": next(iter(declared.values()))}]
+    Path("dvc.yaml").write_text(yaml.safe_dump(content))
+    subprocess.run(["dvc", "repro", "greet@digits"], check=True, capture_output=True)
+    Path("dvc.yaml").write_text(Path("dvc.yaml").read_text().replace("cat input", "false && cat input"))
+    assert subprocess.run(["dvc", "repro", "greet@digits"], capture_output=True).returncode != 0
+    assert Path("output").read_text() == "hello"
+
+
 def test_a_missing_input_is_a_portfolio_error(miniature: Path) -> None:
     shutil.rmtree("input")
     with pytest.raises(PortfolioError, match="greet@digits"):
