@@ -55,6 +55,10 @@ def test_the_demo_ends_with_a_champion_that_reads_digits(
     clone: Path, demo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "6 of 6 right" in demo
+    # A label under each image.
+    (read,), (really,) = re.findall(r"^  read as +(.*)", demo, re.M), re.findall(r"^  really +(.*)", demo, re.M)
+    assert len(read.split()) == 6
+    assert read == really
     port = re.search(r"serves at http://127.0.0.1:(\d+)", demo)
     assert port is not None
     with socket() as probe:

@@ -13,7 +13,7 @@ import pytest
 
 from portfolio.bundle import MODEL_NAME, Bundle, read_manifest, write_bundle
 from portfolio.config import load_config
-from portfolio.errors import BundleError, DataError, RegistryError
+from portfolio.errors import BundleError, DataError, RegistryError, RegistryUnreachableError
 from portfolio.paths import Paths
 from portfolio.registry import Registry
 from portfolio.store import Champion, Store
@@ -73,6 +73,35 @@ def test_nothing_evaluated_is_an_error_with_the_remedy(registry: Registry) -> No
     with pytest.raises(DataError, match="dvc repro evaluate@toy"):
         registry.register(load_config("toy"))
     assert registry.versions() == []
+
+
+@pytest.mark.parametrize("ask", ["register", "promote", "rollback", "versions"])
+def test_a_server_that_is_down_is_not_one_that_has_nothing(
+    built: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, ask: str
+) -> None:
+    """Or the gate would compare with doing all by hand, and let anything through."""
+    built("toy")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    registry = Registry(load_use_case("toy"))
+    asked: dict[str, Callable[[], object]] = {
+        "register": lambda: registry.register(load_config("toy")),
+        "promote": lambda: registry.promote(1),
+        "rollback": registry.rollback,
+        "versions": registry.versions,
+    }
+    with pytest.raises(RegistryUnreachableError, match=r"http://127\.0\.0\.1:1 .*MLFLOW_TRACKING_URI"):
+        asked[ask]()
+    assert Store.of("toy").champion() is None
+
+
+def test_a_damaged_database_is_named_with_the_remedy(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    database = workspace / ".state" / "mlflow" / "mlflow.db"
+    database.parent.mkdir(parents=True)
+    database.write_text("no database")
+    with pytest.raises(RegistryUnreachableError, match=r"mlflow\.db .*move it away"):
+        Registry(load_use_case("digits"))
 
 
 def test_a_new_version_is_the_challenger(registry: Registry, train: Train) -> None:

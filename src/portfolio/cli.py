@@ -55,7 +55,6 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
 
     import portfolio.stages
     from portfolio import files
-    from portfolio.config import load_config
     from portfolio.errors import ConfigError
     from portfolio.paths import LOGS_VARIABLE, Paths
     from portfolio.use_case import load_use_case
@@ -73,7 +72,7 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
             os.dup2(stream.fileno(), 2)
     # One whose DVC was killed may still run: two at once would take each other's checkpoints and files away.
     with files.alone(Paths(use_case).lock(name)):
-        importlib.import_module(f"portfolio.stages.{name}").run(case, load_config(use_case))
+        importlib.import_module(f"portfolio.stages.{name}").run(case, case.config())
 
 
 @app.command()
@@ -82,7 +81,6 @@ def run(use_case: UseCaseName = "digits") -> None:
     import json
 
     from pipelines.server import PrefectServer
-    from portfolio.config import load_config
     from portfolio.environment import local_environment, state_folder
     from portfolio.files import write_text
     from portfolio.paths import Paths
@@ -90,7 +88,7 @@ def run(use_case: UseCaseName = "digits") -> None:
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
-    load_config(use_case)
+    case.config()
     local_environment()
     server = PrefectServer(state_folder() / "logs" / "prefect.log")
     server.start()
@@ -178,14 +176,15 @@ def study(
 ) -> None:
     """Measure overfitting, bias and variance by many trainings. DVC keeps the result until something changes."""
     from portfolio import files
-    from portfolio.config import STUDIES, load_config
+    from portfolio.config import STUDIES
     from portfolio.errors import ConfigError
     from portfolio.paths import Paths
     from portfolio.use_case import load_use_case
 
     if name not in STUDIES:
         raise ConfigError(f"There is no study '{name}'. There are: {', '.join(STUDIES)}.")
-    case, config, paths = load_use_case(use_case), load_config(use_case), Paths(use_case)
+    case, paths = load_use_case(use_case), Paths(use_case)
+    config = case.config()
     if uncached:
         from portfolio import studies
 
@@ -205,13 +204,13 @@ def tune(
     workers: Annotated[int, typer.Option(help="trials that are tried at once", min=1, max=64)] = 2,
 ) -> None:
     """Look for better parameters with Optuna. Stopped or killed, the same command goes on."""
-    from portfolio.config import load_config
     from portfolio.figures import show_tuning
     from portfolio.paths import Paths
     from portfolio.tuning import tune as search
     from portfolio.use_case import load_use_case
 
-    search(load_use_case(use_case), load_config(use_case), workers)
+    case = load_use_case(use_case)
+    search(case, case.config(), workers)
     show_tuning(Paths(use_case).metrics("tuning"))
 
 

@@ -99,11 +99,17 @@ def _predict(address: str, clone: Path) -> None:
     milliseconds = (time.perf_counter() - started) * 1000
     predicted = [prediction["class"] for prediction in answer["predictions"]]
     for row in range(8):
-        console.print("  " + "  ".join(_line(image[8 * row : 8 * row + 8]) for image in pixels), highlight=False)
-    for name, values in (("read as", predicted), ("really", [str(digit) for digit in rows["digit"]])):
-        console.print(f"  {name:<8}" + "".join(f"{value:^10}" for value in values)[6:], highlight=False)
+        _show("", [_line(image[8 * row : 8 * row + 8]) for image in pixels])
+    _show("read as", predicted)
+    _show("really", [str(digit) for digit in rows["digit"]])
     right = sum(a == str(b) for a, b in zip(predicted, rows["digit"], strict=True))
     console.print(f"  {right} of {len(predicted)} right, in one request of {milliseconds:.1f} ms", highlight=False)
+
+
+def _show(name: str, cells: list[str]) -> None:
+    """One line of the images or under them: what it is, then a cell of an image's width for each image."""
+    line = f"  {name:<9}" + "  ".join(f"{cell:^8}" for cell in cells)
+    console.print(line.rstrip(), highlight=False)
 
 
 def _line(values: list[float]) -> str:

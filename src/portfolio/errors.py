@@ -7,6 +7,7 @@ PortfolioError
 │   └── UnreachableError   it did not answer; it may later
 ├── BundleError      a bundle that is refused
 └── RegistryError    a model version, an alias or a champion that isn't there
+    └── RegistryUnreachableError   MLflow did not answer; it may later
 """
 
 
@@ -35,4 +36,8 @@ class BundleError(PortfolioError):
 
 
 class RegistryError(PortfolioError):
+    pass
+
+
+class RegistryUnreachableError(RegistryError):
     pass

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from portfolio import files
 from portfolio.bundle import Bundle, Manifest, content_sha256, read_manifest
@@ -15,12 +16,13 @@ from portfolio.errors import DataError, RegistryError
 from portfolio.gate import Verdict, judge
 from portfolio.paths import Paths
 from portfolio.store import Store
-from portfolio.tracking import CONTENT_SHA256_TAG, MODEL_SHA256_TAG, client, log_candidate
+from portfolio.tracking import CONTENT_SHA256_TAG, MODEL_SHA256_TAG, answering, client, log_candidate
 from portfolio.use_case import UseCase
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
+Answer = TypeVar("Answer")
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 # On a version that became champion: the version whose place it took, which is what a rollback goes back to.
@@ -50,6 +52,7 @@ class Registry:
         self._mlflow = client()
         self._store = Store.of(use_case.name)
 
+    @answering()
     def register(self, config: Config) -> int:
         """Log every candidate as a run, and register the best as the challenger. Gives back its version's number.
 
@@ -67,7 +70,8 @@ class Registry:
             if folder == best_folder:
                 best_run = run_id
         manifest, _ = read_manifest(best_folder)
-        self._mlflow_model()
+        if self._model() is None:
+            self._mlflow.create_registered_model(self._name)
         content = content_sha256(manifest)
         known = [v for v in self._versions() if v.tags.get(CONTENT_SHA256_TAG) == content]
         if known:
@@ -86,6 +90,7 @@ class Registry:
         self._mlflow.set_registered_model_alias(self._name, CHALLENGER, version.version)
         return int(version.version)
 
+    @answering()
     def promote(self, number: int, *, force: bool = False) -> Verdict:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way."""
         champion = self._champion_number()
@@ -112,6 +117,7 @@ class Registry:
             self._make_champion(number)
         return verdict
 
+    @answering()
     def rollback(self) -> int:
         """Publish the champion's predecessor again. Gives back its number. Raises RegistryError if there is none."""
         champion = self._champion_number()
@@ -127,14 +133,13 @@ class Registry:
         self._make_champion(int(replaced))
         return int(replaced)
 
+    @answering()
     def versions(self) -> list[Version]:
         """Every registered version, newest first."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            by_alias = self._mlflow.get_registered_model(self._name).aliases
-        except MlflowException:
+        model = self._model()
+        if model is None:
             return []
+        by_alias = model.aliases
         return [
             Version(
                 number=int(version.version),
@@ -163,22 +168,16 @@ class Registry:
         return manifest.model_copy(update={"lineage": lineage, "created_at": created})
 
     def _bundle_folder(self, number: int) -> Path:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            version = self._mlflow.get_model_version(self._name, str(number))
-        except MlflowException as error:
+        version = _found(lambda: self._mlflow.get_model_version(self._name, str(number)))
+        if version is None:
             known = ", ".join(str(version.number) for version in self.versions()) or "none"
-            raise RegistryError(f"'{self._name}' has no version {number}. There are: {known}.") from error
+            raise RegistryError(f"'{self._name}' has no version {number}. There are: {known}.")
         return Path(self._mlflow.download_artifacts(str(version.run_id), "bundle"))
 
     def _champion_number(self) -> int | None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return int(self._mlflow.get_model_version_by_alias(self._name, CHAMPION).version)
-        except MlflowException:
-            return None
+        # By the model's aliases: to ask for one that is missing is no "not found" to MLflow, but a wrong parameter.
+        model = self._model()
+        return None if model is None or CHAMPION not in model.aliases else int(model.aliases[CHAMPION])
 
     def _is_published(self, number: int) -> bool:
         """Whether the store's champion is that version, and whole."""
@@ -192,10 +191,17 @@ class Registry:
         found = self._mlflow.search_model_versions(f"name = '{self._name}'")
         return sorted(found, key=lambda version: -int(version.version))
 
-    def _mlflow_model(self) -> None:
-        from mlflow.exceptions import MlflowException
+    def _model(self) -> RegisteredModel | None:
+        return _found(lambda: self._mlflow.get_registered_model(self._name))
 
-        try:
-            self._mlflow.get_registered_model(self._name)
-        except MlflowException:
-            self._mlflow.create_registered_model(self._name)
+
+def _found(ask: Callable[[], Answer]) -> Answer | None:
+    """What MLflow has, or None if it says that there is no such thing. That it does not answer is no such answer."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return ask()
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portfolio.bundle import content_sha256, read_manifest
 from portfolio.config import Config
 from portfolio.environment import local_environment, state_folder
+from portfolio.errors import RegistryUnreachableError
 from portfolio.paths import Paths
 from portfolio.use_case import UseCase
 
@@ -21,6 +24,11 @@ MODEL_SHA256_TAG = "model_sha256"
 CONTENT_SHA256_TAG = "content_sha256"
 
 
+def database() -> Path:
+    """Where MLflow's records lie if MLFLOW_TRACKING_URI names no server."""
+    return state_folder() / "mlflow" / "mlflow.db"
+
+
 def client() -> MlflowClient:
     """A client of the server that MLFLOW_TRACKING_URI names, or of a database file under the state folder."""
     local_environment()
@@ -28,10 +36,34 @@ def client() -> MlflowClient:
 
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
-        folder = state_folder() / "mlflow"
-        folder.mkdir(parents=True, exist_ok=True)
-        uri = f"sqlite:///{folder / 'mlflow.db'}"
-    return MlflowClient(uri)
+        database().parent.mkdir(parents=True, exist_ok=True)
+        uri = f"sqlite:///{database()}"
+    with answering():
+        return MlflowClient(uri)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raise RegistryUnreachableError, naming the address and the remedy, where MLflow can't answer.
+
+    What it answers that something isn't there, its callers expect where they ask.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        uri = os.environ.get("MLFLOW_TRACKING_URI")
+        remedy = (
+            "Start that server, or correct MLFLOW_TRACKING_URI"
+            if uri
+            else "Bring back a copy of that file, or move it away to begin with an empty registry"
+        )
+        reason = str(error).strip().splitlines()[0]
+        raise RegistryUnreachableError(
+            f"MLflow at {uri or database()} can't answer ({reason}). {remedy}; then run the same again."
+        ) from error
 
 
 def experiment_id(mlflow: MlflowClient, use_case: str) -> str:

@@ -73,9 +73,6 @@ def _search(use_case: UseCase, config: Config) -> dict[str, Any]:
         for key, value in json.loads(json.dumps(config.at(section))).items()
         if f"{section}.{key}" not in tuned
     }
-    for key, values in config.tune.space.items():
-        for value in (values.low, values.high) if isinstance(values, Between) else values.choices:
-            config.changed({key: value})
     return {"space": tuned, "fixed": fixed, "data_sha256": data_sha256(use_case)}
 
 

@@ -79,6 +79,10 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
             read["evaluate"]["candidates"],
             key=lambda name: -read["evaluate"]["candidates"][name][VALUE],
         ),
+        "by_val": sorted(
+            read["evidence"]["candidates"],
+            key=lambda name: -read["evidence"]["candidates"][name]["val"][VALUE],
+        ),
         "history": {key: [float(row[key]) for row in rows] for key in rows[0]},
         "manifest": bundle.manifest,
         "content": content_sha256(bundle.manifest),
