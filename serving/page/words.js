@@ -277,8 +277,13 @@ export function yen(value) {
 /** A value in its unit: an amount of money if the unit is a currency. */
 export function amount(value, unit) {
   if (/^[A-Z]{3}$/.test(unit)) {
-    const digits = Math.abs(value) >= 1000 ? 0 : 2;
-    return new Intl.NumberFormat(language, { style: "currency", currency: unit, maximumFractionDigits: digits }).format(value);
+    const options = {
+      style: "currency",
+      currency: unit,
+      maximumFractionDigits: Math.abs(value) >= 1000 ? 0 : 2,
+      trailingZeroDisplay: "stripIfInteger",
+    };
+    return new Intl.NumberFormat(language, options).format(value);
   }
   return unit ? `${number(value)} ${unit}` : number(value);
 }
