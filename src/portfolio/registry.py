@@ -127,6 +127,11 @@ class Registry:
         self._make_champion(int(replaced))
         return int(replaced)
 
+    def add_to_store(self, number: int) -> str:
+        """Put a version's bundle into the store without naming it there: to pin it, or as a shadow. Its digest."""
+        folder = self._bundle_folder(number)
+        return self._store.add(folder, self._complete(folder, number))
+
     def versions(self) -> list[Version]:
         """Every registered version, newest first."""
         from mlflow.exceptions import MlflowException
