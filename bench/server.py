@@ -9,13 +9,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import socket
 
 START_SECONDS = 120
 STOP_SECONDS = 20
+SETTLE_SECONDS = 10
+MIB = 1024 * 1024
 
 
 def free_port() -> int:
@@ -86,6 +88,30 @@ class Server:
             total += int(rollup.partition("\nPss:")[2].split()[0])
         return total / 1024
 
+    def rss_mib(self) -> float:
+        """Of its first process, with what that shares with others."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / MIB
+
+    def cpu_seconds(self) -> float:
+        """What its processes have used of the processor since they started."""
+        ticks = 0
+        for pid in self._tree(self.process.pid):
+            try:
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def settle(self) -> None:
+        """Return when it has nothing to do any more: what a load broke off with is still worked on for a while."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        used = -1.0
+        while (now := self.cpu_seconds()) > used and time.monotonic() < deadline:
+            used = now
+            time.sleep(0.2)
+
     def _tree(self, pid: int) -> Iterator[int]:
         yield pid
         for path in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -113,19 +139,26 @@ class Server:
 
 @contextmanager
 def portfolio_server(
-    state: Path, *, use_case: str = "digits", cpu: int | None = None, **settings: str
+    state: Path,
+    *,
+    use_case: str = "digits",
+    before: Sequence[str] = (),
+    cwd: Path | None = None,
+    variables: dict[str, str] | None = None,
+    **settings: str,
 ) -> Iterator[Server]:
-    """Our own server, as `portfolio serve` starts it, with its state in `state` and SERVING_... `settings`."""
+    """Our own server, as `portfolio serve` starts it, with its state in `state` and SERVING_... `settings`.
+
+    `before`: a command that starts it in its turn.
+    """
     port = free_port()
+    named = {f"SERVING_{name}".upper(): value for name, value in settings.items()}
     server = Server(
-        [sys.executable, "-m", "portfolio", "serve", use_case, "--port", str(port)],
+        [*before, sys.executable, "-m", "portfolio", "serve", use_case, "--port", str(port)],
         port,
         state / "server.log",
-        cpu=cpu,
-        variables={
-            "PORTFOLIO_STATE": str(state),
-            **{f"SERVING_{name}".upper(): value for name, value in settings.items()},
-        },
+        cwd=cwd,
+        variables={"PORTFOLIO_STATE": str(state.absolute()), **named, **(variables or {})},
     )
     try:
         yield server
