@@ -195,6 +195,23 @@ def test_an_unknown_version_is_an_error_that_lists_those_there_are(registry: Reg
     assert Store.of("toy").champion() is None
 
 
+def test_a_version_in_the_store_may_be_pinned_and_shadowed_without_being_champion(
+    registry: Registry, train: Train
+) -> None:
+    registry.promote(train(MIDDLING))
+    challenger = train(GOOD)
+    store = Store.of("toy")
+    with pytest.raises(RegistryError, match=r"no version 2\. There are: 1"):
+        store.pin(challenger)
+    digest = registry.add_to_store(challenger)
+    assert store.pin(challenger).digest == digest
+    store.set_shadow(challenger, 0.5)
+    assert (published().model_version, aliases(registry)["champion"]) == (1, 1)
+    # Promoted, it is the same bundle.
+    registry.promote(challenger)
+    assert published().digest == digest
+
+
 def test_a_rollback_publishes_the_predecessor(registry: Registry, train: Train) -> None:
     registry.promote(train(MIDDLING))
     first = published()

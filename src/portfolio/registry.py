@@ -134,6 +134,12 @@ class Registry:
         return int(replaced)
 
     @answering()
+    def add_to_store(self, number: int) -> str:
+        """Put a version's bundle into the store without naming it there: to pin it, or as a shadow. Its digest."""
+        folder = self._bundle_folder(number)
+        return self._store.add(folder, self._complete(folder, number))
+
+    @answering()
     def versions(self) -> list[Version]:
         """Every registered version, newest first."""
         model = self._model()
