@@ -86,7 +86,7 @@ def threshold(curve: dict[str, list[float]], chosen: float, words: dict[str, str
             )
         at = np.array(curve["threshold"])[order].tolist()
         drawn.axes.axvline(at.index(chosen), color=GREY, linestyle=":", label=words["chosen"])
-        drawn.axes.set_xticks(steps, [f"{value:,.6g}" for value in at], rotation=45, ha="right")
+        drawn.axes.set_xticks(steps, [f"{value:,.10g}" for value in at], rotation=45, ha="right")
         drawn.axes.set(xlabel=words["threshold"], ylabel=words["value"])
         drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
         # Where trusting all costs far more than anything else, the rest would be a flat line.
