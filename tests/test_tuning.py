@@ -36,7 +36,9 @@ def digits(built: Callable[[str], Path], empty_mlflow: Path, monkeypatch: pytest
 
 
 def tune() -> dict[str, Any]:
-    tuning.tune(load_use_case("digits"), load_config("digits"), workers=1)
+    result = CliRunner().invoke(app, ["tune", "digits", "--workers", "1"])
+    if result.exception:
+        raise result.exception
     record: dict[str, Any] = json.loads(Paths("digits").metrics("tuning").read_text())
     return record
 
