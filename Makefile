@@ -4,6 +4,8 @@ SHELL := /bin/bash
 USE_CASE ?= digits
 HOST ?= 127.0.0.1
 PORT ?= 8000
+MLFLOW_PORT ?= 5000
+MLFLOW = $(abspath $(or $(PORTFOLIO_STATE),.state))/mlflow
 REPORT_LANG ?= en
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Compiled modules are kept whatever the shell says: without them every command imports two to three times as long.
@@ -29,6 +31,11 @@ serve: setup  ## serve the champion (USE_CASE, HOST, PORT)
 
 models: setup  ## the registered versions with their aliases and metrics
 	@portfolio models $(USE_CASE)
+
+mlflow: setup  ## MLflow's pages of what was trained here, at http://127.0.0.1:5000 (MLFLOW_PORT)
+	@test -f $(MLFLOW)/mlflow.db || { echo "Nothing was trained here yet: make run" >&2; exit 1; }
+	DO_NOT_TRACK=true MLFLOW_DISABLE_TELEMETRY=true mlflow server --host 127.0.0.1 --port $(MLFLOW_PORT) --workers 1 \
+		--backend-store-uri sqlite:///$(MLFLOW)/mlflow.db --artifacts-destination $(MLFLOW)/artifacts
 
 report: setup  ## the report: one page to show, and answers for an interview (USE_CASE, REPORT_LANG=en|ja)
 	@portfolio report $(USE_CASE) --lang $(REPORT_LANG)
@@ -64,4 +71,4 @@ lock: setup  ## renew the locked versions
 clean:  ## delete all local state, models and data
 	rm -rf .state build models reports data/*/clean data/*/quarantine data/*/splits
 
-.PHONY: help setup demo run serve models report readme check test bench test-compose up down lock clean
+.PHONY: help setup demo run serve models mlflow report readme check test bench test-compose up down lock clean

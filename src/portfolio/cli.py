@@ -141,7 +141,7 @@ def models(use_case: UseCaseName = "digits") -> None:
             str(version.number),
             "\n".join(version.aliases),
             version.candidate,
-            version.model_sha256[:12],
+            version.digest[:12],
             "\n".join(f"{name.removeprefix('test/')} {value:,.4f}" for name, value in sorted(scores.items())),
             version.verdict,
         )
