@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from portfolio import tuning
 from portfolio.cli import app
 from portfolio.config import config_path, load_config
-from portfolio.errors import ConfigError
+from portfolio.errors import ConfigError, PortfolioError
 from portfolio.paths import Paths
 from portfolio.use_case import load_use_case
 from tests.conftest import ROOT, edit_config
@@ -102,6 +102,14 @@ def test_a_space_that_can_not_be_searched_is_refused(digits: Path, space: dict[s
     with pytest.raises(ConfigError, match=why):
         tune()
     assert not tuning.database("digits").exists()
+
+
+def test_a_damaged_study_is_named_with_the_remedy(workspace: Path) -> None:
+    path = tuning.database("digits")
+    path.parent.mkdir(parents=True)
+    path.write_text("no database" * 1000)
+    with pytest.raises(PortfolioError, match=r"digits\.db can't be read.*Move it away"):
+        tuning._open("digits", {})
 
 
 @pytest.fixture

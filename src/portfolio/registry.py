@@ -29,6 +29,7 @@ CHALLENGER = "challenger"
 REPLACED_TAG = "replaced_version"
 ROLLED_BACK_TAG = "rolled_back"
 VERDICT_TAG = "verdict"
+ALREADY_CHAMPION = "it is the champion already, and published"
 # What names its bundle in the store, at the server's /model and in the report.
 BUNDLE_DIGEST_TAG = "bundle_digest"
 
@@ -97,7 +98,7 @@ class Registry:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way."""
         champion = self._champion_number()
         if champion == number and self._is_published(number):
-            return Verdict(False, "it is the champion already")
+            return Verdict(False, ALREADY_CHAMPION)
         folder = self._bundle_folder(number)
         if champion == number:
             verdict = Verdict(True, "it is the champion in the registry, but the store lacks it or holds it damaged")
