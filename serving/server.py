@@ -13,7 +13,9 @@ from types import FrameType
 import uvicorn
 
 from serving.app import Application, create_app
+from serving.gathered import GatheredProtocol
 from serving.logs import LogWriter
+from serving.security import ALWAYS
 from serving.settings import Settings
 
 # How long connections are given to send what they are about to, and to be told to close.
@@ -57,9 +59,11 @@ def run(host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         lifespan="on",
+        headers=ALWAYS,
         server_header=False,
         proxy_headers=False,
         ws="none",
+        http=GatheredProtocol,
         backlog=BACKLOG,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from portfolio.bundle import Bundle, content_sha256
-from portfolio.figures import PAGES, TEMPLATES, yen
+from portfolio.figures import PAGES, TEMPLATES, number, yen
 from portfolio.paths import Paths
 from portfolio.stages.report import INTERVIEWS
 from portfolio.use_case import LANGUAGES, load_use_case, use_case_names
+from portfolio.value import VALUE
 from tests.conftest import edit_config, run_stage
 
 
@@ -32,8 +33,13 @@ def test_every_text_is_there_in_every_language(paths: Paths) -> None:
         assert all(text.values()), key
 
 
+def test_the_lines_of_a_japanese_text_are_joined_without_a_space(paths: Paths) -> None:
+    for text in load_use_case(paths.use_case).card_texts()["ja"].values():
+        assert not re.search(r"[\u3000-\u9fff] [\u3000-\u9fff]", text), text
+
+
 def test_the_pages_stand_alone_and_say_what_the_metrics_say(paths: Paths) -> None:
-    evaluation = json.loads(paths.metrics("evaluate").read_text())
+    evaluation, evidence = (json.loads(paths.metrics(name).read_text()) for name in ("evaluate", "evidence"))
     for language in LANGUAGES:
         page = (paths.report / PAGES[language]).read_text()
         assert f'<html lang="{language}">' in page
@@ -43,6 +49,12 @@ def test_the_pages_stand_alone_and_say_what_the_metrics_say(paths: Paths) -> Non
         assert "@import" not in page
         for figures in evaluation["candidates"].values():
             assert yen(figures["value_yen_per_1000"]) in page
+        for found in evidence["candidates"].values():
+            for name, ends in found["intervals"].items():
+                if name not in ("trust_all_yen_per_1000", "by_machine"):
+                    assert all((yen if name == VALUE else number)(end) in page for end in ends)
+        for values in evidence["candidates"][evaluation["best"]]["by_class"].values():
+            assert all(number(value) in page for value in values)
         answers = (paths.report / INTERVIEWS[language]).read_text()
         best = evaluation["candidates"][evaluation["best"]]
         assert yen(best["value_yen_per_1000"]) in answers

@@ -230,7 +230,7 @@ def tune_apply(
     from portfolio.use_case import load_use_case
 
     config, path = load_config(load_use_case(use_case).name), config_path(use_case)
-    values = best_values(use_case)
+    values = best_values(config)
     config.changed(values)
     before, after = path.read_text(encoding="utf-8"), tuned_config(path, values)
     if before == after:
@@ -249,8 +249,8 @@ def readme(
     ] = False,
 ) -> None:
     """Write the figures of README*.md and docs/ from the metrics files, between their markers."""
+    from portfolio.blocks import documents, filled
     from portfolio.errors import DataError
-    from portfolio.figures import documents, filled
     from portfolio.files import write_text
 
     texts = {path: filled(path) for path in documents()}

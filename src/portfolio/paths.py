@@ -15,6 +15,9 @@ TRAIN_SECONDS_NAME = "train_seconds"
 # And the parameters of its scikit-learn estimator, for MLflow.
 PARAMETERS_NAME = "parameters.json"
 
+# What `python -m bench` measured, of no single use case.
+BENCH = Path("metrics") / "bench.json"
+
 
 @dataclass(frozen=True)
 class Paths:

@@ -66,7 +66,7 @@ def database(use_case: str) -> Path:
 
 def _search(use_case: UseCase, config: Config) -> dict[str, Any]:
     """All that makes trials comparable: the space, what stays fixed beside it, and the data."""
-    tuned = {key: json.loads(values.model_dump_json()) for key, values in config.tune.space.items()}
+    tuned = _space(config)
     fixed = {
         f"{section}.{key}": value
         for section in ("train", "network")
@@ -74,6 +74,10 @@ def _search(use_case: UseCase, config: Config) -> dict[str, Any]:
         if f"{section}.{key}" not in tuned
     }
     return {"space": tuned, "fixed": fixed, "data_sha256": data_sha256(use_case)}
+
+
+def _space(config: Config) -> dict[str, Any]:
+    return {key: json.loads(values.model_dump_json()) for key, values in config.tune.space.items()}
 
 
 def _open(use_case: str, search: dict[str, Any], seed: int = 0) -> Study:
@@ -270,12 +274,17 @@ def _described(trial: FrozenTrial) -> dict[str, Any]:
     return {"trial": trial.number, "val_loss": trial.value, "epochs": epochs, "values": _values(trial.params)}
 
 
-def best_values(use_case: str) -> Changes:
-    """The values of the best trial on record. Raises ConfigError if there is no record."""
-    path = Paths(use_case).metrics("tuning")
+def best_values(config: Config) -> Changes:
+    """The values of the best trial on record. Raises ConfigError if there is no record, or one of another space."""
+    path = Paths(config.use_case).metrics("tuning")
+    remedy = f"portfolio tune {config.use_case}"
     if not path.exists():
-        raise ConfigError(f"{path} is missing: nothing was tuned yet. Do it first: portfolio tune {use_case}")
-    found: Changes = json.loads(path.read_text())["best"][0]["values"]
+        raise ConfigError(f"{path} is missing: nothing was tuned yet. Do it first: {remedy}")
+    record = json.loads(path.read_text())
+    differ = _differing(record["space"], _space(config))
+    if differ:
+        raise ConfigError(f"{path} is of another search: {', '.join(differ)} differ. Tune anew: {remedy}")
+    found: Changes = record["best"][0]["values"]
     return found
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from portfolio.source import Source
 
 LANGUAGES = ("en", "ja")
+_JOINT = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
 
 
 class UseCase(ABC):
@@ -68,7 +70,10 @@ class UseCase(ABC):
     def card_texts(self) -> dict[str, dict[str, str]]:
         """Those texts by language."""
         texts = yaml.safe_load(self.card.read_text(encoding="utf-8"))
-        return {language: {key: text[language] for key, text in texts.items()} for language in LANGUAGES}
+        # YAML joins the lines of a text by spaces, which Japanese has none of.
+        return {
+            language: {key: _JOINT.sub("", text[language]) for key, text in texts.items()} for language in LANGUAGES
+        }
 
     def config(self) -> Config:
         """Its config, checked as far as that can be done before anything runs: also what studies and tuning change.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,9 @@ def test_a_stage_that_fails_leaves_the_last_figures(miniature: Path) -> None:
     content = yaml.safe_load(MINIATURE)
     content["stages"]["greet"]["outs"] = [{"output": next(iter(declared.values()))}]
     Path("dvc.yaml").write_text(yaml.safe_dump(content))
-    subprocess.run(["dvc", "repro", "greet@digits"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "greet@digits"], check=True, capture_output=True)
     Path("dvc.yaml").write_text(Path("dvc.yaml").read_text().replace("cat input", "false && cat input"))
-    assert subprocess.run(["dvc", "repro", "greet@digits"], capture_output=True).returncode != 0
+    assert subprocess.run([sys.executable, "-m", "dvc", "repro", "greet@digits"], capture_output=True).returncode != 0
     assert Path("output").read_text() == "hello"
 
 

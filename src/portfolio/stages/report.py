@@ -14,20 +14,11 @@ import markupsafe
 import numpy as np
 
 from portfolio import charts, files
+from portfolio.blocks import comparison, study
 from portfolio.bundle import Array, Bundle, Manifest, content_sha256
 from portfolio.config import STUDIES, Config
 from portfolio.dataset import Split, load_split
-from portfolio.figures import (
-    PAGES,
-    TEMPLATES,
-    comparison,
-    number,
-    percent,
-    read_metrics,
-    read_words,
-    spread,
-    yen,
-)
+from portfolio.figures import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 from portfolio.paths import Paths
 from portfolio.use_case import LANGUAGES, UseCase
 from portfolio.value import VALUE
@@ -46,13 +37,15 @@ def run(use_case: UseCase, config: Config) -> None:
     )
     plain = environment.overlay(autoescape=False)
     for environment_ in (environment, plain):
-        environment_.filters |= {"yen": yen, "number": number, "percent": percent, "spread": spread}
+        environment_.filters |= {"yen": yen, "number": number, "percent": percent}
     for language in LANGUAGES:
         words = read_words(language)
         card = use_case.card_texts()[language]
         context = {**facts, "language": language, "words": words, "card": card, "pages": PAGES}
         context["plots"] = plots(use_case, facts, words)
         context["comparison"] = comparison(use_case.name, language)
+        names = [found["study"] for found in facts["studies"]]
+        context["study_tables"] = {name: study(name, use_case.name, language) for name in names}
         for name in ("values", "losses"):
             files.write_text(paths.report / "plots" / f"{name}.{language}.svg", context["plots"][name])
         page = environment.get_template("report.html").render(context)
@@ -67,7 +60,7 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
     """All that the report says, from the metrics files and from the best bundle's answers to the test rows."""
     paths = Paths(use_case.name)
     names = ("validate", "train", "evaluate", "evidence", "costs")
-    read = {name: read_metrics(use_case.name, name) for name in names}
+    read = {name: read_stage_metrics(use_case.name, name) for name in names}
     bundle = Bundle.open(paths.best_folder())
     test = load_split(use_case, "test")
     answers = bundle.predict(test.inputs)
