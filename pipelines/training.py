@@ -81,8 +81,7 @@ def run_stage(address: str, force: bool = False) -> bool:
     """Run one stage of dvc.yaml, unless nothing it depends on has changed. What it prints is the task's log."""
     name, use_case = address.split("@")
     log = Paths(use_case).log(name)
-    log.unlink(missing_ok=True)
-    with steps.step(name, log) as step:
+    with versioning.log_of_this_run(log), steps.step(name, log) as step:
         try:
             ran = versioning.reproduce(address, log, force=force)
         finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dvc.lock
@@ -72,6 +74,20 @@ def _reason(said: str) -> str:
     lines = said.splitlines()
     begin = max((number for number, line in enumerate(lines) if line.startswith("Error:")), default=-1)
     return "\n".join(lines[begin:])
+
+
+@contextmanager
+def log_of_this_run(log: Path) -> Iterator[None]:
+    """Put a stage's log aside, so that none but what it says now is told; if it does not run, the log comes back."""
+    earlier = log.with_name(f"{log.name}.earlier")
+    if log.exists():
+        log.replace(earlier)
+    try:
+        yield
+    finally:
+        if earlier.exists() and not log.exists():
+            earlier.replace(log)
+        earlier.unlink(missing_ok=True)
 
 
 def add(folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from portfolio.bundle import Bundle, content_sha256
 from portfolio.figures import PAGES, TEMPLATES, number, yen
 from portfolio.paths import Paths
 from portfolio.stages.report import INTERVIEWS
@@ -66,12 +67,17 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     paths = Paths("toy")
     assert "No version has been judged yet" in (paths.report / "index.html").read_text()
     paths.verdict.parent.mkdir(parents=True)
-    verdict = {"version": 3, "promoted": False, "reason": "worse by 12 yen", "checks": []}
+    content = content_sha256(Bundle.open(paths.best_folder()).manifest)
+    verdict = {"version": 3, "promoted": False, "reason": "worse by 12 yen", "checks": [], "content_sha256": content}
+    verdict |= {"digest": "d" * 64, "run_id": "r" * 32, "experiment_id": "1"}
     paths.verdict.write_text(json.dumps(verdict))
     assert paths.report_is_stale()
     run_stage("report", "toy")
     assert not paths.report_is_stale()
-    assert "worse by 12 yen" in (paths.report / "index.html").read_text()
+    page = (paths.report / "index.html").read_text()
+    assert "worse by 12 yen" in page
+    assert f'href="http://127.0.0.1:5000/#/experiments/1/runs/{"r" * 32}"' in page
+    assert f"<code>{'d' * 12}</code>" in page
     assert "worse by 12 yen" in (paths.report / INTERVIEWS["ja"]).read_text()
 
 

@@ -144,6 +144,8 @@ def models(use_case: UseCaseName = "digits") -> None:
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
+    # Or a folder that is no checkout would get an empty registry of its own.
+    case.config()
     versions = Registry(case).versions()
     if not versions:
         console.print(f"No version of '{use_case}' yet. Train one: portfolio run {use_case}")
@@ -157,7 +159,7 @@ def models(use_case: UseCaseName = "digits") -> None:
             str(version.number),
             "\n".join(version.aliases),
             version.candidate,
-            version.model_sha256[:12],
+            version.digest[:12],
             "\n".join(f"{name.removeprefix('test/')} {value:,.4f}" for name, value in sorted(scores.items())),
             version.verdict,
         )
@@ -176,11 +178,12 @@ def report(
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
+    case.config()
     paths = Paths(case.name)
     os.environ[LOGS_VARIABLE] = "1"
-    # What an earlier run said would be told as the reason for a failure of this one.
-    paths.log("report").unlink(missing_ok=True)
-    versioning.reproduce(f"report@{case.name}", paths.log("report"), force=paths.report_is_stale())
+    log = paths.log("report")
+    with versioning.log_of_this_run(log):
+        versioning.reproduce(f"report@{case.name}", log, force=paths.report_is_stale())
     print((paths.report / PAGES[lang.value]).resolve().as_uri())
 
 
@@ -267,6 +270,8 @@ def readme(
     from portfolio.files import write_text
 
     texts = {path: filled(path) for path in documents()}
+    if not texts:
+        raise DataError("No README*.md and no docs with figures are here. Run this in the repository's root.")
     differ = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     if check and differ:
         raise DataError(
@@ -285,10 +290,13 @@ def promote(
 ) -> None:
     """Make a version champion and publish its bundle, if the gate finds it better."""
     from portfolio.errors import RegistryError
-    from portfolio.registry import Registry
+    from portfolio.registry import ALREADY_CHAMPION, Registry
     from portfolio.use_case import load_use_case
 
     verdict = Registry(load_use_case(use_case)).promote(version, force=force)
+    if verdict.reason == ALREADY_CHAMPION:
+        print(f"version {version}: {verdict.reason}")
+        return
     if not verdict.promoted:
         raise RegistryError(f"Version {version} was not promoted: {verdict.reason}. To do it by hand, add --force.")
     print(f"version {version} is champion and published: {verdict.reason}")

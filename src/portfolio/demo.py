@@ -18,6 +18,8 @@ from socket import socket
 from portfolio.client import ask, wait_until_ready
 from portfolio.environment import local_environment, state_folder
 from portfolio.errors import PortfolioError
+from portfolio.figures import PAGES
+from portfolio.paths import Paths
 from portfolio.terminal import console
 
 USE_CASE = "digits"
@@ -45,6 +47,8 @@ def demo() -> None:
     console.print("  make serve      the model you just trained, at http://127.0.0.1:8000/docs")
     console.print("  make run        the loop in this checkout, for your own changes")
     console.print("  make help       everything else", highlight=False)
+    page = (clone / Paths(USE_CASE).report / PAGES["en"]).as_uri()
+    console.print(f"And what it is worth, on one page: {page}", highlight=False, soft_wrap=True)
 
 
 def _refresh(clone: Path) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from portfolio import files
-from portfolio.bundle import Bundle, Manifest, content_sha256, read_manifest
+from portfolio.bundle import Bundle, Manifest, bundle_digest, content_sha256, read_manifest
 from portfolio.config import Config, load_config
 from portfolio.errors import DataError, RegistryError
 from portfolio.gate import Verdict, judge
@@ -29,6 +29,9 @@ CHALLENGER = "challenger"
 REPLACED_TAG = "replaced_version"
 ROLLED_BACK_TAG = "rolled_back"
 VERDICT_TAG = "verdict"
+ALREADY_CHAMPION = "it is the champion already, and published"
+# What names its bundle in the store, at the server's /model and in the report.
+BUNDLE_DIGEST_TAG = "bundle_digest"
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Version:
     number: int
     aliases: tuple[str, ...]
     candidate: str
-    model_sha256: str
+    digest: str
     metrics: dict[str, float]
     verdict: str
 
@@ -75,7 +78,7 @@ class Registry:
         content = content_sha256(manifest)
         known = [v for v in self._versions() if v.tags.get(CONTENT_SHA256_TAG) == content]
         if known:
-            return int(known[0].version)
+            return self._with_digest(known[0])
         run = self._mlflow.get_run(best_run)
         version = self._mlflow.create_model_version(
             self._name,
@@ -88,14 +91,14 @@ class Registry:
             },
         )
         self._mlflow.set_registered_model_alias(self._name, CHALLENGER, version.version)
-        return int(version.version)
+        return self._with_digest(version)
 
     @answering()
     def promote(self, number: int, *, force: bool = False) -> Verdict:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way."""
         champion = self._champion_number()
         if champion == number and self._is_published(number):
-            return Verdict(False, "it is the champion already")
+            return Verdict(False, ALREADY_CHAMPION)
         folder = self._bundle_folder(number)
         if champion == number:
             verdict = Verdict(True, "it is the champion in the registry, but the store lacks it or holds it damaged")
@@ -107,10 +110,8 @@ class Registry:
             old = None if champion is None else Bundle.open(self._bundle_folder(champion))
             verdict = judge(self._use_case, load_config(self._name), old, Bundle.open(folder))
         self._mlflow.set_model_version_tag(self._name, str(number), VERDICT_TAG, verdict.reason)
-        run_id = self._mlflow.get_model_version(self._name, str(number)).run_id
-        record = {"version": number, **verdict.as_dict()}
-        self._mlflow.log_dict(str(run_id), record, "gate/verdict.json")
-        files.write_text(Paths(self._name).verdict, json.dumps(record, indent=1) + "\n")
+        record = self._record(number, folder, verdict)
+        self._mlflow.log_dict(record["run_id"], record, "gate/verdict.json")
         if verdict.promoted:
             if champion not in (None, number):
                 self._mlflow.set_model_version_tag(self._name, str(number), REPLACED_TAG, str(champion))
@@ -131,6 +132,8 @@ class Registry:
         # Or the next run, whose metrics do not know why, would promote it again.
         self._mlflow.set_model_version_tag(self._name, str(champion), ROLLED_BACK_TAG, "true")
         self._make_champion(int(replaced))
+        reason = f"by a rollback from version {champion}"
+        self._record(int(replaced), self._bundle_folder(int(replaced)), Verdict(True, reason))
         return int(replaced)
 
     @answering()
@@ -151,12 +154,35 @@ class Registry:
                 number=int(version.version),
                 aliases=tuple(sorted(alias for alias, number in by_alias.items() if number == version.version)),
                 candidate=version.tags.get("candidate", ""),
-                model_sha256=version.tags.get(MODEL_SHA256_TAG, ""),
+                digest=version.tags.get(BUNDLE_DIGEST_TAG, ""),
                 metrics=self._mlflow.get_run(str(version.run_id)).data.metrics,
                 verdict=version.tags.get(VERDICT_TAG, ""),
             )
             for version in self._versions()
         ]
+
+    def _with_digest(self, version: ModelVersion) -> int:
+        """Tag a version with its bundle's digest, if it has none yet. Gives back its number."""
+        number = int(version.version)
+        if BUNDLE_DIGEST_TAG not in version.tags:
+            digest = bundle_digest(self._complete(self._bundle_folder(number), number))
+            self._mlflow.set_model_version_tag(self._name, str(number), BUNDLE_DIGEST_TAG, digest)
+        return number
+
+    def _record(self, number: int, folder: Path, verdict: Verdict) -> dict[str, Any]:
+        """Write what was decided of a version to where the report looks, with what leads from there to MLflow."""
+        manifest = self._complete(folder, number)
+        run_id = str(manifest.lineage.mlflow_run_id)
+        record = {
+            "version": number,
+            **verdict.as_dict(),
+            "digest": bundle_digest(manifest),
+            "content_sha256": content_sha256(manifest),
+            "run_id": run_id,
+            "experiment_id": self._mlflow.get_run(run_id).info.experiment_id,
+        }
+        files.write_text(Paths(self._name).verdict, json.dumps(record, indent=1) + "\n")
+        return record
 
     def _make_champion(self, number: int) -> None:
         self._mlflow.set_registered_model_alias(self._name, CHAMPION, str(number))

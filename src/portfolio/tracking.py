@@ -14,7 +14,7 @@ from portfolio.bundle import content_sha256, read_manifest
 from portfolio.config import Config
 from portfolio.environment import local_environment, state_folder
 from portfolio.errors import RegistryUnreachableError
-from portfolio.paths import Paths
+from portfolio.paths import PARAMETERS_NAME, Paths
 from portfolio.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -95,6 +95,12 @@ def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name:
     timestamp = run.info.start_time
     metrics = [Metric(f"test/{key}", value, timestamp, 0) for key, value in scores.items()]
     parameters: dict[str, Any] = {"candidate": name}
+    if manifest.policy is not None:
+        parameters |= {f"policy.{key}": getattr(manifest.policy, key) for key in ("rule", "threshold")}
+        parameters |= {f"prices.{key}": value for key, value in manifest.policy.prices.model_dump().items()}
+    estimator = paths.fitted()[name] / PARAMETERS_NAME
+    if estimator.exists():
+        parameters |= {f"estimator.{key}": value for key, value in json.loads(estimator.read_text()).items()}
     if name == "network":
         parameters |= {f"train.{key}": value for key, value in config.train.model_dump().items()}
         parameters |= {f"network.{key}": value for key, value in config.network.items()}

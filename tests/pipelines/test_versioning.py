@@ -135,6 +135,17 @@ def test_a_missing_input_is_a_data_error_with_the_remedy(miniature: Path, versio
         versioning.reproduce("greet@digits", LOG)
 
 
+def test_the_log_of_a_stage_that_does_not_run_stays(miniature: Path) -> None:
+    LOG.write_text("what it said")
+    with versioning.log_of_this_run(LOG):
+        assert not LOG.exists()
+    assert LOG.read_text() == "what it said"
+    with versioning.log_of_this_run(LOG):
+        LOG.write_text("what it says now")
+    assert LOG.read_text() == "what it says now"
+    assert not list(miniature.glob("*.earlier"))
+
+
 def test_a_folder_is_versioned_as_a_whole(miniature: Path) -> None:
     versioning.add(Path("input"))
     first = yaml.safe_load(Path("input.dvc").read_text())["outs"][0]
