@@ -69,19 +69,23 @@ def clone(folder: Path) -> Path:
     return folder
 
 
-def timed(command: list[str], folder: Path, **more: str) -> float:
-    started = time.perf_counter()
+def run(command: list[str], folder: Path, **more: str) -> str:
+    """What a command prints. One that fails ends all with what it said."""
     result = subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True)
     if result.returncode:
         sys.exit(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout[-3000:]}{result.stderr[-3000:]}")
+    return result.stdout
+
+
+def timed(command: list[str], folder: Path, **more: str) -> float:
+    started = time.perf_counter()
+    run(command, folder, **more)
     return time.perf_counter() - started
 
 
 def printed(command: list[str], folder: Path) -> Any:
     """What a command prints last, as JSON."""
-    more = {"PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=True)
-    return json.loads(result.stdout.strip().splitlines()[-1])
+    return json.loads(run(command, folder, PYTHONPATH=str(ROOT)).strip().splitlines()[-1])
 
 
 def python(module: str, *arguments: str) -> list[str]:
