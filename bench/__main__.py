@@ -1,13 +1,16 @@
-"""Measure what the README claims of speed: `make bench` writes bench/results/bench.json and prints a table.
+"""Measure what the README and docs/decisions claim of speed: `make bench` writes metrics/bench.json and prints it.
 
-Each figure that is compared with another is taken in turns with it, in this one call, and medians are compared.
+`python -m bench PART ...` measures some parts, and leaves the others as they are in the file. Each figure that is
+compared with another is taken in turns with it, in this one call, and medians are compared.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -25,10 +28,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.frames import LIBRARIES
 from bench.scale import STEPS
+from portfolio.figures import number
+from portfolio.files import write_text
+from portfolio.paths import BENCH
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "bench" / "results" / "bench.json"
+RESULTS = ROOT / BENCH
 ROUNDS = 3
 ROWS = (1_800, 100_000, 1_000_000)
 console = Console(highlight=False)
@@ -62,19 +69,23 @@ def clone(folder: Path) -> Path:
     return folder
 
 
-def timed(command: list[str], folder: Path, **more: str) -> float:
-    started = time.perf_counter()
+def run(command: list[str], folder: Path, **more: str) -> str:
+    """What a command prints. One that fails ends all with what it said."""
     result = subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True)
     if result.returncode:
         sys.exit(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout[-3000:]}{result.stderr[-3000:]}")
+    return result.stdout
+
+
+def timed(command: list[str], folder: Path, **more: str) -> float:
+    started = time.perf_counter()
+    run(command, folder, **more)
     return time.perf_counter() - started
 
 
 def printed(command: list[str], folder: Path) -> Any:
     """What a command prints last, as JSON."""
-    more = {"PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=True)
-    return json.loads(result.stdout.strip().splitlines()[-1])
+    return json.loads(run(command, folder, PYTHONPATH=str(ROOT)).strip().splitlines()[-1])
 
 
 def python(module: str, *arguments: str) -> list[str]:
@@ -125,9 +136,17 @@ def _steps(folder: Path) -> dict[str, float]:
     return seconds
 
 
-def starts(work: Path) -> list[Row]:
-    """The command line's help, and the server. Needs the loop's folder."""
+def looped(work: Path) -> Path:
+    """A clone in which the loop has run."""
     folder = work / "loop"
+    if not folder.exists():
+        timed(python("portfolio", "run", "digits"), clone(folder))
+    return folder
+
+
+def starts(work: Path) -> list[Row]:
+    """The command line's help, and the server."""
+    folder = looped(work)
     helps = [timed(python("portfolio", "--help"), folder) for _ in range(5)]
     return [
         Row("portfolio --help", median(helps), "s", 0.5),
@@ -156,9 +175,9 @@ def _ready(folder: Path) -> float:
 
 
 def evidence(work: Path) -> list[Row]:
-    """Needs the loop's folder."""
-    found = printed(python("bench.evidence"), work / "loop")
-    report = [timed(python("portfolio", "stage", "report", "digits"), work / "loop") for _ in range(ROUNDS)]
+    folder = looped(work)
+    found = printed(python("bench.evidence"), folder)
+    report = [timed(python("portfolio", "stage", "report", "digits"), folder) for _ in range(ROUNDS)]
     return [
         Row(f"evaluation of {found['candidates']} candidates, 10,000 rows, 2,000 samples", found["seconds"], "s", 2),
         Row("the report, in both languages", median(report), "s", 10),
@@ -166,13 +185,58 @@ def evidence(work: Path) -> list[Row]:
 
 
 def lightning(work: Path) -> list[Row]:
-    found = printed(python("bench.lightning"), work / "loop")
+    found = printed(python("bench.lightning"), looped(work))
     return [
         Row("a raw PyTorch loop", found["raw_seconds"], "s"),
         Row("the same under Lightning", found["lightning_seconds"], "s"),
         Row("Lightning / raw loop", found["lightning_seconds"] / found["raw_seconds"], "x", 1.15),
         Row("their losses differ by", found["largest_loss_difference"], "", 5e-6),
     ]
+
+
+def inference(work: Path) -> list[Row]:
+    """The same models in ONNX Runtime and in the library they were trained with; each answers in a new process too."""
+    folder = looped(work)
+    found = printed(python("bench.inference"), folder)
+    rows = []
+    for model, by_library in found.items():
+        model = model.replace("_", " ")
+        for count, milliseconds in by_library.items():
+            own, onnx = milliseconds["own"], milliseconds["onnx"]
+            rows += [
+                Row(f"{model}, {count} rows, its own library", own, "ms"),
+                Row(f"{model}, {count} rows, ONNX Runtime", onnx, "ms"),
+                Row(f"{model}, {count} rows: ONNX Runtime / its own library", onnx / own, "x"),
+            ]
+    first: dict[str, list[dict[str, float]]] = {}
+    for _ in range(ROUNDS):
+        for library in ("torch", "sklearn", "onnxruntime"):
+            first.setdefault(library, []).append(printed(python("bench.first_answer", library), folder))
+    for library, runs in first.items():
+        rows += [
+            Row(f"{library}, from its import to a first answer", median(run["seconds"] for run in runs), "s"),
+            Row(f"{library}, memory at that point", median(run["peak_mib"] for run in runs), "MiB"),
+        ]
+    return rows
+
+
+def frames(work: Path) -> list[Row]:
+    """What `validate` and `prepare` do to rows, in Polars and in pandas."""
+    folder = work / "frames"
+    folder.mkdir()
+    timed(python("bench.frames", "make"), folder, PYTHONPATH=str(ROOT))
+    found: dict[str, list[dict[str, Any]]] = {library: [] for library in LIBRARIES}
+    for _ in range(ROUNDS):
+        for library, runs in found.items():
+            runs.append(printed(python("bench.frames", library), folder))
+    if len({str(run["rows"]) for runs in found.values() for run in runs}) != 1:
+        sys.exit(f"the libraries do not come to the same rows: {found}")
+    rows = []
+    for key, what, unit, aim in (("seconds", "time", "s", 1), ("peak_mib", "memory", "MiB", None)):
+        of = {library: median(run[key] for run in runs) for library, runs in found.items()}
+        rows += [Row(f"{library}, {what}", value, unit) for library, value in of.items()]
+        rows.append(Row(f"polars / pandas, {what}", of["polars"] / of["pandas"], "x", aim))
+    return rows
 
 
 def scale(work: Path) -> list[Row]:
@@ -207,31 +271,53 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "starts": starts,
     "evidence": evidence,
     "lightning": lightning,
+    "inference": inference,
+    "frames": frames,
     "scale": scale,
 }
 
 
 def main() -> None:
-    rows: list[Row] = []
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what the docs claim of speed.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them if none is named")
+    parts = parser.parse_args().parts or list(PARTS)
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory() as folder:
-        for name, part in PARTS.items():
+        for name in parts:
             with console.status(f"measuring: {name.replace('_', ' ')}"):
-                rows += part(Path(folder))
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    RESULTS.parent.mkdir(exist_ok=True)
-    measured = [{**asdict(row), "verdict": row.verdict} for row in rows]
-    RESULTS.write_text(json.dumps({"machine": machine, "rows": measured}, indent=1) + "\n")
-    table = Table(title=f"{machine}")
-    table.add_column("what", no_wrap=True)
+                rows = PARTS[name](Path(folder))
+            write(name, rows)
+            console.print(table(name, rows))
+    console.print(f"written to {BENCH}; the docs quote it once you run: make readme")
+
+
+def write(part: str, rows: list[Row]) -> None:
+    """Put a part's rows into the file, beside those of the others. Each says on which machine it was measured."""
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    found[part] = {"machine": machine(), "rows": [{**asdict(row), "verdict": row.verdict} for row in rows]}
+    write_text(RESULTS, json.dumps({name: found[name] for name in PARTS if name in found}, indent=1) + "\n")
+
+
+def machine() -> str:
+    """What the machine is, as far as it says so."""
+    cpuinfo = Path("/proc/cpuinfo")
+    models = re.findall(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else []
+    of = f" of {models[0].strip()}" if models else ""
+    return f"{os.cpu_count()} cores{of}, {platform.machine()}, Python {platform.python_version()}"
+
+
+def table(part: str, rows: list[Row]) -> Table:
+    shown = Table(title=part.replace("_", " "))
+    shown.add_column("what", no_wrap=True)
     for heading in ("measured", "aim"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+        shown.add_column(heading, justify="right", no_wrap=True)
+    shown.add_column("verdict", no_wrap=True)
     for row in rows:
         aim = "" if row.aim is None else f"≤ {row.aim:g} {row.unit}"
         colour = {"held": "green", "missed": "red"}.get(row.verdict, "")
-        table.add_row(row.name, f"{row.value:,.2f} {row.unit}", aim, f"[{colour}]{row.verdict}[/]" if colour else "")
-    console.print(table)
-    console.print(f"written to {RESULTS.relative_to(ROOT)}")
+        shown.add_row(row.name, f"{number(row.value)} {row.unit}", aim, f"[{colour}]{row.verdict}[/]" if colour else "")
+    return shown
 
 
 if __name__ == "__main__":

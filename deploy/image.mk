@@ -20,7 +20,7 @@ image: setup  ## build an image with the champion inside (USE_CASE, IMAGE)
 	docker build --file serving/Dockerfile --target with-champion --build-arg USE_CASE=$(USE_CASE) --tag $(TAGGED) .
 
 smoke-image: setup  ## start that image, ask it for a prediction, stop it (PULL=always: as it was pushed)
-	@container=$$(docker run --detach --pull $(PULL) --read-only --publish 127.0.0.1::8000 $(TAGGED)) || exit 1; \
+	@container=$$(docker run --detach --pull $(PULL) --read-only --tmpfs /state/log:uid=10001 --publish 127.0.0.1::8000 $(TAGGED)) || exit 1; \
 	trap "docker rm --force $$container >/dev/null" EXIT; \
 	portfolio smoke "http://$$(docker port $$container 8000/tcp)" --digest $(DIGEST) \
 	    || { docker logs $$container >&2; exit 1; }

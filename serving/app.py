@@ -47,7 +47,7 @@ class Application(Front):
 
 
 def create_app(settings: Settings | None = None, log: LogWriter | None = None) -> Application:
-    """The application for `settings`, or for those of the environment; `log` gets a line a request.
+    """The application for `settings`, or for those of the environment; `log` gets its requests.
 
     Raises ConfigError if they make no sense.
     """

@@ -1,14 +1,26 @@
-"""What is counted: for Prometheus, and for the page's live panel."""
+"""What is counted: for Prometheus, and for the page's live panel.
+
+Plain numbers, which only the event loop changes, and which are brought into Prometheus' form when it asks: counting is
+part of every request, and the client library's own counters, made for many threads, take longer than an answer's JSON.
+"""
 
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import HistogramMetricFamily, InfoMetricFamily, Metric
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from serving.answers import MACHINE, PERSON, Decisions
@@ -17,126 +29,113 @@ if TYPE_CHECKING:
     from serving.champion import Champion
     from serving.recorder import Recorder
 
-SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-CONFIDENCE_BINS = 20
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+CONFIDENCES = tuple(number / 20 for number in range(1, 20))
 
 
-class Confidences(Collector):
-    """A histogram of the top probabilities. Of its own, since a request may bring hundreds of rows at once."""
+class Distribution:
+    """How many values lie in which bin; each bound belongs to the bin that it ends."""
 
-    def __init__(self) -> None:
-        self._counts = [0] * CONFIDENCE_BINS
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
 
-    def add(self, top: list[float]) -> None:
-        """The top probability of each row."""
-        for probability in top:
-            self._counts[min(int(probability * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)] += 1
-        self._sum += sum(top)
+    def add(self, value: float) -> None:
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
 
-    def collect(self) -> Iterator[Metric]:
-        counts = list(accumulate(self._counts))
-        bounds = [f"{(number + 1) / CONFIDENCE_BINS:g}" for number in range(CONFIDENCE_BINS - 1)]
-        buckets = [*zip(bounds, counts, strict=False), ("+Inf", counts[-1])]
-        family = HistogramMetricFamily("portfolio_confidence", "the top probability of each prediction")
-        family.add_metric([], buckets, self._sum)
-        yield family
+    def add_to(self, family: HistogramMetricFamily, labels: list[str]) -> None:
+        names = [*(f"{bound:g}" for bound in self._bounds), "+Inf"]
+        family.add_metric(labels, list(zip(names, accumulate(self._counts), strict=True)), self._sum)
 
 
-class Figures:
-    """Counters and gauges of one server. `registry` is what Prometheus reads."""
+class Figures(Collector):
+    """The counters of one server."""
 
     def __init__(self, champion: Champion, recorder: Recorder) -> None:
-        self.registry = CollectorRegistry()
         self._started = time.time()
         self._champion = champion
         self._recorder = recorder
-        self._requests: dict[tuple[str, int], Counter] = {}
-        self._request_family = Counter(
-            "portfolio_requests", "requests by path and status", ["path", "status"], registry=self.registry
-        )
-        self._latencies: dict[str, Histogram] = {}
-        self._latency_family = Histogram(
-            "portfolio_latency_seconds",
-            "from the request to its answer",
-            ["path"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        decisions = Counter("portfolio_decisions", "predictions by who decides", ["by"], registry=self.registry)
-        self._by_machine, self._by_person = decisions.labels(MACHINE), decisions.labels(PERSON)
-        # A gauge, because an answer may be expected to cost more than it saves.
-        self._expected_yen = Gauge(
-            "portfolio_expected_yen", "saved by all answers against doing all by hand", registry=self.registry
-        )
-        self._feedback = Counter("portfolio_feedback", "true labels by outcome", ["outcome"], registry=self.registry)
-        self._shadowed = Counter("portfolio_shadowed", "requests that a challenger ran too", registry=self.registry)
-        self.confidences = Confidences()
-        self.registry.register(self.confidences)
-        for name, about, read in (
-            ("portfolio_log_queue", "records that wait to be written", lambda: recorder.waiting),
-            ("portfolio_log_dropped", "records that were dropped", lambda: recorder.dropped),
-            ("portfolio_refusals", "bundles that were refused", lambda: champion.refusals),
-        ):
-            Gauge(name, about, registry=self.registry).set_function(read)
-        self.registry.register(_Served(champion))
+        self._requests: Counter[tuple[str, int]] = Counter()
+        self._latencies: dict[str, Distribution] = {}
+        self._confidences = Distribution(CONFIDENCES)
+        self._decisions = {MACHINE: 0, PERSON: 0}
+        self._expected_yen = 0.0
+        self._feedback: Counter[str] = Counter()
+        self._shadowed = 0
 
     def request(self, path: str, status: int, seconds: float) -> None:
-        counter = self._requests.get((path, status))
-        if counter is None:
-            counter = self._requests[path, status] = self._request_family.labels(path, str(status))
-            self._latencies.setdefault(path, self._latency_family.labels(path))
-        counter.inc()
-        self._latencies[path].observe(seconds)
+        self._requests[path, status] += 1
+        latency = self._latencies.get(path)
+        if latency is None:
+            latency = self._latencies[path] = Distribution(SECONDS)
+        latency.add(seconds)
 
     def predictions(self, task: str, decisions: Decisions) -> None:
         machine = sum(decisions.by_machine)
-        person = len(decisions.by_machine) - machine
-        if machine:
-            self._by_machine.inc(machine)
-        if person:
-            self._by_person.inc(person)
+        self._decisions[MACHINE] += machine
+        self._decisions[PERSON] += len(decisions.by_machine) - machine
         if decisions.expected_yen is not None:
-            self._expected_yen.inc(sum(decisions.expected_yen))
+            self._expected_yen += sum(decisions.expected_yen)
         if task == "classification":
-            self.confidences.add(decisions.certainties)
+            for probability in decisions.certainties:
+                self._confidences.add(probability)
 
     def feedback(self, outcome: str) -> None:
-        self._feedback.labels(outcome).inc()
+        """`right`, `wrong` or `stored`, or the code of what was wrong with it."""
+        self._feedback[outcome] += 1
 
     def shadowed(self) -> None:
-        self._shadowed.inc()
+        self._shadowed += 1
 
     def text(self) -> bytes:
-        return bytes(generate_latest(self.registry))
+        """All of it, as Prometheus reads it."""
+        registry = CollectorRegistry()
+        registry.register(self)
+        return bytes(generate_latest(registry))
 
     def live(self) -> dict[str, Any]:
         """The figures of the page's panel, since the server started."""
-        found = {name: self._value("portfolio_feedback_total", outcome=name) for name in ("right", "wrong", "stored")}
-        machine, person = (self._value("portfolio_decisions_total", by=name) for name in (MACHINE, PERSON))
         return {
             "uptime_seconds": round(time.time() - self._started),
-            "predictions": machine + person,
-            "by_machine": machine,
-            "expected_yen": self._value("portfolio_expected_yen"),
-            "feedback": sum(found.values()),
-            "feedback_right": found["right"],
-            "feedback_wrong": found["wrong"],
+            "predictions": sum(self._decisions.values()),
+            "by_machine": self._decisions[MACHINE],
+            "expected_yen": round(self._expected_yen, 2),
+            "feedback": sum(self._feedback[outcome] for outcome in ("right", "wrong", "stored")),
+            "feedback_right": self._feedback["right"],
+            "feedback_wrong": self._feedback["wrong"],
             "log_queue": self._recorder.waiting,
             "log_dropped": self._recorder.dropped,
         }
 
-    def _value(self, name: str, **labels: str) -> float:
-        return self.registry.get_sample_value(name, labels) or 0.0
-
-
-class _Served(Collector):
-    def __init__(self, champion: Champion) -> None:
-        self._champion = champion
-
     def collect(self) -> Iterator[Metric]:
-        now = self._champion.current
-        family = InfoMetricFamily("portfolio_model", "what is served")
-        if now is not None:
-            family.add_metric([], {key: str(value) for key, value in now.name.items()})
-        yield family
+        requests = CounterMetricFamily("portfolio_requests", "by path and status", labels=["path", "status"])
+        for (path, status), count in self._requests.items():
+            requests.add_metric([path, str(status)], count)
+        latencies = HistogramMetricFamily("portfolio_latency_seconds", "from request to answer", labels=["path"])
+        for path, distribution in self._latencies.items():
+            distribution.add_to(latencies, [path])
+        confidences = HistogramMetricFamily("portfolio_confidence", "the top probability of each prediction")
+        self._confidences.add_to(confidences, [])
+        decisions = CounterMetricFamily("portfolio_decisions", "predictions by who decides", labels=["by"])
+        for by, count in self._decisions.items():
+            decisions.add_metric([by], count)
+        feedback = CounterMetricFamily("portfolio_feedback", "true labels by what came of them", labels=["outcome"])
+        for outcome, count in self._feedback.items():
+            feedback.add_metric([outcome], count)
+        yield from (requests, latencies, confidences, decisions, feedback)
+        yield CounterMetricFamily("portfolio_shadowed", "requests that a challenger ran too", self._shadowed)
+        yield CounterMetricFamily("portfolio_refusals", "bundles that were refused", self._champion.refusals)
+        yield CounterMetricFamily("portfolio_log_dropped", "records that were dropped", self._recorder.dropped)
+        yield GaugeMetricFamily("portfolio_log_queue", "records that wait to be written", self._recorder.waiting)
+        # A gauge, because an answer may be expected to cost more than it saves.
+        yield GaugeMetricFamily(
+            "portfolio_expected_yen", "saved by all answers against all by hand", self._expected_yen
+        )
+        model = InfoMetricFamily("portfolio_model", "what is served")
+        if self._champion.current is not None:
+            model.add_metric([], {key: str(value) for key, value in self._champion.current.name.items()})
+        yield model

@@ -17,7 +17,7 @@ from serving.figures import Figures
 from serving.inference import Inference
 from serving.logs import LogWriter
 from serving.query import InferenceProtocol
-from serving.security import PLAIN, demand, page_headers
+from serving.security import demand, page_headers
 from serving.settings import Settings
 
 logger = logging.getLogger("serving")
@@ -75,9 +75,9 @@ class Front:
                 raise RequestError(405, "refused", "Method Not Allowed: this path takes POST.")
             else:
                 body, content_type, headers = await self._inference.answer(exchange, protocol)
-                await exchange.answer(200, body, content_type, headers + self._closing(PLAIN))
+                await exchange.answer(200, body, content_type, self._closing(headers))
         except RequestError as error:
-            await exchange.fail(error, self._closing(PLAIN))
+            await exchange.fail(error, self._closing([]))
         except DisconnectedError:
             exchange.status = 499
         except Exception:
@@ -87,7 +87,7 @@ class Front:
             internal = RequestError(
                 500, "internal", f"This is a fault of the server's; its log has it as {exchange.request_id}."
             )
-            await exchange.fail(internal, self._closing(PLAIN))
+            await exchange.fail(internal, self._closing([]))
         finally:
             self._under_way -= 1
             self._tell(exchange, label, time.perf_counter() - started)
@@ -135,7 +135,7 @@ class Front:
 
     def _tell(self, exchange: Exchange, label: str, seconds: float) -> None:
         self._figures.request(label, exchange.status, seconds)
-        if self._log is None:
+        if self._log is None or (exchange.status < 400 and not self._settings.access_log):
             return
         line = {
             "request_id": exchange.request_id,
@@ -144,7 +144,7 @@ class Front:
             "status": exchange.status,
             "ms": round(seconds * 1000, 3),
         }
-        callers = exchange.header(b"x-request-id")
+        callers = exchange.headers.get(b"x-request-id", b"")
         if CALLERS_ID.fullmatch(callers):
             line["callers_id"] = callers.decode()
         if exchange.version is not None:

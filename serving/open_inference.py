@@ -168,7 +168,7 @@ def to_bytes(array: Array) -> bytes:
 
 def _split(exchange: Exchange, body: bytes) -> tuple[bytes, bytes]:
     """The JSON, and the bytes behind it."""
-    stated = exchange.header(JSON_LENGTH)
+    stated = exchange.headers.get(JSON_LENGTH, b"")
     if not stated:
         if exchange.content_type not in (JSON, b""):
             raise RequestError(415, "unknown_type", "Send JSON, with Content-Type: application/json.")

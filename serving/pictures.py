@@ -1,14 +1,22 @@
 """Pictures as PNG or JPEG files, brought to the form of the training data.
 
-A file of exactly the model's height and width is taken pixel by pixel. Any other is a drawing: its ink is cut out,
-scaled to the model's size with its proportions kept, and put in the middle; and its strokes are made thinner or
-thicker until there is about as much ink as in the training data, which the manifest's reference statistics tell.
-Ink is what differs from the background, so that dark strokes on light paper and light ones on dark both work.
+A file of exactly the model's height and width is taken pixel by pixel. Any other is a drawing, and is made to look as
+the training data do. How these look, the manifest tells: the golden inputs are some of them, and the reference
+statistics have their mean ink. Three things are taken from there:
+
+- the box that the ink fills, and whether it fills the box in both directions, or keeps its proportions;
+- whether slant was taken out, so that the first ink of the top row stands above the first ink of the bottom row;
+- how much ink there is. Where a drawing has more or less than nearly all of the training images, its strokes are made
+  thinner or thicker until it has as much as most.
+
+Ink is what differs from the paper, so that dark strokes on light paper and light ones on dark both work.
 """
 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +25,68 @@ from portfolio.bundle import Array, InputField, Manifest
 from serving.exchange import RequestError, field_error
 
 MEDIA_TYPES = (b"image/png", b"image/jpeg")
-MAX_PIXELS = 4_000_000
+# Decoding holds up other requests, for about 10 ms at this size.
+MAX_PIXELS = 1024 * 1024
+# How much darker than the paper, of the whole range, a dot must be to count as ink.
+MIN_INK = 0.15
 # A drawing is worked on at this many dots for each of the model's pixels.
 DOTS = 8
-# How much darker than the paper, of the whole range, a dot of ink must be to count as drawn.
-MIN_INK = 0.15
+# Bringing the strokes to their width changes how large the drawing is, so all is done again.
+ROUNDS = 2
+# A bare line that was stretched until it fills the box would be a block.
+MAX_STRETCH = 2.0
+# Training images whose proportions differ by no more, of the median, have been stretched to one box.
+ALIKE = 0.15
 NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How training images look, in the model's pixels. Without any to look at, the drawing fills the image."""
+
+    shape: tuple[int, int]
+    top: float
+    bottom: float
+    left: float
+    right: float
+    fills: bool
+    upright: bool
+    least_ink: float
+    mean_ink: float
+    most_ink: float
+
+    @classmethod
+    def of(cls, manifest: Manifest, field: InputField) -> Form:
+        height, width = field.shape
+        low, high = _range(field)
+        edges = manifest.reference[field.name].edges or (low + (high - low) / 4,)
+        ink = [(edge - low) / (high - low) for edge in (edges[0], edges[len(edges) // 2], edges[-1])]
+        rows = [*manifest.golden_inputs[field.name], field.example]
+        images = [(np.array(row, dtype=np.float64).reshape(height, width) - low) / (high - low) for row in rows]
+        boxes = np.array([_box(image) for image in images if image.max() >= MIN_INK])
+        if not len(boxes):
+            return cls((height, width), 0, height, 0, width, False, False, *ink)
+        # Some do not fill it, as a narrow 1 does not. So few images tell it to a quarter of a pixel.
+        top, left = (round(4 * side) / 4 for side in np.quantile(boxes[:, (0, 2)], 0.1, axis=0))
+        bottom, right = (round(4 * side) / 4 for side in np.quantile(boxes[:, (1, 3)], 0.9, axis=0))
+        proportions = (boxes[:, 3] - boxes[:, 2]) / (boxes[:, 1] - boxes[:, 0])
+        spread = float(np.median(np.abs(proportions / np.median(proportions) - 1)))
+        leans = [abs(_lean(image)) for image in images if image.max() >= MIN_INK]
+        return cls(
+            shape=(height, width),
+            top=top,
+            bottom=bottom,
+            left=left,
+            right=right,
+            fills=spread <= ALIKE,
+            upright=float(np.median(leans)) * (bottom - top) <= 0.5,
+            least_ink=ink[0],
+            mean_ink=ink[1],
+            most_ink=ink[2],
+        )
 
 
 def read_picture(manifest: Manifest, content: bytes) -> Array:
@@ -35,14 +97,21 @@ def read_picture(manifest: Manifest, content: bytes) -> Array:
         )
     (field,) = manifest.inputs
     ink = _ink(content)
-    if ink.shape != field.shape:
-        if not (ink >= MIN_INK).any():
-            raise field_error(field.name, "the picture is empty: nothing in it differs from the paper")
-        edges = manifest.reference[field.name].edges
-        low, high = _range(field)
-        mean_ink = (edges[len(edges) // 2] - low) / (high - low) if edges else 0.25
-        ink = drawing(ink, (field.shape[0], field.shape[1]), mean_ink)
-    return _as_values(field, ink)
+    if ink.shape == field.shape:
+        return _as_values(field, ink / 255)
+    if not (ink >= MIN_INK * 255).any():
+        raise field_error(field.name, "the picture is empty: nothing in it differs from the paper")
+    return _as_values(field, in_form(_cut_out(ink), Form.of(manifest, field)))
+
+
+def in_form(ink: Floats, form: Form) -> Floats:
+    """A drawing of any size, ink from 0 to 1, in the form of the training data."""
+    for _ in range(ROUNDS):
+        ink = _placed(ink, form)
+        if not form.least_ink <= ink.mean() <= form.most_ink:
+            ink = _with_strokes(_solid(ink), form.mean_ink).astype(np.float64)
+    height, width = form.shape
+    return np.asarray(ink.reshape(height, DOTS, width, DOTS).mean(axis=(1, 3)))
 
 
 def _as_values(field: InputField, ink: Floats) -> Array:
@@ -58,43 +127,115 @@ def _range(field: InputField) -> tuple[float, float]:
     return (0.0 if field.minimum is None else field.minimum), (1.0 if field.maximum is None else field.maximum)
 
 
-def _ink(content: bytes) -> Floats:
-    """How much ink there is at each dot, 0 to 1, [height, width]."""
-    from PIL import Image, UnidentifiedImageError
+def _ink(content: bytes) -> npt.NDArray[np.uint8]:
+    """How much ink there is at each dot, 0 to 255, [height, width]."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
+            # The size stands in the first bytes: nothing has been decoded yet.
             if picture.width * picture.height > MAX_PIXELS:
                 raise field_error("picture", f"has over {MAX_PIXELS:,} pixels; scale it down")
             rgba = picture.convert("RGBA")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise field_error("picture", f"has over {MAX_PIXELS:,} pixels; scale it down") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise field_error("picture", "is no whole PNG or JPEG file") from error
     # What is transparent shows the paper.
     paper = Image.new("RGBA", rgba.size, "white")
-    grey = np.asarray(Image.alpha_composite(paper, rgba).convert("L"), dtype=np.float64) / 255
+    light = Image.alpha_composite(paper, rgba).convert("L")
+    grey = np.asarray(light)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return grey if np.median(border) < 0.5 else 1 - grey
+    return grey if np.median(border) < 128 else np.asarray(ImageOps.invert(light))
 
 
-def drawing(ink: Floats, shape: tuple[int, int], mean_ink: float) -> Floats:
-    """A drawing of any size as ink [height, width] in the form of the training data."""
+def _cut_out(ink: npt.NDArray[np.uint8]) -> Floats:
+    """What is drawn, without the paper round it, and no larger than is of use."""
     from PIL import Image
 
-    drawn = ink >= MIN_INK
+    drawn = ink >= MIN_INK * 255
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
-    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    height, width = shape[0] * DOTS, shape[1] * DOTS
-    factor = min(height / cut.shape[0], width / cut.shape[1])
-    size = (max(1, round(cut.shape[1] * factor)), max(1, round(cut.shape[0] * factor)))
-    small = np.asarray(Image.fromarray((cut * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX)) / 255
-    canvas = np.zeros((height, width))
-    top, left = (height - size[1]) // 2, (width - size[0]) // 2
-    canvas[top : top + size[1], left : left + size[0]] = small
-    stroke = _with_strokes(canvas >= 0.5 if (canvas >= 0.5).any() else canvas > 0, mean_ink)
-    return np.asarray(stroke.reshape(shape[0], DOTS, shape[1], DOTS).mean(axis=(1, 3)))
+    cut = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    factor = 96 / max(cut.size)
+    size = (max(1, round(cut.width * factor)), max(1, round(cut.height * factor)))
+    how = Image.Resampling.BOX if factor < 1 else Image.Resampling.BILINEAR
+    return np.asarray(cut.resize(size, how), dtype=np.float64) / 255
 
 
-def _with_strokes(drawn: npt.NDArray[np.bool_], mean_ink: float) -> npt.NDArray[np.bool_]:
+def _placed(ink: Floats, form: Form) -> Floats:
+    """The drawing in the box where training images have theirs, at DOTS dots a pixel."""
+    height, width = ink.shape
+    if form.upright:
+        lean = _lean(ink)
+        wide = width + 2 * round(abs(lean) * height) + 2
+        ink = _moved(ink, (wide, height), (width / 2, height / 2), (wide / 2, height / 2), (1, 1), lean)
+    drawn = _solid(ink)
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    down = (form.bottom - form.top) * DOTS / (rows[-1] + 1 - rows[0])
+    right = (form.right - form.left) * DOTS / (columns[-1] + 1 - columns[0])
+    stretch = MAX_STRETCH if form.fills else 1.0
+    right, down = min(right, stretch * down), min(down, stretch * right)
+    middle = ((columns[0] + columns[-1] + 1) / 2, (rows[0] + rows[-1] + 1) / 2)
+    target = ((form.left + form.right) / 2 * DOTS, (form.top + form.bottom) / 2 * DOTS)
+    size = (form.shape[1] * DOTS, form.shape[0] * DOTS)
+    return _moved(ink, size, middle, target, (right, down), 0)
+
+
+def _moved(
+    ink: Floats,
+    size: tuple[int, int],
+    point: tuple[float, float],
+    target: tuple[float, float],
+    scale: tuple[float, float],
+    shear: float,
+) -> Floats:
+    """The drawing scaled and sheared so that `point` comes to `target`; all as (right, down)."""
+    from PIL import Image
+
+    right, down = 1 / scale[0], 1 / scale[1]
+    across = -shear * down
+    # Where each dot of the result comes from, as Pillow wants it.
+    back = (right, across, point[0] - target[0] * right - target[1] * across, 0, down, point[1] - target[1] * down)
+    image: Any = Image.fromarray((ink * 255).astype(np.uint8))
+    moved = image.transform(size, Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
+    return np.asarray(moved, dtype=np.float64) / 255
+
+
+def _solid(ink: Floats) -> Mask:
+    """Where there is ink, for sure. Strokes that are finer than a dot are pale everywhere."""
+    return np.asarray(ink >= min(0.5, ink.max() / 2))
+
+
+def _box(image: Floats) -> tuple[float, float, float, float]:
+    """Top, bottom, left and right of the ink in an image. A pale outermost row is one that is partly filled."""
+    sides: list[float] = []
+    for axis in (1, 0):
+        most = image.max(axis=axis)
+        inked = np.flatnonzero(most >= MIN_INK)
+        first, last = inked[0], inked[-1]
+        sides += [first + 1 - most[first], last + most[last]]
+    return sides[0], sides[1], sides[2], sides[3]
+
+
+def _lean(ink: Floats) -> float:
+    """How far the first ink of the topmost rows stands right of that of the lowest ones, for each row between."""
+    drawn = ink >= min(MIN_INK, ink.max() / 2)
+    rows = np.flatnonzero(drawn.any(axis=1))
+    height = int(rows[-1] + 1 - rows[0])
+    # One row of a small image, and more of a large one, where single dots are chance.
+    band = max(1, height // 16)
+    top, bottom = (_first_ink(ink[start : start + band]) for start in (rows[0], rows[-1] + 1 - band))
+    return (top - bottom) / max(1, height - band)
+
+
+def _first_ink(rows: Floats) -> float:
+    """Where ink begins, from the left."""
+    most = rows.max(axis=0)
+    column = int(np.flatnonzero(most >= min(MIN_INK, most.max() / 2))[0])
+    return column + 1 - float(most[column])
+
+
+def _with_strokes(drawn: Mask, mean_ink: float) -> Mask:
     """The drawing with its strokes thinner or thicker, dot by dot, until its mean ink is nearest to the one given."""
     best = drawn
     step = _thicker if drawn.mean() < mean_ink else _thinner
@@ -105,7 +246,7 @@ def _with_strokes(drawn: npt.NDArray[np.bool_], mean_ink: float) -> npt.NDArray[
         best = changed
 
 
-def _thicker(drawn: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _thicker(drawn: Mask) -> Mask:
     padded = np.pad(drawn, 1)
     grown = drawn.copy()
     for down, right in NEIGHBOURS:
@@ -113,5 +254,5 @@ def _thicker(drawn: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return grown
 
 
-def _thinner(drawn: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _thinner(drawn: Mask) -> Mask:
     return ~_thicker(~drawn)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from serving.exchange import Exchange, Headers, RequestError
 
-PLAIN: Headers = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-"""For answers that no browser shows as a page."""
+ALWAYS = [("X-Content-Type-Options", "nosniff")]
+"""The server itself puts these on every answer."""
 
 _COMMON = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; "
 _OWN = b"script-src 'self'; style-src 'self'; img-src 'self' data: blob:"
@@ -20,11 +20,10 @@ Hashes = Iterable[str]
 
 
 def page_headers(path: str) -> Headers:
-    """For everything else: nothing from elsewhere, in nobody's frame."""
+    """For what a browser may show as a page: nothing from elsewhere, in nobody's frame."""
     policy = _COMMON + (_DOCS if path.startswith("/docs") else _OWN)
     return [
         (b"content-security-policy", policy),
-        (b"x-content-type-options", b"nosniff"),
         (b"x-frame-options", b"DENY"),
         (b"referrer-policy", b"no-referrer"),
         (b"cross-origin-opener-policy", b"same-origin"),
@@ -38,9 +37,9 @@ def hashed(key: str) -> str:
 
 def demand(exchange: Exchange, hashes: tuple[str, ...]) -> None:
     """Raises RequestError if the request has none of the keys that these are the hashes of."""
-    stated = exchange.header(b"authorization")
+    stated = exchange.headers.get(b"authorization", b"")
     kind, _, key = stated.partition(b" ")
-    given = key.strip() if kind.lower() == b"bearer" else exchange.header(b"x-api-key")
+    given = key.strip() if kind.lower() == b"bearer" else exchange.headers.get(b"x-api-key", b"")
     found = hashlib.sha256(given).hexdigest()
     # All are compared, in constant time: how long it takes tells nothing.
     fits = [hmac.compare_digest(found, known) for known in hashes]

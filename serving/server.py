@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -12,7 +13,9 @@ from types import FrameType
 import uvicorn
 
 from serving.app import Application, create_app
+from serving.gathered import GatheredProtocol
 from serving.logs import LogWriter
+from serving.security import ALWAYS
 from serving.settings import Settings
 
 # How long connections are given to send what they are about to, and to be told to close.
@@ -20,6 +23,8 @@ DRAIN_SECONDS = 1.0
 # After that, for requests that are under way. With the log's own time all stays within ten seconds.
 FINISH_SECONDS = 3
 BACKLOG = 2048
+# Objects made, and not freed, before Python looks for cycles. Requests leave none.
+GC_THRESHOLD = 50_000
 
 
 class Server(uvicorn.Server):
@@ -54,7 +59,11 @@ def run(host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         lifespan="on",
+        headers=ALWAYS,
         server_header=False,
+        proxy_headers=False,
+        ws="none",
+        http=GatheredProtocol,
         backlog=BACKLOG,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
@@ -62,6 +71,9 @@ def run(host: str, port: int) -> None:
         # uvicorn raises the signal again when all is done: that is an end as it should be.
         signal.signal(number, _end)
     log.start()
+    # What is there by now stays: looking through it for cycles again and again would take longer than the requests do.
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     try:
         Server(config, application).run()
     finally:

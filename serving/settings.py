@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=0.5, gt=0, le=60, description="how often the store is looked at")
     log_url: str = Field(default="", description="SQLAlchemy's address of the prediction log; empty: SQLite in .state")
     log_queue: int = Field(default=10_000, ge=1, le=1_000_000, description="records that may wait to be written")
-    access_log: bool = Field(default=True, description="a line of JSON for each request")
+    access_log: bool = Field(default=False, description="a line of JSON for each request, and not for faults alone")
     api_keys: Hashes = Field(default=(), description="SHA-256 of the keys that may predict, by commas; none: all may")
     admin_keys: Hashes = Field(default=(), description="SHA-256 of the keys that may read metrics and reload")
 

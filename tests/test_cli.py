@@ -8,6 +8,7 @@ import pytest
 
 from bench.server import portfolio_server
 from portfolio.cli import main
+from portfolio.errors import PortfolioError
 from portfolio.store import Store
 from serving.security import hashed
 from tests.conftest import publish
@@ -40,6 +41,26 @@ def test_a_mistake_gets_one_message_with_the_remedy(
         main()
     assert ended.value.code == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["models", "digits"], ["readme"], ["report", "digits"], ["study", "ablation"]])
+def test_a_folder_that_is_no_checkout_is_named(
+    tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(sys, "argv", ["portfolio", *command])
+    with pytest.raises(SystemExit):
+        main()
+    assert "Run this in the repository's root" in capsys.readouterr().err
+
+
+def test_a_prefect_server_that_does_not_answer_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.server import PrefectServer
+
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    with pytest.raises(PortfolioError, match=r"PREFECT_API_URL, http://127\.0\.0\.1:1/api .*unset"):
+        PrefectServer(workspace / "prefect.log").start()
 
 
 def test_a_mistake_ends_the_process_without_a_traceback(workspace: Path) -> None:

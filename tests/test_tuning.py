@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from portfolio import tuning
 from portfolio.cli import app
 from portfolio.config import config_path, load_config
-from portfolio.errors import ConfigError
+from portfolio.errors import ConfigError, PortfolioError
 from portfolio.paths import Paths
 from portfolio.use_case import load_use_case
 from tests.conftest import ROOT, edit_config
@@ -31,12 +31,15 @@ def digits(built: Callable[[str], Path], empty_mlflow: Path, monkeypatch: pytest
     (folder / ".state" / "mlflow").mkdir()
     shutil.copyfile(empty_mlflow, folder / ".state" / "mlflow" / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    edit_config("digits", tune={"trials": 2, "space": SPACE}, network={"channels": [2, 4]}, train={"max_epochs": 2})
+    changes = {"network": {"channels": [2, 4]}, "train": {"max_epochs": 2, "learning_rate": 0.004}}
+    edit_config("digits", tune={"trials": 2, "space": SPACE}, **changes)
     return folder
 
 
 def tune() -> dict[str, Any]:
-    tuning.tune(load_use_case("digits"), load_config("digits"), workers=1)
+    result = CliRunner().invoke(app, ["tune", "digits", "--workers", "1"])
+    if result.exception:
+        raise result.exception
     record: dict[str, Any] = json.loads(Paths("digits").metrics("tuning").read_text())
     return record
 
@@ -102,20 +105,28 @@ def test_a_space_that_can_not_be_searched_is_refused(digits: Path, space: dict[s
     assert not tuning.database("digits").exists()
 
 
+def test_a_damaged_study_is_named_with_the_remedy(workspace: Path) -> None:
+    path = tuning.database("digits")
+    path.parent.mkdir(parents=True)
+    path.write_text("no database" * 1000)
+    with pytest.raises(PortfolioError, match=r"digits\.db can't be read.*Move it away"):
+        tuning._open("digits", {})
+
+
 @pytest.fixture
 def tuned(workspace: Path) -> Path:
     """A workspace with a record whose best trial differs from the config."""
     values = {RATE: 0.0012, CHANNELS: [8, 16], "train.weight_decay": 0.00001}
     record = Paths("digits").metrics("tuning")
     record.parent.mkdir(parents=True)
-    record.write_text(json.dumps({"best": [{"values": values}]}))
+    record.write_text(json.dumps({"space": tuning._space(load_config("digits")), "best": [{"values": values}]}))
     return config_path("digits")
 
 
 def test_the_best_is_written_into_the_config_once_the_difference_was_seen(tuned: Path) -> None:
     before = tuned.read_text()
     refused = CliRunner().invoke(app, ["tune-apply", "digits"], input="n\n")
-    assert "-  learning_rate: 0.004" in refused.output
+    assert f"-  learning_rate: {load_config('digits').train.learning_rate}" in refused.output
     assert "+  learning_rate: 0.0012" in refused.output
     assert tuned.read_text() == before
     result = CliRunner().invoke(app, ["tune-apply", "digits", "--yes"])
@@ -138,4 +149,13 @@ def test_a_config_without_changes_is_written_as_it_was(use_case: str) -> None:
 
 def test_without_a_record_there_is_nothing_to_apply(workspace: Path) -> None:
     with pytest.raises(ConfigError, match="portfolio tune digits"):
-        tuning.best_values("digits")
+        tuning.best_values(load_config("digits"))
+
+
+def test_a_record_of_another_space_is_not_applied(tuned: Path) -> None:
+    edit_config("digits", tune={"space": SPACE})
+    before = tuned.read_text()
+    result = CliRunner().invoke(app, ["tune-apply", "digits", "--yes"])
+    assert isinstance(result.exception, ConfigError)
+    assert "train.learning_rate, train.weight_decay differ. Tune anew: portfolio tune digits" in str(result.exception)
+    assert tuned.read_text() == before

@@ -132,6 +132,11 @@ def content_sha256(manifest: Manifest) -> str:
     return hashlib.sha256(f"{manifest.model_sha256} {policy}".encode()).hexdigest()
 
 
+def bundle_digest(manifest: Manifest) -> str:
+    """Names a whole bundle: the digest of its manifest, which holds the model's."""
+    return hashlib.sha256(_json(manifest).encode()).hexdigest()
+
+
 class Bundle:
     """An opened and checked bundle. `predict` is safe to call from several threads."""
 
@@ -258,7 +263,11 @@ def copy_bundle(source: Path, target: Path, manifest: Manifest) -> None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Give the bundle in `folder` this manifest."""
-    files.write_text(folder / MANIFEST_NAME, manifest.model_dump_json(indent=1) + "\n")
+    files.write_text(folder / MANIFEST_NAME, _json(manifest))
+
+
+def _json(manifest: Manifest) -> str:
+    return manifest.model_dump_json(indent=1) + "\n"
 
 
 def to_array(field: InputField, values: list[Any]) -> Array:

@@ -17,6 +17,7 @@ import numpy as np
 matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from portfolio.bundle import Array
 
@@ -37,9 +38,10 @@ STYLE: dict[str, Any] = {
 
 
 class Chart:
-    """An SVG that is being drawn. `axes` is what to draw on; `svg` is there afterwards."""
+    """An SVG that is being drawn. `figure` and `axes` are what to draw on; `svg` is there afterwards."""
 
-    def __init__(self, axes: Axes) -> None:
+    def __init__(self, figure: Figure, axes: Axes) -> None:
+        self.figure = figure
         self.axes = axes
         self.svg = ""
 
@@ -50,7 +52,7 @@ def chart(width_inches: float = 7, height_inches: float = 3.6) -> Iterator[Chart
         # Only the widths of Japanese letters are guessed: the browser draws them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure, axes = pyplot.subplots(figsize=(width_inches, height_inches), layout="constrained")
-        drawn = Chart(axes)
+        drawn = Chart(figure, axes)
         yield drawn
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -86,7 +88,7 @@ def threshold(curve: dict[str, list[float]], chosen: float, words: dict[str, str
             )
         at = np.array(curve["threshold"])[order].tolist()
         drawn.axes.axvline(at.index(chosen), color=GREY, linestyle=":", label=words["chosen"])
-        drawn.axes.set_xticks(steps, [f"{value:,.6g}" for value in at], rotation=45, ha="right")
+        drawn.axes.set_xticks(steps, [f"{value:,.10g}" for value in at], rotation=45, ha="right")
         drawn.axes.set(xlabel=words["threshold"], ylabel=words["value"])
         drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
         # Where trusting all costs far more than anything else, the rest would be a flat line.
@@ -159,12 +161,15 @@ def study(found: dict[str, Any], words: dict[str, str]) -> str:
                 drawn.axes.plot(mean, rows, marker, color=colour, markersize=6, label=label)
         if size:
             drawn.axes.set(xscale="log", ylabel=metric.replace("_", " "), xlabel=words[size])
+            drawn.axes.set_xticks(at, [f"{number:,}" for number in at])
+            drawn.axes.minorticks_off()
             drawn.axes.set_ylim(bottom=0)
         else:
             drawn.axes.set_yticks(range(len(points))[::-1], [point["name"].replace("_", " ") for point in points])
             drawn.axes.set_xlabel(metric.replace("_", " "))
             drawn.axes.grid(axis="y", visible=False)
-        drawn.axes.legend()
+        # Beside the plot: wherever it stood inside, some study would have a point there.
+        drawn.figure.legend(loc="outside upper center", ncols=2)
     return drawn.svg
 
 

@@ -71,7 +71,6 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
 
     import portfolio.stages
     from portfolio import files
-    from portfolio.config import load_config
     from portfolio.errors import ConfigError
     from portfolio.paths import LOGS_VARIABLE, Paths
     from portfolio.use_case import load_use_case
@@ -89,7 +88,7 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
             os.dup2(stream.fileno(), 2)
     # One whose DVC was killed may still run: two at once would take each other's checkpoints and files away.
     with files.alone(Paths(use_case).lock(name)):
-        importlib.import_module(f"portfolio.stages.{name}").run(case, load_config(use_case))
+        importlib.import_module(f"portfolio.stages.{name}").run(case, case.config())
 
 
 @app.command()
@@ -98,7 +97,6 @@ def run(use_case: UseCaseName = "digits") -> None:
     import json
 
     from pipelines.server import PrefectServer
-    from portfolio.config import load_config
     from portfolio.environment import local_environment, state_folder
     from portfolio.files import write_text
     from portfolio.paths import Paths
@@ -106,7 +104,7 @@ def run(use_case: UseCaseName = "digits") -> None:
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
-    load_config(use_case)
+    case.config()
     local_environment()
     server = PrefectServer(state_folder() / "logs" / "prefect.log")
     server.start()
@@ -146,6 +144,8 @@ def models(use_case: UseCaseName = "digits") -> None:
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
+    # Or a folder that is no checkout would get an empty registry of its own.
+    case.config()
     versions = Registry(case).versions()
     if not versions:
         console.print(f"No version of '{use_case}' yet. Train one: portfolio run {use_case}")
@@ -159,7 +159,7 @@ def models(use_case: UseCaseName = "digits") -> None:
             str(version.number),
             "\n".join(version.aliases),
             version.candidate,
-            version.model_sha256[:12],
+            version.digest[:12],
             "\n".join(f"{name.removeprefix('test/')} {value:,.4f}" for name, value in sorted(scores.items())),
             version.verdict,
         )
@@ -178,11 +178,12 @@ def report(
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
+    case.config()
     paths = Paths(case.name)
     os.environ[LOGS_VARIABLE] = "1"
-    # What an earlier run said would be told as the reason for a failure of this one.
-    paths.log("report").unlink(missing_ok=True)
-    versioning.reproduce(f"report@{case.name}", paths.log("report"), force=paths.report_is_stale())
+    log = paths.log("report")
+    with versioning.log_of_this_run(log):
+        versioning.reproduce(f"report@{case.name}", log, force=paths.report_is_stale())
     print((paths.report / PAGES[lang.value]).resolve().as_uri())
 
 
@@ -194,14 +195,15 @@ def study(
 ) -> None:
     """Measure overfitting, bias and variance by many trainings. DVC keeps the result until something changes."""
     from portfolio import files
-    from portfolio.config import STUDIES, load_config
+    from portfolio.config import STUDIES
     from portfolio.errors import ConfigError
     from portfolio.paths import Paths
     from portfolio.use_case import load_use_case
 
     if name not in STUDIES:
         raise ConfigError(f"There is no study '{name}'. There are: {', '.join(STUDIES)}.")
-    case, config, paths = load_use_case(use_case), load_config(use_case), Paths(use_case)
+    case, paths = load_use_case(use_case), Paths(use_case)
+    config = case.config()
     if uncached:
         from portfolio import studies
 
@@ -221,13 +223,13 @@ def tune(
     workers: Annotated[int, typer.Option(help="trials that are tried at once", min=1, max=64)] = 2,
 ) -> None:
     """Look for better parameters with Optuna. Stopped or killed, the same command goes on."""
-    from portfolio.config import load_config
     from portfolio.figures import show_tuning
     from portfolio.paths import Paths
     from portfolio.tuning import tune as search
     from portfolio.use_case import load_use_case
 
-    search(load_use_case(use_case), load_config(use_case), workers)
+    case = load_use_case(use_case)
+    search(case, case.config(), workers)
     show_tuning(Paths(use_case).metrics("tuning"))
 
 
@@ -244,7 +246,7 @@ def tune_apply(
     from portfolio.use_case import load_use_case
 
     config, path = load_config(load_use_case(use_case).name), config_path(use_case)
-    values = best_values(use_case)
+    values = best_values(config)
     config.changed(values)
     before, after = path.read_text(encoding="utf-8"), tuned_config(path, values)
     if before == after:
@@ -263,11 +265,13 @@ def readme(
     ] = False,
 ) -> None:
     """Write the figures of README*.md and docs/ from the metrics files, between their markers."""
+    from portfolio.blocks import documents, filled
     from portfolio.errors import DataError
-    from portfolio.figures import documents, filled
     from portfolio.files import write_text
 
     texts = {path: filled(path) for path in documents()}
+    if not texts:
+        raise DataError("No README*.md and no docs with figures are here. Run this in the repository's root.")
     differ = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     if check and differ:
         raise DataError(
@@ -286,10 +290,13 @@ def promote(
 ) -> None:
     """Make a version champion and publish its bundle, if the gate finds it better."""
     from portfolio.errors import RegistryError
-    from portfolio.registry import Registry
+    from portfolio.registry import ALREADY_CHAMPION, Registry
     from portfolio.use_case import load_use_case
 
     verdict = Registry(load_use_case(use_case)).promote(version, force=force)
+    if verdict.reason == ALREADY_CHAMPION:
+        print(f"version {version}: {verdict.reason}")
+        return
     if not verdict.promoted:
         raise RegistryError(f"Version {version} was not promoted: {verdict.reason}. To do it by hand, add --force.")
     print(f"version {version} is champion and published: {verdict.reason}")

@@ -8,6 +8,7 @@ PortfolioError
 ├── BundleError      a bundle that is refused
 ├── AnswerError      a server that answered, and with an error
 └── RegistryError    a model version, an alias or a champion that isn't there
+    └── RegistryUnreachableError   MLflow did not answer; it may later
 """
 
 import json
@@ -38,6 +39,10 @@ class BundleError(PortfolioError):
 
 
 class RegistryError(PortfolioError):
+    pass
+
+
+class RegistryUnreachableError(RegistryError):
     pass
 
 

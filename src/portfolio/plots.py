@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from portfolio import files
 from portfolio.bundle import Array, Output
 
-BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#666666"
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
 
 
 @contextmanager
@@ -35,8 +35,8 @@ def training(path: Path, history: list[dict[str, float]], best_epoch: int) -> No
     """The losses by epoch; the gap between them is what overfitting looks like."""
     epochs = [row["epoch"] for row in history]
     with _axes(path, "Loss by epoch", 7, 4) as axes:
-        axes.plot(epochs, [row["train_loss"] for row in history], color=BLUE, label="training")
-        axes.plot(epochs, [row["val_loss"] for row in history], color=ORANGE, label="validation")
+        axes.plot(epochs, [row["train_loss"] for row in history], color=ORANGE, linestyle="--", label="training")
+        axes.plot(epochs, [row["val_loss"] for row in history], color=BLUE, label="validation")
         axes.axvline(best_epoch, color=GREY, linestyle=":", label=f"epoch {best_epoch}, which is kept")
         axes.set(xlabel="epoch", ylabel="loss", yscale="log")
         axes.legend(frameon=False)

@@ -152,7 +152,7 @@ def test_a_page_may_load_nothing_from_elsewhere_and_be_in_no_frame(client: TestC
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
-    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
 
 
 def test_a_pinned_version_is_served_until_it_is_unpinned(client: TestClient, store: Store, tmp_path: Path) -> None:

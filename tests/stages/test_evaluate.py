@@ -3,6 +3,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from portfolio.config import load_config
 from portfolio.dataset import load_split
 from portfolio.errors import BundleError, DataError
 from portfolio.paths import Paths
+from portfolio.stages.evaluate import choose
 from portfolio.use_case import load_use_case
+from portfolio.value import VALUE
 from tests.conftest import edit_config, run_stage
 
 Built = Callable[[str], Path]
@@ -46,14 +49,30 @@ def test_the_scores_are_of_the_bundles_on_the_test_split(built: Built, name: str
 
 
 @pytest.mark.parametrize("name", ["digits", "housing"])
-def test_the_best_is_the_one_that_is_worth_most(built: Built, name: str) -> None:
+def test_the_best_is_the_one_that_is_worth_most_on_the_validation_rows(built: Built, name: str) -> None:
     built(name)
-    found = evaluation(name)
-    scores = found["candidates"]
-    assert isinstance(scores, dict)
-    assert len(scores) > 3
-    assert found["best"] == max(scores, key=lambda candidate: scores[candidate]["value_yen_per_1000"])
+    found, candidates = evaluation(name), evidence(name)["candidates"]
+    assert len(candidates) > 3
+    for candidate in candidates.values():
+        at = candidate["curve"]["threshold"].index(candidate["policy"]["threshold"])
+        assert candidate["val"]["value_yen_per_1000"] == pytest.approx(candidate["curve"]["val"][at])
+        low, high = candidate["val"]["interval"]
+        assert low <= candidate["val"]["value_yen_per_1000"] <= high
+    most = max(candidate["val"]["value_yen_per_1000"] for candidate in candidates.values())
+    assert candidates[str(found["best"])]["val"]["value_yen_per_1000"] == most
     assert Paths(name).best_folder() == Paths(name).candidates()[str(found["best"])]
+
+
+def test_the_test_rows_take_no_part_in_the_choice(built: Built) -> None:
+    built("toy")
+    before = evaluation("toy")
+    path = Paths("toy").splits / "test.parquet"
+    # The truth turned round, so that whoever was right is wrong.
+    pl.read_parquet(path).with_columns((1 - pl.col("ripe")).alias("ripe")).write_parquet(path)
+    run_stage("evaluate", "toy")
+    after = evaluation("toy")
+    assert after["candidates"] != before["candidates"]
+    assert after["best"] == before["best"]
 
 
 def test_of_equals_the_smaller_model_is_best(built: Built) -> None:
@@ -110,27 +129,30 @@ def test_new_prices_move_the_policy_and_leave_the_models_alone(built: Built) -> 
     before = {name: Bundle.open(folder).manifest for name, folder in Paths("digits").candidates().items()}
     edit_config("digits", value={"error_yen": 0})
     run_stage("evaluate", "digits")
+    val = load_split(load_use_case("digits"), "val")
     for name, folder in Paths("digits").candidates().items():
         manifest = Bundle.open(folder).manifest
         assert manifest.policy is not None
         assert manifest.policy.prices.error_yen == 0
         assert manifest.model_sha256 == before[name].model_sha256
-        # Where errors cost nothing, nobody is asked.
-        assert evaluation("digits")["candidates"][name]["by_machine"] == 1  # type: ignore[index]
+        # Where errors cost nothing, nobody is asked about the rows that the threshold is chosen on.
+        assert manifest.policy.by_machine(Bundle.open(folder).predict(val.inputs)).all()
 
 
-def test_the_simplest_within_noise_is_taken_where_the_config_prefers_it(built: Built) -> None:
-    built("toy")
-    edit_config("toy", value={"error_yen": 4.0, "check_yen": 4.0, "prefer": "simplest"})
-    run_stage("evaluate", "toy")
-    found = evidence("toy")
-    chosen, value = found["best"], evaluation("toy")["candidates"]
-    assert isinstance(value, dict)
-    best = max(value, key=lambda name: value[name]["value_yen_per_1000"])
-    costs = json.loads(Paths("toy").metrics("costs").read_text())
-    if chosen != best:
-        assert costs[chosen]["model_bytes"] < costs[best]["model_bytes"]
-        assert f"within noise of {best}" in found["choice"]
+def test_the_simplest_within_noise_is_taken_where_the_config_prefers_it(workspace: Path) -> None:
+    sizes = {"tiny": 1, "small": 10, "large": 100}
+    models: Any = {name: SimpleNamespace(bundle=SimpleNamespace(model_bytes=size)) for name, size in sizes.items()}
+    figures = {"tiny": {VALUE: 10.0}, "small": {VALUE: 99.0}, "large": {VALUE: 100.0}}
+    noise = np.random.default_rng(0).normal(0, 3, (len(sizes), 500))
+    resampled: Any = {name: figures[name][VALUE] + noise[row] for row, name in enumerate(sizes)}
+    found = {}
+    for prefer in ("best", "simplest"):
+        edit_config("digits", value={"prefer": prefer})
+        chosen, within_noise, why = choose(load_config("digits"), models, figures, resampled)
+        assert within_noise == ["small"]
+        assert "within noise of" in why
+        found[prefer] = chosen
+    assert found == {"best": "large", "simplest": "small"}
 
 
 def test_every_figure_lies_in_its_interval(built: Built) -> None:

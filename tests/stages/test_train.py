@@ -30,6 +30,9 @@ def test_the_metrics_are_those_of_the_best_epoch(built: Built) -> None:
     assert float(best["epoch"]) == metrics["best_epoch"]
     assert float(best["val_loss"]) == pytest.approx(metrics["val_loss"])
     assert float(best["train_loss"]) == pytest.approx(metrics["train_loss"])
+    # Of classes, the loss that training makes small is the log loss.
+    assert metrics["fitted"]["val"] == pytest.approx(metrics["val_loss"], rel=1e-3)
+    assert metrics["fitted"]["train"] != pytest.approx(metrics["train_loss"], rel=1e-3)
 
 
 def test_the_bundle_gives_the_validation_loss_that_training_saw(built: Built) -> None:

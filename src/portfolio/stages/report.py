@@ -14,25 +14,18 @@ import markupsafe
 import numpy as np
 
 from portfolio import charts, files
+from portfolio.blocks import comparison, study
 from portfolio.bundle import Array, Bundle, Manifest, content_sha256
 from portfolio.config import STUDIES, Config
 from portfolio.dataset import Split, load_split
-from portfolio.figures import (
-    PAGES,
-    TEMPLATES,
-    comparison,
-    number,
-    percent,
-    read_metrics,
-    read_words,
-    spread,
-    yen,
-)
+from portfolio.figures import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 from portfolio.paths import Paths
 from portfolio.use_case import LANGUAGES, UseCase
 from portfolio.value import VALUE
 
 WORST_ROWS = 8
+# Where `make mlflow` and `make up` show MLflow's pages.
+MLFLOW_PAGES = "http://127.0.0.1:5000"
 INTERVIEWS = {"en": "interview.md", "ja": "interview.ja.md"}
 
 
@@ -44,13 +37,15 @@ def run(use_case: UseCase, config: Config) -> None:
     )
     plain = environment.overlay(autoescape=False)
     for environment_ in (environment, plain):
-        environment_.filters |= {"yen": yen, "number": number, "percent": percent, "spread": spread}
+        environment_.filters |= {"yen": yen, "number": number, "percent": percent}
     for language in LANGUAGES:
         words = read_words(language)
         card = use_case.card_texts()[language]
         context = {**facts, "language": language, "words": words, "card": card, "pages": PAGES}
         context["plots"] = plots(use_case, facts, words)
         context["comparison"] = comparison(use_case.name, language)
+        names = [found["study"] for found in facts["studies"]]
+        context["study_tables"] = {name: study(name, use_case.name, language) for name in names}
         for name in ("values", "losses"):
             files.write_text(paths.report / "plots" / f"{name}.{language}.svg", context["plots"][name])
         page = environment.get_template("report.html").render(context)
@@ -65,13 +60,14 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
     """All that the report says, from the metrics files and from the best bundle's answers to the test rows."""
     paths = Paths(use_case.name)
     names = ("validate", "train", "evaluate", "evidence", "costs")
-    read = {name: read_metrics(use_case.name, name) for name in names}
+    read = {name: read_stage_metrics(use_case.name, name) for name in names}
     bundle = Bundle.open(paths.best_folder())
     test = load_split(use_case, "test")
     answers = bundle.predict(test.inputs)
     best = read["evaluate"]["best"]
     with (paths.plots / "training.csv").open() as stream:
         rows = list(csv.DictReader(stream))
+    verdict = json.loads(paths.verdict.read_text()) if paths.verdict.exists() else None
     return {
         **read,
         "use_case": use_case,
@@ -86,11 +82,16 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
             read["evaluate"]["candidates"],
             key=lambda name: -read["evaluate"]["candidates"][name][VALUE],
         ),
+        "by_val": sorted(
+            read["evidence"]["candidates"],
+            key=lambda name: -read["evidence"]["candidates"][name]["val"][VALUE],
+        ),
         "history": {key: [float(row[key]) for row in rows] for key in rows[0]},
         "manifest": bundle.manifest,
-        "content": content_sha256(bundle.manifest),
         "studies": [json.loads(paths.study(name).read_text()) for name in STUDIES if paths.study(name).exists()],
-        "verdict": json.loads(paths.verdict.read_text()) if paths.verdict.exists() else None,
+        "verdict": verdict,
+        "registered": verdict if verdict and verdict.get("content_sha256") == content_sha256(bundle.manifest) else None,
+        "mlflow_pages": MLFLOW_PAGES,
         "worst": worst(use_case, test, answers),
         "unsure": unsure(use_case, bundle.manifest, test, answers),
         "test": test,

@@ -10,6 +10,7 @@ from portfolio import files, plots
 from portfolio.config import Config
 from portfolio.dataset import load_split
 from portfolio.export import network_graph, write_candidate
+from portfolio.metrics import LOSS, score
 from portfolio.network import NETWORK, fit_network
 from portfolio.paths import Paths
 from portfolio.use_case import UseCase
@@ -26,12 +27,19 @@ def run(use_case: UseCase, config: Config) -> None:
         pl.DataFrame(fitted.history).write_csv(partial)
     plots.training(paths.plots / "training.png", fitted.history, fitted.best_epoch)
     best = fitted.history[fitted.best_epoch - 1]
+    loss = LOSS[use_case.output.task]
+    sides = {"train": (train, expected), "val": (val, fitted.predict(val.inputs))}
     metrics = {
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "train_loss": best["train_loss"],
         "val_loss": best["val_loss"],
         "parameters": fitted.parameters,
+        # Both sides measured alike: a training loss by epoch has dropout and augmentation in it.
+        "fitted": {
+            "metric": loss,
+            **{side: score(use_case.output, split.targets, answers)[loss] for side, (split, answers) in sides.items()},
+        },
     }
     files.write_text(paths.metrics("train"), json.dumps(metrics, indent=1) + "\n")
     epochs = f"epoch {fitted.best_epoch} of {len(fitted.history)}"

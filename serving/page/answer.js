@@ -1,0 +1,215 @@
+// The answer: the class or value, who decides, what that is worth, and the true answer in return.
+
+import * as api from "./api.js";
+import { amount, share, words, yen } from "./words.js";
+
+// More classes than this are chosen from a list.
+const MAX_BUTTONS = 30;
+const $ = (id) => document.getElementById(id);
+
+export class Answer {
+  #model;
+  #nameOfOutput;
+  #stored; // called when a label was stored
+  #failed; // called with a fault
+  #given = null; // the answer that is shown
+  #current = false; // whether it is to the input as it is now
+  #label = null; // the label that was given to it, with what came of it
+  #rows = new Map(); // of the bars, by class
+  #spoken = 0;
+
+  constructor(model, stored, failed) {
+    this.#model = model;
+    this.#stored = stored;
+    this.#failed = failed;
+    document.addEventListener("keydown", (event) => this.#type(event));
+  }
+
+  /** Draw everything that depends on the language, for a model and the name of what it predicts. */
+  redraw(model, nameOfOutput) {
+    this.#model = model;
+    this.#nameOfOutput = nameOfOutput;
+    this.#rows.clear();
+    $("bars").replaceChildren();
+    $("feedback-heading").textContent = words(this.#isClass ? "feedback.class" : "feedback.value");
+    this.#drawLabels();
+    if (this.#given) this.#draw();
+  }
+
+  /** The input has changed: what is shown is no longer its answer. */
+  outdate() {
+    this.#current = false;
+    $("answer").setAttribute("aria-busy", "true");
+    this.#enableLabels();
+  }
+
+  clear() {
+    this.#given = this.#label = null;
+    this.outdate();
+    $("answer").setAttribute("aria-busy", "false");
+    $("result").hidden = true;
+    $("waiting").hidden = false;
+    $("spoken").textContent = "";
+  }
+
+  show(given) {
+    this.#given = given;
+    this.#current = true;
+    this.#label = null;
+    $("answer").setAttribute("aria-busy", "false");
+    $("waiting").hidden = true;
+    $("result").hidden = false;
+    $("thanks").textContent = "";
+    this.#draw();
+    this.#enableLabels();
+  }
+
+  get #isClass() {
+    return this.#model.output.task === "classification";
+  }
+
+  get #choices() {
+    return [...document.querySelectorAll("#labels button[data-label]")];
+  }
+
+  #draw() {
+    const [prediction] = this.#given.predictions;
+    const shown = this.#isClass ? prediction.class : amount(prediction.value, prediction.unit);
+    $("what").textContent = this.#nameOfOutput;
+    $("top").textContent = shown;
+    $("sure").textContent = this.#isClass
+      ? words("sure", { share: share(prediction.probabilities[prediction.class]) })
+      : "";
+    if (this.#isClass) this.#drawBars(prediction);
+    this.#drawDecision(prediction);
+    const spoken = words("spoken", { name: this.#nameOfOutput, answer: shown, decision: words(prediction.decision) });
+    // Read out only when the hand rests, not with every stroke.
+    clearTimeout(this.#spoken);
+    this.#spoken = setTimeout(() => ($("spoken").textContent = spoken), 700);
+    if (this.#label) this.#thank();
+  }
+
+  #drawBars(prediction) {
+    for (const [name, probability] of Object.entries(prediction.probabilities)) {
+      let row = this.#rows.get(name);
+      if (!row) {
+        row = makeBar(name);
+        this.#rows.set(name, row);
+        $("bars").append(row.item);
+      }
+      row.bar.style.width = `${100 * probability}%`;
+      row.value.textContent = share(probability);
+      row.item.classList.toggle("best", name === prediction.class);
+    }
+  }
+
+  #drawDecision(prediction) {
+    const { policy, output } = this.#model;
+    const worth = prediction.expected_yen;
+    $("by").textContent = words(prediction.decision);
+    $("decision").className = `decision ${prediction.decision}`;
+    $("because").textContent = policy ? this.#because(prediction, policy, output) : words("because.none");
+    document.querySelector(".yen").hidden = !policy;
+    if (!policy) return;
+    $("yen").textContent = words("yen", { yen: (worth > 0 ? "+" : "") + yen(worth) });
+    $("yen-means").textContent = words(worth >= 0 ? "yen.means" : "yen.lost", {
+      by_hand: yen(policy.prices.by_hand_yen),
+    });
+  }
+
+  #because(prediction, policy, output) {
+    if (policy.rule === "probability_at_least") {
+      const values = { share: share(prediction.probabilities[prediction.class]), threshold: share(policy.threshold) };
+      return words(`because.probability.${prediction.decision}`, values);
+    }
+    return words(`because.value.${prediction.decision}`, { threshold: amount(policy.threshold, output.unit) });
+  }
+
+  #drawLabels() {
+    const { classes, unit } = this.#model.output;
+    const group = $("labels");
+    group.replaceChildren();
+    group.classList.toggle("short", classes.length > 0 && classes.every((name) => name.length <= 2));
+    if (this.#isClass && classes.length <= MAX_BUTTONS) {
+      for (const name of classes) {
+        const button = makeButton(name, () => this.#give(name, name));
+        button.dataset.label = name;
+        group.append(button);
+      }
+      const keys = classes.every((name) => name.length === 1);
+      $("thanks").textContent = keys ? words("feedback.keys") : "";
+    } else if (this.#isClass) {
+      const select = document.createElement("select");
+      select.append(new Option(words("feedback.choose"), ""), ...classes.map((name) => new Option(name, name)));
+      group.append(select, makeButton(words("feedback.send"), () => select.value && this.#give(select.value, select.value)));
+      select.setAttribute("aria-labelledby", "feedback-heading");
+    } else {
+      const input = document.createElement("input");
+      input.type = "number";
+      input.step = "any";
+      input.inputMode = "decimal";
+      input.setAttribute("aria-labelledby", "feedback-heading");
+      const send = () => input.value !== "" && this.#give(Number(input.value), amount(Number(input.value), unit));
+      input.addEventListener("keydown", (event) => event.key === "Enter" && send());
+      group.append(input, makeButton(words("feedback.send"), send));
+    }
+    this.#enableLabels();
+  }
+
+  #enableLabels() {
+    for (const control of $("labels").children) {
+      control.disabled = !this.#current || this.#label !== null;
+      if (control.dataset.label) control.setAttribute("aria-pressed", String(control.dataset.label === this.#label?.label));
+    }
+  }
+
+  async #give(label, shown) {
+    if (!this.#current || this.#label) return;
+    const given = this.#given;
+    try {
+      const { stored } = await api.feedback(given.request_id, label);
+      if (this.#given !== given) return this.#stored();
+      this.#label = { label, shown, right: stored.right };
+      this.#thank();
+      this.#enableLabels();
+      this.#stored();
+    } catch (fault) {
+      this.#failed(fault);
+    }
+  }
+
+  #thank() {
+    const outcome = { true: "right", false: "wrong" }[this.#label.right] ?? "stored";
+    $("thanks").textContent = words(`thanks.${outcome}`, { label: this.#label.shown });
+  }
+
+  #type(event) {
+    const elsewhere = event.target.closest("input, textarea, select, dialog");
+    if (elsewhere || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    this.#choices.find((button) => button.dataset.label === event.key)?.click();
+  }
+}
+
+function makeBar(name) {
+  const item = document.createElement("li");
+  const label = document.createElement("span");
+  const track = document.createElement("span");
+  const bar = document.createElement("span");
+  const value = document.createElement("span");
+  label.className = "label";
+  label.textContent = name;
+  track.className = "track";
+  track.setAttribute("aria-hidden", "true");
+  value.className = "value";
+  track.append(bar);
+  item.append(label, track, value);
+  return { item, bar, value };
+}
+
+function makeButton(text, act) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = text;
+  button.addEventListener("click", act);
+  return button;
+}

@@ -1,0 +1,65 @@
+// Every call to the server. A key, where one is asked for, is kept for this tab alone.
+
+const KEY = "portfolio-key";
+const TIMEOUT_MS = 15_000;
+
+export class Fault extends Error {
+  constructor(code, message, details = []) {
+    super(message);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+let askForKey = null; // a function that gives a promise of a key
+let asking = null;
+
+export function onKeyNeeded(ask) {
+  askForKey = ask;
+}
+
+async function call(path, options = {}) {
+  const key = sessionStorage.getItem(KEY);
+  const headers = { ...options.headers, ...(key ? { "X-API-Key": key } : {}) };
+  let response;
+  let body;
+  try {
+    response = await fetch(path, { ...options, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    body = await response.json();
+  } catch {
+    throw new Fault("unreachable", `${path} gave no answer.`);
+  }
+  if (response.status === 401 && askForKey) {
+    // Several calls may find out at once: one question is enough.
+    asking ??= askForKey().finally(() => (asking = null));
+    sessionStorage.setItem(KEY, await asking);
+    return call(path, options);
+  }
+  if (!response.ok) {
+    const { code = "unknown", message = response.statusText, details = [] } = body.error ?? {};
+    throw new Fault(code, message, details);
+  }
+  return body;
+}
+
+export const model = () => call("/model");
+export const versions = () => call("/versions");
+export const stats = () => call("/stats");
+
+/** The answer to one instance ({field: value}), or to one picture (a Blob). */
+export function predict(input) {
+  const picture = input instanceof Blob;
+  return call("/predict?explain=true", {
+    method: "POST",
+    headers: { "Content-Type": picture ? input.type : "application/json" },
+    body: picture ? input : JSON.stringify({ instances: [input] }),
+  });
+}
+
+export function feedback(requestId, label) {
+  return call("/feedback", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ request_id: requestId, row: 0, label }),
+  });
+}

@@ -1,0 +1,163 @@
+// The inputs of the model as fields to fill in, or as paper to draw on.
+
+import { Paper } from "./canvas.js";
+import { number, words } from "./words.js";
+
+/** The paper, where the only input is an image; else a form. Both: elements, name(), clear(), example(), read(). */
+export function makeInput(fields, changed) {
+  const [only] = fields;
+  return fields.length === 1 && only.kind === "image" ? new Sheet(only, changed) : new Form(fields, changed);
+}
+
+/** Which heading goes with it. */
+export function headingOf(fields) {
+  const kinds = new Set(fields.map((field) => field.kind));
+  return kinds.size > 1 || kinds.has("number") || kinds.has("category") ? "input.table" : `input.${[...kinds][0]}`;
+}
+
+class Sheet {
+  #paper;
+  #field;
+
+  constructor(field, changed) {
+    this.#field = field;
+    this.#paper = new Paper(field, changed);
+    this.elements = this.#paper.elements;
+  }
+
+  name(nameOf) {
+    this.#paper.name(nameOf(this.#field));
+  }
+
+  clear = () => this.#paper.clear();
+  example = () => this.#paper.example();
+  read = () => this.#paper.read();
+}
+
+class Form {
+  #entries;
+  #changed;
+
+  constructor(fields, changed) {
+    this.#changed = changed;
+    this.#entries = fields.map((field) => new Entry(field, changed));
+    this.elements = this.#entries.map((entry) => entry.element);
+  }
+
+  name(nameOf) {
+    for (const entry of this.#entries) entry.name(nameOf(entry.field));
+  }
+
+  clear() {
+    for (const entry of this.#entries) entry.clear();
+    this.#changed();
+  }
+
+  example() {
+    for (const entry of this.#entries) entry.example();
+    this.#changed();
+  }
+
+  /** {field: value}; null while something is missing or does not fit. */
+  async read() {
+    const instance = {};
+    for (const entry of this.#entries) {
+      const value = entry.value();
+      if (value === undefined) return null;
+      instance[entry.field.name] = value;
+    }
+    return instance;
+  }
+}
+
+class Entry {
+  #control;
+  #label = document.createElement("label");
+  #hint = document.createElement("span");
+  #paper = null;
+
+  constructor(field, changed) {
+    this.field = field;
+    this.element = document.createElement("div");
+    this.element.className = `entry ${field.kind}`;
+    if (field.kind === "image") {
+      this.#paper = new Paper(field, changed);
+      this.element.append(this.#label, ...this.#paper.elements);
+      return;
+    }
+    this.#control = makeControl(field);
+    this.#control.id = `field-${field.name}`;
+    this.#control.required = !field.nullable && field.kind !== "text";
+    this.#label.htmlFor = this.#control.id;
+    this.#hint.className = "hint";
+    this.#hint.id = `${this.#control.id}-hint`;
+    this.#control.setAttribute("aria-describedby", this.#hint.id);
+    this.#control.addEventListener("input", () => {
+      this.#control.setAttribute("aria-invalid", String(!this.#control.checkValidity()));
+      changed();
+    });
+    this.element.append(this.#label, this.#control, this.#hint);
+  }
+
+  name(text) {
+    this.#label.textContent = text;
+    if (this.#paper) {
+      this.#paper.name(text);
+      return;
+    }
+    const { minimum, maximum, nullable } = this.field;
+    const bound = { minimum: number(minimum ?? 0), maximum: number(maximum ?? 0) };
+    const hints = [];
+    if (this.field.kind === "number" && (minimum !== null || maximum !== null)) {
+      hints.push(words(maximum === null ? "field.from" : minimum === null ? "field.to" : "field.range", bound));
+    }
+    if (nullable) hints.push(words("optional"));
+    this.#hint.textContent = hints.join(" · ");
+  }
+
+  clear() {
+    if (this.#paper) this.#paper.clear();
+    else this.#set("");
+  }
+
+  example() {
+    if (this.#paper) this.#paper.example();
+    else this.#set(this.field.example);
+  }
+
+  /** The value; null where it is missing and may be; undefined where it does not do. */
+  value() {
+    if (this.#paper) return this.#paper.pixels() ?? undefined;
+    if (!this.#control.checkValidity()) return undefined;
+    const given = this.#control.value;
+    if (this.field.kind === "text") return given || (this.field.nullable ? null : undefined);
+    if (given === "") return null;
+    return this.field.kind === "number" ? Number(given) : given;
+  }
+
+  #set(value) {
+    this.#control.value = value;
+    this.#control.removeAttribute("aria-invalid");
+  }
+}
+
+function makeControl(field) {
+  if (field.kind === "category") {
+    const select = document.createElement("select");
+    select.append(new Option("", ""), ...field.categories.map((category) => new Option(category, category)));
+    return select;
+  }
+  if (field.kind === "text") {
+    const area = document.createElement("textarea");
+    area.rows = 4;
+    area.maxLength = 10_000;
+    return area;
+  }
+  const input = document.createElement("input");
+  input.type = "number";
+  input.step = field.step ?? "any";
+  if (field.minimum !== null) input.min = field.minimum;
+  if (field.maximum !== null) input.max = field.maximum;
+  input.inputMode = "decimal";
+  return input;
+}

@@ -1,0 +1,190 @@
+// Puts the page together: from the manifest to an input, from the input to an answer, over and over.
+
+import { Answer } from "./answer.js";
+import * as api from "./api.js";
+import { showExplanation } from "./explanation.js";
+import { headingOf, makeInput } from "./form.js";
+import { showCard, showLive, showVersions } from "./panel.js";
+import { fillIn, hasWords, language, toggleLanguage, words } from "./words.js";
+
+const REST_MS = 150; // how long the input must rest before it is asked about
+const STATS_MS = 5000;
+const LONG_FORM = 4; // with more fields than this, it is longer than the answer
+const $ = (id) => document.getElementById(id);
+
+let model; // what GET /model says
+let versions = [];
+let stats = null;
+let input; // what is drawn or filled in
+let answer;
+let shown = null; // the instance and explanation that are shown
+
+/** The model's card in this language; where it has none, in English. */
+function card() {
+  const found = { ...model.card.en, ...model.card[language] };
+  if (language !== "ja") return found;
+  // The file that it is from breaks its lines, which leaves blanks; Japanese has none.
+  const joined = (text) => text.replace(/(?<=[\u3000-\u9fff\uff00-\uffef]) +(?=\S)/g, "");
+  return Object.fromEntries(Object.entries(found).map(([key, text]) => [key, joined(text)]));
+}
+
+const nameOfField = (field) => card()[`field.${field.name}`] ?? field.name.replaceAll("_", " ");
+
+function complain(fault) {
+  const known = hasWords(`fault.${fault.code}`);
+  const said = known ? [words(`fault.${fault.code}`)] : [];
+  // What does not fit, the server says field by field.
+  if (!known || fault.code === "invalid_request") said.push(fault.message);
+  $("notice").textContent = said.join(" ");
+  $("notice").hidden = false;
+}
+
+const calm = () => ($("notice").hidden = true);
+
+// The live answer. There is never more than one request under way; an answer to an input that has changed meanwhile is
+// dropped, and the input as it is then is asked about.
+let edition = 0;
+let busy = false;
+let again = false;
+let timer = 0;
+
+function changed() {
+  edition += 1;
+  answer.outdate();
+  clearTimeout(timer);
+  timer = setTimeout(ask, REST_MS);
+}
+
+async function ask() {
+  if (busy) {
+    again = true;
+    return;
+  }
+  busy = true;
+  const asked = edition;
+  try {
+    const instance = await input.read();
+    if (instance === null) {
+      if (asked === edition) forget();
+    } else {
+      const given = await api.predict(instance);
+      if (asked === edition) show(given, given.instances?.[0] ?? instance);
+    }
+    calm();
+  } catch (fault) {
+    if (asked === edition) {
+      forget();
+      complain(fault);
+    }
+  } finally {
+    busy = false;
+  }
+  if (again) {
+    again = false;
+    ask();
+  }
+}
+
+function forget() {
+  shown = null;
+  answer.clear();
+  $("explanation").hidden = true;
+}
+
+function show(given, instance) {
+  shown = { instance, explanation: given.predictions[0].explanation };
+  answer.show(given);
+  explain();
+  refreshStats();
+  // Another version may have taken over: its card is another, too.
+  if (given.model.digest !== model.digest) refreshModel().catch(complain);
+}
+
+function explain() {
+  const { instance, explanation } = shown;
+  showExplanation($("explanation"), model.inputs, instance, explanation, model.output, nameOfField);
+}
+
+async function refreshModel() {
+  const before = JSON.stringify(model?.inputs);
+  [model, versions] = await Promise.all([api.model(), api.versions()]);
+  if (JSON.stringify(model.inputs) !== before) {
+    input = makeInput(model.inputs, changed);
+    $("fields").className = headingOf(model.inputs).replace("input.", "fields ");
+    document.querySelector("main").classList.toggle("beside", model.inputs.length > LONG_FORM);
+    $("fields").replaceChildren(...input.elements);
+    shown = null;
+  }
+  answer ??= new Answer(model, refreshStats, complain);
+  draw();
+}
+
+async function refreshStats() {
+  if (document.hidden || !model) return;
+  try {
+    stats = await api.stats();
+    showLive(stats, model);
+  } catch {
+    // The next look, or the next answer, will tell.
+  }
+}
+
+/** Everything that depends on the language. */
+function draw() {
+  fillIn();
+  $("language").textContent = words("language.other");
+  $("language").lang = language === "ja" ? "en" : "ja";
+  drawTheme();
+  if (!model) return;
+  document.title = card().title ?? model.use_case;
+  $("title").textContent = document.title;
+  $("problem").textContent = card().problem ?? "";
+  $("served").textContent = words("served", { ...model, candidate: model.candidate.replaceAll("_", " ") });
+  $("input-heading").textContent = words(headingOf(model.inputs));
+  input.name(nameOfField);
+  answer.redraw(model, card().output ?? model.output.name);
+  if (shown) explain();
+  showCard(model, card());
+  showVersions(versions);
+  if (stats) showLive(stats, model);
+}
+
+function drawTheme() {
+  const other = words(currentTheme() === "dark" ? "theme.light" : "theme.dark");
+  $("theme").textContent = other;
+  $("theme").setAttribute("aria-label", words("theme.label", { theme: other }));
+}
+
+function askForKey() {
+  const dialog = $("key");
+  dialog.showModal();
+  return new Promise((give) => {
+    dialog.querySelector("form").onsubmit = (event) => {
+      event.preventDefault();
+      give($("key-value").value.trim());
+      $("key-value").value = "";
+      dialog.close();
+    };
+    // Without a key there is nothing to go back to.
+    dialog.oncancel = (event) => event.preventDefault();
+  });
+}
+
+api.onKeyNeeded(askForKey);
+addEventListener("theme", drawTheme);
+$("theme").addEventListener("click", toggleTheme);
+$("language").addEventListener("click", () => {
+  toggleLanguage();
+  draw();
+});
+$("clear").addEventListener("click", () => input?.clear());
+$("example").addEventListener("click", () => input?.example());
+draw();
+try {
+  await refreshModel();
+  document.documentElement.dataset.ready = "true";
+} catch (fault) {
+  complain(fault);
+}
+refreshStats();
+setInterval(refreshStats, STATS_MS);

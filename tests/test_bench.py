@@ -1,0 +1,42 @@
+"""The file that `python -m bench` leaves; what it measures takes minutes, and is not repeated here."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bench import __main__ as bench
+from bench.__main__ import PARTS, Row
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(bench, "RESULTS", tmp_path / "bench.json")
+    return tmp_path / "bench.json"
+
+
+def test_a_part_that_is_measured_anew_leaves_the_others(results: Path) -> None:
+    bench.write("frames", [Row("slow", 3.0, "s", aim=2)])
+    bench.write("loop", [Row("quick", 1.0, "s", aim=2)])
+    bench.write("frames", [Row("bare", 5.0, "s")])
+    found = json.loads(results.read_text())
+    # In the order in which they are measured, whatever was measured first.
+    assert list(found) == ["loop", "frames"]
+    assert [row["verdict"] for part in found.values() for row in part["rows"]] == ["held", ""]
+    assert found["frames"]["rows"][0]["value"] == 5.0
+    assert all(part["machine"].startswith(f"{os.cpu_count()} cores") for part in found.values())
+
+
+def test_a_part_that_there_is_not_is_refused_with_those_there_are(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bench", "frames", "lop"])
+    with pytest.raises(SystemExit):
+        bench.main()
+    said = capsys.readouterr().err
+    assert "there is no part lop" in said
+    assert all(part in said for part in PARTS)
+    assert not results.exists()
