@@ -360,7 +360,7 @@ def schemathesis(work: Path, like: Bundle, *, examples: int = 100) -> list[Row]:
     publish(work, like, 1)
     command = [str(environment("schemathesis.txt") / "schemathesis"), "run"]
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-    options = ["--checks", checks, "--max-examples", str(examples), "--seed", "0", "--workers", "2", "--no-color"]
+    options = ["--checks", checks, "--max-examples", str(examples), "--seed", "0", "--workers", "1", "--no-color"]
     options += ["--continue-on-failure", "--phases", "examples,coverage,fuzzing", "--warnings", "off"]
     with portfolio_server(work, use_case=like.manifest.use_case) as server:
         result = subprocess.run(
