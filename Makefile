@@ -4,6 +4,8 @@ SHELL := /bin/bash
 USE_CASE ?= digits
 HOST ?= 127.0.0.1
 PORT ?= 8000
+MLFLOW_PORT ?= 5000
+MLFLOW = $(abspath $(or $(PORTFOLIO_STATE),.state))/mlflow
 REPORT_LANG ?= en
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Compiled modules are kept whatever the shell says: without them every command imports two to three times as long.
@@ -22,16 +24,21 @@ demo: setup  ## the whole loop on real data, from collection to a served predict
 	@portfolio demo
 
 run: setup  ## the training flow: collect, version, train, promote, publish (USE_CASE=digits|housing)
-	@portfolio run $(USE_CASE)
+	@portfolio run '$(USE_CASE)'
 
 serve: setup  ## serve the champion (USE_CASE, HOST, PORT)
-	@portfolio serve $(USE_CASE) --host $(HOST) --port $(PORT)
+	@portfolio serve '$(USE_CASE)' --host $(HOST) --port $(PORT)
 
 models: setup  ## the registered versions with their aliases and metrics
-	@portfolio models $(USE_CASE)
+	@portfolio models '$(USE_CASE)'
+
+mlflow: setup  ## MLflow's pages of what was trained here, at http://127.0.0.1:5000 (MLFLOW_PORT)
+	@test -f $(MLFLOW)/mlflow.db || { echo "Nothing was trained here yet: make run" >&2; exit 1; }
+	DO_NOT_TRACK=true MLFLOW_DISABLE_TELEMETRY=true mlflow server --host 127.0.0.1 --port $(MLFLOW_PORT) --workers 1 \
+		--backend-store-uri sqlite:///$(MLFLOW)/mlflow.db --artifacts-destination $(MLFLOW)/artifacts
 
 report: setup  ## the report: one page to show, and answers for an interview (USE_CASE, REPORT_LANG=en|ja)
-	@portfolio report $(USE_CASE) --lang $(REPORT_LANG)
+	@portfolio report '$(USE_CASE)' --lang $(REPORT_LANG)
 
 readme: setup  ## write the figures of README*.md and docs/ from the metrics files
 	@portfolio readme
@@ -49,11 +56,14 @@ test: setup  ## all tests that need no Docker
 bench: setup  ## measure what the README claims of speed (20 minutes on two cores)
 	@python -m bench
 
+bench-serving: setup  ## our server beside MLflow's, LitServe, BentoML, MLServer and FastAPI (20 minutes; needs wrk; ONLY="...")
+	@python -m bench.serving $(ONLY)
+
 test-compose: setup  ## build the images and try the whole loop in containers (needs a Docker engine)
 	pytest -m compose -s tests/test_compose.py
 
 up:  ## the whole loop in containers, with the pages of MLflow and Prefect (USE_CASE, API_PORT, ...)
-	USE_CASE=$(USE_CASE) PORTFOLIO_GIT_COMMIT=$$(git rev-parse HEAD) $(COMPOSE) up --build
+	USE_CASE='$(USE_CASE)' PORTFOLIO_GIT_COMMIT=$$(git rev-parse HEAD) $(COMPOSE) up --build
 
 down:  ## stop the containers; their data stay in volumes (with them: docker compose down --volumes)
 	$(COMPOSE) down
@@ -61,7 +71,7 @@ down:  ## stop the containers; their data stay in volumes (with them: docker com
 lock: setup  ## renew the locked versions
 	bash requirements/lock.sh
 
-clean:  ## delete all local state, models and data
-	rm -rf .state build models reports data/*/clean data/*/quarantine data/*/splits
+clean:  ## delete what was made here: state, models, plots, reports, prepared data; collected batches stay
+	rm -rf .state build models plots reports data/*/clean data/*/quarantine data/*/splits
 
-.PHONY: help setup demo run serve models report readme check test bench test-compose up down lock clean
+.PHONY: help setup demo run serve models mlflow report readme check test bench bench-serving test-compose up down lock clean

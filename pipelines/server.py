@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from socket import socket
@@ -36,6 +37,7 @@ class PrefectServer:
 
     def start(self) -> None:
         if "PREFECT_API_URL" in os.environ:
+            _check_answer(os.environ["PREFECT_API_URL"])
             return
         with socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -83,6 +85,20 @@ class PrefectServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _check_answer(address: str) -> None:
+    """Raise PortfolioError if nothing answers there. What answers with an error is Prefect's to tell."""
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=30):
+            pass
+    except urllib.error.HTTPError:
+        pass
+    except (OSError, ValueError) as error:
+        raise PortfolioError(
+            f"No Prefect server answers at PREFECT_API_URL, {address} ({error}). Start it, or unset that variable, and "
+            "the run starts one of its own."
+        ) from error
 
 
 def _serve(port: str) -> None:

@@ -14,7 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pipelines import versioning
 from portfolio import source
 from portfolio.config import load_config
-from portfolio.errors import UnreachableError
+from portfolio.errors import RegistryUnreachableError, UnreachableError
 from portfolio.gate import Verdict
 from portfolio.paths import LOGS_VARIABLE, Paths
 from portfolio.registry import Registry
@@ -54,7 +54,7 @@ class Outcome:
 
 
 async def _is_unreachable(task: object, run: object, state: State[object]) -> bool:
-    return isinstance(await state.aresult(raise_on_failure=False), UnreachableError)
+    return isinstance(await state.aresult(raise_on_failure=False), (UnreachableError, RegistryUnreachableError))
 
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
@@ -81,8 +81,7 @@ def run_stage(address: str, force: bool = False) -> bool:
     """Run one stage of dvc.yaml, unless nothing it depends on has changed. What it prints is the task's log."""
     name, use_case = address.split("@")
     log = Paths(use_case).log(name)
-    log.unlink(missing_ok=True)
-    with steps.step(name, log) as step:
+    with versioning.log_of_this_run(log), steps.step(name, log) as step:
         try:
             ran = versioning.reproduce(address, log, force=force)
         finally:
@@ -95,9 +94,9 @@ def run_stage(address: str, force: bool = False) -> bool:
     return ran
 
 
-@task
+@task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
 def register(use_case: str) -> int:
-    """Log every candidate with MLflow, and register the best one."""
+    """Log every candidate with MLflow, and register the best one. What was logged before is not logged again."""
     with steps.step("register") as step:
         number = Registry(load_use_case(use_case)).register(load_config(use_case))
         step.result = f"version {number}"
@@ -105,7 +104,7 @@ def register(use_case: str) -> int:
     return number
 
 
-@task
+@task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
 def promote(use_case: str, number: int) -> Verdict:
     """Ask the gate; if it lets the version through, make it champion and publish its bundle."""
     with steps.step("promote") as step:

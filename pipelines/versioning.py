@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dvc.lock
@@ -11,8 +14,9 @@ from dvc.exceptions import DvcException, ReproductionError
 from dvc.lock import make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+from dvc.stage.exceptions import MissingDataSource
 
-from portfolio.errors import PortfolioError
+from portfolio.errors import DataError, PortfolioError
 
 # DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
 dvc.lock.DEFAULT_TIMEOUT = 0.3
@@ -44,18 +48,46 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
 def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
     """Run one stage, unless its inputs are as they were and it is not forced. Says whether it ran.
 
-    Raises PortfolioError with the last line of the stage's log if the stage fails.
+    Raises PortfolioError if the stage fails, with what its log says of that, and DataError, with the remedy, if what it
+    depends on is not there.
     """
     try:
         # Stages beside each other hold DVC's lock in turn, only while no stage's command runs.
         return bool(_repository().reproduce(targets=[address], single_item=True, force=force))
     except ReproductionError as error:
+        if isinstance(error.__cause__, (FileNotFoundError, MissingDataSource)):
+            use_case = re.split("[@-]", address)[-1]
+            raise DataError(
+                f"What {address} depends on is not there ({error.__cause__}). Collect it, and run the stages before: "
+                f"portfolio collect {use_case}, then dvc repro {address}"
+            ) from error
         # A stage that was killed, for want of memory for one, has said nothing.
         said = log.read_text(errors="replace").strip() if log.exists() else ""
-        said = said or str(error.__cause__ or error)
-        raise PortfolioError(f"Stage {address} failed. {said.splitlines()[-1]}\nIts whole log: {log}") from error
+        reason = f"{_reason(said)}\nIts whole log: {log}" if said else str(error.__cause__ or error)
+        raise PortfolioError(f"Stage {address} failed. {reason}") from error
     except DvcException as error:
         raise PortfolioError(f"DVC can't run {address}: {error}") from error
+
+
+def _reason(said: str) -> str:
+    """A stage's message from its last `Error:` on, or the last line if it has none."""
+    lines = said.splitlines()
+    begin = max((number for number, line in enumerate(lines) if line.startswith("Error:")), default=-1)
+    return "\n".join(lines[begin:])
+
+
+@contextmanager
+def log_of_this_run(log: Path) -> Iterator[None]:
+    """Put a stage's log aside, so that none but what it says now is told; if it does not run, the log comes back."""
+    earlier = log.with_name(f"{log.name}.earlier")
+    if log.exists():
+        log.replace(earlier)
+    try:
+        yield
+    finally:
+        if earlier.exists() and not log.exists():
+            earlier.replace(log)
+        earlier.unlink(missing_ok=True)
 
 
 def add(folder: Path) -> None:

@@ -102,6 +102,7 @@ def create_app(settings: Settings | None = None, log: LogWriter | None = None) -
             **manifest.model_dump(include={"candidate", "created_at", "inputs", "output", "policy", "card", "figures"}),
             "lineage": manifest.lineage.model_dump(),
             "running": now.runner.plan.__dict__,
+            "limits": settings.model_dump(include={"max_rows", "max_body_bytes"}),
             "shadow": None if shadow is None else {**shadow[0].name, "share": shadow[1]},
             "last_refusal": champion.refusal,
         }

@@ -6,7 +6,8 @@ statistics have their mean ink. Three things are taken from there:
 
 - the box that the ink fills, and whether it fills the box in both directions, or keeps its proportions;
 - whether slant was taken out, so that the first ink of the top row stands above the first ink of the bottom row;
-- how much ink there is. Strokes are made thinner or thicker until there is as much.
+- how much ink there is. Where a drawing has more or less than nearly all of the training images, its strokes are made
+  thinner or thicker until it has as much as most.
 
 Ink is what differs from the paper, so that dark strokes on light paper and light ones on dark both work.
 """
@@ -53,22 +54,24 @@ class Form:
     right: float
     fills: bool
     upright: bool
+    least_ink: float
     mean_ink: float
+    most_ink: float
 
     @classmethod
     def of(cls, manifest: Manifest, field: InputField) -> Form:
         height, width = field.shape
         low, high = _range(field)
-        edges = manifest.reference[field.name].edges
-        mean_ink = (edges[len(edges) // 2] - low) / (high - low) if edges else 0.25
+        edges = manifest.reference[field.name].edges or (low + (high - low) / 4,)
+        ink = [(edge - low) / (high - low) for edge in (edges[0], edges[len(edges) // 2], edges[-1])]
         rows = [*manifest.golden_inputs[field.name], field.example]
         images = [(np.array(row, dtype=np.float64).reshape(height, width) - low) / (high - low) for row in rows]
         boxes = np.array([_box(image) for image in images if image.max() >= MIN_INK])
         if not len(boxes):
-            return cls((height, width), 0, height, 0, width, False, False, mean_ink)
-        # Some do not fill it, as a narrow 1 does not.
-        top, left = (float(side) for side in np.quantile(boxes[:, (0, 2)], 0.1, axis=0))
-        bottom, right = (float(side) for side in np.quantile(boxes[:, (1, 3)], 0.9, axis=0))
+            return cls((height, width), 0, height, 0, width, False, False, *ink)
+        # Some do not fill it, as a narrow 1 does not. So few images tell it to a quarter of a pixel.
+        top, left = (round(4 * side) / 4 for side in np.quantile(boxes[:, (0, 2)], 0.1, axis=0))
+        bottom, right = (round(4 * side) / 4 for side in np.quantile(boxes[:, (1, 3)], 0.9, axis=0))
         proportions = (boxes[:, 3] - boxes[:, 2]) / (boxes[:, 1] - boxes[:, 0])
         spread = float(np.median(np.abs(proportions / np.median(proportions) - 1)))
         leans = [abs(_lean(image)) for image in images if image.max() >= MIN_INK]
@@ -80,7 +83,9 @@ class Form:
             right=right,
             fills=spread <= ALIKE,
             upright=float(np.median(leans)) * (bottom - top) <= 0.5,
-            mean_ink=mean_ink,
+            least_ink=ink[0],
+            mean_ink=ink[1],
+            most_ink=ink[2],
         )
 
 
@@ -102,7 +107,9 @@ def read_picture(manifest: Manifest, content: bytes) -> Array:
 def in_form(ink: Floats, form: Form) -> Floats:
     """A drawing of any size, ink from 0 to 1, in the form of the training data."""
     for _ in range(ROUNDS):
-        ink = _with_strokes(_solid(_placed(ink, form)), form.mean_ink).astype(np.float64)
+        ink = _placed(ink, form)
+        if not form.least_ink <= ink.mean() <= form.most_ink:
+            ink = _with_strokes(_solid(ink), form.mean_ink).astype(np.float64)
     height, width = form.shape
     return np.asarray(ink.reshape(height, DOTS, width, DOTS).mean(axis=(1, 3)))
 
@@ -196,7 +203,7 @@ def _moved(
 
 def _solid(ink: Floats) -> Mask:
     """Where there is ink, for sure. Strokes that are finer than a dot are pale everywhere."""
-    return ink >= min(0.5, ink.max() / 2)
+    return np.asarray(ink >= min(0.5, ink.max() / 2))
 
 
 def _box(image: Floats) -> tuple[float, float, float, float]:

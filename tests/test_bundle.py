@@ -1,10 +1,14 @@
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx.external_data_helper import set_external_data
 
-from portfolio.bundle import MANIFEST_NAME, MODEL_NAME, Bundle
+from bench import random_model
+from portfolio.bundle import MANIFEST_NAME, MODEL_NAME, Bundle, read_manifest, write_bundle
 from portfolio.errors import BundleError
 from tests.conftest import tiny_bundle
 
@@ -60,3 +64,23 @@ def test_fields_that_are_not_the_graphs_are_refused(tmp_path: Path) -> None:
     (folder / MANIFEST_NAME).write_text(text)
     with pytest.raises(BundleError, match="inputs"):
         Bundle.open(folder)
+
+
+def test_a_model_that_takes_its_weights_from_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest would not hold for them. It is refused also where the file is there and right."""
+    folder = random_model.make(tmp_path / "bundle", tiny_bundle(tmp_path / "tiny"), widths=(64,)).folder
+    model = onnx.load(folder / MODEL_NAME)
+    for name in ("weights.bin", "../weights.bin", str(tmp_path / "weights.bin")):
+        outside = onnx.ModelProto.FromString(model.SerializeToString())
+        weights = outside.graph.initializer[0]
+        (tmp_path / "weights.bin").write_bytes(weights.raw_data)
+        size = len(weights.raw_data)
+        set_external_data(weights, name, 0, size)
+        weights.ClearField("raw_data")
+        raw = outside.SerializeToString()
+        manifest, _ = read_manifest(folder)
+        write_bundle(folder, raw, manifest.model_copy(update={"model_sha256": hashlib.sha256(raw).hexdigest()}))
+        for current in (tmp_path, folder):
+            monkeypatch.chdir(current)
+            with pytest.raises(BundleError, match="can't load it"):
+                Bundle.open(folder)

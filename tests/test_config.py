@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ from portfolio.config import config_path, load_config
 from portfolio.errors import ConfigError
 from portfolio.use_case import load_use_case, use_case_names
 from portfolio.value import Prices
-from tests.conftest import edit_config
+from tests.conftest import ROOT, edit_config
 
 
 @pytest.mark.parametrize("name", use_case_names())
@@ -58,6 +60,55 @@ def test_a_missing_price_is_named(workspace: Path, price: str) -> None:
     assert path.read_text() != text
     with pytest.raises(ConfigError, match=rf"value\.{price}: is missing"):
         load_config("digits")
+
+
+@pytest.mark.parametrize(
+    ("use_case", "sections", "message"),
+    [
+        (
+            "digits",
+            {"value": {"thresholds": [0.5, 1.5]}},
+            r"digits\.yaml: value\.thresholds: 1\.5 can be no probability",
+        ),
+        ("digits", {"value": {"thresholds": [-0.1]}}, r"value\.thresholds: -0\.1"),
+        ("digits", {"value": {"tolerance": 3}}, r"digits\.yaml: value\.tolerance: .*nothing would read it"),
+        ("housing", {"value": {"tolerance": None}}, r"housing\.yaml: value\.tolerance is missing"),
+        (
+            "digits",
+            {"network": {"dropuot": 0.1}},
+            r"digits\.yaml, section 'network' does not fit:\n  dropuot: there is no",
+        ),
+        ("digits", {"studies": {"capacity": [{"network.chanels": [1, 2]}] * 2}}, r"no key 'network\.chanels'"),
+        (
+            "digits",
+            {"studies": {"ablation": {"x": {"network.dropout": 2}}}},
+            r"with \{'network\.dropout': 2\} does not",
+        ),
+        ("digits", {"tune": {"space": {"train.wieght_decay": {"low": 0, "high": 1}}}}, r"no key 'train\.wieght_decay'"),
+        ("digits", {"tune": {"space": {"network.channels": {"choices": [[1, 2], [1]]}}}}, r"with .*channels"),
+    ],
+)
+def test_what_would_fail_after_minutes_is_found_before_anything_runs(
+    workspace: Path, use_case: str, sections: dict[str, Any], message: str
+) -> None:
+    load_use_case(use_case).config()
+    edit_config(use_case, **sections)
+    with pytest.raises(ConfigError, match=message):
+        load_use_case(use_case).config()
+
+
+@pytest.mark.parametrize("threshold", [".nan", ".inf"])
+def test_a_threshold_is_a_number(workspace: Path, threshold: str) -> None:
+    path = config_path("digits")
+    path.write_text(path.read_text().replace("thresholds: [0,", f"thresholds: [{threshold},"))
+    with pytest.raises(ConfigError, match=r"value\.thresholds\.0: .*finite number"):
+        load_config("digits")
+
+
+def test_a_config_is_checked_without_torch() -> None:
+    code = "import sys; from portfolio.use_case import *; [load_use_case(n).config() for n in use_case_names()]"
+    code += "; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_an_unknown_use_case_lists_those_there_are() -> None:

@@ -30,6 +30,8 @@ def test_a_missing_split_names_the_command_that_makes_it(built: Built) -> None:
     shutil.rmtree(Paths("digits").splits)
     with pytest.raises(DataError, match=r"train\.parquet is missing.*dvc repro prepare@digits"):
         load_split(load_use_case("digits"), "train")
+    with pytest.raises(DataError, match=r"sha256 is missing.*portfolio collect digits"):
+        data_sha256(load_use_case("digits"))
 
 
 def test_scikit_learn_gets_one_input_as_it_is_and_several_by_name() -> None:

@@ -40,7 +40,7 @@ def test_a_stage_depends_on_the_code_that_makes_its_result(stage: str) -> None:
     own = SOURCE / "stages" / f"{stage}.py"
     deps = set(STAGES[stage]["deps"])
     assert str(own) in deps
-    for name in imported(own) - PLUMBING - {"use_case", "stages"}:
+    for name in imported(own) - PLUMBING:
         assert str(SOURCE / f"{name}.py") in deps, f"{stage} uses {name}"
     # What every stage asks its use case: identity, inputs, target, the deciding metric.
     assert deps & {USE_CASE, f"{USE_CASE}/__init__.py"}, f"{stage} asks its use case"
@@ -60,8 +60,23 @@ def test_a_stage_depends_on_its_section_of_the_config(stage: str) -> None:
 
 
 def test_a_study_depends_on_the_code_that_makes_its_result() -> None:
-    used = imported(SOURCE / "studies.py") - PLUMBING - {"use_case"}
+    used = imported(SOURCE / "studies.py") - PLUMBING
     assert {str(SOURCE / f"{name}.py") for name in [*used, "studies"]} <= set(STUDY["deps"])
+
+
+def kept_by_git() -> list[Any]:
+    return [
+        entry
+        for stage in [*STAGES.values(), STUDY]
+        for entry in [*stage.get("outs", []), *stage.get("metrics", [])]
+        if isinstance(entry, dict) and any(not options.get("cache", True) for options in entry.values())
+    ]
+
+
+def test_what_git_keeps_is_not_deleted_before_a_stage_runs() -> None:
+    assert len(kept_by_git()) == 6
+    for entry in kept_by_git():
+        assert all(options["persist"] for options in entry.values()), entry
 
 
 def test_dvc_knows_every_study() -> None:

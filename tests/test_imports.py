@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -28,6 +29,33 @@ def test_no_module_breaks_the_rules() -> None:
     result = lint_imports(ROOT)
     assert result.returncode == 0, result.stdout
     assert " 0 broken" in result.stdout
+
+
+def library_modules(source: str) -> set[str]:
+    """The library's modules that a text imports, however it does it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("portfolio.")}
+
+
+# What training hands to serving, and what both agree on. Nothing else of the library, not even without its weight.
+SERVING_MAY_IMPORT = {"bundle", "store", "value", "prediction_log", "environment", "errors"}
+
+
+def test_serving_imports_what_it_may_and_nothing_else_of_the_library() -> None:
+    for path in (ROOT / "serving").rglob("*.py"):
+        assert library_modules(path.read_text()) <= SERVING_MAY_IMPORT, path.name
+
+
+@pytest.mark.parametrize(
+    "line", ["from portfolio import files", "import portfolio.files", "from portfolio.files import x"]
+)
+def test_any_way_of_importing_is_seen(line: str) -> None:
+    assert library_modules(line) == {"files"}
 
 
 @pytest.mark.parametrize(

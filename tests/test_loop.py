@@ -5,12 +5,18 @@ import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from socket import socket
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from starlette.testclient import TestClient
@@ -19,7 +25,7 @@ from portfolio.bundle import Bundle
 from portfolio.store import Store
 from serving.app import create_app
 from serving.settings import Settings
-from tests.conftest import checkout, give_data, stage_names
+from tests.conftest import ROOT, checkout, edit_config, give_data, stage_names
 
 STAGES = stage_names()
 
@@ -55,6 +61,11 @@ def test_the_demo_ends_with_a_champion_that_reads_digits(
     clone: Path, demo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "6 of 6 right" in demo
+    # A label under each image.
+    (read,), (really,) = re.findall(r"^  read as +(.*)", demo, re.M), re.findall(r"^  really +(.*)", demo, re.M)
+    assert len(read.split()) == 6
+    assert read == really
+    assert Path(urlsplit(demo.split()[-1]).path).is_file()
     port = re.search(r"serves at http://127.0.0.1:(\d+)", demo)
     assert port is not None
     with socket() as probe:
@@ -105,7 +116,41 @@ def test_what_a_task_did_is_in_prefect(clone: Path, demo: str) -> None:
     assert "COMPLETED" in states
 
 
-def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path) -> None:
+def test_the_report_links_to_its_run_in_mlflow(clone: Path, demo: str) -> None:
+    """With the real server on the demo's state; only the port is another."""
+    page = (clone / ".state" / "demo" / "reports" / "digits" / "index.html").read_text()
+    link = re.search(r'href="http://127.0.0.1:5000/#/experiments/(\d+)/runs/(\w+)"', page)
+    assert link is not None
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["make", "mlflow", f"MLFLOW_PORT={port}"]
+    environment = os.environ | {"PORTFOLIO_STATE": str(clone / ".state")}
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        run = answer(f"{address}/api/2.0/mlflow/runs/get?run_id={link[2]}")["run"]
+        assert run["info"]["experiment_id"] == link[1]
+        assert run["data"]["metrics"]
+        files = answer(f"{address}/api/2.0/mlflow/artifacts/list?run_id={link[2]}&path=bundle")["files"]
+        assert {file["path"] for file in files} == {"bundle/manifest.json", "bundle/model.onnx"}
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+def answer(address: str) -> dict[str, Any]:
+    """What a server says that may still be starting."""
+    for _ in range(600):
+        try:
+            with urlopen(address, timeout=30) as response:
+                return dict(json.load(response))
+        except URLError:
+            time.sleep(0.2)
+    raise AssertionError(f"{address} does not answer")
+
+
+def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = tmp_path / "work"
     shutil.copytree(clone / ".state" / "demo", work)
 
@@ -131,6 +176,13 @@ def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path) -
     page = (work / "dvc_plots" / "index.html").read_text()
     assert "training.csv" in page
     assert "network.png" in page
+
+    monkeypatch.chdir(work)
+    points = [{"network.channels": [2, 4]}, {"network.channels": [4, 8]}]
+    edit_config("digits", studies={"seeds": [7], "capacity": points})
+    told = succeed(work, "study", "capacity", "digits", PORTFOLIO_STATE=str(tmp_path / "state"))
+    assert "metrics/digits/studies/capacity.json" in told
+    assert len(json.loads((work / "metrics" / "digits" / "studies" / "capacity.json").read_text())["points"]) == 2
 
 
 def test_the_loop_on_housing_serves_a_value(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

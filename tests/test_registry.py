@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx
 import pytest
 
 from portfolio.bundle import MODEL_NAME, Bundle, read_manifest, write_bundle
 from portfolio.config import load_config
-from portfolio.errors import BundleError, DataError, RegistryError
+from portfolio.errors import BundleError, DataError, RegistryError, RegistryUnreachableError
 from portfolio.paths import Paths
 from portfolio.registry import Registry
 from portfolio.store import Champion, Store
@@ -68,11 +69,44 @@ def published() -> Champion:
     return champion
 
 
+def verdict_record() -> dict[str, Any]:
+    return dict(json.loads(Paths("toy").verdict.read_text()))
+
+
 def test_nothing_evaluated_is_an_error_with_the_remedy(registry: Registry) -> None:
     Paths("toy").best.unlink()
     with pytest.raises(DataError, match="dvc repro evaluate@toy"):
         registry.register(load_config("toy"))
     assert registry.versions() == []
+
+
+@pytest.mark.parametrize("ask", ["register", "promote", "rollback", "versions"])
+def test_a_server_that_is_down_is_not_one_that_has_nothing(
+    built: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, ask: str
+) -> None:
+    """Or the gate would compare with doing all by hand, and let anything through."""
+    built("toy")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    registry = Registry(load_use_case("toy"))
+    asked: dict[str, Callable[[], object]] = {
+        "register": lambda: registry.register(load_config("toy")),
+        "promote": lambda: registry.promote(1),
+        "rollback": registry.rollback,
+        "versions": registry.versions,
+    }
+    with pytest.raises(RegistryUnreachableError, match=r"http://127\.0\.0\.1:1 .*MLFLOW_TRACKING_URI"):
+        asked[ask]()
+    assert Store.of("toy").champion() is None
+
+
+def test_a_damaged_database_is_named_with_the_remedy(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    database = workspace / ".state" / "mlflow" / "mlflow.db"
+    database.parent.mkdir(parents=True)
+    database.write_text("no database")
+    with pytest.raises(RegistryUnreachableError, match=r"mlflow\.db .*move it away"):
+        Registry(load_use_case("digits"))
 
 
 def test_a_new_version_is_the_challenger(registry: Registry, train: Train) -> None:
@@ -81,7 +115,6 @@ def test_a_new_version_is_the_challenger(registry: Registry, train: Train) -> No
     assert version.number == number == 1
     assert version.aliases == ("challenger",)
     assert version.candidate == "model"
-    assert version.model_sha256 == Bundle.open(Paths("toy").candidates()[version.candidate]).manifest.model_sha256
     assert 0 < version.metrics["test/log_loss"] < 1
     assert Store.of("toy").champion() is None
 
@@ -102,6 +135,9 @@ def test_the_first_version_becomes_champion_and_is_published(registry: Registry,
     assert manifest.lineage.model_version == number
     assert manifest.lineage.mlflow_run_id
     assert manifest.created_at
+    # The same digest wherever one looks.
+    (version,) = registry.versions()
+    assert version.digest == published().digest == verdict_record()["digest"]
 
 
 def test_a_better_version_takes_over(registry: Registry, train: Train) -> None:
@@ -166,6 +202,23 @@ def test_an_unknown_version_is_an_error_that_lists_those_there_are(registry: Reg
     assert Store.of("toy").champion() is None
 
 
+def test_a_version_in_the_store_may_be_pinned_and_shadowed_without_being_champion(
+    registry: Registry, train: Train
+) -> None:
+    registry.promote(train(MIDDLING))
+    challenger = train(GOOD)
+    store = Store.of("toy")
+    with pytest.raises(RegistryError, match=r"no version 2\. There are: 1"):
+        store.pin(challenger)
+    digest = registry.add_to_store(challenger)
+    assert store.pin(challenger).digest == digest
+    store.set_shadow(challenger, 0.5)
+    assert (published().model_version, aliases(registry)["champion"]) == (1, 1)
+    # Promoted, it is the same bundle.
+    registry.promote(challenger)
+    assert published().digest == digest
+
+
 def test_a_rollback_publishes_the_predecessor(registry: Registry, train: Train) -> None:
     registry.promote(train(MIDDLING))
     first = published()
@@ -173,6 +226,10 @@ def test_a_rollback_publishes_the_predecessor(registry: Registry, train: Train) 
     assert registry.rollback() == 1
     assert aliases(registry)["champion"] == 1
     assert (published().digest, published().model_version) == (first.digest, 1)
+    assert (verdict_record()["version"], verdict_record()["reason"]) == (1, "by a rollback from version 2")
+    assert verdict_record()["digest"] == first.digest
+    run_stage("report", "toy")
+    assert "by a rollback from version 2" in (Paths("toy").report / "index.html").read_text()
 
 
 def test_a_rollback_goes_one_further_each_time_and_then_ends(registry: Registry, train: Train) -> None:

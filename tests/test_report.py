@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from portfolio.bundle import Bundle, content_sha256
 from portfolio.figures import PAGES, TEMPLATES, number, yen
 from portfolio.paths import Paths
 from portfolio.stages.report import INTERVIEWS
 from portfolio.use_case import LANGUAGES, load_use_case, use_case_names
 from portfolio.value import VALUE
-from tests.conftest import run_stage
+from tests.conftest import edit_config, run_stage
 
 
 @pytest.fixture(params=[*use_case_names(), "toy"])
@@ -66,13 +67,30 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     paths = Paths("toy")
     assert "No version has been judged yet" in (paths.report / "index.html").read_text()
     paths.verdict.parent.mkdir(parents=True)
-    verdict = {"version": 3, "promoted": False, "reason": "worse by 12 yen", "checks": []}
+    content = content_sha256(Bundle.open(paths.best_folder()).manifest)
+    verdict = {"version": 3, "promoted": False, "reason": "worse by 12 yen", "checks": [], "content_sha256": content}
+    verdict |= {"digest": "d" * 64, "run_id": "r" * 32, "experiment_id": "1"}
     paths.verdict.write_text(json.dumps(verdict))
     assert paths.report_is_stale()
     run_stage("report", "toy")
     assert not paths.report_is_stale()
-    assert "worse by 12 yen" in (paths.report / "index.html").read_text()
+    page = (paths.report / "index.html").read_text()
+    assert "worse by 12 yen" in page
+    assert f'href="http://127.0.0.1:5000/#/experiments/1/runs/{"r" * 32}"' in page
+    assert f"<code>{'d' * 12}</code>" in page
     assert "worse by 12 yen" in (paths.report / INTERVIEWS["ja"]).read_text()
+
+
+def test_only_the_means_against_overfitting_that_are_on_are_named(built: Callable[[str], Path]) -> None:
+    built("toy")
+    answers = [Paths("toy").report / name for name in INTERVIEWS.values()]
+    assert "weight decay (0.0001)" in answers[0].read_text()
+    assert "重み減衰" in answers[1].read_text()
+    edit_config("toy", train={"weight_decay": 0})
+    run_stage("report", "toy")
+    for path in answers:
+        for off in ("weight decay", "dropout", "augmentation", "重み減衰", "ドロップアウト", "データ拡張"):
+            assert off not in path.read_text(), (path, off)
 
 
 def test_twice_the_same_page(built: Callable[[str], Path]) -> None:

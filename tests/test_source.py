@@ -87,6 +87,20 @@ def test_a_mirror_folder_does_the_same(site: str, tmp_path: Path, monkeypatch: p
     assert download("https://example.org/rows.csv", DIGEST, tmp_path / "cache").read_bytes() == b"a\n1\n"
 
 
+def test_a_mirror_that_is_neither_is_told_what_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTFOLIO_MIRROR", tmp_path.as_uri())
+    with pytest.raises(SourceError, match=r"file:///.*a folder's path, or an http\(s\) address"):
+        download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
+
+
+def test_what_sends_too_much_is_cut_off(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTFOLIO_MIRROR", site)
+    monkeypatch.setattr("portfolio.source.MAX_DOWNLOAD_BYTES", 3)
+    with pytest.raises(SourceError, match=r"example.org/rows.csv sends more than 3 bytes"):
+        download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 def test_other_bytes_than_pinned_leave_nothing(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORTFOLIO_MIRROR", site)
     with pytest.raises(SourceError, match=f"SHA-256 {DIGEST}, but {'0' * 64} is pinned"):

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from portfolio import studies
+from portfolio.cli import app
 from portfolio.config import STUDIES, load_config
 from portfolio.dataset import load_split
 from portfolio.errors import ConfigError
@@ -22,7 +24,9 @@ Built = Callable[[str], Path]
 
 
 def run(name: str) -> dict[str, Any]:
-    studies.run(name, load_use_case("toy"), load_config("toy"))
+    invoked = CliRunner().invoke(app, ["study", name, "toy", "--uncached"])
+    if invoked.exception:
+        raise invoked.exception
     result: dict[str, Any] = json.loads(Paths("toy").study(name).read_text())
     return result
 
@@ -72,6 +76,8 @@ def test_a_key_that_is_not_there_is_named(built: Built) -> None:
     with pytest.raises(ConfigError, match=r"no key 'train\.wieght_decay'"):
         run("ablation")
     assert not Paths("toy").study("ablation").exists()
+    # Before DVC is asked, which knows nothing of this folder.
+    assert isinstance(CliRunner().invoke(app, ["study", "ablation", "toy"]).exception, ConfigError)
 
 
 def test_the_report_shows_the_studies_that_there_are(built: Built) -> None:

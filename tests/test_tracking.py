@@ -47,6 +47,15 @@ def test_a_network_has_its_parameters_and_its_curve_by_epoch(mlflow: MlflowClien
     assert lines == (Paths("toy").plots / "training.csv").read_text()
 
 
+def test_a_baseline_has_its_parameters_and_each_run_its_policy_and_prices(mlflow: MlflowClient) -> None:
+    baseline, network = (mlflow.get_run(log(mlflow, name)).data.params for name in ("logistic_regression", "network"))
+    assert baseline["estimator.C"] == "1.0"
+    for params in (baseline, network):
+        assert params["policy.rule"] == "probability_at_least"
+        assert 0 <= float(params["policy.threshold"]) <= 1
+        assert float(params["prices.error_yen"]) == load_config("toy").value.error_yen
+
+
 @pytest.mark.parametrize("name", ["network", "logistic_regression"])
 def test_a_run_has_the_test_metrics_the_lineage_the_data_and_the_bundle(mlflow: MlflowClient, name: str) -> None:
     folder = Paths("toy").candidates()[name]

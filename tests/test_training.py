@@ -14,6 +14,7 @@ from torch import nn
 
 from portfolio.bundle import Array
 from portfolio.config import Train
+from portfolio.errors import ConfigError
 from portfolio.training import Batches, Candidate, Fitted, fit, outputs, run_key
 
 PARAMS = Train(
@@ -26,6 +27,12 @@ PARAMS = Train(
     accelerator="cpu",
     augment=False,
 )
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
+def test_an_accelerator_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"train\.accelerator: PyTorch finds no 'gpu'"):
+        train(tmp_path / "run", PARAMS.model_copy(update={"accelerator": "gpu"}))
 
 
 def split(rows: int, seed: int) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from portfolio import tuning
 from portfolio.cli import app
 from portfolio.config import config_path, load_config
-from portfolio.errors import ConfigError
+from portfolio.errors import ConfigError, PortfolioError
 from portfolio.paths import Paths
 from portfolio.use_case import load_use_case
 from tests.conftest import ROOT, edit_config
@@ -37,7 +37,9 @@ def digits(built: Callable[[str], Path], empty_mlflow: Path, monkeypatch: pytest
 
 
 def tune() -> dict[str, Any]:
-    tuning.tune(load_use_case("digits"), load_config("digits"), workers=1)
+    result = CliRunner().invoke(app, ["tune", "digits", "--workers", "1"])
+    if result.exception:
+        raise result.exception
     record: dict[str, Any] = json.loads(Paths("digits").metrics("tuning").read_text())
     return record
 
@@ -101,6 +103,14 @@ def test_a_space_that_can_not_be_searched_is_refused(digits: Path, space: dict[s
     with pytest.raises(ConfigError, match=why):
         tune()
     assert not tuning.database("digits").exists()
+
+
+def test_a_damaged_study_is_named_with_the_remedy(workspace: Path) -> None:
+    path = tuning.database("digits")
+    path.parent.mkdir(parents=True)
+    path.write_text("no database" * 1000)
+    with pytest.raises(PortfolioError, match=r"digits\.db can't be read.*Move it away"):
+        tuning._open("digits", {})
 
 
 @pytest.fixture

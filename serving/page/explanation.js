@@ -1,7 +1,7 @@
 // Which parts of the input mattered: blue for those that speak for the answer, orange for those against it.
 
 import { inks } from "./canvas.js";
-import { number, words } from "./words.js";
+import { difference, words } from "./words.js";
 
 const SUPPORTS = [31, 111, 235];
 const OPPOSES = [226, 110, 10];
@@ -19,8 +19,8 @@ export function showExplanation(container, fields, instance, explanation, output
     if (field.kind === "image") container.append(picture(field, instance[field.name], falls, of));
     else if (field.kind === "text") container.append(marked(instance[field.name] ?? "", falls));
   }
-  if (single.length) container.append(bars(single, explanation.falls_by, instance, nameOf, regression));
-  container.append(legend(of, regression));
+  if (single.length) container.append(bars(single, explanation.falls_by, nameOf, regression));
+  container.append(legend(fields, of, regression));
   container.hidden = false;
 }
 
@@ -115,7 +115,7 @@ function marked(text, falls) {
   return paragraph;
 }
 
-function bars(fields, fallsBy, instance, nameOf, regression) {
+function bars(fields, fallsBy, nameOf, regression) {
   const parts = shares(fields.map((field) => fallsBy[field.name]));
   const list = document.createElement("ul");
   list.className = "diverging";
@@ -133,8 +133,7 @@ function bars(fields, fallsBy, instance, nameOf, regression) {
     bar.className = parts[place] < 0 ? "against" : "for";
     bar.style.width = `${Math.abs(parts[place]) * 50}%`;
     value.className = "value";
-    const fall = fallsBy[field.name];
-    value.textContent = `${fall > 0 ? "+" : ""}${regression ? number(fall, 3) : number(100 * fall, 2)}${regression ? "" : "%"}`;
+    value.textContent = difference(fallsBy[field.name], !regression);
     track.append(bar);
     item.append(label, track, value);
     list.append(item);
@@ -142,7 +141,7 @@ function bars(fields, fallsBy, instance, nameOf, regression) {
   return list;
 }
 
-function legend(of, regression) {
+function legend(fields, of, regression) {
   const note = document.createElement("div");
   note.className = "legend";
   const keys = regression ? ["explain.raises", "explain.little", "explain.lowers"] : ["explain.for", "explain.little", "explain.against"];
@@ -155,7 +154,8 @@ function legend(of, regression) {
   });
   const how = document.createElement("p");
   how.className = "hint";
-  how.textContent = words("explain.how");
+  const kinds = new Set(fields.map(({ kind }) => (kind === "image" || kind === "text" ? kind : "table")));
+  how.textContent = [...kinds].map((kind) => words(`explain.how.${kind}`)).join(" ");
   note.append(how);
   return note;
 }

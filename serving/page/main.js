@@ -9,6 +9,7 @@ import { fillIn, hasWords, language, toggleLanguage, words } from "./words.js";
 
 const REST_MS = 150; // how long the input must rest before it is asked about
 const STATS_MS = 5000;
+const LONG_FORM = 4; // with more fields than this, it is longer than the answer
 const $ = (id) => document.getElementById(id);
 
 let model; // what GET /model says
@@ -110,6 +111,7 @@ async function refreshModel() {
   if (JSON.stringify(model.inputs) !== before) {
     input = makeInput(model.inputs, changed);
     $("fields").className = headingOf(model.inputs).replace("input.", "fields ");
+    document.querySelector("main").classList.toggle("beside", model.inputs.length > LONG_FORM);
     $("fields").replaceChildren(...input.elements);
     shown = null;
   }
@@ -118,10 +120,10 @@ async function refreshModel() {
 }
 
 async function refreshStats() {
-  if (document.hidden) return;
+  if (document.hidden || !model) return;
   try {
     stats = await api.stats();
-    showLive(stats);
+    showLive(stats, model);
   } catch {
     // The next look, or the next answer, will tell.
   }
@@ -144,7 +146,7 @@ function draw() {
   if (shown) explain();
   showCard(model, card());
   showVersions(versions);
-  if (stats) showLive(stats);
+  if (stats) showLive(stats, model);
 }
 
 function drawTheme() {

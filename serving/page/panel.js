@@ -33,10 +33,12 @@ export function showCard(model, card) {
     .map((key) => [words(`card.${key}`), card[key]]);
   if (model.policy) {
     const prices = Object.entries(model.policy.prices).map(([name, value]) => [name, yen(value)]);
-    const text = words("prices.list", Object.fromEntries(prices));
-    entries.push([words("card.prices"), card.prices ? `${text} ${card.prices}` : text]);
+    const text = words("prices.list", { ...Object.fromEntries(prices), more: card.prices ?? "" });
+    entries.push([words("card.prices"), text.trim()]);
   }
   list($("card"), entries);
+  $("card").parentElement.hidden = entries.length === 0;
+  $("figures").hidden = $("figures-heading").hidden = Object.keys(model.figures).length === 0;
   list($("figures"), Object.entries(model.figures).map(([name, value]) => [nameOf(name), figure(name, value)]));
   const { git_commit: commit, data_sha256: data } = model.lineage;
   $("lineage").textContent = words("lineage", {
@@ -85,15 +87,15 @@ export function showVersions(versions) {
   );
 }
 
-export function showLive(stats) {
+export function showLive(stats, model) {
   const of = (part, whole) => (whole ? share(part / whole) : "–");
   const judged = stats.feedback_right + stats.feedback_wrong;
   const entries = [
     [words("live.predictions"), number(stats.predictions), "live-predictions"],
     [words("live.by_machine"), of(stats.by_machine, stats.predictions)],
-    [words("live.expected_yen"), yen(stats.expected_yen)],
-    [words("live.feedback"), number(stats.feedback), "live-feedback"],
   ];
+  if (model.policy) entries.push([words("live.expected_yen"), yen(stats.expected_yen)]);
+  entries.push([words("live.feedback"), number(stats.feedback), "live-feedback"]);
   if (judged) entries.push([words("live.feedback_right"), of(stats.feedback_right, judged)]);
   entries.push([words("live.uptime"), duration(stats.uptime_seconds)]);
   if (stats.log_dropped) entries.push([words("live.log_dropped"), number(stats.log_dropped)]);

@@ -50,7 +50,9 @@ const EN = {
   "explain.raises": "raises the value",
   "explain.lowers": "lowers the value",
   "explain.little": "matters little",
-  "explain.how": "Each part was taken away once; the colour says by how much the answer then fell.",
+  "explain.how.image": "Each pixel was made paper once; the colour says by how much the answer then fell.",
+  "explain.how.text": "Each character was left out once; the colour says by how much the answer then fell.",
+  "explain.how.table": "Each field was given its typical value once; the bar says by how much the answer then fell.",
   "explain.alt": "The {rows} by {columns} pixels that the model saw. {supporting} of them speak for {of}, {against} against it; the strongest is in row {row}, column {column}.",
   "explain.seen": "seen",
   "explain.mattered": "mattered",
@@ -67,7 +69,7 @@ const EN = {
   "card.not_for": "What it is not for",
   "card.data": "Data",
   "card.prices": "Prices",
-  "prices.list": "By hand {by_hand_yen} yen an item; a check {check_yen} yen; an error that nobody noticed {error_yen} yen.",
+  "prices.list": "By hand {by_hand_yen} yen an item; a check {check_yen} yen; an error that nobody noticed {error_yen} yen. {more}",
   figures: "On test rows that training never saw",
   versions: "Versions",
   "versions.caption": "The versions in the store",
@@ -158,7 +160,9 @@ const JA = {
   "explain.raises": "値を上げる",
   "explain.lowers": "値を下げる",
   "explain.little": "影響は小さい",
-  "explain.how": "一か所ずつ取り除き、答えがどれだけ弱まったかを色で示しています。",
+  "explain.how.image": "画素を一つずつ白紙に戻し、答えがどれだけ弱まったかを色で示しています。",
+  "explain.how.text": "一文字ずつ取り除き、答えがどれだけ弱まったかを色で示しています。",
+  "explain.how.table": "項目を一つずつ標準的な値に置き換え、答えがどれだけ下がったかを棒で示しています。",
   "explain.alt": "モデルが見た縦{rows}×横{columns}画素。「{of}」らしさを強める画素は{supporting}個、弱める画素は{against}個で、最も影響が大きいのは{row}行{column}列です。",
   "explain.seen": "見た画像",
   "explain.mattered": "手がかり",
@@ -175,7 +179,7 @@ const JA = {
   "card.not_for": "使ってはいけない用途",
   "card.data": "データ",
   "card.prices": "単価",
-  "prices.list": "人手で1件{by_hand_yen}円、確認1件{check_yen}円、見逃した誤り1件{error_yen}円。",
+  "prices.list": "人手で1件{by_hand_yen}円、確認1件{check_yen}円、見逃した誤り1件{error_yen}円。{more}",
   figures: "学習に使っていない試験データでの成績",
   versions: "バージョン",
   "versions.caption": "保管されているバージョン",
@@ -254,14 +258,26 @@ export function fillIn() {
   }
 }
 
-/** So many significant figures; whole thousands keep all of theirs. */
+/** So many significant figures; thousands keep all of theirs, and what is longer still is shortened in words. */
 export function number(value, digits = 4) {
-  const options = Math.abs(value) >= 10 ** digits ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: digits };
+  const size = Math.abs(value);
+  const options =
+    size >= 1e7
+      ? { notation: "compact", maximumSignificantDigits: digits }
+      : size >= 10 ** digits
+        ? { maximumFractionDigits: 0 }
+        : { maximumSignificantDigits: digits };
   return new Intl.NumberFormat(language, options).format(short(value, digits));
 }
 
 export function share(value) {
   return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 }).format(short(value, 3));
+}
+
+/** A difference, with its sign: of shares in per cent. */
+export function difference(value, isShare) {
+  const options = isShare ? { style: "percent", maximumFractionDigits: 1 } : { maximumSignificantDigits: 3 };
+  return new Intl.NumberFormat(language, { ...options, signDisplay: "exceptZero" }).format(value);
 }
 
 /** What is nearly 1 must not be rounded to it: nearly sure is not certain. */
@@ -277,8 +293,13 @@ export function yen(value) {
 /** A value in its unit: an amount of money if the unit is a currency. */
 export function amount(value, unit) {
   if (/^[A-Z]{3}$/.test(unit)) {
-    const digits = Math.abs(value) >= 1000 ? 0 : 2;
-    return new Intl.NumberFormat(language, { style: "currency", currency: unit, maximumFractionDigits: digits }).format(value);
+    const options = {
+      style: "currency",
+      currency: unit,
+      maximumFractionDigits: Math.abs(value) >= 1000 ? 0 : 2,
+      trailingZeroDisplay: "stripIfInteger",
+    };
+    return new Intl.NumberFormat(language, options).format(value);
   }
   return unit ? `${number(value)} ${unit}` : number(value);
 }

@@ -24,6 +24,13 @@ class FittedBaseline:
     """A scikit-learn pipeline, or the one answer [outputs] that is given to every row."""
     seconds: float
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the estimator was made with."""
+        if isinstance(self.model, np.ndarray):
+            return {}
+        return {key: str(value) for key, value in self.model[-1].get_params().items()}
+
     def predict(self, inputs: dict[str, Array]) -> Array:
         """Probabilities [rows, classes] or values [rows, 1] for inputs [rows, width] by name."""
         rows = sklearn_input(self.use_case, inputs)

@@ -1,4 +1,4 @@
-"""The bootstrap (Efron 1979): how much a mean over the test rows could have come out otherwise."""
+"""The bootstrap (Efron 1979): how much a mean over rows could have come out otherwise."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ golden outputs or fields do not hold is refused when it is opened.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import time
 from math import prod
@@ -131,6 +132,11 @@ def content_sha256(manifest: Manifest) -> str:
     return hashlib.sha256(f"{manifest.model_sha256} {policy}".encode()).hexdigest()
 
 
+def bundle_digest(manifest: Manifest) -> str:
+    """Names a whole bundle: the digest of its manifest, which holds the model's."""
+    return hashlib.sha256(_json(manifest).encode()).hexdigest()
+
+
 class Bundle:
     """An opened and checked bundle. `predict` is safe to call from several threads."""
 
@@ -162,8 +168,10 @@ class Bundle:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        # A graph may name files that hold its weights; from bytes, they would be looked for in the current folder, past
+        # the digest. In what is no folder there are none, and ONNX Runtime lets no name lead out of it.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
-            # From bytes, not from a path: a graph can't pull in external data files from beside it.
             session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises its own classes, which share no base
             raise BundleError(f"Bundle {folder} is refused: ONNX Runtime can't load it ({error}).") from error
@@ -255,7 +263,11 @@ def copy_bundle(source: Path, target: Path, manifest: Manifest) -> None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Give the bundle in `folder` this manifest."""
-    files.write_text(folder / MANIFEST_NAME, manifest.model_dump_json(indent=1) + "\n")
+    files.write_text(folder / MANIFEST_NAME, _json(manifest))
+
+
+def _json(manifest: Manifest) -> str:
+    return manifest.model_dump_json(indent=1) + "\n"
 
 
 def to_array(field: InputField, values: list[Any]) -> Array:

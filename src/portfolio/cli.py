@@ -8,11 +8,14 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portfolio.errors import PortfolioError
+
+if TYPE_CHECKING:
+    from portfolio.store import Store
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,8 +34,21 @@ class Language(StrEnum):
     ja = "ja"
 
 
+class Form(StrEnum):
+    csv = "csv"
+    parquet = "parquet"
+    json = "json"
+    jsonl = "jsonl"
+    png = "png"
+    jpeg = "jpeg"
+
+
+# Of files, by their endings.
+ENDINGS = {**{form.value: form for form in Form}, "ndjson": Form.jsonl, "jpg": Form.jpeg}
+API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
 USE_CASE_HELP = "a folder of src/portfolio/use_cases"
 UseCaseName = Annotated[str, typer.Argument(help=USE_CASE_HELP, metavar="USE_CASE")]
+VersionNumber = Annotated[int, typer.Argument(help="a version that `portfolio models` lists")]
 
 
 @app.command()
@@ -55,7 +71,6 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
 
     import portfolio.stages
     from portfolio import files
-    from portfolio.config import load_config
     from portfolio.errors import ConfigError
     from portfolio.paths import LOGS_VARIABLE, Paths
     from portfolio.use_case import load_use_case
@@ -73,7 +88,7 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
             os.dup2(stream.fileno(), 2)
     # One whose DVC was killed may still run: two at once would take each other's checkpoints and files away.
     with files.alone(Paths(use_case).lock(name)):
-        importlib.import_module(f"portfolio.stages.{name}").run(case, load_config(use_case))
+        importlib.import_module(f"portfolio.stages.{name}").run(case, case.config())
 
 
 @app.command()
@@ -82,7 +97,6 @@ def run(use_case: UseCaseName = "digits") -> None:
     import json
 
     from pipelines.server import PrefectServer
-    from portfolio.config import load_config
     from portfolio.environment import local_environment, state_folder
     from portfolio.files import write_text
     from portfolio.paths import Paths
@@ -90,7 +104,7 @@ def run(use_case: UseCaseName = "digits") -> None:
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
-    load_config(use_case)
+    case.config()
     local_environment()
     server = PrefectServer(state_folder() / "logs" / "prefect.log")
     server.start()
@@ -130,6 +144,8 @@ def models(use_case: UseCaseName = "digits") -> None:
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
+    # Or a folder that is no checkout would get an empty registry of its own.
+    case.config()
     versions = Registry(case).versions()
     if not versions:
         console.print(f"No version of '{use_case}' yet. Train one: portfolio run {use_case}")
@@ -143,7 +159,7 @@ def models(use_case: UseCaseName = "digits") -> None:
             str(version.number),
             "\n".join(version.aliases),
             version.candidate,
-            version.model_sha256[:12],
+            version.digest[:12],
             "\n".join(f"{name.removeprefix('test/')} {value:,.4f}" for name, value in sorted(scores.items())),
             version.verdict,
         )
@@ -162,11 +178,12 @@ def report(
     from portfolio.use_case import load_use_case
 
     case = load_use_case(use_case)
+    case.config()
     paths = Paths(case.name)
     os.environ[LOGS_VARIABLE] = "1"
-    # What an earlier run said would be told as the reason for a failure of this one.
-    paths.log("report").unlink(missing_ok=True)
-    versioning.reproduce(f"report@{case.name}", paths.log("report"), force=paths.report_is_stale())
+    log = paths.log("report")
+    with versioning.log_of_this_run(log):
+        versioning.reproduce(f"report@{case.name}", log, force=paths.report_is_stale())
     print((paths.report / PAGES[lang.value]).resolve().as_uri())
 
 
@@ -178,14 +195,15 @@ def study(
 ) -> None:
     """Measure overfitting, bias and variance by many trainings. DVC keeps the result until something changes."""
     from portfolio import files
-    from portfolio.config import STUDIES, load_config
+    from portfolio.config import STUDIES
     from portfolio.errors import ConfigError
     from portfolio.paths import Paths
     from portfolio.use_case import load_use_case
 
     if name not in STUDIES:
         raise ConfigError(f"There is no study '{name}'. There are: {', '.join(STUDIES)}.")
-    case, config, paths = load_use_case(use_case), load_config(use_case), Paths(use_case)
+    case, paths = load_use_case(use_case), Paths(use_case)
+    config = case.config()
     if uncached:
         from portfolio import studies
 
@@ -205,13 +223,13 @@ def tune(
     workers: Annotated[int, typer.Option(help="trials that are tried at once", min=1, max=64)] = 2,
 ) -> None:
     """Look for better parameters with Optuna. Stopped or killed, the same command goes on."""
-    from portfolio.config import load_config
     from portfolio.figures import show_tuning
     from portfolio.paths import Paths
     from portfolio.tuning import tune as search
     from portfolio.use_case import load_use_case
 
-    search(load_use_case(use_case), load_config(use_case), workers)
+    case = load_use_case(use_case)
+    search(case, case.config(), workers)
     show_tuning(Paths(use_case).metrics("tuning"))
 
 
@@ -252,6 +270,8 @@ def readme(
     from portfolio.files import write_text
 
     texts = {path: filled(path) for path in documents()}
+    if not texts:
+        raise DataError("No README*.md and no docs with figures are here. Run this in the repository's root.")
     differ = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     if check and differ:
         raise DataError(
@@ -265,15 +285,18 @@ def readme(
 @app.command()
 def promote(
     use_case: UseCaseName,
-    version: Annotated[int, typer.Argument(help="a version that `portfolio models` lists")],
+    version: VersionNumber,
     force: Annotated[bool, typer.Option(help="without asking the gate")] = False,
 ) -> None:
     """Make a version champion and publish its bundle, if the gate finds it better."""
     from portfolio.errors import RegistryError
-    from portfolio.registry import Registry
+    from portfolio.registry import ALREADY_CHAMPION, Registry
     from portfolio.use_case import load_use_case
 
     verdict = Registry(load_use_case(use_case)).promote(version, force=force)
+    if verdict.reason == ALREADY_CHAMPION:
+        print(f"version {version}: {verdict.reason}")
+        return
     if not verdict.promoted:
         raise RegistryError(f"Version {version} was not promoted: {verdict.reason}. To do it by hand, add --force.")
     print(f"version {version} is champion and published: {verdict.reason}")
@@ -286,6 +309,70 @@ def rollback(use_case: UseCaseName) -> None:
     from portfolio.use_case import load_use_case
 
     print(f"version {Registry(load_use_case(use_case)).rollback()} is champion again, and published")
+
+
+@app.command()
+def pin(use_case: UseCaseName, version: VersionNumber) -> None:
+    """Serve one version, whatever is promoted meanwhile, until `portfolio unpin`."""
+    from portfolio.use_case import load_use_case
+
+    pinned = _store_with(load_use_case(use_case).name, version).pin(version)
+    print(f"version {version} (digest {pinned.digest[:12]}) is served until: portfolio unpin {use_case}")
+
+
+@app.command()
+def unpin(use_case: UseCaseName) -> None:
+    """Serve the champion again."""
+    from portfolio.store import Store
+    from portfolio.use_case import load_use_case
+
+    Store.of(load_use_case(use_case).name).unpin()
+    print("the champion is served")
+
+
+@app.command()
+def shadow(
+    use_case: UseCaseName,
+    version: VersionNumber,
+    share: Annotated[float, typer.Option(help="of the requests, from 0 to 1; 0 ends it", min=0, max=1)] = 0.1,
+) -> None:
+    """Let a challenger answer a share of the requests too, for the prediction log alone. Nobody sees its answers."""
+    from portfolio.store import Store
+    from portfolio.use_case import load_use_case
+
+    name = load_use_case(use_case).name
+    store = _store_with(name, version) if share else Store.of(name)
+    store.set_shadow(version, share)
+    print(f"version {version} runs beside the champion on {share:.0%} of the requests" if share else "no shadow runs")
+
+
+def _store_with(use_case: str, version: int) -> Store:
+    """The store, with that version's bundle in it: from the registry, if it was never published."""
+    from portfolio.store import Store
+    from portfolio.use_case import load_use_case
+
+    store = Store.of(use_case)
+    if version not in {manifest.lineage.model_version for manifest in store.manifests().values()}:
+        from portfolio.registry import Registry
+
+        Registry(load_use_case(use_case)).add_to_store(version)
+    return store
+
+
+@app.command()
+def api_key() -> None:
+    """Make a new key for the API, and what the server's settings hold of it. Nothing is stored."""
+    import secrets
+
+    from serving.security import hashed
+
+    key = secrets.token_urlsafe(32)
+    print(f"key      {key}")
+    print(f"SHA-256  {hashed(key)}")
+    print(
+        "Give the key to whoever asks (PORTFOLIO_API_KEY; the header Authorization: Bearer KEY), and the SHA-256 to\n"
+        "the server: SERVING_API_KEYS for predictions, SERVING_ADMIN_KEYS for /metrics and /admin; several by commas."
+    )
 
 
 @app.command()
@@ -312,7 +399,99 @@ def smoke(
 
     from portfolio.client import smoke as test
 
-    print(json.dumps(test(address, digest=digest, timeout_seconds=timeout_seconds), ensure_ascii=False))
+    key = os.environ.get(API_KEY_VARIABLE, "")
+    print(json.dumps(test(address, digest=digest, timeout_seconds=timeout_seconds, key=key), ensure_ascii=False))
+
+
+@app.command()
+def predict(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CSV, Parquet, JSON, PNG or JPEG; - is standard input")],
+    url: Annotated[str, typer.Option(help="of the server")] = "http://127.0.0.1:8000",
+    form: Annotated[
+        Form | None, typer.Option("--format", help="what it is, where its name's ending does not say so")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="leave out a column that is no input; may be repeated")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines also on a terminal")] = False,
+) -> None:
+    """Ask a server for predictions for each row of a file, or for a picture.
+
+    Columns are matched to the model's inputs by name; an image is one column with a list of its values, or a column
+    for each, as pixels_0, pixels_1, ... Many rows are sent in as many requests as it takes.
+    An answer is a line of JSON, or on a terminal a line of a table. `request_id` and `request_row` are
+    what feedback names it by. A key, where the server needs one, is taken from PORTFOLIO_API_KEY.
+
+    Examples:  portfolio predict rows.csv --json  |  cat digit.png | portfolio predict - --format png
+    """
+    import json
+
+    from portfolio import client
+    from portfolio.errors import ConfigError, DataError
+
+    form = form or ENDINGS.get(Path(file).suffix.removeprefix(".").lower())
+    if form is None:
+        raise ConfigError(f"What is in '{file}'? Say --format {', --format '.join(Form)}.")
+    url, key = url.rstrip("/"), os.environ.get(API_KEY_VARIABLE, "")
+    try:
+        with sys.stdin.buffer if file == "-" else open(file, "rb") as stream:
+            model = client.ask(f"{url}/model", key=key)
+            if form in (Form.png, Form.jpeg):
+                answers = iter([client.picture_prediction(url, stream.read(), f"image/{form.value}", key)])
+            else:
+                from portfolio.bundle import InputField
+                from portfolio.rows import read_rows
+
+                fields = [InputField.model_validate(field) for field in model["inputs"]]
+                answers = client.predictions(url, read_rows(stream, form.value, fields, ignore or ()), model, key)
+            if sys.stdout.isatty() and not as_json:
+                from portfolio.terminal import show_predictions
+
+                show_predictions(answers, model)
+                return
+            for answer in answers:
+                print(json.dumps(answer, ensure_ascii=False))
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise DataError(f"{file} can't be read ({error.strerror}).") from error
+
+
+@app.command()
+def load(
+    url: Annotated[str, typer.Argument(help="of the server, such as http://127.0.0.1:8000")],
+    rate: Annotated[float, typer.Option(help="requests a second", min=0.1)] = 100,
+    seconds: Annotated[float, typer.Option(help="for how long", min=0.1, max=3600)] = 10,
+    connections: Annotated[int, typer.Option(help="on how many connections", min=1, max=500)] = 32,
+    rows: Annotated[int, typer.Option(help="how many rows each request has", min=1)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="the figures as JSON, and no progress")] = False,
+) -> None:
+    """Send a steady stream of requests, and tell how long the answers took.
+
+    When each is to be sent is fixed beforehand, and its latency counts from then (an open loop). So a stall of the
+    server shows in full: what could not be sent meanwhile is late too. Ends with 1 if a request had no good answer.
+    """
+    import json
+
+    from portfolio import client
+    from portfolio.connection import Address
+    from portfolio.load import example_body, run
+    from portfolio.terminal import load_progress, show_load
+
+    url = url.rstrip("/")
+    address = Address(url)
+    key = os.environ.get(API_KEY_VARIABLE, "")
+    body = example_body(client.ask(f"{url}/model", key=key)["inputs"], rows)
+    headers = {"Content-Type": client.JSON, **({"Authorization": f"Bearer {key}"} if key else {})}
+    request = address.request("POST", "/predict", body, headers)
+    with load_progress(rate * seconds, shown=not as_json) as progress:
+        found = run(address, request, rate=rate, seconds=seconds, connections=connections, progress=progress)
+    if as_json:
+        print(json.dumps(found.as_dict()))
+    else:
+        show_load(found)
+    if found.failed:
+        sys.exit(1)
 
 
 @app.command()
@@ -353,6 +532,10 @@ def main() -> None:
         return
     except PortfolioError as error:
         message = str(error)
+    except BrokenPipeError:
+        # Whoever read the output has had enough, as `head` does. Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         message = f"{error.filename or 'Writing'}: {error.strerror}. Nothing half-written was left; mend it, run again."
     from portfolio.terminal import failure

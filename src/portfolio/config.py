@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -66,7 +67,9 @@ class Train(Strict):
 class Value(Prices):
     """The prices, what counts as wrong, and the thresholds that the policy is chosen from."""
 
-    tolerance: float | None = Field(default=None, gt=0, description="how far off a value may be and still be right")
+    tolerance: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="how far off a value may be and still be right"
+    )
     thresholds: Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)]
     prefer: Literal["best", "simplest"] = Field(description="of candidates within noise of the best by value")
 
@@ -142,6 +145,14 @@ class Config(Strict):
     gate: Gate
     studies: Studies
     tune: Tune
+
+    def variations(self) -> Iterator[Changes]:
+        """All that studies and tuning change, one after the other: each must fit, or it fails after minutes."""
+        yield from self.studies.capacity
+        yield from self.studies.ablation.values()
+        for key, values in self.tune.space.items():
+            for value in (values.low, values.high) if isinstance(values, Between) else values.choices:
+                yield {key: value}
 
     def at(self, key: str) -> Any:
         """The value of a dotted key. Raises ConfigError if there is no such key."""

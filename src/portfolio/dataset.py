@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -35,15 +36,22 @@ class Split:
 
 
 def load_split(use_case: UseCase, name: str) -> Split:
-    path = Paths(use_case.name).splits / f"{name}.parquet"
-    if not path.exists():
-        raise DataError(f"{path} is missing. Run the stages before this one: dvc repro prepare@{use_case.name}")
-    rows = pl.read_parquet(path)
+    rows = pl.read_parquet(_prepared(use_case, f"{name}.parquet"))
     return Split(use_case.features(rows), use_case.targets(rows), rows)
 
 
 def data_sha256(use_case: UseCase) -> str:
-    return (Paths(use_case.name).splits / "sha256").read_text()
+    return _prepared(use_case, "sha256").read_text()
+
+
+def _prepared(use_case: UseCase, name: str) -> Path:
+    path = Paths(use_case.name).splits / name
+    if not path.exists():
+        raise DataError(
+            f"{path} is missing. Collect, and run the stages before this one: portfolio collect {use_case.name}, then "
+            f"dvc repro prepare@{use_case.name}"
+        )
+    return path
 
 
 def sklearn_input(use_case: UseCase, inputs: dict[str, Array]) -> Any:

@@ -18,6 +18,8 @@ from socket import socket
 from portfolio.client import ask, wait_until_ready
 from portfolio.environment import local_environment, state_folder
 from portfolio.errors import PortfolioError
+from portfolio.figures import PAGES
+from portfolio.paths import Paths
 from portfolio.terminal import console
 
 USE_CASE = "digits"
@@ -45,6 +47,8 @@ def demo() -> None:
     console.print("  make serve      the model you just trained, at http://127.0.0.1:8000/docs")
     console.print("  make run        the loop in this checkout, for your own changes")
     console.print("  make help       everything else", highlight=False)
+    page = (clone / Paths(USE_CASE).report / PAGES["en"]).as_uri()
+    console.print(f"And what it is worth, on one page: {page}", highlight=False, soft_wrap=True)
 
 
 def _refresh(clone: Path) -> None:
@@ -99,11 +103,17 @@ def _predict(address: str, clone: Path) -> None:
     milliseconds = (time.perf_counter() - started) * 1000
     predicted = [prediction["class"] for prediction in answer["predictions"]]
     for row in range(8):
-        console.print("  " + "  ".join(_line(image[8 * row : 8 * row + 8]) for image in pixels), highlight=False)
-    for name, values in (("read as", predicted), ("really", [str(digit) for digit in rows["digit"]])):
-        console.print(f"  {name:<8}" + "".join(f"{value:^10}" for value in values)[6:], highlight=False)
+        _show("", [_line(image[8 * row : 8 * row + 8]) for image in pixels])
+    _show("read as", predicted)
+    _show("really", [str(digit) for digit in rows["digit"]])
     right = sum(a == str(b) for a, b in zip(predicted, rows["digit"], strict=True))
     console.print(f"  {right} of {len(predicted)} right, in one request of {milliseconds:.1f} ms", highlight=False)
+
+
+def _show(name: str, cells: list[str]) -> None:
+    """One line of the images or under them: what it is, then a cell of an image's width for each image."""
+    line = f"  {name:<9}" + "  ".join(f"{cell:^8}" for cell in cells)
+    console.print(line.rstrip(), highlight=False)
 
 
 def _line(values: list[float]) -> str:

@@ -20,6 +20,8 @@ def local_environment() -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
+        # Its own seven tries of a server that is down take minutes, without a word. The flow tries again, and says so.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "DVC_NO_ANALYTICS": "1",
         "PREFECT_HOME": str(state_folder() / "prefect"),
         # The flow shows its steps itself; Prefect's own lines, with their tracebacks, are in its API and pages.

@@ -6,8 +6,12 @@ PortfolioError
 ├── SourceError      a source that gave other bytes than were pinned, or can't be read
 │   └── UnreachableError   it did not answer; it may later
 ├── BundleError      a bundle that is refused
+├── AnswerError      a server that answered, and with an error
 └── RegistryError    a model version, an alias or a champion that isn't there
+    └── RegistryUnreachableError   MLflow did not answer; it may later
 """
+
+import json
 
 
 class PortfolioError(Exception):
@@ -36,3 +40,20 @@ class BundleError(PortfolioError):
 
 class RegistryError(PortfolioError):
     pass
+
+
+class RegistryUnreachableError(RegistryError):
+    pass
+
+
+class AnswerError(PortfolioError):
+    """`details` are the faults by field, where the server names them."""
+
+    def __init__(self, url: str, status: int, said: str, retry_after: str = "") -> None:
+        try:
+            error = json.loads(said)["error"]
+            message, self.details = error["message"], error["details"]
+        except (ValueError, TypeError, KeyError):
+            message, self.details = said[:1000], []
+        super().__init__(f"{url} answered {status}: {message}")
+        self.status, self.retry_after = status, retry_after

@@ -13,9 +13,9 @@ from portfolio.errors import ConfigError
 
 class NetworkParamsBase(Strict):
     @classmethod
-    def read(cls, params: dict[str, Any]) -> Self:
-        """Raises ConfigError naming the key, the value and what is allowed."""
+    def read(cls, params: dict[str, Any], where: str = "The config's section 'network'") -> Self:
+        """Raises ConfigError naming where it stands, the key, the value and what is allowed."""
         try:
             return cls.model_validate(params)
         except ValidationError as error:
-            raise ConfigError(explain("The config's section 'network'", error)) from error
+            raise ConfigError(explain(where, error)) from error

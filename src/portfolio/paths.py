@@ -12,6 +12,8 @@ LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
 
 # Beside a candidate's bundle: how long its training took. It differs from run to run, so it is no part of the bundle.
 TRAIN_SECONDS_NAME = "train_seconds"
+# And the parameters of its scikit-learn estimator, for MLflow.
+PARAMETERS_NAME = "parameters.json"
 
 # What `python -m bench` measured, of no single use case.
 BENCH = Path("metrics") / "bench.json"

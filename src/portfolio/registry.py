@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from portfolio import files
-from portfolio.bundle import Bundle, Manifest, content_sha256, read_manifest
+from portfolio.bundle import Bundle, Manifest, bundle_digest, content_sha256, read_manifest
 from portfolio.config import Config, load_config
 from portfolio.errors import BundleError, DataError, RegistryError
 from portfolio.gate import Verdict, judge
 from portfolio.paths import Paths
 from portfolio.store import Store
-from portfolio.tracking import CONTENT_SHA256_TAG, MODEL_SHA256_TAG, client, log_candidate
+from portfolio.tracking import CONTENT_SHA256_TAG, MODEL_SHA256_TAG, answering, client, log_candidate
 from portfolio.use_case import UseCase
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
+Answer = TypeVar("Answer")
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 # On a version that became champion: the version whose place it took, which is what a rollback goes back to.
 REPLACED_TAG = "replaced_version"
 ROLLED_BACK_TAG = "rolled_back"
 VERDICT_TAG = "verdict"
+ALREADY_CHAMPION = "it is the champion already, and published"
+# What names its bundle in the store, at the server's /model and in the report.
+BUNDLE_DIGEST_TAG = "bundle_digest"
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Version:
     number: int
     aliases: tuple[str, ...]
     candidate: str
-    model_sha256: str
+    digest: str
     metrics: dict[str, float]
     verdict: str
 
@@ -50,6 +55,7 @@ class Registry:
         self._mlflow = client()
         self._store = Store.of(use_case.name)
 
+    @answering()
     def register(self, config: Config) -> int:
         """Log every candidate as a run, and register the best as the challenger. Gives back its version's number.
 
@@ -67,11 +73,12 @@ class Registry:
             if folder == best_folder:
                 best_run = run_id
         manifest, _ = read_manifest(best_folder)
-        self._mlflow_model()
+        if self._model() is None:
+            self._mlflow.create_registered_model(self._name)
         content = content_sha256(manifest)
         known = [v for v in self._versions() if v.tags.get(CONTENT_SHA256_TAG) == content]
         if known:
-            return int(known[0].version)
+            return self._with_digest(known[0])
         run = self._mlflow.get_run(best_run)
         version = self._mlflow.create_model_version(
             self._name,
@@ -84,13 +91,14 @@ class Registry:
             },
         )
         self._mlflow.set_registered_model_alias(self._name, CHALLENGER, version.version)
-        return int(version.version)
+        return self._with_digest(version)
 
+    @answering()
     def promote(self, number: int, *, force: bool = False) -> Verdict:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way."""
         champion = self._champion_number()
         if champion == number and self._is_published(number):
-            return Verdict(False, "it is the champion already")
+            return Verdict(False, ALREADY_CHAMPION)
         folder = self._bundle_folder(number)
         if champion == number:
             verdict = Verdict(True, "it is the champion in the registry, but the store lacks it or holds it damaged")
@@ -102,16 +110,15 @@ class Registry:
             old = None if champion is None else self._open_champion(champion, number)
             verdict = judge(self._use_case, load_config(self._name), old, Bundle.open(folder))
         self._mlflow.set_model_version_tag(self._name, str(number), VERDICT_TAG, verdict.reason)
-        run_id = self._mlflow.get_model_version(self._name, str(number)).run_id
-        record = {"version": number, **verdict.as_dict()}
-        self._mlflow.log_dict(str(run_id), record, "gate/verdict.json")
-        files.write_text(Paths(self._name).verdict, json.dumps(record, indent=1) + "\n")
+        record = self._record(number, folder, verdict)
+        self._mlflow.log_dict(record["run_id"], record, "gate/verdict.json")
         if verdict.promoted:
             if champion not in (None, number):
                 self._mlflow.set_model_version_tag(self._name, str(number), REPLACED_TAG, str(champion))
             self._make_champion(number)
         return verdict
 
+    @answering()
     def rollback(self) -> int:
         """Publish the champion's predecessor again. Gives back its number. Raises RegistryError if there is none."""
         champion = self._champion_number()
@@ -125,22 +132,29 @@ class Registry:
         # Or the next run, whose metrics do not know why, would promote it again.
         self._mlflow.set_model_version_tag(self._name, str(champion), ROLLED_BACK_TAG, "true")
         self._make_champion(int(replaced))
+        reason = f"by a rollback from version {champion}"
+        self._record(int(replaced), self._bundle_folder(int(replaced)), Verdict(True, reason))
         return int(replaced)
 
+    @answering()
+    def add_to_store(self, number: int) -> str:
+        """Put a version's bundle into the store without naming it there: to pin it, or as a shadow. Its digest."""
+        folder = self._bundle_folder(number)
+        return self._store.add(folder, self._complete(folder, number))
+
+    @answering()
     def versions(self) -> list[Version]:
         """Every registered version, newest first."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            by_alias = self._mlflow.get_registered_model(self._name).aliases
-        except MlflowException:
+        model = self._model()
+        if model is None:
             return []
+        by_alias = model.aliases
         return [
             Version(
                 number=int(version.version),
                 aliases=tuple(sorted(alias for alias, number in by_alias.items() if number == version.version)),
                 candidate=version.tags.get("candidate", ""),
-                model_sha256=version.tags.get(MODEL_SHA256_TAG, ""),
+                digest=version.tags.get(BUNDLE_DIGEST_TAG, ""),
                 metrics=self._mlflow.get_run(str(version.run_id)).data.metrics,
                 verdict=version.tags.get(VERDICT_TAG, ""),
             )
@@ -155,6 +169,29 @@ class Registry:
                 f"{error} It is the champion, version {champion}, so there is nothing to compare version {challenger} "
                 f"with. To promote that by hand: portfolio promote {self._name} {challenger} --force"
             ) from error
+
+    def _with_digest(self, version: ModelVersion) -> int:
+        """Tag a version with its bundle's digest, if it has none yet. Gives back its number."""
+        number = int(version.version)
+        if BUNDLE_DIGEST_TAG not in version.tags:
+            digest = bundle_digest(self._complete(self._bundle_folder(number), number))
+            self._mlflow.set_model_version_tag(self._name, str(number), BUNDLE_DIGEST_TAG, digest)
+        return number
+
+    def _record(self, number: int, folder: Path, verdict: Verdict) -> dict[str, Any]:
+        """Write what was decided of a version to where the report looks, with what leads from there to MLflow."""
+        manifest = self._complete(folder, number)
+        run_id = str(manifest.lineage.mlflow_run_id)
+        record = {
+            "version": number,
+            **verdict.as_dict(),
+            "digest": bundle_digest(manifest),
+            "content_sha256": content_sha256(manifest),
+            "run_id": run_id,
+            "experiment_id": self._mlflow.get_run(run_id).info.experiment_id,
+        }
+        files.write_text(Paths(self._name).verdict, json.dumps(record, indent=1) + "\n")
+        return record
 
     def _make_champion(self, number: int) -> None:
         self._mlflow.set_registered_model_alias(self._name, CHAMPION, str(number))
@@ -172,22 +209,16 @@ class Registry:
         return manifest.model_copy(update={"lineage": lineage, "created_at": created})
 
     def _bundle_folder(self, number: int) -> Path:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            version = self._mlflow.get_model_version(self._name, str(number))
-        except MlflowException as error:
+        version = _found(lambda: self._mlflow.get_model_version(self._name, str(number)))
+        if version is None:
             known = ", ".join(str(version.number) for version in self.versions()) or "none"
-            raise RegistryError(f"'{self._name}' has no version {number}. There are: {known}.") from error
+            raise RegistryError(f"'{self._name}' has no version {number}. There are: {known}.")
         return Path(self._mlflow.download_artifacts(str(version.run_id), "bundle"))
 
     def _champion_number(self) -> int | None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return int(self._mlflow.get_model_version_by_alias(self._name, CHAMPION).version)
-        except MlflowException:
-            return None
+        # By the model's aliases: to ask for one that is missing is no "not found" to MLflow, but a wrong parameter.
+        model = self._model()
+        return None if model is None or CHAMPION not in model.aliases else int(model.aliases[CHAMPION])
 
     def _is_published(self, number: int) -> bool:
         """Whether the store's champion is that version, and whole."""
@@ -201,10 +232,17 @@ class Registry:
         found = self._mlflow.search_model_versions(f"name = '{self._name}'")
         return sorted(found, key=lambda version: -int(version.version))
 
-    def _mlflow_model(self) -> None:
-        from mlflow.exceptions import MlflowException
+    def _model(self) -> RegisteredModel | None:
+        return _found(lambda: self._mlflow.get_registered_model(self._name))
 
-        try:
-            self._mlflow.get_registered_model(self._name)
-        except MlflowException:
-            self._mlflow.create_registered_model(self._name)
+
+def _found(ask: Callable[[], Answer]) -> Answer | None:
+    """What MLflow has, or None if it says that there is no such thing. That it does not answer is no such answer."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return ask()
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 4
+# Far more than any file here has: what goes on for ever must not fill the disk.
+MAX_DOWNLOAD_BYTES = 2 * 1024**3
 
 
 class Source(ABC):
@@ -93,6 +95,8 @@ def download(url: str, sha256: str, cache: Path) -> Path:
     mirror = os.environ.get("PORTFOLIO_MIRROR", "").rstrip("/")
     host_and_path = url.split("://", 1)[1]
     address = f"{mirror}/{host_and_path}" if mirror else url
+    if "://" in mirror and not mirror.startswith(("http://", "https://")):
+        raise SourceError(f"PORTFOLIO_MIRROR is {mirror}. It may be a folder's path, or an http(s) address.")
     with files.replaced(target) as partial:
         if "://" in address:
             _fetch(address, partial)
@@ -140,6 +144,8 @@ def _fetch(address: str, target: Path) -> None:
             task = progress.add_task("downloading", total=total)
             for chunk in response.iter_bytes():
                 stream.write(chunk)
+                if stream.tell() > MAX_DOWNLOAD_BYTES:
+                    raise SourceError(f"{address} sends more than {MAX_DOWNLOAD_BYTES:,} bytes. Check the address.")
                 progress.update(task, advance=len(chunk))
 
     try:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portfolio.bundle import content_sha256, read_manifest
 from portfolio.config import Config
 from portfolio.environment import local_environment, state_folder
-from portfolio.paths import Paths
+from portfolio.errors import RegistryUnreachableError
+from portfolio.paths import PARAMETERS_NAME, Paths
 from portfolio.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -21,6 +24,11 @@ MODEL_SHA256_TAG = "model_sha256"
 CONTENT_SHA256_TAG = "content_sha256"
 
 
+def database() -> Path:
+    """Where MLflow's records lie if MLFLOW_TRACKING_URI names no server."""
+    return state_folder() / "mlflow" / "mlflow.db"
+
+
 def client() -> MlflowClient:
     """A client of the server that MLFLOW_TRACKING_URI names, or of a database file under the state folder."""
     local_environment()
@@ -28,10 +36,34 @@ def client() -> MlflowClient:
 
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
-        folder = state_folder() / "mlflow"
-        folder.mkdir(parents=True, exist_ok=True)
-        uri = f"sqlite:///{folder / 'mlflow.db'}"
-    return MlflowClient(uri)
+        database().parent.mkdir(parents=True, exist_ok=True)
+        uri = f"sqlite:///{database()}"
+    with answering():
+        return MlflowClient(uri)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raise RegistryUnreachableError, naming the address and the remedy, where MLflow can't answer.
+
+    What it answers that something isn't there, its callers expect where they ask.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        uri = os.environ.get("MLFLOW_TRACKING_URI")
+        remedy = (
+            "Start that server, or correct MLFLOW_TRACKING_URI"
+            if uri
+            else "Bring back a copy of that file, or move it away to begin with an empty registry"
+        )
+        reason = str(error).strip().splitlines()[0]
+        raise RegistryUnreachableError(
+            f"MLflow at {uri or database()} can't answer ({reason}). {remedy}; then run the same again."
+        ) from error
 
 
 def experiment_id(mlflow: MlflowClient, use_case: str) -> str:
@@ -63,6 +95,12 @@ def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name:
     timestamp = run.info.start_time
     metrics = [Metric(f"test/{key}", value, timestamp, 0) for key, value in scores.items()]
     parameters: dict[str, Any] = {"candidate": name}
+    if manifest.policy is not None:
+        parameters |= {f"policy.{key}": getattr(manifest.policy, key) for key in ("rule", "threshold")}
+        parameters |= {f"prices.{key}": value for key, value in manifest.policy.prices.model_dump().items()}
+    estimator = paths.fitted()[name] / PARAMETERS_NAME
+    if estimator.exists():
+        parameters |= {f"estimator.{key}": value for key, value in json.loads(estimator.read_text()).items()}
     if name == "network":
         parameters |= {f"train.{key}": value for key, value in config.train.model_dump().items()}
         parameters |= {f"network.{key}": value for key, value in config.network.items()}

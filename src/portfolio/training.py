@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from torch import nn
 from torch.nn import functional
 
 from portfolio.bundle import Array
 from portfolio.config import Train
+from portfolio.errors import ConfigError
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 
@@ -193,7 +195,7 @@ def fit(
     best = ModelCheckpoint(
         folder, filename=BEST.removesuffix(".ckpt"), monitor="val_loss", save_last=True, enable_version_counter=False
     )
-    trainer = pl.Trainer(
+    trainer = _trainer(
         accelerator=params.accelerator,
         devices=1,
         max_epochs=params.max_epochs,
@@ -224,6 +226,15 @@ def fit(
     candidate.load_state_dict(state["state_dict"])
     shutil.rmtree(folder)
     return Fitted(candidate.network.cpu().eval(), history.rows, int(state["epoch"]) + 1)
+
+
+def _trainer(**arguments: Any) -> pl.Trainer:
+    try:
+        return pl.Trainer(**arguments)
+    except MisconfigurationException as error:
+        raise ConfigError(
+            f"train.accelerator: PyTorch finds no '{arguments['accelerator']}' on this machine. Set auto or cpu."
+        ) from error
 
 
 def _resumable(folder: Path, candidate: Candidate) -> bool:

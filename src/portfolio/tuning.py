@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portfolio import files
+from portfolio import files, tracking
 from portfolio.config import Between, Changes, Config, section_of
 from portfolio.dataset import data_sha256, load_split
 from portfolio.environment import state_folder
@@ -73,9 +73,6 @@ def _search(use_case: UseCase, config: Config) -> dict[str, Any]:
         for key, value in json.loads(json.dumps(config.at(section))).items()
         if f"{section}.{key}" not in tuned
     }
-    for key, values in config.tune.space.items():
-        for value in (values.low, values.high) if isinstance(values, Between) else values.choices:
-            config.changed({key: value})
     return {"space": tuned, "fixed": fixed, "data_sha256": data_sha256(use_case)}
 
 
@@ -85,17 +82,21 @@ def _space(config: Config) -> dict[str, Any]:
 
 def _open(use_case: str, search: dict[str, Any], seed: int = 0) -> Study:
     import optuna
+    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = database(use_case)
     path.parent.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        storage=f"sqlite:///{path}",
-        study_name=use_case,
-        load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=seed),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
-    )
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{path}",
+            study_name=use_case,
+            load_if_exists=True,
+            sampler=optuna.samplers.TPESampler(seed=seed),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
+        )
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise PortfolioError(f"{path} can't be read as a study. Move it away to begin anew.") from error
     found = study.user_attrs.get(SEARCH)
     if found is None:
         study.set_user_attr(SEARCH, search)
@@ -209,9 +210,8 @@ def _best_loss(study: Study) -> str:
 class _Log:
     """Trials as MLflow runs inside one of their study. What was logged before, by a run that was killed, stays."""
 
+    @tracking.answering()
     def __init__(self, use_case: UseCase, study: Study) -> None:
-        from portfolio import tracking
-
         self._study = study
         self._mlflow = tracking.client()
         self._experiment = tracking.experiment_id(self._mlflow, use_case.name)
@@ -226,6 +226,7 @@ class _Log:
         self._study.set_user_attr("mlflow_run_id", run.info.run_id)
         return str(run.info.run_id)
 
+    @tracking.answering()
     def update(self) -> None:
         """Log the trials that ended since."""
         from mlflow.entities import Metric, Param

@@ -3,9 +3,10 @@
 A use case is a folder `use_cases/<name>/` whose `__init__.py` sets USE_CASE to an instance of a subclass of
 `UseCase`, and a file `configs/<name>.yaml`. Nothing else in the code names one.
 
-You must write: `inputs`, `output`, `key`, `identity`, `target`, `metric`, `source`, `schema`, `baselines`, `network`;
-and beside them a `card.yaml`, what the report and the page say of the problem, the prices and the limits, in two
-languages; there the page also finds the names of the output (`output`) and of the inputs (`field.<name>`).
+You must write: `inputs`, `output`, `key`, `identity`, `target`, `metric`, `network_params`, `source`, `schema`,
+`baselines`, `network`; and beside them a `card.yaml`, what the report and the page say of the problem, the prices and
+the limits, in two languages; there the page also finds the names of the output (`output`) and of the inputs
+(`field.<name>`).
 You may write: `preprocessor` (scikit-learn, fitted on train alone, ends up inside the graph), `log_target`, `wrong`
 (which answers are errors in the sense of the prices), `slices` (groups of rows in which no new model may be worse),
 `augmentation` (of training batches).
@@ -27,8 +28,9 @@ import yaml
 
 import portfolio.use_cases
 from portfolio.bundle import Array, InputField, Output
-from portfolio.config import Config, Value
+from portfolio.config import Config, Value, config_path, load_config
 from portfolio.errors import ConfigError
+from portfolio.params import NetworkParamsBase
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,6 +57,8 @@ class UseCase(ABC):
     target: ClassVar[str]
     metric: ClassVar[str]
     """The metric that is shown first beside the value, which decides."""
+    network_params: ClassVar[type[NetworkParamsBase]]
+    """What the config's section `network` may say. Its module imports no torch, so that a typo is found at once."""
     log_target: ClassVar[bool] = False
     """Train on the logarithm of a skewed target; the graph answers in the target's own unit."""
 
@@ -70,6 +74,41 @@ class UseCase(ABC):
         return {
             language: {key: _JOINT.sub("", text[language]) for key, text in texts.items()} for language in LANGUAGES
         }
+
+    def config(self) -> Config:
+        """Its config, checked as far as that can be done before anything runs: also what studies and tuning change.
+
+        Raises ConfigError naming the file, the key, the value and what is allowed.
+        """
+        config = load_config(self.name)
+        self._check(config, "")
+        for changes in config.variations():
+            self._check(config.changed(changes), f" with {changes}")
+        return config
+
+    def _check(self, config: Config, changed: str) -> None:
+        path = config_path(self.name)
+        self.network_params.read(config.network, f"{path}, section 'network'{changed}")
+        if self.output.task == "regression":
+            self._tolerance(config.value)
+            return
+        outside = [f"{threshold:g}" for threshold in config.value.thresholds if not 0 <= threshold <= 1]
+        if outside:
+            raise ConfigError(
+                f"{path}: value.thresholds: {', '.join(outside)} can be no probability, which lies from 0 to 1."
+            )
+        if config.value.tolerance is not None:
+            raise ConfigError(
+                f"{path}: value.tolerance: classes are right or wrong, so nothing would read it. Leave it out."
+            )
+
+    def _tolerance(self, value: Value) -> float:
+        if value.tolerance is None:
+            raise ConfigError(
+                f"{config_path(self.name)}: value.tolerance is missing. Say by how much a {self.output.name} may be "
+                f"off, in {self.output.unit}."
+            )
+        return value.tolerance
 
     @abstractmethod
     def source(self, config: Config) -> Source:
@@ -108,12 +147,7 @@ class UseCase(ABC):
         """
         if self.output.task == "classification":
             return np.asarray(predictions.argmax(axis=1) != targets)
-        if value.tolerance is None:
-            raise ConfigError(
-                f"configs/{self.name}.yaml: value.tolerance is missing. Say by how much a {self.output.name} may be "
-                f"off, in {self.output.unit}."
-            )
-        return np.asarray(np.abs(predictions[:, 0] - targets) > value.tolerance)
+        return np.asarray(np.abs(predictions[:, 0] - targets) > self._tolerance(value))
 
     def slices(self, frame: pl.DataFrame) -> dict[str, pl.Series]:
         """Ways to group rows [rows], by name. Of classes, the class; always the batch that brought the row."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from pipelines import versioning
-from portfolio.errors import PortfolioError
+from portfolio.errors import DataError, PortfolioError
 from portfolio.use_case import use_case_names
 from tests.conftest import ROOT
 
@@ -94,8 +95,10 @@ def test_a_failing_stage_is_a_portfolio_error_that_names_it_and_what_it_said(min
     versioning.reproduce("greet@digits", LOG)
     before = Path("dvc.lock").read_text()
     Path("input/digits").unlink()
-    LOG.write_text("reading\nError: it is cut off\n")
-    with pytest.raises(PortfolioError, match=r"Stage greet@digits failed\. Error: it is cut off"):
+    LOG.write_text("Error: of before\nreading\nError: it is cut off:\n  at its end\n")
+    with pytest.raises(
+        PortfolioError, match=r"Stage greet@digits failed\. Error: it is cut off:\n  at its end\n.*stage\.log"
+    ):
         versioning.reproduce("greet@digits", LOG)
     assert Path("dvc.lock").read_text() == before
 
@@ -106,14 +109,41 @@ def test_a_stage_that_failed_without_a_word_is_a_portfolio_error_too(miniature: 
     if said is not None:
         LOG.write_text(said)
     Path("input/digits").unlink()
-    with pytest.raises(PortfolioError, match="Stage greet@digits failed"):
+    with pytest.raises(PortfolioError, match="Stage greet@digits failed") as told:
         versioning.reproduce("greet@digits", LOG)
+    assert "log" not in str(told.value)
 
 
-def test_a_missing_input_is_a_portfolio_error(miniature: Path) -> None:
+def test_a_stage_that_fails_leaves_the_last_figures(miniature: Path) -> None:
+    """As dvc.yaml declares them, and with the command that its users give."""
+    declared = stages()["evaluate"]["metrics"][0]
+    content = yaml.safe_load(MINIATURE)
+    content["stages"]["greet"]["outs"] = [{"output": next(iter(declared.values()))}]
+    Path("dvc.yaml").write_text(yaml.safe_dump(content))
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "greet@digits"], check=True, capture_output=True)
+    Path("dvc.yaml").write_text(Path("dvc.yaml").read_text().replace("cat input", "false && cat input"))
+    assert subprocess.run([sys.executable, "-m", "dvc", "repro", "greet@digits"], capture_output=True).returncode != 0
+    assert Path("output").read_text() == "hello"
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_missing_input_is_a_data_error_with_the_remedy(miniature: Path, versioned: bool) -> None:
+    if versioned:
+        versioning.add(Path("input"))
     shutil.rmtree("input")
-    with pytest.raises(PortfolioError, match="greet@digits"):
+    with pytest.raises(DataError, match=r"input.*portfolio collect digits, then dvc repro greet@digits"):
         versioning.reproduce("greet@digits", LOG)
+
+
+def test_the_log_of_a_stage_that_does_not_run_stays(miniature: Path) -> None:
+    LOG.write_text("what it said")
+    with versioning.log_of_this_run(LOG):
+        assert not LOG.exists()
+    assert LOG.read_text() == "what it said"
+    with versioning.log_of_this_run(LOG):
+        LOG.write_text("what it says now")
+    assert LOG.read_text() == "what it says now"
+    assert not list(miniature.glob("*.earlier"))
 
 
 def test_a_folder_is_versioned_as_a_whole(miniature: Path) -> None:

@@ -49,14 +49,30 @@ def test_the_scores_are_of_the_bundles_on_the_test_split(built: Built, name: str
 
 
 @pytest.mark.parametrize("name", ["digits", "housing"])
-def test_the_best_is_the_one_that_is_worth_most(built: Built, name: str) -> None:
+def test_the_best_is_the_one_that_is_worth_most_on_the_validation_rows(built: Built, name: str) -> None:
     built(name)
-    found = evaluation(name)
-    scores = found["candidates"]
-    assert isinstance(scores, dict)
-    assert len(scores) > 3
-    assert found["best"] == max(scores, key=lambda candidate: scores[candidate]["value_yen_per_1000"])
+    found, candidates = evaluation(name), evidence(name)["candidates"]
+    assert len(candidates) > 3
+    for candidate in candidates.values():
+        at = candidate["curve"]["threshold"].index(candidate["policy"]["threshold"])
+        assert candidate["val"]["value_yen_per_1000"] == pytest.approx(candidate["curve"]["val"][at])
+        low, high = candidate["val"]["interval"]
+        assert low <= candidate["val"]["value_yen_per_1000"] <= high
+    most = max(candidate["val"]["value_yen_per_1000"] for candidate in candidates.values())
+    assert candidates[str(found["best"])]["val"]["value_yen_per_1000"] == most
     assert Paths(name).best_folder() == Paths(name).candidates()[str(found["best"])]
+
+
+def test_the_test_rows_take_no_part_in_the_choice(built: Built) -> None:
+    built("toy")
+    before = evaluation("toy")
+    path = Paths("toy").splits / "test.parquet"
+    # The truth turned round, so that whoever was right is wrong.
+    pl.read_parquet(path).with_columns((1 - pl.col("ripe")).alias("ripe")).write_parquet(path)
+    run_stage("evaluate", "toy")
+    after = evaluation("toy")
+    assert after["candidates"] != before["candidates"]
+    assert after["best"] == before["best"]
 
 
 def test_of_equals_the_smaller_model_is_best(built: Built) -> None:

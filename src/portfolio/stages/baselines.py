@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
+from portfolio import files
 from portfolio.baseline import baselines
 from portfolio.config import Config
 from portfolio.dataset import load_split
 from portfolio.export import constant_graph, sklearn_graph, write_candidate
-from portfolio.paths import Paths
+from portfolio.paths import PARAMETERS_NAME, Paths
 from portfolio.use_case import UseCase
 
 
@@ -22,3 +25,4 @@ def run(use_case: UseCase, config: Config) -> None:
         write_candidate(
             folder / name, use_case, config, graph, train, fitted.predict(train.inputs), val, fitted.seconds
         )
+        files.write_text(folder / name / PARAMETERS_NAME, json.dumps(fitted.parameters, indent=1) + "\n")

@@ -1,4 +1,7 @@
-"""Give every candidate its policy, run it as the bundle that would be served on the test split, and name the best."""
+"""Give every candidate its policy, name the best, and run each as the bundle that would be served on the test split.
+
+The policies and the best are chosen on the validation rows, so that the test rows measure what they have not picked.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,7 @@ def run(use_case: UseCase, config: Config) -> None:
         print(f"{name}: " + ", ".join(f"{key} {figures[key]:,.4g}" for key in shown))
     figures = evaluation["candidates"][best]
     print(
-        f"best by value: {best} ({figures[VALUE]:,.0f} yen per 1,000 items, {use_case.metric} "
+        f"best by value on the validation rows: {best} ({figures[VALUE]:,.0f} yen per 1,000 items, {use_case.metric} "
         f"{figures[use_case.metric]:,.4f} on {len(test):,} test rows); {evidence['choice']}"
     )
 
@@ -92,7 +95,10 @@ def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:
 def compare(
     use_case: UseCase, config: Config, candidates: dict[str, Candidate], val: Split, test: Split
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The figures of all candidates on the test rows, and the evidence behind them: intervals, curves, slices."""
+    """The figures of all candidates on the test rows, and the evidence behind them: intervals, curves, slices.
+
+    The best is named by the value on the validation rows.
+    """
     columns = [_columns(use_case, config, candidate, test.targets) for candidate in candidates.values()]
     width = columns[0].shape[1]
     means = resampled_means(np.column_stack(columns))
@@ -102,9 +108,11 @@ def compare(
     }
     exact = {name: _figures(use_case, part.mean(axis=0)) for name, part in zip(candidates, columns, strict=True)}
     figures = {name: {key: float(value) for key, value in whole.items()} for name, (whole, _) in exact.items()}
-    best, within_noise, choice = choose(config, candidates, figures, {n: r[VALUE] for n, r in resampled.items()})
+    on_val, resampled_on_val = _value_on_val(use_case, config, candidates, val)
+    best, within_noise, choice = choose(config, candidates, on_val, resampled_on_val)
     evidence = {
         "rows": len(test),
+        "val_rows": len(val),
         "samples": SAMPLES,
         "prices": config.value.prices.model_dump(),
         "confidence": CONFIDENCE,
@@ -115,6 +123,11 @@ def compare(
         "candidates": {
             name: {
                 "intervals": {key: interval(values) for key, values in resampled[name].items()},
+                "val": {
+                    VALUE: on_val[name][VALUE],
+                    "interval": interval(resampled_on_val[name]),
+                    "difference_to_best": interval(resampled_on_val[name] - resampled_on_val[best]),
+                },
                 "difference_to_best": interval(resampled[name][VALUE] - resampled[best][VALUE]),
                 "by_class": {key: values.tolist() for key, values in exact[name][1].items()},
                 "policy": candidate.policy.model_dump(),
@@ -125,6 +138,19 @@ def compare(
         },
     }
     return {"test_rows": len(test), "best": best, "candidates": figures}, evidence
+
+
+def _value_on_val(
+    use_case: UseCase, config: Config, candidates: dict[str, Candidate], val: Split
+) -> tuple[dict[str, dict[str, float]], dict[str, Array]]:
+    """Each candidate's value on the validation rows, as a figure and resampled."""
+    columns = []
+    for candidate in candidates.values():
+        wrong = use_case.wrong(val.targets, candidate.val, config.value)
+        columns.append(1000 * saved(config.value.prices, candidate.policy.by_machine(candidate.val), wrong))
+    resampled = resampled_means(np.column_stack(columns))
+    figures = {name: {VALUE: float(column.mean())} for name, column in zip(candidates, columns, strict=True)}
+    return figures, {name: resampled[:, number] for number, name in enumerate(candidates)}
 
 
 def choose(

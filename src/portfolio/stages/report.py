@@ -24,6 +24,8 @@ from portfolio.use_case import LANGUAGES, UseCase
 from portfolio.value import VALUE
 
 WORST_ROWS = 8
+# Where `make mlflow` and `make up` show MLflow's pages.
+MLFLOW_PAGES = "http://127.0.0.1:5000"
 INTERVIEWS = {"en": "interview.md", "ja": "interview.ja.md"}
 
 
@@ -65,6 +67,7 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
     best = read["evaluate"]["best"]
     with (paths.plots / "training.csv").open() as stream:
         rows = list(csv.DictReader(stream))
+    verdict = json.loads(paths.verdict.read_text()) if paths.verdict.exists() else None
     return {
         **read,
         "use_case": use_case,
@@ -79,11 +82,16 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
             read["evaluate"]["candidates"],
             key=lambda name: -read["evaluate"]["candidates"][name][VALUE],
         ),
+        "by_val": sorted(
+            read["evidence"]["candidates"],
+            key=lambda name: -read["evidence"]["candidates"][name]["val"][VALUE],
+        ),
         "history": {key: [float(row[key]) for row in rows] for key in rows[0]},
         "manifest": bundle.manifest,
-        "content": content_sha256(bundle.manifest),
         "studies": [json.loads(paths.study(name).read_text()) for name in STUDIES if paths.study(name).exists()],
-        "verdict": json.loads(paths.verdict.read_text()) if paths.verdict.exists() else None,
+        "verdict": verdict,
+        "registered": verdict if verdict and verdict.get("content_sha256") == content_sha256(bundle.manifest) else None,
+        "mlflow_pages": MLFLOW_PAGES,
         "worst": worst(use_case, test, answers),
         "unsure": unsure(use_case, bundle.manifest, test, answers),
         "test": test,

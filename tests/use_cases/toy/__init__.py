@@ -30,6 +30,10 @@ COLOURS = ("green", "yellow")
 ROWS_A_DAY = 1000
 
 
+class Params(NetworkParamsBase):
+    hidden: int = Field(ge=1)
+
+
 class Toy(UseCase):
     name = "toy"
     title = "Ripe melons"
@@ -42,6 +46,7 @@ class Toy(UseCase):
     identity = ("melon_id",)
     target = "ripe"
     metric = "log_loss"
+    network_params = Params
 
     def source(self, config: Config) -> Source:
         return Melons(config.collect)
@@ -86,10 +91,6 @@ class Toy(UseCase):
 
         hidden = Params.read(params).hidden
         return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 2))
-
-
-class Params(NetworkParamsBase):
-    hidden: int = Field(ge=1)
 
 
 class Melons(Source):

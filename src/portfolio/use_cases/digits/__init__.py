@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from portfolio.bundle import InputField, Output
 from portfolio.config import Config
 from portfolio.use_case import UseCase
+from portfolio.use_cases.digits.params import NetworkParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,7 @@ class Digits(UseCase):
     identity = ("form_id",)
     target = "digit"
     metric = "accuracy"
+    network_params = NetworkParams
 
     def source(self, config: Config) -> Source:
         from portfolio.use_cases.digits.source import EmbeddedDigits
@@ -75,7 +77,7 @@ class Digits(UseCase):
         return baselines()
 
     def network(self, params: dict[str, Any], width: int) -> torch.nn.Module:
-        from portfolio.use_cases.digits.network import DigitNetwork, NetworkParams
+        from portfolio.use_cases.digits.network import DigitNetwork
 
         return DigitNetwork(NetworkParams.read(params))
 

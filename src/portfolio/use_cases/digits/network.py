@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from portfolio.params import NetworkParamsBase
+from portfolio.use_cases.digits.params import NetworkParams
 
 MAX_INK = 16.0
 
@@ -21,11 +18,6 @@ def shifted(features: torch.Tensor) -> torch.Tensor:
     windows = padded.unfold(1, 8, 1).unfold(2, 8, 1)
     down, right = torch.randint(3, (2, rows), device=features.device)
     return windows[torch.arange(rows, device=features.device), down, right].reshape(rows, 64)
-
-
-class NetworkParams(NetworkParamsBase):
-    channels: tuple[Annotated[int, Field(ge=1, le=1024)], Annotated[int, Field(ge=1, le=1024)]]
-    dropout: float = Field(ge=0, lt=1)
 
 
 class DigitNetwork(nn.Module):

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from portfolio.bundle import InputField, Output
 from portfolio.config import Config
 from portfolio.use_case import UseCase
+from portfolio.use_cases.housing.params import NetworkParams
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,6 +68,7 @@ class Housing(UseCase):
     target = "median_house_value"
     metric = "rmse"
     log_target = True
+    network_params = NetworkParams
 
     def source(self, config: Config) -> Source:
         from portfolio.use_cases.housing.source import HousingFile
@@ -92,7 +94,7 @@ class Housing(UseCase):
         return baselines()
 
     def network(self, params: dict[str, Any], width: int) -> torch.nn.Module:
-        from portfolio.use_cases.housing.network import HousingNetwork, NetworkParams
+        from portfolio.use_cases.housing.network import HousingNetwork
 
         return HousingNetwork(NetworkParams.read(params), width)
 

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import nn
 
-from portfolio.params import NetworkParamsBase
-
-
-class NetworkParams(NetworkParamsBase):
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)]
-    dropout: float = Field(ge=0, lt=1)
+from portfolio.use_cases.housing.params import NetworkParams
 
 
 class HousingNetwork(nn.Module):

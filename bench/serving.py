@@ -1,0 +1,280 @@
+"""Our server beside those that people would otherwise pick: `make bench-serving`, or python -m bench.serving [NAME].
+
+All serve the same ONNX model on one core, and wrk asks from the other. Each must first answer rightly. Then they take
+turns, a few seconds each, several rounds over; medians are compared. Ours runs as `portfolio serve` starts it, with its
+checks, prediction log, metrics and access log.
+
+Several names may be given, parts of the servers' or of the loads'. Only those are measured then, and the committed
+figures stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+from rich.table import Table
+
+from bench import random_model
+from bench.peer import ENVIRONMENTS, OURS, PEERS, PEERS_OF_ALL, Peer, versions
+from bench.rows import ROOT, Row, console, machine, show, write
+from bench.server import Server
+from portfolio.bundle import Bundle
+from portfolio.store import Store
+
+RESULTS = ROOT / "metrics" / "serving_bench.json"
+CEILING, BATCHING = "raw ASGI (the ceiling)", "LitServe, batching"
+ROUNDS = 5
+SECONDS = 4
+# Before each round, so that no one is measured while it wakes.
+WARM_SECONDS = 0.5
+TOLERANCE = 1e-5
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk does; `slow` is with the model of some milliseconds."""
+
+    name: str
+    connections: int
+    rows: int
+    slow: bool = False
+
+
+LOADS = (
+    Load("32 connections, 1 row", 32, 1),
+    Load("1 connection, 1 row", 1, 1),
+    Load("32 connections, 256 rows", 32, 256),
+    Load("slow model, 32 connections", 32, 1, slow=True),
+)
+Measured = dict[str, dict[str, dict[str, Any]]]
+"""By server and load: rate, p50_ms, p99_ms, cpu_ms (the processor's time a request) and errors."""
+
+
+class Trial:
+    """One server with one of the models, asked by wrk."""
+
+    def __init__(self, peer: Peer, bundle: Bundle, stack: ExitStack) -> None:
+        self.peer = peer
+        self._bundle = bundle
+        self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server, load = sorted(os.sched_getaffinity(0))[:2]
+        self._load_cpu = load
+        # Its first start reads everything from the disk; the second one counts.
+        for number in ("first", "second"):
+            folder = self._folder / number
+            folder.mkdir()
+            self.server: Server = peer.start(bundle, folder, server)
+            if number == "first":
+                self.server.stop()
+        stack.callback(self.server.stop)
+
+    def check(self, rows: int) -> None:
+        """Raises RuntimeError if it does not give the model's own probabilities."""
+        pixels = self._pixels(rows)
+        expected = self._bundle.predict({"pixels": np.array(pixels, dtype=np.float32)})
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self._url, json.dumps(self.peer.body(pixels)).encode(), headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                found = np.array(self.peer.probabilities(json.load(response)))
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"it answers {error.code}: {error.read(500).decode(errors='replace')}") from error
+        if found.shape != expected.shape or not np.abs(found - expected).max() <= TOLERANCE:
+            raise RuntimeError("its answer is not the model's")
+
+    def run(self, load: Load, seconds: float) -> dict[str, Any]:
+        """What wrk says, with the rate."""
+        body = self._folder / f"{load.rows}.json"
+        if not body.exists():
+            body.write_text(json.dumps(self.peer.body(self._pixels(load.rows))))
+        command = ["taskset", "-c", str(self._load_cpu), "wrk", "-t", "1", "-c", str(load.connections)]
+        command += ["-d", f"{max(1, round(seconds))}s", "--timeout", "10s", "-s", str(PEERS / "post.lua"), self._url]
+        before = self.server.cpu_seconds()
+        done = subprocess.run(
+            command, env={**os.environ, "BODY": str(body)}, capture_output=True, text=True, check=True, timeout=60
+        )
+        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        found["rate"] = found["requests"] / found.pop("seconds")
+        # What a request costs, however busy the machine is otherwise.
+        found["cpu_ms"] = (self.server.cpu_seconds() - before) * 1000 / max(1, found["requests"])
+        self.server.settle()
+        return found
+
+    @property
+    def _url(self) -> str:
+        return f"{self.server.url}{self.peer.path}"
+
+    def _pixels(self, rows: int) -> list[list[float]]:
+        golden = self._bundle.manifest.golden_inputs["pixels"]
+        return [golden[number % len(golden)] for number in range(rows)]
+
+
+def started(
+    peers: list[Peer], bundle: Bundle, loads: list[Load], stack: ExitStack
+) -> tuple[list[Trial], dict[str, str]]:
+    """The servers that answer rightly, and why the others do not."""
+    trials, left_out = [], {}
+    for peer in peers:
+        with console.status(f"starting {peer.name}"):
+            try:
+                trial = Trial(peer, bundle, stack)
+                for load in loads:
+                    trial.check(load.rows)
+                trials.append(trial)
+            except (RuntimeError, OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
+                said = getattr(error, "stderr", b"") or str(error)
+                left_out[peer.name] = said.decode(errors="replace")[-1000:] if isinstance(said, bytes) else said
+                console.print(f"[red]left out:[/] {peer.name}: {left_out[peer.name]}", soft_wrap=True)
+    return trials, left_out
+
+
+def measure(trials: list[Trial], loads: list[Load]) -> Measured:
+    """Every server under every load, in turns."""
+    rounds: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    turns = [(load, trial) for load in loads for _ in range(ROUNDS) for trial in trials]
+    for load, trial in track(turns, description="measuring", console=console):
+        trial.run(load, WARM_SECONDS)
+        rounds.setdefault((trial.peer.name, load.name), []).append(trial.run(load, SECONDS))
+    measured: Measured = {}
+    for (server, load_name), found in rounds.items():
+        measured.setdefault(server, {})[load_name] = {
+            **{key: round(median(one[key] for one in found), 3) for key in ("rate", "p50_ms", "p99_ms", "cpu_ms")},
+            "errors": sum(one["errors"] for one in found),
+            "rates": [round(one["rate"], 1) for one in found],
+        }
+    return measured
+
+
+def compare(measured: Measured, about: dict[str, dict[str, Any]]) -> list[Row]:
+    """Ours against the aims, as far as both sides were measured."""
+    rows: list[Row] = []
+    many, alone, large, slow = (load.name for load in LOADS)
+
+    def ratio(load: str, other: str, at_least: float | None) -> None:
+        ours, theirs = measured.get(OURS, {}).get(load), measured.get(other, {}).get(load)
+        if ours and theirs:
+            rows.append(Row(f"{load}: rate / {other}", ours["rate"] / theirs["rate"], "x", at_least=at_least))
+
+    aims = {"LitServe": 3.5, "mlflow models serve": 4, "BentoML": 6, CEILING: 0.7, "MLServer": None, "FastAPI": None}
+    for other, aim in aims.items():
+        ratio(many, other, aim)
+    if many in measured.get(OURS, {}):
+        rows.append(Row(f"{many}: p99", measured[OURS][many]["p99_ms"], "ms", at_most=25))
+    if alone in measured.get(OURS, {}):
+        rows.append(Row(f"{alone}: p50", measured[OURS][alone]["p50_ms"], "ms", at_most=1))
+    for load in (large, slow):
+        ratio(load, BATCHING, 1)
+    if OURS in measured:
+        errors = sum(found["errors"] for found in measured[OURS].values())
+        rows += [
+            Row("requests without a good answer", errors, "", at_most=0),
+            Row("time to ready", about[OURS]["ready_seconds"], "s", at_most=2),
+            Row("memory after all loads", about[OURS]["memory_mib"], "MiB"),
+        ]
+        if about[OURS]["image_mib"] is not None:
+            rows.append(Row("image", about[OURS]["image_mib"], "MiB", at_most=350))
+    return rows
+
+
+def image_mib() -> float | None:
+    """The size of the newest image of ours, if there is a Docker engine that has one."""
+    command = ["docker", "image", "ls", "--quiet", "--filter", "reference=*portfolio-serving*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.split()
+        if not found:
+            return None
+        size = ["docker", "image", "inspect", "--format", "{{.Size}}", found[0]]
+        return round(int(subprocess.run(size, capture_output=True, text=True, timeout=30, check=True).stdout) / MIB, 1)
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def show_servers(measured: Measured, about: dict[str, dict[str, Any]], loads: list[Load]) -> None:
+    table = Table(title="requests a second, p99 in ms, the processor's time a request in ms", show_lines=True)
+    table.add_column("server")
+    for heading in (*(load.name for load in loads), "ready s", "memory MiB", "image MiB"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for name, found in measured.items():
+        cells = []
+        for load in loads:
+            one = found.get(load.name)
+            errors = f" [red]{one['errors']} errors[/]" if one and one["errors"] else ""
+            cells.append(
+                "" if one is None else f"{one['rate']:,.0f}\n{one['p99_ms']:,.1f}\n{one['cpu_ms']:,.2f}{errors}"
+            )
+        image = about[name]["image_mib"]
+        figures = [f"{about[name]['ready_seconds']:.1f}", f"{about[name]['memory_mib']:.0f}"]
+        table.add_row(name, *cells, *figures, "" if image is None else f"{image:,.0f}")
+    console.print(table)
+
+
+def main(words: list[str]) -> None:
+    if shutil.which("wrk") is None or shutil.which("taskset") is None:
+        sys.exit(
+            "wrk and taskset are needed, to load the servers from a core of its own: apt-get install wrk util-linux"
+        )
+    if len(os.sched_getaffinity(0)) < 2:
+        sys.exit("Two cores are needed: one for the server, and one for the load.")
+    peers = [peer for peer in PEERS_OF_ALL if any(word in peer.name for word in words)] or list(PEERS_OF_ALL)
+    loads = [load for load in LOADS if any(word in load.name for word in words)] or list(LOADS)
+    champion = Store.of("digits").champion()
+    if champion is None:
+        sys.exit("There is no champion of digits to serve. Train one: portfolio run digits")
+    bundle = Bundle.open(Store.of("digits").bundle_folder(champion.digest))
+    started_at = time.time()
+    measured: Measured = {}
+    about: dict[str, dict[str, Any]] = {}
+    left_out: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        large = random_model.make(Path(folder) / "large", bundle, widths=random_model.LARGE)
+        for model, slow in ((bundle, False), (large, True)):
+            wanted = [load for load in loads if load.slow == slow]
+            if not wanted:
+                continue
+            with ExitStack() as stack:
+                trials, missing = started(peers, model, wanted, stack)
+                left_out |= {f"{name}{', slow model' if slow else ''}": why for name, why in missing.items()}
+                for server, found in measure(trials, wanted).items():
+                    measured.setdefault(server, {}).update(found)
+                for trial in trials:
+                    figures = {
+                        "ready_seconds": round(trial.server.ready_seconds, 2),
+                        "memory_mib": round(trial.server.memory_mib(), 1),
+                        "image_mib": image_mib() if trial.peer.name == OURS else None,
+                        "versions": versions(trial.peer.requirements),
+                    }
+                    about.setdefault(trial.peer.name, figures)
+    rows = compare(measured, about)
+    content = {
+        "machine": machine(),
+        "model": {"digest": bundle.digest, "bytes": bundle.model_bytes},
+        "rounds": ROUNDS,
+        "seconds_a_round": SECONDS,
+        "measured_in_seconds": round(time.time() - started_at),
+        "servers": {name: {**about[name], "loads": found} for name, found in measured.items()},
+        "left_out": left_out,
+        "rows": [row.as_dict() for row in rows],
+    }
+    show_servers(measured, about, loads)
+    show(f"{OURS}: {machine()['cpu']}, one core for the server, one for the load", rows)
+    write(ENVIRONMENTS / RESULTS.name if words else RESULTS, content)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
