@@ -59,6 +59,9 @@ bench: setup  ## measure what the README claims of speed (20 minutes on two core
 bench-serving: setup  ## our server beside MLflow's, LitServe, BentoML, MLServer and FastAPI (20 minutes; needs wrk; ONLY="...")
 	@python -m bench.serving $(ONLY)
 
+reliability: setup  ## what is claimed of the server's reliability, tried (20 minutes; ONLY="kill overload")
+	@python -m bench.reliability $(ONLY)
+
 test-compose: setup  ## build the images and try the whole loop in containers (needs a Docker engine)
 	pytest -m compose -s tests/test_compose.py
 
@@ -74,4 +77,4 @@ lock: setup  ## renew the locked versions
 clean:  ## delete what was made here: state, models, plots, reports, prepared data; collected batches stay
 	rm -rf .state build models plots reports data/*/clean data/*/quarantine data/*/splits
 
-.PHONY: help setup demo run serve models mlflow report readme check test bench bench-serving test-compose up down lock clean
+.PHONY: help setup demo run serve models mlflow report readme check test bench bench-serving reliability test-compose up down lock clean

@@ -53,7 +53,8 @@ class Peer:
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
         if self.name == OURS:
-            common |= {"PORTFOLIO_STATE": str(folder), "PYTHONPATH": ""}
+            # With the line for each request, which is off where nobody asks for it.
+            common |= {"PORTFOLIO_STATE": str(folder), "SERVING_ACCESS_LOG": "true", "PYTHONPATH": ""}
             Store(folder / "store" / bundle.manifest.use_case).publish(
                 bundle.folder, bundle.manifest.model_copy(update={"lineage": _version_one(bundle)})
             )

@@ -12,7 +12,7 @@ import anyio
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -127,7 +127,7 @@ def create_app(settings: Settings | None = None, log: LogWriter | None = None) -
     async def stats() -> dict[str, Any]:
         return figures.live()
 
-    @rest.get("/metrics", summary="The same and more, for Prometheus")
+    @rest.get("/metrics", summary="The same and more, for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 

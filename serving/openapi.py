@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from serving.champion import Serving
-from serving.open_inference import InferRequest, metadata, outputs_of
+from serving.open_inference import BINARY, InferRequest, metadata, outputs_of
 from serving.pictures import MEDIA_TYPES
 
 ERROR = {
@@ -36,6 +36,7 @@ FAULTS = {
 }
 Schema = dict[str, Any]
 """Part of an OpenAPI document."""
+FILE: Schema = {"schema": {"type": "string", "format": "binary"}}
 
 
 def document(app: FastAPI, now: Serving | None, use_case: str) -> Schema:
@@ -46,6 +47,10 @@ def document(app: FastAPI, now: Serving | None, use_case: str) -> Schema:
     schemas: Schema = found.setdefault("components", {}).setdefault("schemas", {})
     schemas["Error"] = ERROR
     _add_security(found)
+    for operation in (operation for path in found["paths"].values() for operation in path.values()):
+        # FastAPI's own form of a 422 is none of ours.
+        operation["responses"].pop("422", None)
+        operation["responses"]["default"] = _answer("a fault; `error` says which", "Error")
     if now is None:
         return found
     request = now.requests.json_schema()
@@ -88,8 +93,7 @@ def _predict(now: Serving) -> Schema:
         }
     }
     if picture:
-        file = {"schema": {"type": "string", "format": "binary"}}
-        bodies |= {media.decode(): file for media in MEDIA_TYPES}
+        bodies |= {media.decode(): FILE for media in MEDIA_TYPES}
     return {
         "summary": "Predict",
         "description": "One prediction for each instance, from the version that the answer names."
@@ -163,7 +167,9 @@ def _infer(now: Serving) -> Schema:
                 }
             }
         ),
-        "responses": {"200": _answer("the output tensors", {"type": "object", "required": ["model_name", "outputs"]})},
+        "responses": {
+            "200": _answer("the output tensors", {"type": "object", "required": ["model_name", "outputs"]}, BINARY)
+        },
     }
 
 
@@ -194,9 +200,11 @@ def _body(content: Schema) -> Schema:
     return {"required": True, "content": content}
 
 
-def _answer(about: str, schema: Schema | str) -> Schema:
+def _answer(about: str, schema: Schema | str, *files: bytes) -> Schema:
+    """JSON, or one of the types of `files`."""
     shown = {"$ref": f"#/components/schemas/{schema}"} if isinstance(schema, str) else schema
-    return {"description": about, "content": {"application/json": {"schema": shown}}}
+    content = {media.decode(): FILE for media in files}
+    return {"description": about, "content": {"application/json": {"schema": shown}, **content}}
 
 
 def _flat(value: Any) -> list[Any]:

@@ -30,11 +30,20 @@ GC_THRESHOLD = 50_000
 class Server(uvicorn.Server):
     """On SIGTERM: stop accepting, answer what comes on open connections and close them, then end."""
 
-    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+    def __init__(self, config: uvicorn.Config, application: Application, max_requests: int) -> None:
         super().__init__(config)
         self._application = application
-        # Its own count has the requests that were read and wait for their turn.
-        application.busy = lambda: len(self.server_state.tasks)
+        self._max_requests = max_requests
+        application.busy = self._busy
+
+    def _busy(self) -> int:
+        """The requests under way, with those that were read and wait for their turn."""
+        tasks = self.server_state.tasks
+        if len(tasks) <= self._max_requests:
+            return len(tasks)
+        # Those that were answered in this turn of the event loop are still among them: counted, they would keep out
+        # everybody else of that turn, and under an overload all would be refused and nobody answered.
+        return sum(not task.done() for task in tasks)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._application.draining = True
@@ -75,7 +84,7 @@ def run(host: str, port: int) -> None:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     try:
-        Server(config, application).run()
+        Server(config, application, settings.max_requests).run()
     finally:
         log.stop()
 

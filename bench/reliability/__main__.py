@@ -1,0 +1,80 @@
+"""Try what is claimed of the server's reliability: `make reliability`, or python -m bench.reliability [ITEM ...].
+
+Without items all are tried, and the figures go to metrics/reliability.json; with items, only to .state/bench.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.peer import ENVIRONMENTS
+from bench.reliability.asking import SkippedError
+from bench.reliability.damage import bundles
+from bench.reliability.ends import kill, sigterm
+from bench.reliability.malformed import malformed, schemathesis
+from bench.reliability.pressure import large_bodies, overload, slow_clients
+from bench.reliability.surroundings import clock_back, disk_full, store_gone
+from bench.reliability.swaps import swaps
+from bench.rows import ROOT, Row, console, machine, show, write
+from portfolio.bundle import Bundle
+from portfolio.store import Store
+
+RESULTS = ROOT / "metrics" / "reliability.json"
+ITEMS: dict[str, Callable[[Path, Bundle], list[Row]]] = {
+    "swaps": swaps,
+    "bundles": bundles,
+    "sigterm": sigterm,
+    "kill": kill,
+    "malformed": malformed,
+    "schemathesis": schemathesis,
+    "large-bodies": large_bodies,
+    "slow-clients": slow_clients,
+    "overload": overload,
+    "store-gone": store_gone,
+    "disk-full": disk_full,
+    "clock-back": clock_back,
+}
+
+
+def main(names: list[str]) -> None:
+    if unknown := [name for name in names if name not in ITEMS]:
+        sys.exit(f"There is no item {', '.join(unknown)}. There are: {', '.join(ITEMS)}.")
+    champion = Store.of("digits").champion()
+    if champion is None:
+        sys.exit("There is no champion of digits to serve. Train one: portfolio run digits")
+    bundle = Bundle.open(Store.of("digits").bundle_folder(champion.digest))
+    results: dict[str, Any] = {}
+    held = True
+    for name in names or ITEMS:
+        started = time.monotonic()
+        # Not under .state: the limits of a path to a socket or of a small disk are no part of what is tried.
+        with tempfile.TemporaryDirectory() as folder, console.status(f"{name}: {(ITEMS[name].__doc__ or '').strip()}"):
+            try:
+                rows = ITEMS[name](Path(folder), bundle)
+                results[name] = {"rows": [row.as_dict() for row in rows]}
+                show(f"{name}, {time.monotonic() - started:.0f} s", rows)
+                held = held and all(row.verdict != "missed" for row in rows)
+            except SkippedError as reason:
+                results[name] = {"skipped": str(reason)}
+                console.print(f"[yellow]{name} is skipped:[/] {reason}")
+            except Exception as error:
+                # The other items are tried all the same.
+                results[name] = {"failed": f"{type(error).__name__}: {error}"[:1000]}
+                held = False
+                console.print(f"[red]{name} failed[/]")
+                traceback.print_exc()
+        results[name]["seconds"] = round(time.monotonic() - started, 1)
+    content = {"machine": machine(), "bundle": bundle.digest, "items": results}
+    write(ENVIRONMENTS / RESULTS.name if names else RESULTS, content)
+    if not held:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,46 @@
+"""The items of `make reliability`, with smaller counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.reliability.asking import SkippedError
+from bench.reliability.damage import bundles
+from bench.reliability.ends import kill, sigterm
+from bench.reliability.malformed import malformed
+from bench.reliability.pressure import large_bodies, overload
+from bench.reliability.surroundings import clock_back, disk_full, store_gone
+from bench.reliability.swaps import swaps
+from bench.rows import Row
+from portfolio.bundle import Bundle
+from tests.conftest import tiny_bundle
+
+
+@pytest.mark.parametrize(
+    ("item", "smaller"),
+    [
+        (swaps, {"count": 15, "seconds": 6}),
+        (bundles, {"count": 150}),
+        (sigterm, {"count": 2}),
+        (kill, {"count": 2}),
+        (malformed, {"count": 1000}),
+        (large_bodies, {"count": 4}),
+        (overload, {"seconds": 1}),
+        (store_gone, {"seconds": 1}),
+        (disk_full, {"seconds": 1}),
+        (clock_back, {}),
+    ],
+)
+def test_what_is_claimed_holds(item: Callable[..., list[Row]], smaller: dict[str, Any], tmp_path: Path) -> None:
+    like: Bundle = tiny_bundle(tmp_path / "tiny")
+    work = tmp_path / "work"
+    work.mkdir()
+    try:
+        rows = item(work, like, **smaller)
+    except SkippedError as reason:
+        pytest.skip(str(reason))
+    assert [row for row in rows if row.verdict == "missed"] == []
