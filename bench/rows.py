@@ -31,9 +31,10 @@ class Row:
     def verdict(self) -> str:
         if self.at_most is None and self.at_least is None:
             return ""
-        too_high = self.at_most is not None and self.value > self.at_most
-        too_low = self.at_least is not None and self.value < self.at_least
-        return "missed" if too_high or too_low else "held"
+        # Asked for what holds, so that what is no number does not.
+        low_enough = self.at_most is None or self.value <= self.at_most
+        high_enough = self.at_least is None or self.value >= self.at_least
+        return "held" if low_enough and high_enough else "missed"
 
     @property
     def aim(self) -> str:
@@ -70,7 +71,7 @@ def show(title: str, rows: Sequence[Row]) -> None:
     table.add_column("verdict", no_wrap=True)
     for row in rows:
         colour = {"held": "green", "missed": "red"}.get(row.verdict, "")
-        shown = f"{row.value:,.0f}" if row.value == int(row.value) else f"{row.value:,.2f}"
+        shown = f"{row.value:,.0f}" if float(row.value).is_integer() else f"{row.value:,.2f}"
         table.add_row(
             row.name, f"{shown} {row.unit}", row.aim, f"[{colour}]{row.verdict}[/]" if colour else row.verdict
         )

@@ -73,7 +73,8 @@ def served_version(url: str) -> int:
 def metric(url: str, name: str) -> float:
     """A figure of /metrics that has no labels."""
     text: str = call(f"{url}/metrics")[1]
-    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+    (found,) = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+    return float(found.split()[1])
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> float:

@@ -181,7 +181,7 @@ def bundles(work: Path, like: Bundle, *, count: int = 2000, seed: int = 0) -> li
             (store / "champion.json").write_bytes(naming)
             status, answer, _ = call(f"{server.url}/admin/reload", b"")
             refused += status == 200 and bool(answer["last_refusal"]) and answer["model"]["version"] == 1
-        counted = metric(server.url, "portfolio_refusals")
+        counted = metric(server.url, "portfolio_refusals_total")
         publish(work, good, 2)
         taken = call(f"{server.url}/admin/reload", b"")[1]["model"]["version"] == 2
     return [

@@ -76,10 +76,10 @@ def disk_full(work: Path, like: Bundle, *, seconds: float = 4, queue: int = 200)
         # Through the server's own view of the file system.
         inside = Path(f"/proc/{server.process.pid}/root{log.absolute()}")
         with Clients(server.url, predict_request(server.url, body(like, 4)), CONNECTIONS) as clients:
-            wait_until(lambda: metric(server.url, "portfolio_log_dropped") > 0, 60)
+            wait_until(lambda: metric(server.url, "portfolio_log_dropped_total") > 0, 60)
             time.sleep(seconds)
             waiting = metric(server.url, "portfolio_log_queue")
-        dropped = metric(server.url, "portfolio_log_dropped")
+        dropped = metric(server.url, "portfolio_log_dropped_total")
         (inside / "filler").unlink()
         wait_until(lambda: metric(server.url, "portfolio_log_queue") == 0, 60)
         answered = call(f"{server.url}/predict", body(like))[1]["request_id"]
