@@ -203,10 +203,11 @@ def inference(work: Path) -> list[Row]:
         model = model.replace("_", " ")
         for count, milliseconds in by_library.items():
             own, onnx = milliseconds["own"], milliseconds["onnx"]
+            what = f"{model}, {count} row{'' if count == '1' else 's'}"
             rows += [
-                Row(f"{model}, {count} rows, its own library", own, "ms"),
-                Row(f"{model}, {count} rows, ONNX Runtime", onnx, "ms"),
-                Row(f"{model}, {count} rows: ONNX Runtime / its own library", onnx / own, "x"),
+                Row(f"{what}, its own library", own, "ms"),
+                Row(f"{what}, ONNX Runtime", onnx, "ms"),
+                Row(f"{what}: ONNX Runtime / its own library", onnx / own, "x"),
             ]
     first: dict[str, list[dict[str, float]]] = {}
     for _ in range(ROUNDS):
