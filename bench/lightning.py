@@ -18,13 +18,14 @@ from torch.nn import functional
 
 from portfolio.config import load_config
 from portfolio.dataset import load_split
-from portfolio.training import Batches, fit
+from portfolio.training import Batches, fit, limit_threads
 from portfolio.use_case import load_use_case
 
 ROUNDS = 5
 
 
 def main() -> None:
+    limit_threads()
     use_case, config = load_use_case("digits"), load_config("digits")
     params = config.train.model_copy(update={"patience": config.train.max_epochs, "accelerator": "cpu"})
     train, val = ((s.inputs["pixels"], s.targets) for s in (load_split(use_case, n) for n in ("train", "val")))
