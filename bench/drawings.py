@@ -1,6 +1,6 @@
 """Drawn digits, as somebody with a mouse or a finger would make them, and the share of them that is read rightly.
 
-    python -m bench.drawings        # writes bench/results/drawings.json and prints a table
+    python -m bench.drawings        # writes metrics/drawings.json and prints a table
 
 The digits are drawn by a seeded generator: strokes of several ways to write each one, bent, slanted, turned, stretched,
 at any place and size, with thin pens and thick ones. To them come the test split's own images, enlarged and moved. Each
@@ -30,7 +30,7 @@ from portfolio.store import Store
 from serving.pictures import read_picture
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "bench" / "results" / "drawings.json"
+RESULTS = ROOT / "metrics" / "drawings.json"
 DRAWINGS = 2000
 # The drawings that pictures.py was worked out on have other seeds.
 SEED = 20_000
@@ -228,8 +228,14 @@ def main() -> None:
         (field,) = bundle.manifest.inputs
         rows = pl.read_parquet(split).to_dict(as_series=False)
         found["test images, enlarged and moved"] = read(bundle, enlarged(rows, field.maximum or 1.0, field.shape))
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    result = {"bundle": champion.digest, "seed": SEED, **{name: asdict(reading) for name, reading in found.items()}}
+    manifest = bundle.manifest
+    result = {
+        "candidate": manifest.candidate,
+        "config_sha256": manifest.lineage.config_sha256,
+        "data_sha256": manifest.lineage.data_sha256,
+        "seed": SEED,
+        **{name: asdict(reading) for name, reading in found.items()},
+    }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
     table = Table("", "number", "read rightly", "by machine", "of all, wrong by machine")
     for name, reading in found.items():

@@ -7,6 +7,7 @@ never outlives the run that started it, however that run ends.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import subprocess
@@ -15,13 +16,13 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from socket import socket
 
 from portfolio.errors import PortfolioError
 
 START_TIMEOUT_SECONDS = 180
-JSON = {"Content-Type": "application/json"}
 
 
 class PrefectServer:
@@ -33,7 +34,10 @@ class PrefectServer:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._started = time.monotonic()
+        self._address = ""
         self._process: subprocess.Popen[bytes] | None = None
+        self._first_answers = threading.Thread(target=self._ask, daemon=True)
+        self._failure: PortfolioError | None = None
 
     def start(self) -> None:
         if "PREFECT_API_URL" in os.environ:
@@ -52,28 +56,49 @@ class PrefectServer:
                 # Ctrl-C is for the run.
                 start_new_session=True,
             )
-        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-        # It is of this installation: to compare versions would cost a request before each flow.
+        self._address = f"http://127.0.0.1:{port}/api"
+        os.environ["PREFECT_API_URL"] = self._address
+        # It is of this installation, and asks for no token: to find out would cost requests before each flow.
         os.environ.setdefault("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED", "false")
+        os.environ.setdefault("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
         atexit.register(self._stop)
+        self._first_answers.start()
 
     def wait(self) -> None:
         """Return when it answers. Raises PortfolioError if it does not in time."""
         if self._process is None:
             return
+        self._first_answers.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def flow_settings(self) -> AbstractContextManager[object]:
+        """Settings for flows that run on it.
+
+        On a server of our own they send no heartbeats: it ends with the run, so that nothing listens for them, and the
+        thread that sends them keeps a flow from ending for up to a second.
+        """
+        if self._process is None:
+            return nullcontext()
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+
+    def _ask(self) -> None:
+        """Ask until it answers. It prepares its routes when first asked, so it is asked what a flow will ask."""
+        assert self._process is not None
         while True:
             try:
-                # A question for its database: after that one it answers the next at once.
-                count = urllib.request.Request(f"{os.environ['PREFECT_API_URL']}/flow_runs/count", b"{}", JSON)
-                with urllib.request.urlopen(count, timeout=30):
+                with urllib.request.urlopen(f"{self._address}/admin/storage", timeout=30):
                     return
-            except OSError as error:
+            except OSError:
                 ended = self._process.poll() is not None
                 if ended or time.monotonic() - self._started > START_TIMEOUT_SECONDS:
-                    raise PortfolioError(
+                    self._failure = PortfolioError(
                         f"Prefect's server {'ended' if ended else 'did not answer'} while starting; {self._log} says "
                         "why. Run again, or name a running server: export PREFECT_API_URL=http://HOST:4200/api"
-                    ) from error
+                    )
+                    return
                 time.sleep(0.1)
 
     def _stop(self) -> None:
@@ -102,6 +127,8 @@ def _check_answer(address: str) -> None:
 
 
 def _serve(port: str) -> None:
+    # For the sake of its imports, as in portfolio.cli.
+    gc.set_threshold(10_000)
     sys.argv = ["prefect", "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", port]
     os.environ.pop("PREFECT_API_URL", None)
     threading.Thread(target=_end_with_stdin, daemon=True).start()

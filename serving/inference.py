@@ -15,6 +15,7 @@ from serving.champion import Champion, Serving
 from serving.exchange import Exchange, RequestError
 from serving.explain import MAX_ROWS, explanation, variants
 from serving.figures import Figures
+from serving.pictures import MEDIA_TYPES
 from serving.query import InferenceProtocol, Query, Reply, Result
 from serving.recorder import Record, Recorder
 from serving.settings import Settings
@@ -42,7 +43,12 @@ class Inference:
         """Raises RequestError if the request can't be answered."""
         now = self._champion.serving()
         exchange.version = now.version
-        query = protocol.read(now, exchange, await self._bodies.read(exchange, self._settings.max_body_bytes))
+        body = await self._bodies.read(exchange, self._settings.max_body_bytes)
+        if exchange.content_type in MEDIA_TYPES:
+            # To decode a picture takes tens of milliseconds, in which others are to be answered.
+            query = await asyncio.to_thread(protocol.read, now, exchange, body)
+        else:
+            query = protocol.read(now, exchange, body)
         outputs = await self._run(now, query)
         decisions = Decisions(now.bundle.manifest, outputs)
         result = Result(exchange.request_id, outputs, decisions)

@@ -303,3 +303,16 @@ def test_a_bundle_that_was_damaged_in_mlflow_is_not_published(registry: Registry
         registry.promote(number)
     assert published() == before
     assert aliases(registry)["champion"] == 1
+
+
+def test_a_champion_that_can_not_be_opened_is_named_with_the_way_past_it(registry: Registry, train: Train) -> None:
+    """As after an upgrade that its manifest is too old for."""
+    registry.promote(train(MIDDLING))
+    manifest = max((Path.cwd() / ".state" / "mlflow").rglob("manifest.json"), key=lambda path: path.stat().st_mtime_ns)
+    manifest.write_text(manifest.read_text().replace('"error_share"', '"share_of_errors"'))
+    before, number = published(), train(GOOD)
+    with pytest.raises(BundleError, match=rf"error_share.*champion, version 1.*portfolio promote toy {number} --force"):
+        registry.promote(number)
+    assert published() == before
+    assert registry.promote(number, force=True).promoted
+    assert published().model_version == number

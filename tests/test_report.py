@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from portfolio import gate
 from portfolio.bundle import Bundle, content_sha256
 from portfolio.figures import PAGES, TEMPLATES, number, yen
 from portfolio.paths import Paths
@@ -67,8 +69,18 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     paths = Paths("toy")
     assert "No version has been judged yet" in (paths.report / "index.html").read_text()
     paths.verdict.parent.mkdir(parents=True)
+    # Every check that the gate knows has its name in both languages.
+    names = re.findall(r'Check\(\s*"([^"]+)"', inspect.getsource(gate))
+    assert len(set(names)) == 6
+    checks = [{"name": name, "passed": False, "detail": "why"} for name in names]
     content = content_sha256(Bundle.open(paths.best_folder()).manifest)
-    verdict = {"version": 3, "promoted": False, "reason": "worse by 12 yen", "checks": [], "content_sha256": content}
+    verdict = {
+        "version": 3,
+        "promoted": False,
+        "reason": "worse by 12 yen",
+        "checks": checks,
+        "content_sha256": content,
+    }
     verdict |= {"digest": "d" * 64, "run_id": "r" * 32, "experiment_id": "1"}
     paths.verdict.write_text(json.dumps(verdict))
     assert paths.report_is_stale()

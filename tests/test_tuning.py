@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from portfolio import tuning
 from portfolio.cli import app
 from portfolio.config import config_path, load_config
-from portfolio.errors import ConfigError, PortfolioError
+from portfolio.errors import ConfigError, DataError, PortfolioError
 from portfolio.paths import Paths
 from portfolio.use_case import load_use_case
 from tests.conftest import ROOT, edit_config
@@ -149,6 +149,12 @@ def test_a_config_without_changes_is_written_as_it_was(use_case: str) -> None:
 
 def test_without_a_record_there_is_nothing_to_apply(workspace: Path) -> None:
     with pytest.raises(ConfigError, match="portfolio tune digits"):
+        tuning.best_values(load_config("digits"))
+
+
+def test_a_damaged_record_is_named_with_the_remedy(tuned: Path) -> None:
+    Paths("digits").metrics("tuning").write_text('{"space": ')
+    with pytest.raises(DataError, match=r"tuning\.json is damaged .*portfolio tune digits"):
         tuning.best_values(load_config("digits"))
 
 

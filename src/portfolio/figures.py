@@ -81,11 +81,13 @@ def read_words(language: str) -> dict[str, Any]:
 
 
 def read_metrics(path: Path, remedy: str) -> Any:
-    """A metrics file. Raises DataError, naming the command that writes it, if it is not there."""
+    """A metrics file. Raises DataError, naming the command that writes it, if it is not there or damaged."""
     try:
         return json.loads(path.read_text())
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing. This writes it: {remedy}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}). This writes it anew: {remedy}") from error
 
 
 def read_stage_metrics(use_case: str, name: str) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from portfolio import files
 from portfolio.bundle import Bundle, Manifest, bundle_digest, content_sha256, read_manifest
 from portfolio.config import Config, load_config
-from portfolio.errors import DataError, RegistryError
+from portfolio.errors import BundleError, DataError, RegistryError
 from portfolio.gate import Verdict, judge
 from portfolio.paths import Paths
 from portfolio.store import Store
@@ -107,7 +107,7 @@ class Registry:
         elif ROLLED_BACK_TAG in self._mlflow.get_model_version(self._name, str(number)).tags:
             verdict = Verdict(False, "it was rolled back, so only a person brings it back")
         else:
-            old = None if champion is None else Bundle.open(self._bundle_folder(champion))
+            old = None if champion is None else self._open_champion(champion, number)
             verdict = judge(self._use_case, load_config(self._name), old, Bundle.open(folder))
         self._mlflow.set_model_version_tag(self._name, str(number), VERDICT_TAG, verdict.reason)
         record = self._record(number, folder, verdict)
@@ -160,6 +160,15 @@ class Registry:
             )
             for version in self._versions()
         ]
+
+    def _open_champion(self, champion: int, challenger: int) -> Bundle:
+        try:
+            return Bundle.open(self._bundle_folder(champion))
+        except BundleError as error:
+            raise BundleError(
+                f"{error} It is the champion, version {champion}, so there is nothing to compare version {challenger} "
+                f"with. To promote that by hand: portfolio promote {self._name} {challenger} --force"
+            ) from error
 
     def _with_digest(self, version: ModelVersion) -> int:
         """Tag a version with its bundle's digest, if it has none yet. Gives back its number."""

@@ -276,11 +276,13 @@ def _described(trial: FrozenTrial) -> dict[str, Any]:
 
 def best_values(config: Config) -> Changes:
     """The values of the best trial on record. Raises ConfigError if there is no record, or one of another space."""
+    from portfolio.figures import read_metrics
+
     path = Paths(config.use_case).metrics("tuning")
     remedy = f"portfolio tune {config.use_case}"
     if not path.exists():
         raise ConfigError(f"{path} is missing: nothing was tuned yet. Do it first: {remedy}")
-    record = json.loads(path.read_text())
+    record = read_metrics(path, remedy)
     differ = _differing(record["space"], _space(config))
     if differ:
         raise ConfigError(f"{path} is of another search: {', '.join(differ)} differ. Tune anew: {remedy}")

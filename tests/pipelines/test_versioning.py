@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import yaml
 from pipelines import versioning
 from portfolio.errors import DataError, PortfolioError
 from portfolio.use_case import use_case_names
-from tests.conftest import ROOT
+from tests.conftest import ROOT, checkout
 
 LOG = Path("stage.log")
 
@@ -58,6 +59,23 @@ def test_every_stage_comes_after_those_it_needs(repository: None, use_case: str)
     for address, wanted in versioning.stage_graph(use_case).items():
         assert set(wanted) <= seen
         seen.add(address)
+
+
+@pytest.mark.parametrize("use_case", use_case_names())
+def test_dvc_repro_before_the_first_collect_names_the_remedy(tmp_path: Path, use_case: str) -> None:
+    folder = checkout(tmp_path / "clone")
+    for pointer in folder.glob("data/*/raw/batches.dvc"):
+        # Of who has collected and committed; DVC then asks for `dvc pull`.
+        pointer.unlink()
+    command = [sys.executable, "-m", "dvc", "repro", f"validate@{use_case}"]
+    result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+    assert result.returncode != 0
+    assert f"portfolio collect {use_case}" in result.stdout + result.stderr
+
+
+def environment() -> dict[str, str]:
+    """With `portfolio`, which a stage's command names, also where the environment is not active."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 MINIATURE = """
