@@ -57,10 +57,10 @@ def main() -> None:
             model.eval()
             with torch.no_grad():
                 losses.append(float(functional.cross_entropy(model(val_features), val_targets)))
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}
-            torch.save(state, folder / "last.ckpt")
             if losses[-1] == min(losses):
-                torch.save(state, folder / "best.ckpt")
+                best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "best": best}
+            torch.save(state, folder / "last.ckpt")
         shutil.rmtree(folder)
         return losses
 

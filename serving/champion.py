@@ -69,7 +69,8 @@ class Champion:
         self._seen = seen
         try:
             named = self.store.served()
-            if named is not None and (self.current is None or _differ(self.current, named)):
+            # Also the one that is loaded, where it is named anew: its files may have been damaged since.
+            if named is not None:
                 self.current = self._load(named)
                 logger.info("serving version %d", named.model_version)
             self.refusal = None
@@ -113,7 +114,3 @@ def _stamp(stat: Callable[[], Any]) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size
-
-
-def _differ(now: Serving, named: Named) -> bool:
-    return (now.bundle.digest, now.version) != (named.digest, named.model_version)

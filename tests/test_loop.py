@@ -192,7 +192,8 @@ def test_the_loop_on_housing_serves_a_value(clone: Path, monkeypatch: pytest.Mon
     told = succeed(clone, "run", "housing", PORTFOLIO_MIRROR=os.environ["PORTFOLIO_MIRROR"])
     assert "promoted and published" in told
     monkeypatch.setenv("PORTFOLIO_STATE", str(clone / ".state"))
-    with TestClient(create_app(Settings(use_case="housing"))) as client:
+    monkeypatch.setenv("PORTFOLIO_USE_CASE", "housing")
+    with TestClient(create_app(Settings())) as client:
         document = client.get("/openapi.json").json()
         content = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
         answer = client.post("/predict", json=content["example"])

@@ -189,6 +189,18 @@ def test_early_stopping_is_not_forgotten_by_a_resumed_run(
     assert same(train(tmp_path / "run", params, worsening), expected)
 
 
+def test_an_epoch_that_is_no_better_leaves_a_checkpoint_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worsening: tuple[Array, Array]
+) -> None:
+    params = PARAMS.model_copy(update={"patience": 3})
+    interrupted(monkeypatch, Candidate, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
+    with pytest.raises(InterruptedError):
+        train(tmp_path / "run", params, worsening)
+    steps = counted_steps(monkeypatch)
+    assert len(train(tmp_path / "run", params, worsening).history) == 4
+    assert len(steps) == 2 * 13
+
+
 def test_a_run_that_stopped_early_but_was_not_cleared_away_does_not_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worsening: tuple[Array, Array]
 ) -> None:
@@ -200,26 +212,13 @@ def test_a_run_that_stopped_early_but_was_not_cleared_away_does_not_go_on(
     assert same(train(tmp_path / "run", params, worsening), expected)
 
 
-@pytest.mark.parametrize("lost", ["best.ckpt", "last.ckpt"])
-def test_a_run_of_which_a_checkpoint_is_gone_is_done_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: Fitted, lost: str
-) -> None:
-    """A kill while the checkpoints were cleared away leaves one of them."""
-    interrupted(monkeypatch, shutil, "rmtree", lambda path, *_: (Path(path) / "last.ckpt").exists())
-    with pytest.raises(InterruptedError):
-        train(tmp_path / "run")
-    (tmp_path / "run" / lost).unlink()
-    assert same(train(tmp_path / "run"), uninterrupted)
-
-
-@pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
 def test_a_damaged_checkpoint_is_not_in_the_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: Fitted, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: Fitted
 ) -> None:
     interrupted(monkeypatch, Candidate, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
     with pytest.raises(InterruptedError):
         train(tmp_path / "run")
-    path = tmp_path / "run" / name
+    path = tmp_path / "run" / "last.ckpt"
     path.write_bytes(path.read_bytes()[:1000])
     assert same(train(tmp_path / "run"), uninterrupted)
 

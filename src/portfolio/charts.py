@@ -163,10 +163,13 @@ def study(found: dict[str, Any], words: dict[str, str]) -> str:
             drawn.axes.set(xscale="log", ylabel=metric.replace("_", " "), xlabel=words[size])
             drawn.axes.set_xticks(at, [f"{number:,}" for number in at])
             drawn.axes.minorticks_off()
-            drawn.axes.set_ylim(bottom=0)
+            drawn.axes.yaxis.set_major_formatter("{x:,.6g}")
+            if 3 * drawn.axes.dataLim.ymin < drawn.axes.dataLim.ymax:
+                drawn.axes.set_ylim(bottom=0)
         else:
             drawn.axes.set_yticks(range(len(points))[::-1], [point["name"].replace("_", " ") for point in points])
             drawn.axes.set_xlabel(metric.replace("_", " "))
+            drawn.axes.xaxis.set_major_formatter("{x:,.6g}")
             drawn.axes.grid(axis="y", visible=False)
         # Beside the plot: wherever it stood inside, some study would have a point there.
         drawn.figure.legend(loc="outside upper center", ncols=2)

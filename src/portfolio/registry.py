@@ -137,6 +137,7 @@ class Registry:
         return int(replaced)
 
     @answering()
+    @answering()
     def add_to_store(self, number: int) -> str:
         """Put a version's bundle into the store without naming it there: to pin it, or as a shadow. Its digest."""
         folder = self._bundle_folder(number)

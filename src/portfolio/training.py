@@ -25,7 +25,7 @@ from portfolio.bundle import Array
 from portfolio.config import Train
 from portfolio.errors import ConfigError
 
-BEST, LAST = "best.ckpt", "last.ckpt"
+CHECKPOINT = "last.ckpt"
 
 Augmentation = Callable[[torch.Tensor], torch.Tensor]
 OnEpoch = Callable[[int, float], bool]
@@ -82,6 +82,12 @@ class Candidate(pl.LightningModule):
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
         self.log("val_loss", self._loss(batch), on_step=False, on_epoch=True, batch_size=len(batch[1]))
 
+    def on_train_start(self) -> None:
+        # One that had stopped early, and was killed before its checkpoint was cleared away, does not go on.
+        stopping = self.trainer.early_stopping_callback
+        assert stopping is not None
+        self.trainer.should_stop = stopping.wait_count >= stopping.patience
+
     def on_train_epoch_start(self) -> None:
         self._loss_sum, self._rows = torch.zeros((), device=self.device), 0
         # Dropout and augmentation draw the same numbers in an epoch whether or not training was resumed before it.
@@ -124,10 +130,12 @@ class Data(pl.LightningDataModule):
 
 
 class History(Callback):
-    """The losses by epoch. Part of each checkpoint, so that a resumed run has all of them."""
+    """The losses by epoch, and the best epoch's weights. Part of each checkpoint, so that a resumed run has them."""
 
     def __init__(self, on_epoch: OnEpoch | None) -> None:
         self.rows: list[dict[str, float]] = []
+        self.best_epoch = 0
+        self.best_weights: dict[str, torch.Tensor] = {}
         self._on_epoch = on_epoch
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -140,6 +148,9 @@ class History(Callback):
                 "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             }
         )
+        if not self.best_epoch or self.rows[-1]["val_loss"] < self.rows[self.best_epoch - 1]["val_loss"]:
+            self.best_epoch = len(self.rows)
+            self.best_weights = {name: tensor.clone() for name, tensor in pl_module.network.state_dict().items()}
         if self._on_epoch is not None:
             trainer.should_stop |= self._on_epoch(trainer.current_epoch + 1, self.rows[-1]["val_loss"])
         elif not sys.stderr.isatty():
@@ -147,10 +158,11 @@ class History(Callback):
             print(f"epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}: {losses}", flush=True)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
+        return {"rows": self.rows, "best_epoch": self.best_epoch, "best_weights": self.best_weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = list(state_dict["rows"])
+        self.rows, self.best_epoch = list(state_dict["rows"]), state_dict["best_epoch"]
+        self.best_weights = state_dict["best_weights"]
 
 
 @dataclass(frozen=True)
@@ -192,9 +204,6 @@ def fit(
     pl.seed_everything(params.seed, verbose=False)
     history = History(on_epoch)
     show_bar = on_epoch is None and sys.stderr.isatty()
-    best = ModelCheckpoint(
-        folder, filename=BEST.removesuffix(".ckpt"), monitor="val_loss", save_last=True, enable_version_counter=False
-    )
     trainer = _trainer(
         accelerator=params.accelerator,
         devices=1,
@@ -203,7 +212,8 @@ def fit(
             # Before the checkpoint, so that each checkpoint has its own epoch's row.
             history,
             EarlyStopping("val_loss", patience=params.patience),
-            best,
+            # The last epoch's, whatever its loss: `save_last` would write one only where the best one is written.
+            ModelCheckpoint(folder, filename=CHECKPOINT.removesuffix(".ckpt"), enable_version_counter=False),
             *([TQDMProgressBar(refresh_rate=20)] if show_bar else []),
         ],
         enable_progress_bar=show_bar,
@@ -214,18 +224,17 @@ def fit(
         deterministic=True,
     )
     candidate = Candidate(network, task, params, augment)
-    resume = folder / LAST if _resumable(folder, candidate) else None
+    resume = folder / CHECKPOINT if _resumable(folder / CHECKPOINT, candidate) else None
     if resume:
         if on_epoch is None:
             print(f"resuming from {resume}")
     else:
         shutil.rmtree(folder, ignore_errors=True)
-    trainer.fit(candidate, datamodule=Data(train, val, params), ckpt_path=resume, weights_only=True)
     # weights_only: a checkpoint is tensors and plain values, never code.
-    state = torch.load(best.best_model_path, weights_only=True)
-    candidate.load_state_dict(state["state_dict"])
+    trainer.fit(candidate, datamodule=Data(train, val, params), ckpt_path=resume, weights_only=True)
+    candidate.network.load_state_dict(history.best_weights)
     shutil.rmtree(folder)
-    return Fitted(candidate.network.cpu().eval(), history.rows, int(state["epoch"]) + 1)
+    return Fitted(candidate.network.cpu().eval(), history.rows, history.best_epoch)
 
 
 def _trainer(**arguments: Any) -> pl.Trainer:
@@ -237,14 +246,14 @@ def _trainer(**arguments: Any) -> pl.Trainer:
         ) from error
 
 
-def _resumable(folder: Path, candidate: Candidate) -> bool:
-    """Whether both checkpoints are there, whole and of this network: a kill can leave one alone."""
-    shapes = {name: tensor.shape for name, tensor in candidate.state_dict().items()}
+def _resumable(checkpoint: Path, candidate: Candidate) -> bool:
+    """Whether there is a checkpoint, whole and of this network."""
     try:
-        found = [torch.load(folder / name, weights_only=True)["state_dict"] for name in (BEST, LAST)]
+        found = torch.load(checkpoint, weights_only=True)["state_dict"]
     except Exception:  # a cut-off file fails in many ways, none of them worth more than to start anew
         return False
-    return all({name: tensor.shape for name, tensor in state.items()} == shapes for state in found)
+    shapes = {name: tensor.shape for name, tensor in candidate.state_dict().items()}
+    return {name: tensor.shape for name, tensor in found.items()} == shapes
 
 
 def outputs(network: nn.Module, features: Array) -> Array:

