@@ -175,7 +175,7 @@ class Fitted:
 
 
 def limit_threads() -> None:
-    """Compute on half of the cores at most: what runs beside a training, the baselines or another trial, has the others.
+    """Compute on half of the cores at most: what runs beside a training, baselines or another trial, has the others.
 
     Threads that share a core with another process wait for each other at every layer: on two cores a training has been
     seen to take ten times as long for it, while one thread alone is as fast as two for networks of this size.
