@@ -136,7 +136,8 @@ class Recorder:
         while True:
             if not self._unwritten:
                 self._wake.wait()
-                if not self._stopping.is_set():
+                # A full batch waits already where more comes than one batch holds: it must not be held up.
+                if len(self._queue) < MAX_BATCH and not self._stopping.is_set():
                     self._stopping.wait(GATHER_SECONDS)
                 self._wake.clear()
             if self._write():
