@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -19,40 +17,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from socket import socket
 from statistics import median
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from bench.frames import LIBRARIES
+from bench.rows import ROOT, Row, console, machine, show, write
 from bench.scale import STEPS
-from portfolio.figures import number
-from portfolio.files import write_text
 from portfolio.paths import BENCH
 
-ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / BENCH
 ROUNDS = 3
 ROWS = (1_800, 100_000, 1_000_000)
-console = Console(highlight=False)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table. `aim` is what `value` should not be above."""
-
-    name: str
-    value: float
-    unit: str
-    aim: float | None = None
-
-    @property
-    def verdict(self) -> str:
-        return "" if self.aim is None else "held" if self.value <= self.aim else "missed"
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -288,37 +265,16 @@ def main() -> None:
         for name in parts:
             with console.status(f"measuring: {name.replace('_', ' ')}"):
                 rows = PARTS[name](Path(folder))
-            write(name, rows)
-            console.print(table(name, rows))
-    console.print(f"written to {BENCH}; the docs quote it once you run: make readme")
+            save(name, rows)
+            show(name.replace("_", " "), rows)
+    console.print("the docs quote it once you run: make readme")
 
 
-def write(part: str, rows: list[Row]) -> None:
+def save(part: str, rows: list[Row]) -> None:
     """Put a part's rows into the file, beside those of the others. Each says on which machine it was measured."""
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    found[part] = {"machine": machine(), "rows": [{**asdict(row), "verdict": row.verdict} for row in rows]}
-    write_text(RESULTS, json.dumps({name: found[name] for name in PARTS if name in found}, indent=1) + "\n")
-
-
-def machine() -> str:
-    """What the machine is, as far as it says so."""
-    cpuinfo = Path("/proc/cpuinfo")
-    models = re.findall(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else []
-    of = f" of {models[0].strip()}" if models else ""
-    return f"{os.cpu_count()} cores{of}, {platform.machine()}, Python {platform.python_version()}"
-
-
-def table(part: str, rows: list[Row]) -> Table:
-    shown = Table(title=part.replace("_", " "))
-    shown.add_column("what", no_wrap=True)
-    for heading in ("measured", "aim"):
-        shown.add_column(heading, justify="right", no_wrap=True)
-    shown.add_column("verdict", no_wrap=True)
-    for row in rows:
-        aim = "" if row.aim is None else f"≤ {row.aim:g} {row.unit}"
-        colour = {"held": "green", "missed": "red"}.get(row.verdict, "")
-        shown.add_row(row.name, f"{number(row.value)} {row.unit}", aim, f"[{colour}]{row.verdict}[/]" if colour else "")
-    return shown
+    found[part] = {"machine": machine(), "rows": [row.as_dict() for row in rows]}
+    write(RESULTS, {name: found[name] for name in PARTS if name in found})
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from portfolio.store import Store
 PEERS = Path(__file__).parent / "peers"
 ENVIRONMENTS = ROOT / ".state" / "bench"
 OURS = "this project"
+LOGGING = f"{OURS}, a log line for each request"
 
 Rows = list[list[float]]
 
@@ -40,6 +41,10 @@ class Peer:
     ready_path: str = "/docs"
     variables: Callable[[int, Path], dict[str, str]] = lambda port, folder: {}
 
+    @property
+    def is_ours(self) -> bool:
+        return self.name.startswith(OURS)
+
     def start(self, bundle: Bundle, folder: Path, cpu: int) -> Server:
         """Raises RuntimeError or CalledProcessError if it can't be installed or does not answer."""
         port = free_port()
@@ -52,9 +57,8 @@ class Peer:
             "BENTOML_DO_NOT_TRACK": "True",
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
-        if self.name == OURS:
-            # With the line for each request, which is off where nobody asks for it.
-            common |= {"PORTFOLIO_STATE": str(folder), "SERVING_ACCESS_LOG": "true", "PYTHONPATH": ""}
+        if self.is_ours:
+            common |= {"PORTFOLIO_STATE": str(folder), "PYTHONPATH": ""}
             Store(folder / "store" / bundle.manifest.use_case).publish(
                 bundle.folder, bundle.manifest.model_copy(update={"lineage": _version_one(bundle)})
             )
@@ -75,7 +79,7 @@ class Peer:
             folder / "server.log",
             cpu=cpu,
             ready_path=self.ready_path,
-            cwd=ROOT if self.name == OURS else folder,
+            cwd=ROOT if self.is_ours else folder,
             variables={**variables, "PATH": path},
         )
 
@@ -144,16 +148,22 @@ def _mlserver(binaries: Path, port: int, folder: Path) -> list[str]:
     return [str(binaries / "mlserver"), "start", str(folder)]
 
 
-PEERS_OF_ALL: tuple[Peer, ...] = (
-    Peer(
-        OURS,
+def _ours(name: str, variables: dict[str, str]) -> Peer:
+    return Peer(
+        name,
         "",
         lambda binaries, port, folder: [str(binaries / "portfolio"), "serve", "digits", "--port", str(port)],
         "/predict",
         _instances,
         lambda answer: [list(row["probabilities"].values()) for row in answer["predictions"]],
         ready_path="/readyz",
-    ),
+        variables=lambda port, folder: variables,
+    )
+
+
+PEERS_OF_ALL: tuple[Peer, ...] = (
+    _ours(OURS, {}),
+    _ours(LOGGING, {"SERVING_ACCESS_LOG": "true"}),
     Peer(
         "raw ASGI (the ceiling)",
         "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from portfolio.figures import number
+from portfolio.files import write_text
 
 ROOT = Path(__file__).parent.parent
 console = Console(highlight=False)
@@ -46,21 +50,18 @@ class Row:
         return {**asdict(self), "verdict": self.verdict}
 
 
-def machine() -> dict[str, Any]:
-    """The machine that the figures are of."""
-    models = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "cpu": models[0] if models else platform.machine(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "system": f"{platform.system()} {platform.release().split('-')[0]}",
-        "python": platform.python_version(),
-    }
+def machine() -> str:
+    """The machine that the figures are of, as far as it says what it is."""
+    cpuinfo = Path("/proc/cpuinfo")
+    models = re.findall(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else []
+    of = f" of {models[0].strip()}" if models else ""
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{cores()} cores{of}, {gib:.0f} GiB, {platform.machine()}, Python {platform.python_version()}"
 
 
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def show(title: str, rows: Sequence[Row]) -> None:
@@ -71,14 +72,11 @@ def show(title: str, rows: Sequence[Row]) -> None:
     table.add_column("verdict", no_wrap=True)
     for row in rows:
         colour = {"held": "green", "missed": "red"}.get(row.verdict, "")
-        shown = f"{row.value:,.0f}" if float(row.value).is_integer() else f"{row.value:,.2f}"
-        table.add_row(
-            row.name, f"{shown} {row.unit}", row.aim, f"[{colour}]{row.verdict}[/]" if colour else row.verdict
-        )
+        verdict = f"[{colour}]{row.verdict}[/]" if colour else row.verdict
+        table.add_row(row.name, f"{number(row.value)} {row.unit}", row.aim, verdict)
     console.print(table)
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     console.print(f"written to {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}")

@@ -130,6 +130,8 @@ class Figures(Collector):
         yield CounterMetricFamily("portfolio_shadowed", "requests that a challenger ran too", self._shadowed)
         yield CounterMetricFamily("portfolio_refusals", "bundles that were refused", self._champion.refusals)
         yield CounterMetricFamily("portfolio_log_dropped", "records that were dropped", self._recorder.dropped)
+        oldest = "of the last batch's oldest record, from its answer to the disk"
+        yield GaugeMetricFamily("portfolio_log_seconds_to_disk", oldest, self._recorder.seconds_to_disk)
         yield GaugeMetricFamily("portfolio_log_queue", "records that wait to be written", self._recorder.waiting)
         # A gauge, because an answer may be expected to cost more than it saves.
         yield GaugeMetricFamily(

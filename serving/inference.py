@@ -55,6 +55,8 @@ class Inference:
         if query.explain:
             result.explanations = await self._explain(now, query, outputs)
         reply = protocol.write(now, query, result)
+        if query.draft:
+            return reply
         self._recorder.put(
             Record(
                 exchange.request_id,

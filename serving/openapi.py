@@ -100,16 +100,19 @@ def _predict(now: Serving) -> Schema:
         + (" A PNG or JPEG file of one image is taken too." if picture else ""),
         "operationId": "predict",
         "parameters": [
-            {
-                "name": "explain",
-                "in": "query",
-                "description": "say also which parts of each instance mattered",
-                "schema": {"type": "boolean", "default": False},
-            }
+            _flag("explain", "say also which parts of each instance mattered"),
+            _flag(
+                "draft", "the input is still being made: neither log nor count the answer, which takes no feedback then"
+            ),
         ],
         "requestBody": _body(bodies),
         "responses": {"200": _answer("the predictions, in the order of the instances", _predictions(now))},
     }
+
+
+def _flag(name: str, description: str) -> Schema:
+    schema = {"type": "boolean", "default": False}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _invocations(now: Serving) -> Schema:

@@ -17,13 +17,14 @@ class Predict:
     def read(self, now: Serving, exchange: Exchange, body: bytes) -> Query:
         """`{"instances": [{field: value, ...}, ...]}`, or the bytes of a PNG or JPEG file."""
         kind = exchange.content_type
-        explain = exchange.flag("explain")
+        explain, draft = exchange.flag("explain"), exchange.flag("draft")
         if kind == JSON:
-            return Query(*now.requests.read(body), explain)
+            return Query(*now.requests.read(body), explain, draft)
         if kind in MEDIA_TYPES:
             pixels = read_picture(now.bundle.manifest, body)
             inputs, rows = now.requests.from_tensors({now.requests.fields[0].name: pixels}, 1)
-            return Query(inputs, rows, explain, {"instances": [{name: a[0].tolist() for name, a in inputs.items()}]})
+            instance = {name: array[0].tolist() for name, array in inputs.items()}
+            return Query(inputs, rows, explain, draft, {"instances": [instance]})
         known = ", ".join(media.decode() for media in (JSON, *MEDIA_TYPES))
         raise RequestError(
             415, "unknown_type", f"Content-Type is '{kind.decode('latin-1')[:80]}'. Send one of: {known}."

@@ -19,6 +19,8 @@ class Query:
     inputs: Inputs
     rows: int
     explain: bool = False
+    draft: bool = False
+    """Asked while the input is still being made: its answer is neither logged nor counted."""
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -84,6 +84,8 @@ class Recorder:
 
     def __init__(self, log: PredictionLog, max_queue: int) -> None:
         self.dropped = 0
+        self.seconds_to_disk = 0.0
+        """How long ago the oldest record of the last batch was answered, when it had been written."""
         self._log = log
         self._max_queue = max_queue
         self._queue: deque[Record | Label] = deque()
@@ -101,7 +103,7 @@ class Recorder:
 
     def put(self, record: Record) -> None:
         """Leave a record to be written. Where there is no room it is dropped and counted."""
-        if len(self._queue) >= self._max_queue:
+        if self.waiting >= self._max_queue:
             self.dropped += 1
             return
         self._queue.append(record)
@@ -115,7 +117,7 @@ class Recorder:
         """
         loop = asyncio.get_running_loop()
         item = Label(request_id, row, label, time.time(), right, loop.create_future(), loop)
-        if len(self._queue) >= self._max_queue:
+        if self.waiting >= self._max_queue:
             raise _unavailable()
         self._queue.append(item)
         self._wake.set()
@@ -157,11 +159,13 @@ class Recorder:
         """Write what waits, in its order. False if the database could not be used; what it was stays to be written."""
         labels: list[Label] = []
         while self._queue and len(self._unwritten) < MAX_BATCH:
-            item = self._queue.popleft()
+            # Taken out last: what waits is never less than it is, and the bound holds.
+            item = self._queue[0]
             if isinstance(item, Label):
                 labels.append(item)
             else:
                 self._unwritten.append(item)
+            self._queue.popleft()
         written = self._append()
         for label in labels:
             self._settle(label, self._store(label) if written else _unavailable())
@@ -176,7 +180,9 @@ class Recorder:
         except Exception as error:  # whatever a driver raises: this thread must live, and try again
             logger.error("the prediction log can't be written: %s", _first_line(error))
             return False
-        self._unwritten.clear()
+        if self._unwritten:
+            self.seconds_to_disk = max(0.0, time.time() - self._unwritten[0].answered_at_seconds)
+            self._unwritten.clear()
         return True
 
     def _append_rows(self, table: Table, rows: list[dict[str, Any]]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from bench import __main__ as bench
-from bench.__main__ import PARTS, Row
+from bench.__main__ import PARTS
+from bench.rows import Row, cores
 
 
 @pytest.fixture
@@ -19,15 +19,15 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_part_that_is_measured_anew_leaves_the_others(results: Path) -> None:
-    bench.write("frames", [Row("slow", 3.0, "s", aim=2)])
-    bench.write("loop", [Row("quick", 1.0, "s", aim=2)])
-    bench.write("frames", [Row("bare", 5.0, "s")])
+    bench.save("frames", [Row("slow", 3.0, "s", at_most=2)])
+    bench.save("loop", [Row("quick", 1.0, "s", at_most=2)])
+    bench.save("frames", [Row("bare", 5.0, "s")])
     found = json.loads(results.read_text())
     # In the order in which they are measured, whatever was measured first.
     assert list(found) == ["loop", "frames"]
     assert [row["verdict"] for part in found.values() for row in part["rows"]] == ["held", ""]
     assert found["frames"]["rows"][0]["value"] == 5.0
-    assert all(part["machine"].startswith(f"{os.cpu_count()} cores") for part in found.values())
+    assert all(part["machine"].startswith(f"{cores()} cores") for part in found.values())
 
 
 def test_a_part_that_there_is_not_is_refused_with_those_there_are(

@@ -15,7 +15,7 @@ from portfolio.cli import app
 from portfolio.config import STUDIES, load_config
 from portfolio.errors import ConfigError, DataError
 from portfolio.figures import spread
-from portfolio.paths import BENCH, Paths
+from portfolio.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
 
 BLOCK = "before\n<!-- figures: {} -->\nold\n<!-- /figures -->\nafter\n"
 RATE = "train.learning_rate"
@@ -43,11 +43,39 @@ def documents(built: Callable[[str], Path]) -> dict[str, Path]:
         point = {"name": f"a point of {name}", "train": figures, "val": figures}
         write(Paths("digits").study(name), {"metrics": list(figures), "points": [point]})
     rows = [
-        {"name": "Lightning / raw loop", "value": 1.05, "unit": "x", "aim": 1.15, "verdict": "held"},
-        {"name": "something slow", "value": 3.0, "unit": "s", "aim": 2.0, "verdict": "missed"},
-        {"name": "the same under Lightning", "value": 1234.5, "unit": "s", "aim": None, "verdict": ""},
+        {
+            "name": "Lightning / raw loop",
+            "value": 1.05,
+            "unit": "x",
+            "at_most": 1.15,
+            "at_least": None,
+            "verdict": "held",
+        },
+        {"name": "something slow", "value": 3.0, "unit": "s", "at_most": 2.0, "at_least": None, "verdict": "missed"},
+        {
+            "name": "the same under Lightning",
+            "value": 1234.5,
+            "unit": "s",
+            "at_most": None,
+            "at_least": None,
+            "verdict": "",
+        },
     ]
     write(BENCH, {"lightning": {"machine": "one abacus", "rows": rows}})
+    servers = {"this project": 7000.0, "LitServe": 1000.0, "mlflow models serve": 500.0, "BentoML": 700.0}
+    measured = {
+        name: {"ready_seconds": 0.5, "memory_mib": 93.0, "loads": {"1 row": {"rate": rate, "p99_ms": 12.0}}}
+        for name, rate in servers.items()
+    }
+    ratio = {"name": "rate / LitServe", "value": 7.0, "unit": "x", "at_most": None, "at_least": 3.5, "verdict": "held"}
+    write(SERVING_BENCH, {"machine": "one abacus", "servers": measured, "rows": [ratio]})
+    kills = [
+        {"name": "kills", "value": 50, "unit": "", "at_most": None, "at_least": None, "verdict": ""},
+        {"name": "not in the log", "value": 3, "unit": "", "at_most": 0, "at_least": None, "verdict": "missed"},
+        {"name": "there twice", "value": 0, "unit": "", "at_most": 0, "at_least": None, "verdict": "held"},
+    ]
+    items = {"kill": {"rows": kills}, "disk-full": {"skipped": "not without root"}}
+    write(RELIABILITY, {"machine": "one abacus", "items": items})
     return {"en": folder / "README.md", "ja": folder / "README.ja.md"}
 
 
@@ -107,6 +135,23 @@ def test_what_was_measured_stands_beside_its_aim_and_the_machine(documents: dict
     assert "| something slow | 3 s | ≤ 2: missed |" in text
     assert "| the same under Lightning | 1,234 s |  |" in text
     assert "Measured by `python -m bench lightning` on one abacus." in text
+
+
+def test_the_server_stands_beside_the_others(documents: dict[str, Path]) -> None:
+    text = filled(documents["en"])
+    assert "| server | 1 row, requests a second | p99 in ms, 1 row | seconds to ready | memory in MiB |" in text
+    assert "| this project | 7,000 | 12 | 0.5 | 93 |" in text
+    assert "| rate / LitServe | 7 x | ≥ 3.5: held |" in text
+    assert "(7 times LitServe, 14 times mlflow models serve, 10 times BentoML), 99% of them within 12 ms" in text
+    assert "BentoMLの10倍" in filled(documents["ja"])
+
+
+def test_what_was_tried_and_did_not_hold_is_told(documents: dict[str, Path]) -> None:
+    text = filled(documents["en"])
+    assert "| kill: not in the log | 3 | ≤ 0: missed |" in text
+    assert "disk-full: not without root" in text
+    assert "Of 2 figures on its reliability" in text
+    assert ", 1 are as claimed." in text
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,10 @@ from bench.reliability.surroundings import clock_back, disk_full, store_gone
 from bench.reliability.swaps import swaps
 from bench.rows import ROOT, Row, console, machine, show, write
 from portfolio.bundle import Bundle
+from portfolio.paths import RELIABILITY
 from portfolio.store import Store
 
-RESULTS = ROOT / "metrics" / "reliability.json"
+RESULTS = ROOT / RELIABILITY
 ITEMS: dict[str, Callable[[Path, Bundle], list[Row]]] = {
     "swaps": swaps,
     "bundles": bundles,

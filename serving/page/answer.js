@@ -10,6 +10,7 @@ const $ = (id) => document.getElementById(id);
 export class Answer {
   #model;
   #nameOfOutput;
+  #settle; // makes the answer that is shown one that counts
   #stored; // called when a label was stored
   #failed; // called with a fault
   #given = null; // the answer that is shown
@@ -18,8 +19,9 @@ export class Answer {
   #rows = new Map(); // of the bars, by class
   #spoken = 0;
 
-  constructor(model, stored, failed) {
+  constructor(model, settle, stored, failed) {
     this.#model = model;
+    this.#settle = settle;
     this.#stored = stored;
     this.#failed = failed;
     document.addEventListener("keydown", (event) => this.#type(event));
@@ -85,7 +87,9 @@ export class Answer {
     const spoken = words("spoken", { name: this.#nameOfOutput, answer: shown, decision: words(prediction.decision) });
     // Read out only when the hand rests, not with every stroke.
     clearTimeout(this.#spoken);
-    this.#spoken = setTimeout(() => ($("spoken").textContent = spoken), 700);
+    this.#spoken = setTimeout(() => {
+      if ($("spoken").textContent !== spoken) $("spoken").textContent = spoken;
+    }, 700);
     if (this.#label) this.#thank();
   }
 
@@ -165,7 +169,9 @@ export class Answer {
 
   async #give(label, shown) {
     if (!this.#current || this.#label) return;
-    const given = this.#given;
+    const given = await this.#settle();
+    // What could not be asked has been complained of; what was drawn meanwhile has another answer.
+    if (!given || given.draft || this.#given !== given || this.#label) return;
     try {
       const { stored } = await api.feedback(given.request_id, label);
       if (this.#given !== given) return this.#stored();

@@ -46,10 +46,10 @@ export const model = () => call("/model");
 export const versions = () => call("/versions");
 export const stats = () => call("/stats");
 
-/** The answer to one instance ({field: value}), or to one picture (a Blob). */
-export function predict(input) {
+/** The answer to one instance ({field: value}), or to one picture (a Blob); to a draft, one that does not count. */
+export function predict(input, draft) {
   const picture = input instanceof Blob;
-  return call("/predict?explain=true", {
+  return call(`/predict?explain=true${draft ? "&draft=true" : ""}`, {
     method: "POST",
     headers: { "Content-Type": picture ? input.type : "application/json" },
     body: picture ? input : JSON.stringify({ instances: [input] }),

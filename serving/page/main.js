@@ -8,6 +8,7 @@ import { showCard, showLive, showVersions } from "./panel.js";
 import { fillIn, hasWords, language, toggleLanguage, words } from "./words.js";
 
 const REST_MS = 150; // how long the input must rest before it is asked about
+const SETTLED_MS = 1000; // and for how much longer, until its answer counts
 const STATS_MS = 5000;
 const LONG_FORM = 4; // with more fields than this, it is longer than the answer
 const $ = (id) => document.getElementById(id);
@@ -42,9 +43,10 @@ function complain(fault) {
 const calm = () => ($("notice").hidden = true);
 
 // The live answer. There is never more than one request under way; an answer to an input that has changed meanwhile is
-// dropped, and the input as it is then is asked about.
+// dropped, and the input as it is then is asked about. What is still being drawn is a draft to the server: it neither logs
+// nor counts the answer. That comes once the input has settled, or when its true answer is given.
 let edition = 0;
-let busy = false;
+let underway = null;
 let again = false;
 let timer = 0;
 
@@ -52,23 +54,43 @@ function changed() {
   edition += 1;
   answer.outdate();
   clearTimeout(timer);
-  timer = setTimeout(ask, REST_MS);
+  timer = setTimeout(ask, REST_MS, true);
 }
 
-async function ask() {
-  if (busy) {
+function ask(draft) {
+  if (underway) {
     again = true;
-    return;
+    return underway;
   }
-  busy = true;
+  underway = answerTo(draft).finally(() => {
+    underway = null;
+    if (!again) return;
+    again = false;
+    ask(true);
+  });
+  return underway;
+}
+
+/** The answer that is shown, as one that counts. */
+async function settle() {
+  clearTimeout(timer);
+  await underway;
+  if (shown?.given.draft) await ask(false);
+  return shown?.given;
+}
+
+async function answerTo(draft) {
   const asked = edition;
   try {
     const instance = await input.read();
     if (instance === null) {
       if (asked === edition) forget();
     } else {
-      const given = await api.predict(instance);
-      if (asked === edition) show(given, given.instances?.[0] ?? instance);
+      const given = { ...(await api.predict(instance, draft)), draft };
+      if (asked === edition) {
+        show(given, given.instances?.[0] ?? instance);
+        if (draft) timer = setTimeout(ask, SETTLED_MS, false);
+      }
     }
     calm();
   } catch (fault) {
@@ -76,12 +98,6 @@ async function ask() {
       forget();
       complain(fault);
     }
-  } finally {
-    busy = false;
-  }
-  if (again) {
-    again = false;
-    ask();
   }
 }
 
@@ -92,7 +108,7 @@ function forget() {
 }
 
 function show(given, instance) {
-  shown = { instance, explanation: given.predictions[0].explanation };
+  shown = { given, instance, explanation: given.predictions[0].explanation };
   answer.show(given);
   explain();
   refreshStats();
@@ -115,7 +131,7 @@ async function refreshModel() {
     $("fields").replaceChildren(...input.elements);
     shown = null;
   }
-  answer ??= new Answer(model, refreshStats, complain);
+  answer ??= new Answer(model, settle, refreshStats, complain);
   draw();
 }
 

@@ -7,14 +7,18 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from portfolio.config import STUDIES, load_config
 from portfolio.errors import ConfigError, DataError
 from portfolio.figures import number, percent, read_metrics, read_stage_metrics, read_words, spread, yen
-from portfolio.paths import BENCH, Paths
+from portfolio.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
 from portfolio.use_case import load_use_case
 from portfolio.value import VALUE
 
+SERVING_COMMAND, RELIABILITY_COMMAND = "make bench-serving", "make reliability"
+# Names in the file of `make bench-serving`.
+OURS, COMPARED = "this project", ("LitServe", "mlflow models serve", "BentoML")
 BEGIN, END = "<!-- figures: ", "<!-- /figures -->"
 
 
@@ -115,16 +119,71 @@ def study(name: str, use_case: str, language: str) -> str:
 
 def bench(part: str, language: str) -> str:
     """A table of what one part of `python -m bench` measured, with the machine."""
-    words = read_words(language)
     command = f"python -m bench {part}"
     found = read_metrics(BENCH, command).get(part)
     if found is None:
         raise DataError(f"{BENCH} has no part '{part}'. This measures it: {command}")
+    return _measured({"": found["rows"]}, command, found["machine"], language)
+
+
+def serving(_: str, language: str) -> str:
+    """Our server beside the others: the rate of each under each load; and what became of the aims."""
+    words = read_words(language)
+    found = read_metrics(SERVING_BENCH, SERVING_COMMAND)
+    loads = list(next(iter(found["servers"].values()))["loads"])
+    heads = [f"{load}, {words['per_second']}" for load in loads]
+    lines = _table([words["server"], *heads, words["p99"].format(load=loads[0]), words["ready"], words["memory"]])
+    for name, server in found["servers"].items():
+        rates = [number(server["loads"][load]["rate"]) if load in server["loads"] else "" for load in loads]
+        more = (server["loads"][loads[0]]["p99_ms"], server["ready_seconds"], server["memory_mib"])
+        lines.append(_row(name, *rates, *(number(value) for value in more)))
+    return "\n".join([*lines, "", _measured({"": found["rows"]}, SERVING_COMMAND, found["machine"], language)])
+
+
+def serving_result(_: str, language: str) -> str:
+    """What both come to, in a few sentences."""
+    words = read_words(language)
+    speed = read_metrics(SERVING_BENCH, SERVING_COMMAND)
+    servers = speed["servers"]
+    load = next(iter(servers[OURS]["loads"]))
+    ours = servers[OURS]["loads"][load]
+    times = {name: ours["rate"] / server["loads"][load]["rate"] for name, server in servers.items()}
+    items = read_metrics(RELIABILITY, RELIABILITY_COMMAND)["items"].values()
+    verdicts = [row["verdict"] for item in items for row in item.get("rows", []) if row["verdict"]]
+    text: str = words["serving_text"].format(
+        rate=number(ours["rate"]),
+        p99=number(ours["p99_ms"]),
+        times=", ".join(words["times"].format(times=number(round(times[name], 1)), name=name) for name in COMPARED),
+        held=verdicts.count("held"),
+        tried=len(verdicts),
+        machine=speed["machine"],
+    )
+    return text
+
+
+def reliability(_: str, language: str) -> str:
+    """What was tried of the server's reliability, item by item."""
+    found = read_metrics(RELIABILITY, RELIABILITY_COMMAND)
+    rows = {name: item["rows"] for name, item in found["items"].items() if "rows" in item}
+    text = _measured(rows, RELIABILITY_COMMAND, found["machine"], language)
+    left = [
+        f"{name}: {item.get('skipped') or item['failed']}" for name, item in found["items"].items() if name not in rows
+    ]
+    return "\n\n".join([text, *left])
+
+
+def _measured(items: dict[str, list[dict[str, Any]]], command: str, machine: str, language: str) -> str:
+    """Rows with their aims, of one item or of several that have names."""
+    words = read_words(language)
     lines = _table([words["what"], words["measured"], words["aim"]])
-    for row in found["rows"]:
-        aim = "" if row["aim"] is None else f"\N{LESS-THAN OR EQUAL TO} {number(row['aim'])}: {words[row['verdict']]}"
-        lines.append(_row(row["name"].strip(), f"{number(row['value'])} {row['unit']}".strip(), aim))
-    return "\n".join([*lines, "", words["bench_text"].format(command=f"`{command}`", machine=found["machine"])])
+    for item, rows in items.items():
+        for row in rows:
+            bounds = (("\N{LESS-THAN OR EQUAL TO}", row["at_most"]), ("\N{GREATER-THAN OR EQUAL TO}", row["at_least"]))
+            aims = " ".join(f"{sign} {number(bound)}" for sign, bound in bounds if bound is not None)
+            name = f"{item}: {row['name']}" if item else row["name"].strip()
+            aim = f"{aims}: {words[row['verdict']]}" if aims else ""
+            lines.append(_row(name, f"{number(row['value'])} {row['unit']}".strip(), aim))
+    return "\n".join([*lines, "", words["bench_text"].format(command=f"`{command}`", machine=machine)])
 
 
 def _table(heads: list[str]) -> list[str]:
@@ -142,6 +201,9 @@ BLOCKS: dict[str, Callable[[str, str], str]] = {
     "tuning": tuning,
     **{name: partial(study, name) for name in STUDIES},
     "bench": bench,
+    "serving": serving,
+    "serving-result": serving_result,
+    "reliability": reliability,
 }
 
 
@@ -154,8 +216,8 @@ def documents() -> list[Path]:
 def filled(path: Path) -> str:
     """The text of a document with every block written anew from the metrics.
 
-    A block stands between `<!-- figures: NAME USE_CASE -->` (or `bench PART`) and `<!-- /figures -->`. Raises
-    ConfigError if there is no such block, or no end to it.
+    A block stands between `<!-- figures: NAME USE_CASE -->` (or `bench PART`, or only `serving`) and
+    `<!-- /figures -->`. Raises ConfigError if there is no such block, or no end to it.
     """
     text = path.read_text(encoding="utf-8")
     language = "ja" if path.name.endswith(".ja.md") else "en"

@@ -6,7 +6,6 @@ It works in a clone of the repository under the state folder, so that the checko
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -81,11 +80,16 @@ def _server(clone: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "portfolio", "serve", USE_CASE, "--port", str(port)], cwd=clone, env=os.environ
-    )
+    log = Paths(USE_CASE).log("demo-server")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "portfolio", "serve", USE_CASE, "--port", str(port)]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, cwd=clone, stdout=stream, stderr=stream)
     try:
-        wait_until_ready(address, READY_TIMEOUT_SECONDS)
+        try:
+            wait_until_ready(address, READY_TIMEOUT_SECONDS)
+        except PortfolioError as error:
+            raise PortfolioError(f"{error} What the server said is in {log}") from error
         yield address
     finally:
         process.terminate()

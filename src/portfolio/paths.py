@@ -15,8 +15,10 @@ TRAIN_SECONDS_NAME = "train_seconds"
 # And the parameters of its scikit-learn estimator, for MLflow.
 PARAMETERS_NAME = "parameters.json"
 
-# What `python -m bench` measured, of no single use case.
+# What `make bench`, `make bench-serving` and `make reliability` measured, of no single use case.
 BENCH = Path("metrics") / "bench.json"
+SERVING_BENCH = Path("metrics") / "serving_bench.json"
+RELIABILITY = Path("metrics") / "reliability.json"
 
 
 @dataclass(frozen=True)

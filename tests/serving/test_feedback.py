@@ -28,6 +28,13 @@ def test_a_label_is_stored_and_counted(client: TestClient, request_id: str) -> N
     assert (stats["predictions"], stats["feedback_right"], stats["feedback_wrong"]) == (2, 1, 1)
 
 
+def test_a_draft_is_answered_and_neither_counted_nor_known(client: TestClient) -> None:
+    answer = client.post("/predict?draft=true", json=INSTANCES).json()
+    assert len(answer["predictions"]) == 2
+    assert client.get("/stats").json()["predictions"] == 0
+    assert give(client, request_id=answer["request_id"], label="left").status_code == 404
+
+
 def test_an_unknown_id_a_second_label_and_an_impossible_one_are_told_apart(client: TestClient, request_id: str) -> None:
     assert give(client, request_id=request_id, label="left").status_code == 201
     found = [

@@ -357,12 +357,12 @@ def test_all_of_it_by_keyboard(digits: str, visit: Visit) -> None:
 
 def test_the_example_goes_pixel_by_pixel_and_a_drawing_begins_on_clean_paper(digits: str, visit: Visit) -> None:
     page = ready(visit(digits))
-    with page.expect_request("**/predict?explain=true") as sent:
+    with page.expect_request("**/predict?**") as sent:
         page.get_by_role("button", name="An example").click()
     assert sent.value.post_data_json["instances"][0]["pixels"][2] == 5
     expect(page.locator("#top")).to_have_text("0")
     answered(page)
-    with page.expect_request("**/predict?explain=true") as sent:
+    with page.expect_request("**/predict?**") as sent:
         draw(page, SEVEN)
     assert sent.value.headers["content-type"] == "image/png"
     expect(page.locator("#top")).to_have_text("7")
@@ -400,6 +400,20 @@ def test_one_request_at_a_time_and_no_stale_answer(digits: str, visit: Visit) ->
     answered(page)
     assert page.evaluate("window.seen") == ["7"]
     assert page.evaluate("window.most") == 1
+
+
+def test_what_is_still_being_drawn_does_not_count(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
+    page.clock.install()
+    before = stats(digits)["predictions"]
+    for part in (SEVEN[:2], SEVEN[2:]):
+        draw(page, part)
+        page.clock.run_for(200)
+        answered(page)
+    assert stats(digits)["predictions"] == before
+    with page.expect_response(lambda response: response.url.endswith("/predict?explain=true")):
+        page.clock.run_for(1000)
+    assert stats(digits)["predictions"] == before + 1
 
 
 def test_feedback_waits_for_the_answer_to_what_is_drawn(digits: str, visit: Visit) -> None:
