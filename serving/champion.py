@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,6 +74,9 @@ class Champion:
             if named is not None:
                 self.current = self._load(named)
                 logger.info("serving version %d", named.model_version)
+                # The checks of the one before refer to each other. Requests leave nothing of the kind, so that otherwise
+                # it would be long before Python looks for it.
+                gc.collect()
             self.refusal = None
         except (PortfolioError, OSError) as error:
             self._refuse(error)

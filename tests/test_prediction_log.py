@@ -118,7 +118,7 @@ def test_a_batch_that_is_written_twice_is_there_once(address: str) -> None:
 
 
 def test_many_at_once_are_all_there(address: str) -> None:
-    many = [record() for _ in range(3 * ROWS_IN_STATEMENT + 7)]
+    many = [record() for _ in range(2 * ROWS_IN_STATEMENT[0] + 37)]
     recorded(address, lambda recorder: [recorder.put(one) for one in many], max_queue=len(many))
     assert [row["request_id"] for row in rows(address, "predictions")] == sorted(one.request_id for one in many)
 

@@ -72,8 +72,9 @@ feedback = Table(
 
 Row = dict[str, Any]
 
-# With the nine columns of a prediction below the 999 parameters that any SQLite takes.
-ROWS_IN_STATEMENT = 100
+# With the nine columns of a prediction the largest stays below the 999 parameters that any SQLite takes. Few sizes, since
+# each is a statement that SQLite keeps, with the values that it was given last.
+ROWS_IN_STATEMENT = (100, 10, 1)
 
 
 class PredictionLog:
@@ -104,11 +105,15 @@ class PredictionLog:
         dialect = self._engine.dialect
         processors = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in table.columns]
         columns = [(column.name, process) for column, process in zip(table.columns, processors, strict=True)]
+        start = 0
         with self._begin() as connection:
-            for start in range(0, len(rows), ROWS_IN_STATEMENT):
-                some = rows[start : start + ROWS_IN_STATEMENT]
-                values = [process(row[name]) if process else row[name] for row in some for name, process in columns]
-                connection.exec_driver_sql(_insert(table, dialect, len(some)), tuple(values))
+            for size in ROWS_IN_STATEMENT:
+                statement = _insert(table, dialect, size)
+                while start + size <= len(rows):
+                    some = rows[start : start + size]
+                    values = [process(row[name]) if process else row[name] for row in some for name, process in columns]
+                    connection.exec_driver_sql(statement, tuple(values))
+                    start += size
 
     def prediction(self, request_id: str) -> Row | None:
         with self._begin() as connection:
