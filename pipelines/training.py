@@ -44,7 +44,7 @@ class Outcome:
             f"- version {self.version}: {'promoted and published' if self.verdict.promoted else 'not promoted'}",
             f"- why: {self.verdict.reason}",
             "",
-            *(f"- {'passed' if check.passed else '**failed**'}: {check.detail}" for check in self.verdict.checks),
+            *(f"- {'passed' if check.passed else '**failed**'}: {check.told('en')}" for check in self.verdict.checks),
             "",
             "| step | seconds |",
             "| --- | ---: |",

@@ -74,8 +74,8 @@ class Champion:
             if named is not None:
                 self.current = self._load(named)
                 logger.info("serving version %d", named.model_version)
-                # The checks of the one before refer to each other. Requests leave nothing of the kind, so that otherwise
-                # it would be long before Python looks for it.
+                # The checks of the one before refer to each other, and requests leave nothing of the kind: otherwise it
+                # would be long before Python looks for such.
                 gc.collect()
             self.refusal = None
         except (PortfolioError, OSError) as error:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from portfolio import gate
+from portfolio import gate, registry
 from portfolio.bundle import Bundle, content_sha256
-from portfolio.figures import PAGES, TEMPLATES, number, yen
+from portfolio.figures import PAGES, TEMPLATES, number, read_words, yen
 from portfolio.paths import Paths
 from portfolio.stages.report import INTERVIEWS
 from portfolio.use_case import LANGUAGES, load_use_case, use_case_names
@@ -71,26 +71,33 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     paths.verdict.parent.mkdir(parents=True)
     # Every check that the gate knows has its name in both languages.
     names = re.findall(r'Check\(\s*"([^"]+)"', inspect.getsource(gate))
-    assert len(set(names)) == 6
-    checks = [{"name": name, "passed": False, "detail": "why"} for name in names]
+    assert len(set(names)) == 7
+    figures = {"mean": -12.0, "low": -20.0, "high": -4.0, "rows": 400}
+    judged = gate.Verdict([gate.Check(name, False, "not_better_than_champion", figures) for name in names])
     content = content_sha256(Bundle.open(paths.best_folder()).manifest)
-    verdict = {
-        "version": 3,
-        "promoted": False,
-        "reason": "worse by 12 yen",
-        "checks": checks,
-        "content_sha256": content,
-    }
+    verdict = {"version": 3, **judged.as_dict(), "content_sha256": content}
     verdict |= {"digest": "d" * 64, "run_id": "r" * 32, "experiment_id": "1"}
     paths.verdict.write_text(json.dumps(verdict))
     assert paths.report_is_stale()
     run_stage("report", "toy")
     assert not paths.report_is_stale()
     page = (paths.report / "index.html").read_text()
-    assert "worse by 12 yen" in page
+    assert "-12 yen per 1,000 items (-20 to -4) against the champion on 400 test rows" in page
     assert f'href="http://127.0.0.1:5000/#/experiments/1/runs/{"r" * 32}"' in page
     assert f"<code>{'d' * 12}</code>" in page
-    assert "worse by 12 yen" in (paths.report / INTERVIEWS["ja"]).read_text()
+    in_japanese = "現行版に比べ、1,000件あたり-12円"
+    for name in (PAGES["ja"], INTERVIEWS["ja"]):
+        assert in_japanese in (paths.report / name).read_text()
+
+
+def test_what_the_gate_finds_has_its_sentence_in_both_languages() -> None:
+    source = "".join(inspect.getsource(module) for module in (gate, registry))
+    for language in LANGUAGES:
+        findings = read_words(language)["findings"]
+        # One sentence for each, and none that nothing says; those of value are put together.
+        said = {name for name in findings if f'"{name}"' in source} | {n for n in findings if "better_than" in n}
+        assert said == findings.keys()
+        assert findings.keys() == read_words("en")["findings"].keys()
 
 
 def test_only_the_means_against_overfitting_that_are_on_are_named(built: Callable[[str], Path]) -> None:

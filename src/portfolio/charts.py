@@ -1,6 +1,7 @@
-"""The report's plots, as SVG whose words the browser sets in its own font: sharp on a phone, in print, in Japanese.
+"""All plots. The report has them as SVG whose words the browser sets in its own font: sharp on a phone, in print, in
+Japanese; DVC and MLflow have some as PNG.
 
-The colours can be told apart by the colour-blind (Okabe and Ito 2008).
+The colours can be told apart by the colour-blind (Okabe and Ito 2008). `words` are the labels in one language.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import matplotlib
@@ -19,6 +21,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from portfolio import files
 from portfolio.bundle import Array
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
@@ -38,30 +41,39 @@ STYLE: dict[str, Any] = {
 
 
 class Chart:
-    """An SVG that is being drawn. `figure` and `axes` are what to draw on; `svg` is there afterwards."""
+    """A plot. `figure` and `axes` are what to draw on; `svg` or `png` ends it."""
 
     def __init__(self, figure: Figure, axes: Axes) -> None:
         self.figure = figure
         self.axes = axes
-        self.svg = ""
+
+    def svg(self) -> str:
+        stream = io.StringIO()
+        self._save(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        text = stream.getvalue()
+        return text[text.index("<svg") :]
+
+    def png(self, path: Path, title: str) -> None:
+        self.axes.set_title(title, loc="left")
+        with files.replaced(path) as partial:
+            # Without the version, the same plot is the same file.
+            self._save(partial, format="png", dpi=120, metadata={"Software": None})
+
+    def _save(self, to: Any, **options: Any) -> None:
+        with matplotlib.rc_context(cast(Any, STYLE)), warnings.catch_warnings():
+            # Only the widths of Japanese letters are guessed: the browser draws them.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            self.figure.savefig(to, **options)
+        pyplot.close(self.figure)
 
 
 @contextmanager
 def chart(width_inches: float = 7, height_inches: float = 3.6) -> Iterator[Chart]:
-    with matplotlib.rc_context(cast(Any, STYLE)), warnings.catch_warnings():
-        # Only the widths of Japanese letters are guessed: the browser draws them.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure, axes = pyplot.subplots(figsize=(width_inches, height_inches), layout="constrained")
-        drawn = Chart(figure, axes)
-        yield drawn
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        pyplot.close(figure)
-    text = stream.getvalue()
-    drawn.svg = text[text.index("<svg") :]
+    with matplotlib.rc_context(cast(Any, STYLE)):
+        yield Chart(*pyplot.subplots(figsize=(width_inches, height_inches), layout="constrained"))
 
 
-def values(candidates: dict[str, Any], best: str, value_label: str) -> str:
+def values(candidates: dict[str, Any], best: str, value_label: str) -> Chart:
     """Each candidate's value with its interval, the best in colour. `candidates`: name to (value, low, high)."""
     names = sorted(candidates, key=lambda name: candidates[name][0])
     with chart(7, 0.8 + 0.45 * len(names)) as drawn:
@@ -74,10 +86,10 @@ def values(candidates: dict[str, Any], best: str, value_label: str) -> str:
         drawn.axes.set(xlabel=value_label, ylim=(-0.6, len(names) - 0.4))
         drawn.axes.xaxis.set_major_formatter("{x:,.0f}")
         drawn.axes.grid(axis="y", visible=False)
-    return drawn.svg
+    return drawn
 
 
-def threshold(curve: dict[str, list[float]], chosen: float, words: dict[str, str]) -> str:
+def threshold(curve: dict[str, list[float]], chosen: float, words: dict[str, str]) -> Chart:
     """Value against the policy's threshold, on the rows that it was chosen on and on those that it is measured on."""
     order = np.argsort(curve["threshold"])
     steps = np.arange(len(order))
@@ -97,10 +109,10 @@ def threshold(curve: dict[str, list[float]], chosen: float, words: dict[str, str
         if best > 0 and worst < -2 * best:
             drawn.axes.set_ylim(-2 * best, best * 1.15)
         drawn.axes.legend()
-    return drawn.svg
+    return drawn
 
 
-def calibration(bins: dict[str, list[float]], words: dict[str, str]) -> str:
+def calibration(bins: dict[str, list[float]], words: dict[str, str]) -> Chart:
     """How often the model is right against how sure it is; the larger the point, the more rows."""
     with chart(5, 4) as drawn:
         drawn.axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label=words["perfect"])
@@ -108,10 +120,10 @@ def calibration(bins: dict[str, list[float]], words: dict[str, str]) -> str:
         drawn.axes.scatter(bins["confidence"], bins["accuracy"], s=sizes, color=BLUE, alpha=0.7, label=words["found"])
         drawn.axes.set(xlabel=words["confidence"], ylabel=words["accuracy"], xlim=(0, 1.05), ylim=(-0.05, 1.08))
         drawn.axes.legend(loc="upper left", markerscale=0.4)
-    return drawn.svg
+    return drawn
 
 
-def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, str]) -> str:
+def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, str]) -> Chart:
     """The losses by epoch; the gap between them is what overfitting looks like."""
     with chart() as drawn:
         drawn.axes.plot(history["epoch"], history["train_loss"], color=ORANGE, linestyle="--", label=words["train"])
@@ -119,10 +131,10 @@ def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, st
         drawn.axes.axvline(best_epoch, color=GREY, linestyle=":", label=words["kept"])
         drawn.axes.set(xlabel=words["epoch"], ylabel=words["loss"], yscale="log")
         drawn.axes.legend()
-    return drawn.svg
+    return drawn
 
 
-def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: dict[str, str]) -> str:
+def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: dict[str, str]) -> Chart:
     """Counts of predicted against actual classes. The mistakes stand out in colour; the right answers are numbers."""
     size = len(classes)
     counts = np.zeros((size, size), dtype=int)
@@ -139,10 +151,10 @@ def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: di
         drawn.axes.set_yticks(range(size), classes)
         drawn.axes.grid(visible=False)
         drawn.axes.set(xlabel=words["predicted"], ylabel=words["actual"])
-    return drawn.svg
+    return drawn
 
 
-def study(found: dict[str, Any], words: dict[str, str]) -> str:
+def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
     """The mean loss of each point with its range: by size where the points have an order, else side by side."""
     metric, points = found["metrics"][0], found["points"]
     size = {"learning-curve": "train_rows", "capacity": "parameters"}.get(found["study"])
@@ -173,10 +185,10 @@ def study(found: dict[str, Any], words: dict[str, str]) -> str:
             drawn.axes.grid(axis="y", visible=False)
         # Beside the plot: wherever it stood inside, some study would have a point there.
         drawn.figure.legend(loc="outside upper center", ncols=2)
-    return drawn.svg
+    return drawn
 
 
-def scatter(targets: Array, predicted: Array, words: dict[str, str]) -> str:
+def scatter(targets: Array, predicted: Array, words: dict[str, str]) -> Chart:
     """Predicted against actual values, as shares of the rows: thousands of points would make the page heavy."""
     with chart(5.5, 5) as drawn:
         grid = drawn.axes.hexbin(targets, predicted, gridsize=40, bins="log", cmap="Blues", mincnt=1, linewidths=0)
@@ -188,7 +200,7 @@ def scatter(targets: Array, predicted: Array, words: dict[str, str]) -> str:
         drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
         drawn.axes.tick_params(axis="x", rotation=30)
         drawn.axes.legend()
-    return drawn.svg
+    return drawn
 
 
 def image(pixels: Array) -> str:

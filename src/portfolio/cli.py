@@ -295,7 +295,7 @@ def promote(
     from portfolio.use_case import load_use_case
 
     verdict = Registry(load_use_case(use_case)).promote(version, force=force)
-    if verdict.reason == ALREADY_CHAMPION:
+    if verdict == ALREADY_CHAMPION:
         print(f"version {version}: {verdict.reason}")
         return
     if not verdict.promoted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from math import floor
 from pathlib import Path
 from statistics import mean
@@ -74,8 +75,9 @@ def show_tuning(path: Path) -> None:
     console.print(f"It is in {path}. To put the best into the config: portfolio tune-apply")
 
 
+@cache
 def read_words(language: str) -> dict[str, Any]:
-    """The report's own words in one language."""
+    """Our own words in one language, for the report, the docs and the gate's findings."""
     texts = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
     return {key: text[language] for key, text in texts.items()}
 

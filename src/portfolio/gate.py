@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from portfolio.bootstrap import CONFIDENCE, interval, resampled_means
 from portfolio.bundle import Array, Bundle
 from portfolio.config import Config
 from portfolio.dataset import Split, load_split
+from portfolio.figures import read_words
 from portfolio.use_case import UseCase
 from portfolio.value import saved
 
@@ -22,44 +23,67 @@ MIN_SLICE_ROWS = 20
 class Check:
     name: str
     passed: bool
-    detail: str
+    finding: str
+    """Which of the `findings` in templates/words.yaml says what was found, with these figures in it."""
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def told(self, language: str) -> str:
+        sentence: str = read_words(language)["findings"][self.finding]
+        return sentence.format(**self.figures)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    promoted: bool
-    reason: str
-    checks: list[Check] = field(default_factory=list)
+    """Promoted if every check passed."""
+
+    checks: list[Check]
 
     @classmethod
-    def of(cls, checks: list[Check]) -> Verdict:
-        """Promoted if every check passed. The reason is the first check's figures, or what failed."""
-        failed = [check for check in checks if not check.passed]
-        return cls(not failed, "; ".join(check.detail for check in failed or checks[:1]), checks)
+    def decided(cls, promoted: bool, finding: str, **figures: Any) -> Self:
+        """One that needed no comparison."""
+        return cls([Check("decision", promoted, finding, figures)])
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Self:
+        return cls(
+            [Check(*(check[key] for key in ("name", "passed", "finding", "figures"))) for check in record["checks"]]
+        )
+
+    @property
+    def promoted(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def reason(self) -> str:
+        return self.told("en")
+
+    def told(self, language: str) -> str:
+        """What failed, or the first check's figures."""
+        failed = [check for check in self.checks if not check.passed]
+        return "; ".join(check.told(language) for check in failed or self.checks[:1])
+
+    def as_dict(self, language: str = "en") -> dict[str, Any]:
+        checks = [{**asdict(check), "detail": check.told(language)} for check in self.checks]
+        return {"promoted": self.promoted, "reason": self.told(language), "checks": checks}
 
 
 def judge(use_case: UseCase, config: Config, champion: Bundle | None, challenger: Bundle) -> Verdict:
     """Compare by value, and by what must not get worse. Without a champion, compare with doing all by hand."""
     if champion is not None and _fields(champion) != _fields(challenger):
-        return Verdict.of([_other_fields(champion, challenger)])
+        return Verdict([_other_fields(champion, challenger)])
     test = load_split(use_case, "test")
     answers = challenger.predict(test.inputs)
     infinite = int((~np.isfinite(answers)).any(axis=1).sum())
     if infinite:
-        detail = f"it gives no finite answer to {infinite:,} of {len(test):,} test rows"
-        return Verdict.of([Check("finite answers", False, detail)])
+        return Verdict([Check("finite answers", False, "not_finite", {"rows": infinite, "of": len(test)})])
     new = value_by_row(use_case, config, challenger, test.targets, answers)
     old = np.zeros(len(test))
     if champion is not None:
         old = value_by_row(use_case, config, champion, test.targets, champion.predict(test.inputs))
-    against = "doing all by hand" if champion is None else "the champion"
-    checks = [_worth(new - old, against), Check("finite answers", True, "every answer is finite")]
+    checks = [_worth(new - old, first=champion is None), Check("finite answers", True, "finite")]
     if champion is not None:
         checks.append(_slices(use_case, test, new - old))
-    return Verdict.of([*checks, *_bounds(config, challenger, test)])
+    return Verdict([*checks, *_bounds(config, challenger, test)])
 
 
 def value_by_row(use_case: UseCase, config: Config, bundle: Bundle, targets: Array, predictions: Array) -> Array:
@@ -69,12 +93,14 @@ def value_by_row(use_case: UseCase, config: Config, bundle: Bundle, targets: Arr
     return saved(config.value.prices, by_machine, use_case.wrong(targets, predictions, config.value))
 
 
-def _worth(difference: Array, against: str) -> Check:
+def _worth(difference: Array, *, first: bool) -> Check:
     low, high = interval(resampled_means(difference[:, None])[:, 0])
-    per_1000 = f"{1000 * difference.mean():+,.0f} yen per 1,000 items ({1000 * low:+,.0f} to {1000 * high:+,.0f})"
-    better = low > 0
-    detail = f"{per_1000} against {against} on {len(difference):,} test rows: "
-    return Check("value", better, detail + ("better" if better else "not better by more than noise"))
+    figures = {"rows": len(difference), "mean": 1000 * float(difference.mean())}
+    figures |= {"low": 1000 * float(low), "high": 1000 * float(high)}
+    better = bool(low > 0)
+    return Check(
+        "value", better, f"{'better' if better else 'not_better'}_than_{'hand' if first else 'champion'}", figures
+    )
 
 
 def _slices(use_case: UseCase, test: Split, difference: Array) -> Check:
@@ -90,26 +116,18 @@ def _slices(use_case: UseCase, test: Split, difference: Array) -> Check:
         if part.mean() < 0:
             _, high = interval(resampled_means(part[:, None])[:, 0], 1 - (1 - CONFIDENCE) / len(slices))
             if high < 0:
-                worse.append(f"{name} ({1000 * part.mean():+,.0f} yen per 1,000)")
+                worse.append(f"{name} ({1000 * part.mean():+,.0f})")
     if worse:
-        return Check("slices", False, f"it is worse on {', '.join(worse)}")
-    return Check("slices", True, f"none of {len(slices)} slices is worse")
+        return Check("slices", False, "worse_slices", {"worse": ", ".join(worse)})
+    return Check("slices", True, "no_worse_slice", {"slices": len(slices)})
 
 
 def _bounds(config: Config, challenger: Bundle, test: Split) -> list[Check]:
     latency, megabytes = challenger.latency_ms(test.inputs), challenger.model_bytes / 1e6
-    limits = config.gate
+    max_latency, max_megabytes = config.gate.max_latency_ms, config.gate.max_model_mb
     return [
-        Check(
-            "latency",
-            latency <= limits.max_latency_ms,
-            f"one row takes {latency:.2f} ms, and {limits.max_latency_ms:g} ms are allowed",
-        ),
-        Check(
-            "size",
-            megabytes <= limits.max_model_mb,
-            f"the model has {megabytes:.2f} MB, and {limits.max_model_mb:g} MB are allowed",
-        ),
+        Check("latency", latency <= max_latency, "latency", {"ms": latency, "limit": max_latency}),
+        Check("size", megabytes <= max_megabytes, "size", {"megabytes": megabytes, "limit": max_megabytes}),
     ]
 
 
@@ -120,8 +138,4 @@ def _fields(bundle: Bundle) -> dict[str, tuple[str, int]]:
 def _other_fields(champion: Bundle, challenger: Bundle) -> Check:
     old, new = _fields(champion), _fields(challenger)
     changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    detail = (
-        f"its fields are not the champion's ({', '.join(changed)} differ), so who calls the server would have to "
-        "change: promote it by hand (--force) once they have"
-    )
-    return Check("fields", False, detail)
+    return Check("fields", False, "other_fields", {"changed": ", ".join(changed)})

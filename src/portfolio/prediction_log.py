@@ -72,8 +72,8 @@ feedback = Table(
 
 Row = dict[str, Any]
 
-# With the nine columns of a prediction the largest stays below the 999 parameters that any SQLite takes. Few sizes, since
-# each is a statement that SQLite keeps, with the values that it was given last.
+# With the nine columns of a prediction the largest stays below the 999 parameters that any SQLite takes. Few sizes,
+# since each is a statement that SQLite keeps, with the values that it was given last.
 ROWS_IN_STATEMENT = (100, 10, 1)
 
 

@@ -29,7 +29,7 @@ CHALLENGER = "challenger"
 REPLACED_TAG = "replaced_version"
 ROLLED_BACK_TAG = "rolled_back"
 VERDICT_TAG = "verdict"
-ALREADY_CHAMPION = "it is the champion already, and published"
+ALREADY_CHAMPION = Verdict.decided(False, "already_champion")
 # What names its bundle in the store, at the server's /model and in the report.
 BUNDLE_DIGEST_TAG = "bundle_digest"
 
@@ -98,14 +98,14 @@ class Registry:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way."""
         champion = self._champion_number()
         if champion == number and self._is_published(number):
-            return Verdict(False, ALREADY_CHAMPION)
+            return ALREADY_CHAMPION
         folder = self._bundle_folder(number)
         if champion == number:
-            verdict = Verdict(True, "it is the champion in the registry, but the store lacks it or holds it damaged")
+            verdict = Verdict.decided(True, "published_anew")
         elif force:
-            verdict = Verdict(True, "by hand")
+            verdict = Verdict.decided(True, "by_hand")
         elif ROLLED_BACK_TAG in self._mlflow.get_model_version(self._name, str(number)).tags:
-            verdict = Verdict(False, "it was rolled back, so only a person brings it back")
+            verdict = Verdict.decided(False, "rolled_back")
         else:
             old = None if champion is None else self._open_champion(champion, number)
             verdict = judge(self._use_case, load_config(self._name), old, Bundle.open(folder))
@@ -132,11 +132,10 @@ class Registry:
         # Or the next run, whose metrics do not know why, would promote it again.
         self._mlflow.set_model_version_tag(self._name, str(champion), ROLLED_BACK_TAG, "true")
         self._make_champion(int(replaced))
-        reason = f"by a rollback from version {champion}"
-        self._record(int(replaced), self._bundle_folder(int(replaced)), Verdict(True, reason))
+        verdict = Verdict.decided(True, "rollback", version=champion)
+        self._record(int(replaced), self._bundle_folder(int(replaced)), verdict)
         return int(replaced)
 
-    @answering()
     @answering()
     def add_to_store(self, number: int) -> str:
         """Put a version's bundle into the store without naming it there: to pin it, or as a shadow. Its digest."""

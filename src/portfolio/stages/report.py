@@ -19,6 +19,7 @@ from portfolio.bundle import Array, Bundle, Manifest, content_sha256
 from portfolio.config import STUDIES, Config
 from portfolio.dataset import Split, load_split
 from portfolio.figures import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
+from portfolio.gate import Verdict
 from portfolio.paths import Paths
 from portfolio.use_case import LANGUAGES, UseCase
 from portfolio.value import VALUE
@@ -42,6 +43,8 @@ def run(use_case: UseCase, config: Config) -> None:
         words = read_words(language)
         card = use_case.card_texts()[language]
         context = {**facts, "language": language, "words": words, "card": card, "pages": PAGES}
+        if facts["verdict"]:
+            context["verdict"] = facts["verdict"] | Verdict.from_dict(facts["verdict"]).as_dict(language)
         context["plots"] = plots(use_case, facts, words)
         context["comparison"] = comparison(use_case.name, language)
         names = [found["study"] for found in facts["studies"]]
@@ -157,4 +160,4 @@ def plots(use_case: UseCase, facts: dict[str, Any], words: dict[str, Any]) -> di
         drawn["errors"] = charts.confusion(output.classes, targets, answers.argmax(axis=1), axis)
     else:
         drawn["errors"] = charts.scatter(targets, answers[:, 0], axis)
-    return {name: markupsafe.Markup(svg) for name, svg in drawn.items()}
+    return {name: markupsafe.Markup(plot.svg()) for name, plot in drawn.items()}
