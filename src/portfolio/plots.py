@@ -18,7 +18,7 @@ def training(path: Path, history: list[dict[str, float]], best_epoch: int) -> No
 
 def predictions(path: Path, output: Output, targets: Array, predicted: Array) -> None:
     """Predictions against targets [rows]: the confusion matrix of classes, or a scatter of values."""
-    title = f"{output.name}: predicted against actual, {len(targets):,} test rows"
+    title = f"{output.name}\npredicted against actual, {len(targets):,} test rows"
     unit = f" ({output.unit})" if output.unit else ""
     words = {"actual": f"actual{unit}", "predicted": f"predicted{unit}", "perfect": "a perfect prediction"}
     if output.task == "classification":
