@@ -139,7 +139,7 @@ def test_what_was_measured_stands_beside_its_aim_and_the_machine(documents: dict
 
 def test_the_server_stands_beside_the_others(documents: dict[str, Path]) -> None:
     text = filled(documents["en"])
-    assert "| server | 1 row, requests a second | p99 in ms, 1 row | seconds to ready | memory in MiB |" in text
+    assert "| requests a second | 1 row | p99 in ms, 1 row | seconds to ready | memory in MiB |" in text
     assert "| this project | 7,000 | 12 | 0.5 | 93 |" in text
     assert "| rate / LitServe | 7 x | ≥ 3.5: held |" in text
     assert "(7 times LitServe, 14 times mlflow models serve, 10 times BentoML), 99% of them within 12 ms" in text

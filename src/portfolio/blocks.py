@@ -131,12 +131,12 @@ def serving(_: str, language: str) -> str:
     words = read_words(language)
     found = read_metrics(SERVING_BENCH, SERVING_COMMAND)
     loads = list(next(iter(found["servers"].values()))["loads"])
-    heads = [f"{load}, {words['per_second']}" for load in loads]
-    lines = _table([words["server"], *heads, words["p99"].format(load=loads[0]), words["ready"], words["memory"]])
+    more = [words["p99"].format(load=loads[0]), words["ready"], words["memory"]]
+    lines = _table([words["per_second"], *loads, *more])
     for name, server in found["servers"].items():
         rates = [number(server["loads"][load]["rate"]) if load in server["loads"] else "" for load in loads]
-        more = (server["loads"][loads[0]]["p99_ms"], server["ready_seconds"], server["memory_mib"])
-        lines.append(_row(name, *rates, *(number(value) for value in more)))
+        others = (server["loads"][loads[0]]["p99_ms"], server["ready_seconds"], server["memory_mib"])
+        lines.append(_row(name, *rates, *(number(value) for value in others)))
     return "\n".join([*lines, "", _measured({"": found["rows"]}, SERVING_COMMAND, found["machine"], language)])
 
 
@@ -153,7 +153,7 @@ def serving_result(_: str, language: str) -> str:
     text: str = words["serving_text"].format(
         rate=number(ours["rate"]),
         p99=number(ours["p99_ms"]),
-        times=", ".join(words["times"].format(times=number(round(times[name], 1)), name=name) for name in COMPARED),
+        times=words["comma"].join(words["times"].format(times=number(round(times[name], 1)), name=name) for name in COMPARED),
         held=verdicts.count("held"),
         tried=len(verdicts),
         machine=speed["machine"],
