@@ -147,13 +147,14 @@ def serving_result(_: str, language: str) -> str:
     servers = speed["servers"]
     load = next(iter(servers[OURS]["loads"]))
     ours = servers[OURS]["loads"][load]
-    times = {name: ours["rate"] / server["loads"][load]["rate"] for name, server in servers.items()}
+    times = {name: number(round(ours["rate"] / servers[name]["loads"][load]["rate"], 1)) for name in COMPARED}
+    compared = [words["times"].format(times=times[name], name=name) for name in COMPARED]
     items = read_metrics(RELIABILITY, RELIABILITY_COMMAND)["items"].values()
     verdicts = [row["verdict"] for item in items for row in item.get("rows", []) if row["verdict"]]
     text: str = words["serving_text"].format(
         rate=number(ours["rate"]),
         p99=number(ours["p99_ms"]),
-        times=words["comma"].join(words["times"].format(times=number(round(times[name], 1)), name=name) for name in COMPARED),
+        times=words["comma"].join(compared),
         held=verdicts.count("held"),
         tried=len(verdicts),
         machine=speed["machine"],
