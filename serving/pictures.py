@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from portfolio.bundle import Array, InputField, Manifest
 from serving.exchange import RequestError, field_error
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MEDIA_TYPES = (b"image/png", b"image/jpeg")
 # Decoding holds up other requests, for about 10 ms at this size.
@@ -136,7 +139,7 @@ def _ink(content: bytes) -> npt.NDArray[np.uint8]:
             # The size stands in the first bytes: nothing has been decoded yet.
             if picture.width * picture.height > MAX_PIXELS:
                 raise field_error("picture", f"has over {MAX_PIXELS:,} pixels; scale it down")
-            rgba = picture.convert("RGBA")
+            rgba = _eight_bits(picture).convert("RGBA")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise field_error("picture", f"has over {MAX_PIXELS:,} pixels; scale it down") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
@@ -147,6 +150,20 @@ def _ink(content: bytes) -> npt.NDArray[np.uint8]:
     grey = np.asarray(light)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     return grey if np.median(border) < 128 else np.asarray(ImageOps.invert(light))
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Greys of 16 bits as greys of 8, which are those of the same picture saved with 8. Pillow would cut them off."""
+    from PIL import Image
+
+    if not picture.mode.startswith("I"):
+        return picture
+    values = np.asarray(picture)
+    grey = Image.fromarray(np.round(values / 257).astype(np.uint8))
+    clear = picture.info.get("transparency")
+    if clear is not None:
+        grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _cut_out(ink: npt.NDArray[np.uint8]) -> Floats:

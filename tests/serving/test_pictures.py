@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from starlette.testclient import TestClient
 
 from bench.drawings import Drawing, drawing, drawings, enlarged, read
@@ -76,6 +76,34 @@ def test_every_step_of_a_value_comes_through(bundle: Bundle) -> None:
     image[2:5, 1:7] = np.arange(18).reshape(3, 6) % (MAXIMUM + 1)
     for picture in (grey(image / MAXIMUM), grey(1 - image / MAXIMUM), grey(image / MAXIMUM).convert("RGBA")):
         assert read_picture(bundle.manifest, file_of(picture)).reshape(8, 8).tolist() == image.tolist()
+
+
+def sixteen_bits(picture: Image.Image) -> bytes:
+    """The same greys as a PNG of 16 bits."""
+    return file_of(Image.fromarray(np.asarray(picture).astype(np.uint16) * 257))
+
+
+def with_clear(png: bytes, grey: int) -> bytes:
+    """A PNG file in which one of the greys is transparent."""
+    place = png.index(b"IDAT") - 4
+    return png[:place] + chunk(b"tRNS", struct.pack(">H", grey)) + png[place:]
+
+
+@pytest.mark.parametrize("factor", [1, 20])
+def test_a_picture_of_16_bits_is_the_same_as_one_of_8(bundle: Bundle, factor: int) -> None:
+    for row in bundle.manifest.golden_inputs["pixels"]:
+        small = grey(np.array(row).reshape(8, 8) / MAXIMUM)
+        framed = ImageOps.expand(small.resize((8 * factor, 8 * factor)), 0 if factor == 1 else 30, "white")
+        for picture in (framed, ImageOps.invert(framed)):
+            expected = read_picture(bundle.manifest, file_of(picture))
+            assert read_picture(bundle.manifest, sixteen_bits(picture)).tolist() == expected.tolist()
+
+
+def test_a_transparent_grey_shows_the_paper_with_16_bits_too(bundle: Bundle) -> None:
+    ink = np.where(np.asarray(drawing(3).picture) < 128, 100, 0).astype(np.uint8)
+    picture = Image.fromarray(ink)
+    expected = read_picture(bundle.manifest, with_clear(file_of(picture), 0))
+    assert read_picture(bundle.manifest, with_clear(sixteen_bits(picture), 0)).tolist() == expected.tolist()
 
 
 def test_jpeg_is_read_too(client: TestClient, images: npt.NDArray[np.float64]) -> None:
@@ -144,12 +172,12 @@ def test_a_single_dot_and_a_hair_line_are_drawings_too(bundle: Bundle) -> None:
         assert pixels.max() > 0
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def png_of_size(width: int, height: int) -> bytes:
     """A PNG file that says this size, with hardly anything in it."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     data = zlib.compress(b"\0" * 1000)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
