@@ -34,6 +34,8 @@ DTYPES: dict[str, str] = {
     "UINT32": "<u4",
     "UINT64": "<u8",
 }
+MAX_SIZE = 2**63 - 1
+MAX_LENGTH_DIGITS = 20
 DECISION, EXPECTED_YEN = "decision", "expected_yen"
 Datatype = Literal["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "BYTES"]
 
@@ -44,12 +46,12 @@ class Open(BaseModel):
 
 
 class InputParameters(Open):
-    binary_data_size: int | None = Field(default=None, ge=0)
+    binary_data_size: int | None = Field(default=None, ge=0, le=MAX_SIZE)
 
 
 class InputTensor(Open):
     name: str
-    shape: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=8)]
+    shape: Annotated[list[Annotated[int, Field(ge=0, le=MAX_SIZE)]], Field(min_length=1, max_length=8)]
     datatype: Datatype
     data: list[Any] | None = None
     parameters: InputParameters = InputParameters()
@@ -108,7 +110,8 @@ class OpenInference:
         asked = {output.name: output.parameters.binary_data for output in request.outputs}
         outputs: list[dict[str, Any]] = []
         tail = b""
-        for name in asked or [manifest.output.tensor]:
+        # Who asks for none in particular gets all, as the protocol says.
+        for name in asked or outputs_of(manifest):
             datatype, array = _output(name, result.outputs, result.decisions)
             stated = asked.get(name)
             described: dict[str, Any] = {"name": name, "shape": list(array.shape), "datatype": datatype}
@@ -173,9 +176,11 @@ def _split(exchange: Exchange, body: bytes) -> tuple[bytes, bytes]:
         if exchange.content_type not in (JSON, b""):
             raise RequestError(415, "unknown_type", "Send JSON, with Content-Type: application/json.")
         return body, b""
-    if not stated.isdigit() or int(stated) > len(body):
+    # Python refuses to read a number of thousands of digits.
+    length = int(stated) if stated.isdigit() and len(stated) <= MAX_LENGTH_DIGITS else -1
+    if not 0 <= length <= len(body):
         raise field_error("Inference-Header-Content-Length", f"must be a number of bytes up to {len(body):,}")
-    return body[: int(stated)], body[int(stated) :]
+    return body[:length], body[length:]
 
 
 def _tensor(tensor: InputTensor, tail: bytes) -> tuple[Array, bytes]:
@@ -201,7 +206,13 @@ def _from_json(tensor: InputTensor) -> Array:
     kinds = set(map(type, flat))
     if not kinds <= ({float, int, type(None)} if tensor.datatype.startswith("FP") else {int}):
         raise field_error(tensor.name, f"its values must be numbers of datatype {tensor.datatype}")
-    return np.array([np.nan if value is None else value for value in flat], dtype=np.float64)
+    dtype = np.dtype(DTYPES[tensor.datatype])
+    if dtype.kind in "iu" and flat and not np.iinfo(dtype).min <= min(flat) <= max(flat) <= np.iinfo(dtype).max:
+        raise field_error(tensor.name, f"a value is out of the range of {tensor.datatype}")
+    try:
+        return np.array([np.nan if value is None else value for value in flat], dtype=np.float64)
+    except OverflowError as error:
+        raise field_error(tensor.name, f"a value is too large for {tensor.datatype}") from error
 
 
 def _flattened(values: Any) -> list[Any]:
@@ -232,6 +243,9 @@ def _from_bytes(tensor: InputTensor, raw: bytes) -> Array:
 def _shaped(tensor: InputTensor, values: Array, count: int) -> Array:
     if len(values) != count:
         raise field_error(tensor.name, f"{len(values):,} values do not fill shape {tensor.shape}")
+    if not count:
+        # Beside a 0 any number may stand, also one for which there is no array.
+        raise field_error(tensor.name, f"shape {tensor.shape} has no values")
     return values.reshape(tensor.shape)
 
 

@@ -96,6 +96,7 @@ class Generator:
             self.broken_text,
             self.binary,
             self.binary_not_finite,
+            self.too_large,
             self.picture,
             self.headers,
             self.feedback,
@@ -183,6 +184,27 @@ class Generator:
         head = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": len(raw)}}]}).encode()
         headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
         return Malformed("binary", self._address.request("POST", self._infer, head + raw, headers), 422)
+
+    def too_large(self) -> Malformed:
+        """A number of the Open Inference Protocol that no array and no counter holds."""
+        width = self._field.width
+        place = self._random.choice(["data", "shape", "size", "length"])
+        many = self._random.choice(["", "-"]) + "9" * self._random.choice([18, 25, 400, 5000])
+        datatype = self._random.choice(["FP32", "FP64", "INT64", "UINT8"])
+        tensor: dict[str, Any] = {"name": self._field.name, "shape": [1, width], "datatype": datatype}
+        headers = dict(JSON)
+        if place == "data":
+            tensor["data"] = [1] * (width - 1) + ["@0@"]
+        elif place == "shape":
+            # Beside a 0 it is the shape of nothing, and fits no values.
+            tensor |= {"shape": self._random.choice([[1, 0, "@0@"], ["@0@", 0], [1, "@0@"]]), "data": []}
+        elif place == "size":
+            tensor["parameters"] = {"binary_data_size": "@0@"}
+        else:
+            tensor["data"] = [1] * width
+            headers["Inference-Header-Content-Length"] = many
+        raw = _with({"inputs": [tensor]}, [many])
+        return Malformed("too large", self._address.request("POST", self._infer, raw, headers), 422)
 
     def picture(self) -> Malformed:
         """PNG and JPEG files that are none, are cut off, or claim to be enormous."""
@@ -315,7 +337,7 @@ def malformed(work: Path, like: Bundle, *, count: int = 10_000, seed: int = 0) -
     return [
         Row(f"malformed requests (answered with{about[1:]})", count, ""),
         Row("answers with a 5xx", sum(faults.values()), "", at_most=0),
-        Row("not finite, and answered otherwise than with 422", wrong, "", at_most=0),
+        Row("not finite or too large, and answered otherwise than with 422", wrong, "", at_most=0),
         Row("requests without an answer", unanswered, "", at_most=0),
         Row("the server answers well afterwards", alive and good == 200, "", at_least=1),
     ]

@@ -56,7 +56,7 @@ def test_it_is_alive_ready_and_says_what_it_takes(client: TestClient) -> None:
 def test_tensors_as_json(client: TestClient, expected: list[float], given: dict[str, Any]) -> None:
     answer = client.post(URL, json={"id": "mine", "inputs": [given]}).json()
     assert (answer["id"], answer["model_name"], answer["model_version"]) == ("mine", "digits", "1")
-    (output,) = answer["outputs"]
+    output = answer["outputs"][0]
     assert (output["name"], output["shape"], output["datatype"]) == ("probabilities", [1, 2], "FP32")
     assert output["data"] == pytest.approx(expected, abs=1e-6)
 
@@ -95,6 +95,16 @@ def test_several_rows_and_several_outputs(client: TestClient) -> None:
     assert len(found[1]["data"]) == 3
 
 
+def test_who_names_no_outputs_gets_all_that_the_metadata_list(client: TestClient) -> None:
+    listed = client.get("/v2/models/digits").json()["outputs"]
+    given = tensor(shape=[2, 4], data=PIXELS * 2)
+    found = client.post(URL, json={"inputs": [given]}).json()["outputs"]
+    assert [(output["name"], output["datatype"]) for output in found] == [
+        (output["name"], output["datatype"]) for output in listed
+    ]
+    assert [len(output["data"]) for output in found] == [4, 2, 2]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -116,6 +126,14 @@ def test_several_rows_and_several_outputs(client: TestClient) -> None:
         {"inputs": [tensor(data=[1, 2, 3, 17])]},
         {"inputs": [tensor(data=[1, 2, 3, 1e300])]},
         {"inputs": [tensor(datatype="UINT8")]},
+        {"inputs": [tensor(data=[1, 2, 3, 10**400])]},
+        {"inputs": [tensor(datatype="FP64", data=[1, 2, 3, -(10**400)])]},
+        {"inputs": [tensor(datatype="INT64", data=[1, 2, 3, 10**400])]},
+        {"inputs": [tensor(datatype="UINT8", data=[1, 2, 3, 256])]},
+        {"inputs": [tensor(datatype="UINT8", data=[1, 2, 3, -1])]},
+        {"inputs": [tensor(shape=[1, 0, 2**62], data=[])]},
+        {"inputs": [tensor(shape=[1, 0, 2**63 - 1, 2**63 - 1], data=[])]},
+        {"inputs": [tensor(shape=[1, 10**400], data=[])]},
         {"inputs": [tensor(data=None)]},
         {"inputs": [tensor(parameters={"binary_data_size": 16})]},
         {"inputs": [tensor()], "outputs": [{"name": "nothing"}]},
@@ -137,6 +155,8 @@ def test_what_does_not_fit_is_a_clear_error(client: TestClient, body: Any) -> No
         (16, np.array([1, 2, 3, np.inf], "<f4").tobytes(), None),
         (16, b"x" * 16, "999999"),
         (16, b"x" * 16, "many"),
+        (16, b"x" * 16, "9" * 5000),
+        (16, b"x" * 16, "-1"),
         (10**15, b"x" * 16, None),
     ],
 )
@@ -145,4 +165,7 @@ def test_bytes_that_do_not_fit_are_a_clear_error(
 ) -> None:
     given = tensor(parameters={"binary_data_size": size})
     del given["data"]
-    assert binary(client, {"inputs": [given]}, tail, length).status_code == 422
+    answer = binary(client, {"inputs": [given]}, tail, length)
+    assert answer.status_code == 422
+    field = answer.json()["error"]["details"][0]["field"]
+    assert field == "Inference-Header-Content-Length" if length else field.startswith("pixels") or field == "body"
