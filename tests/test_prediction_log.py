@@ -7,6 +7,8 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from portfolio.errors import ConfigError
 from portfolio.prediction_log import ROWS_IN_STATEMENT, PredictionLog, predictions
@@ -224,7 +227,121 @@ def test_what_is_left_at_the_end_is_counted_as_dropped(tmp_path: Path) -> None:
     assert recorder.dropped == 1
 
 
-@pytest.mark.parametrize("address", ["nonsense", "mysql://localhost/log", "oracle://x/y"])
-def test_an_address_that_is_none_is_named(address: str) -> None:
-    with pytest.raises(ConfigError, match=r"sqlite|postgresql"):
+def label(name: str) -> dict[str, Any]:
+    return {"request_id": "a" * 32, "row": 0, "label": name, "right": True, "received_at": datetime.now(UTC)}
+
+
+def test_of_two_labels_of_one_row_the_log_says_which_was_added(address: str) -> None:
+    """As two servers on one log may give them: each looked beforehand, and found none."""
+    one, other = PredictionLog(address), PredictionLog(address)
+    assert (one.label("a" * 32, 0), other.label("a" * 32, 0)) == (None, None)
+    assert one.add_label(label("left"))
+    assert not other.add_label(label("right"))
+    assert other.add_label({**label("right"), "row": 1})
+    assert one.label("a" * 32, 0) == "left"
+    one.close()
+    other.close()
+
+
+def test_of_many_labels_at_one_moment_one_is_added(address: str) -> None:
+    logs = [PredictionLog(address) for _ in range(4)]
+    for log in logs:
+        log.label("a" * 32, 0)
+    with ThreadPoolExecutor(len(logs)) as threads:
+        added = list(threads.map(lambda number: logs[number].add_label(label(str(number))), range(len(logs))))
+    assert sum(added) == 1
+    assert logs[0].label("a" * 32, 0) == str(added.index(True))
+    for log in logs:
+        log.close()
+
+
+@pytest.mark.parametrize("journal", ["left", "taken away"])
+def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path, journal: str) -> None:
+    """As when a backup is restored under a running server."""
+    path, backup = tmp_path / "log.db", tmp_path / "backup.db"
+    address = f"sqlite:///{path}"
+    first, lost, later = (record().row() for _ in range(3))
+    log = PredictionLog(address)
+    log.append(predictions, [first])
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    log.append(predictions, [lost])
+    if journal == "taken away":
+        for part in tmp_path.glob("log.db-*"):
+            part.unlink()
+    backup.replace(path)
+    log.append(predictions, [later])
+    log.close()
+    assert {row["request_id"] for row in rows(address, "predictions")} == {first["request_id"], later["request_id"]}
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_that_is_no_database_can_not_be_used_and_drops_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    path.write_bytes(b"no database, and long enough to be looked at as one" * 100)
+    with pytest.raises(OperationalError, match="not a database"):
+        PredictionLog(f"sqlite:///{path}").append(predictions, [record().row()])
+    one = record()
+
+    async def use(recorder: Recorder) -> None:
+        recorder.put(one)
+        with pytest.raises(RequestError) as fault:
+            await recorder.label(one.request_id, 0, "left", first_is_right)
+        assert fault.value.status == 503
+        assert (recorder.dropped, recorder.waiting) == (0, 1)
+        path.unlink()
+        await written(recorder)
+
+    recorded(f"sqlite:///{path}", use)
+    assert [row["request_id"] for row in rows(f"sqlite:///{path}", "predictions")] == [one.request_id]
+
+
+def test_a_file_that_is_damaged_within_can_not_be_used(tmp_path: Path) -> None:
+    """It opens, since its first page is whole; what is behind it is not."""
+    path = tmp_path / "log.db"
+    log = PredictionLog(f"sqlite:///{path}")
+    log.append(predictions, [record().row()])
+    log.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"x" * (len(whole) - 4096))
+    with pytest.raises(OperationalError, match="malformed"):
+        log.append(predictions, [record().row()])
+    log.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "nonsense",
+        "mysql://localhost/log",
+        "oracle://x/y",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///file:log?mode=memory&uri=true",
+        "sqlite+aiosqlite:////tmp/log.db",
+        "postgresql+asyncpg://localhost/log",
+        "postgresql+nothing://localhost/log",
+    ],
+)
+def test_an_address_that_is_none_is_refused_with_what_to_write(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"Write sqlite:////.* or postgresql\+psycopg://"):
         PredictionLog(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql+asyncpg://user:s3cret@localhost/log",
+        "postgresql+psycopg://user:s3cret@localhost:port/log",
+        "postgresql//user:s3cret@localhost/log",
+        "mysql://localhost/log?password=s3cret",
+        "mysql://user:@s3cret@localhost/log",
+    ],
+)
+def test_a_password_in_a_bad_address_is_not_shown(address: str) -> None:
+    with pytest.raises(ConfigError) as fault:
+        PredictionLog(address)
+    assert "s3cret" not in str(fault.value)

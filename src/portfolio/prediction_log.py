@@ -10,7 +10,7 @@ Serving writes it, and monitoring reads it. SQLite by default, in WAL mode and d
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from sqlalchemy import (
     event,
     select,
 )
-from sqlalchemy.engine import Connection, Dialect, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.engine import URL, Connection, Dialect, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 
 from portfolio.errors import ConfigError
 
@@ -71,6 +71,10 @@ feedback = Table(
 )
 
 Row = dict[str, Any]
+FileId = tuple[int, int]
+
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+ADDRESSES = "sqlite:////FOLDER/FILE.db or postgresql+psycopg://USER@HOST/NAME"
 
 # With the nine columns of a prediction the largest stays below the 999 parameters that any SQLite takes. Few sizes,
 # since each is a statement that SQLite keeps, with the values that it was given last.
@@ -78,42 +82,49 @@ ROWS_IN_STATEMENT = (100, 10, 1)
 
 
 class PredictionLog:
-    """A database with these tables. Its methods raise SQLAlchemy's errors where the database can't be used."""
+    """A database with these tables.
+
+    Where the database can't be used its methods raise SQLAlchemy's OperationalError or InterfaceError; any other of its
+    errors is about the rows.
+    """
 
     def __init__(self, address: str) -> None:
         """Raises ConfigError if the address names no database that can be used."""
-        try:
-            url = make_url(address)
-            if url.get_backend_name() not in ("sqlite", "postgresql"):
-                raise ConfigError(
-                    f"A prediction log can be kept in sqlite or postgresql, not {url.get_backend_name()}."
-                )
-            self._file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
-            timeout = {"timeout": 5} if self._file else {"connect_timeout": 5}
-            # A connection that was cut off is found when it is taken out, and replaced.
-            self._engine = create_engine(url, connect_args=timeout, pool_pre_ping=self._file is None)
-        except (ArgumentError, NoSuchModuleError) as error:
-            raise ConfigError(
-                f"'{address}' is no address of a database ({error}). For example: postgresql+psycopg://HOST/NAME"
-            ) from error
+        url = _url(address)
+        self._file = Path(url.database) if url.database and url.get_backend_name() == "sqlite" else None
+        timeout = {"timeout": 5} if self._file else {"connect_timeout": 5}
+        # A connection that was cut off is found when it is taken out, and replaced.
+        self._engine = create_engine(url, connect_args=timeout, pool_pre_ping=self._file is None)
         self._ready = False
+        self._opened: FileId | None = None
         if self._file:
             event.listen(self._engine, "connect", _durable)
 
-    def append(self, table: Table, rows: Sequence[Row]) -> None:
-        """Add rows, in one transaction. One whose id is there already is left as it is: to repeat does no harm."""
+    def append(self, table: Table, rows: Sequence[Row]) -> int:
+        """Add rows, in one transaction, and say how many were added.
+
+        One whose id is there already is left as it is: to repeat does no harm.
+        """
         dialect = self._engine.dialect
         processors = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in table.columns]
         columns = [(column.name, process) for column, process in zip(table.columns, processors, strict=True)]
-        start = 0
+        start = added = 0
         with self._begin() as connection:
             for size in ROWS_IN_STATEMENT:
                 statement = _insert(table, dialect, size)
                 while start + size <= len(rows):
                     some = rows[start : start + size]
                     values = [process(row[name]) if process else row[name] for row in some for name, process in columns]
-                    connection.exec_driver_sql(statement, tuple(values))
+                    added += connection.exec_driver_sql(statement, tuple(values)).rowcount
                     start += size
+        return added
+
+    def add_label(self, row: Row) -> bool:
+        """Add a row of feedback. False if there is one of the same answer already, which is kept.
+
+        The database alone can tell: another server may add one at the same moment.
+        """
+        return self.append(feedback, [row]) == 1
 
     def prediction(self, request_id: str) -> Row | None:
         with self._begin() as connection:
@@ -132,19 +143,66 @@ class PredictionLog:
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
-        self._prepare()
-        with self._engine.begin() as connection:
-            yield connection
+        try:
+            self._prepare()
+            connection = self._engine.connect()
+        except DBAPIError as error:
+            raise _unusable(error) from error
+        with connection, connection.begin():
+            try:
+                yield connection
+            except DatabaseError as error:
+                if type(error) is not DatabaseError:
+                    raise
+                # Of no more special kind: how SQLite tells of a file that is damaged.
+                raise _unusable(error) from error
 
     def _prepare(self) -> None:
-        """Make what is missing: also where a file of SQLite was taken away while it was open."""
-        if self._file and not self._file.exists():
-            self._engine.dispose()
+        """Make what is missing: also where a file of SQLite was taken away or replaced while it was open."""
+        if self._ready and (self._file is None or self._opened == _file_id(self._file)):
+            return
+        if self._ready:
+            self._leave_file()
+        self._ready = False
+        self._engine.dispose()
+        if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._ready = False
-        if not self._ready:
-            metadata.create_all(self._engine)
-            self._ready = True
+        metadata.create_all(self._engine)
+        self._opened = _file_id(self._file) if self._file else None
+        self._ready = True
+
+    def _leave_file(self) -> None:
+        """Empty the journal of the file that was open. It may lie beside the new file, and would be taken for its."""
+        with suppress(DBAPIError), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _url(address: str) -> URL:
+    """Raises ConfigError. It shows no more of the address than the driver, since the rest may hold a password."""
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"The prediction log's address is no address of a database. Write {ADDRESSES}.") from None
+    if url.drivername not in DRIVERS:
+        raise ConfigError(f"A prediction log can't be kept with '{url.drivername}'. Write {ADDRESSES}.")
+    in_memory = not url.database or url.database == ":memory:" or url.database.startswith("file:")
+    if url.get_backend_name() == "sqlite" and in_memory:
+        raise ConfigError(f"A prediction log in memory would be lost. Write {ADDRESSES}.")
+    return url
+
+
+def _file_id(file: Path) -> FileId | None:
+    """Which file this is, whatever its name; None if there is none."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _unusable(error: DBAPIError) -> OperationalError:
+    """The same, as a fault of the database and not of what was to be written."""
+    return OperationalError(error.statement, error.params, error.orig or error)
 
 
 @cache
