@@ -67,6 +67,8 @@ def _rows_of_split(content: Any) -> list[Row]:
     columns, data = content["columns"], content["data"]
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise field_error("dataframe_split.columns", "must be a list of names")
+    if len(set(columns)) != len(columns):
+        raise field_error("dataframe_split.columns", "a name is there twice")
     if not isinstance(data, list):
         raise field_error("dataframe_split.data", "must be a list of rows")
     for number, row in enumerate(data):

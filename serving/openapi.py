@@ -159,8 +159,8 @@ def _infer(now: Serving) -> Schema:
     outputs = ", ".join(outputs_of(now.bundle.manifest))
     return {
         "summary": "Predict, by the Open Inference Protocol, version 2",
-        "description": f"Outputs: {outputs}; all of them, unless some are asked for. Tensors may also come and go as bytes behind the "
-        "JSON, whose length the header Inference-Header-Content-Length then says.",
+        "description": f"Outputs: {outputs}; all of them, unless some are asked for. Tensors may also come and go as "
+        "bytes behind the JSON, whose length the header Inference-Header-Content-Length then says.",
         "operationId": "infer",
         "requestBody": _body(
             {

@@ -48,6 +48,10 @@ def test_every_form_gets_the_answer_of_predict(client: TestClient, body: Any) ->
         ({"dataframe_split": {"columns": ["pixels"]}}, "dataframe_split"),
         ({"dataframe_split": {"columns": ["pixels"], "data": [[PIXELS, 1]]}}, "dataframe_split.data.0"),
         ({"dataframe_split": {"columns": "pixels", "data": []}}, "dataframe_split.columns"),
+        (
+            {"dataframe_split": {"columns": ["pixels", "pixels"], "data": [[[0, 0, 0, 0], PIXELS]]}},
+            "dataframe_split.columns",
+        ),
         ({"dataframe_records": {"pixels": PIXELS}}, "dataframe_records"),
         ({"dataframe_records": [{"pixels": PIXELS, "more": 1}]}, "dataframe_records.0.more"),
     ],

@@ -19,8 +19,7 @@ def test_without_variables_there_are_defaults_that_work() -> None:
         ("SERVING_MAX_BODY_BYTES", "-1"),
         ("SERVING_POLL_SECONDS", "nan"),
         ("SERVING_TIMEOUT_SECONDS", "0"),
-        ("SERVING_API_KEYS", "secret"),
-        ("SERVING_ADMIN_KEYS", "0" * 63),
+        ("SERVING_TIMEOUT_SECONDS", "1e-9"),
         ("SERVING_ACCESS_LOG", "perhaps"),
     ],
 )
@@ -39,3 +38,23 @@ def test_a_setting_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch) -
 def test_keys_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVING_API_KEYS", f"{'a' * 64}, {'b' * 64}")
     assert Settings.from_environment().api_keys == ("a" * 64, "b" * 64)
+
+
+@pytest.mark.parametrize("name", ["SERVING_API_KEYS", "SERVING_ADMIN_KEYS"])
+@pytest.mark.parametrize("value", ["a-secret", "0" * 63, f"{'a' * 64},a-secret"])
+def test_a_key_where_its_hash_belongs_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=rf"{name}.*api-key") as fault:
+        Settings.from_environment()
+    assert value not in str(fault.value)
+    assert "secret" not in str(fault.value)
+
+
+@pytest.mark.parametrize("name", ["SERVING_API_KEYS", "SERVING_ADMIN_KEYS"])
+@pytest.mark.parametrize("value", ["", ",", " , "])
+def test_a_list_of_keys_that_holds_none_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=rf"{name}.*holds no key"):
+        Settings.from_environment()
