@@ -34,9 +34,25 @@ FAULTS = {
     "422": "something in the request does not fit; `details` names the fields",
     "503": "no model yet, or too busy; try again after Retry-After",
 }
+FEEDBACK_FAULTS = {
+    "401": FAULTS["401"],
+    "404": "there is no such answer, or it has no such row",
+    "408": FAULTS["408"],
+    "409": "the row has a label already, which is kept",
+    "413": FAULTS["413"],
+    "422": "something does not fit, or there is no such class; `details` names the fields",
+    "503": "the label could not be stored; send it again after Retry-After",
+}
+OF_VERSION = "/v2/models/{name}/versions/{version}/infer"
 Schema = dict[str, Any]
 """Part of an OpenAPI document."""
 FILE: Schema = {"schema": {"type": "string", "format": "binary"}}
+LENGTH: Schema = {
+    "name": "Inference-Header-Content-Length",
+    "in": "header",
+    "description": "with application/octet-stream: how many bytes of the body are JSON, before those of the tensors",
+    "schema": {"type": "integer", "minimum": 0},
+}
 
 
 def document(app: FastAPI, now: Serving | None, use_case: str) -> Schema:
@@ -56,31 +72,23 @@ def document(app: FastAPI, now: Serving | None, use_case: str) -> Schema:
     request = now.requests.json_schema()
     infer = InferRequest.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= {**request.pop("$defs", {}), **infer.pop("$defs", {}), "PredictRequest": request, "InferRequest": infer}
+    infer_post = _infer(now)
     posts = {
         "/predict": _predict(now),
         "/invocations": _invocations(now),
-        f"/v2/models/{use_case}/infer": _infer(now),
+        f"/v2/models/{use_case}/infer": infer_post,
     }
     for path, post in posts.items():
-        post["responses"] |= {status: _answer(about, "Error") for status, about in FAULTS.items()}
+        post["responses"] |= _faults(FAULTS)
         found["paths"][path] = {"post": post}
-    # It is given to FastAPI as plain bytes, which is why it does not know what is in them.
-    found["paths"]["/feedback"]["post"]["requestBody"] = _body(
-        {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["request_id", "label"],
-                    "properties": {
-                        "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-                        "label": {"anyOf": [{"type": "string"}, {"type": "number"}]},
-                        "row": {"type": "integer", "minimum": 0, "default": 0},
-                    },
-                    "additionalProperties": False,
-                }
-            }
-        }
-    )
+    # FastAPI has these as plain bytes, which is why it does not know what is in them.
+    versioned = found["paths"][OF_VERSION]["post"]
+    versioned["requestBody"] = infer_post["requestBody"]
+    versioned["parameters"] = [*versioned.get("parameters", []), LENGTH]
+    versioned["responses"] |= {**infer_post["responses"], **_faults({"404": "this version is not served"})}
+    feedback = found["paths"]["/feedback"]["post"]
+    feedback["requestBody"] = _feedback(now)
+    feedback["responses"] |= _faults(FEEDBACK_FAULTS)
     return found
 
 
@@ -162,18 +170,41 @@ def _infer(now: Serving) -> Schema:
         "description": f"Outputs: {outputs}; all of them, unless some are asked for. Tensors may also come and go as "
         "bytes behind the JSON, whose length the header Inference-Header-Content-Length then says.",
         "operationId": "infer",
+        "parameters": [LENGTH],
         "requestBody": _body(
             {
                 "application/json": {
                     "schema": {"$ref": "#/components/schemas/InferRequest"},
                     "example": {"inputs": inputs, "outputs": [{"name": now.bundle.manifest.output.tensor}]},
-                }
+                },
+                BINARY.decode(): FILE,
             }
         ),
         "responses": {
             "200": _answer("the output tensors", {"type": "object", "required": ["model_name", "outputs"]}, BINARY)
         },
     }
+
+
+def _feedback(now: Serving) -> Schema:
+    output = now.bundle.manifest.output
+    schema: Schema = {
+        "type": "object",
+        "required": ["request_id", "label"],
+        "properties": {
+            "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+            "label": {"anyOf": [{"type": "string"}, {"type": "number"}]},
+            "row": {"type": "integer", "minimum": 0, "default": 0},
+        },
+        "additionalProperties": False,
+    }
+    # The id is one that an answer had.
+    example = {"request_id": "0" * 32, "label": output.classes[0] if output.classes else 1.0, "row": 0}
+    return _body({"application/json": {"schema": schema, "example": example}})
+
+
+def _faults(about: dict[str, str]) -> Schema:
+    return {status: _answer(text, "Error") for status, text in about.items()}
 
 
 def _predictions(now: Serving) -> Schema:

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Raises ConfigError naming the variable, its value unless that is a key, and what is allowed, also for a variable not known."""
+        """Raises ConfigError naming the variable, its value unless a key, and what is allowed; also if unknown."""
         variables = {f"{PREFIX}{name}".upper(): name for name in cls.model_fields if name != "use_case"}
         unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in variables)
         if unknown:

@@ -79,6 +79,25 @@ def test_the_documented_example_works(client: TestClient) -> None:
     assert post(client, example).status_code == 200
 
 
+def test_the_documented_examples_of_a_version_and_of_feedback_work(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    versioned = paths["/v2/models/{name}/versions/{version}/infer"]["post"]
+    content = versioned["requestBody"]["content"]
+    infer = client.post("/v2/models/digits/versions/1/infer", json=content["application/json"]["example"])
+    assert infer.status_code == 200, infer.text
+    assert content["application/octet-stream"]["schema"]["format"] == "binary"
+    parameters = {parameter["name"] for parameter in versioned["parameters"]}
+    assert parameters == {"name", "version", "Inference-Header-Content-Length"}
+    assert "404" in versioned["responses"]
+
+    feedback = paths["/feedback"]["post"]
+    example = feedback["requestBody"]["content"]["application/json"]["example"]
+    assert client.post("/feedback", json=example).status_code == 404
+    known = {**example, "request_id": infer.headers["X-Request-ID"]}
+    assert [client.post("/feedback", json=known).status_code for _ in range(2)] == [201, 409]
+    assert {"201", "401", "404", "408", "409", "413", "422", "503"} <= feedback["responses"].keys()
+
+
 def test_without_a_champion_it_says_what_to_do(store: Store, tmp_path: Path) -> None:
     with TestClient(create_app()) as client:
         assert client.get("/healthz").status_code == 200
