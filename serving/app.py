@@ -35,7 +35,7 @@ from serving.recorder import Recorder
 from serving.settings import Settings
 
 PAGE = Path(str(files("serving") / "page"))
-STOP_SECONDS = 5.0
+STOP_SECONDS = 4.0
 MAX_FEEDBACK_BYTES = 64 * 1024
 
 

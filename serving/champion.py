@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,6 +53,8 @@ class Champion:
         self.shadow: tuple[Serving, float] | None = None
         self.refusal: str | None = None
         self.refusals = 0
+        # The watcher and an administrator's wish may come at once: what was named last must be what is served.
+        self._refreshing = threading.Lock()
 
     def serving(self) -> Serving:
         """What is served now. Raises RequestError before the first champion."""
@@ -61,6 +64,10 @@ class Champion:
 
     def refresh(self, *, force: bool = False) -> None:
         """Load what the store names, if that has changed. A bundle that is refused leaves the old one serving."""
+        with self._refreshing:
+            self._refresh(force)
+
+    def _refresh(self, force: bool) -> None:
         seen = [_stamp(path.stat) for path in self.store.watched]
         if seen == self._seen and not force:
             return

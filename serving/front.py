@@ -6,6 +6,7 @@ its middleware take longer than a small model.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -28,7 +29,8 @@ CLOSE = (b"connection", b"close")
 OPEN = re.compile(
     r"/|/healthz|/readyz|/ping|/page/.*|/v2|/v2/health/(live|ready)|/docs.*|/openapi\.json|/static-offline-docs/.*"
 )
-PROBES = ("/healthz", "/readyz")
+# What is to be seen just when too much is asked.
+PROBES = ("/healthz", "/readyz", "/ping", "/v2/health/live", "/v2/health/ready", "/metrics")
 ADMIN = re.compile(r"/metrics|/admin/.*")
 
 
@@ -80,6 +82,12 @@ class Front:
             await exchange.fail(error, self._closing([]))
         except DisconnectedError:
             exchange.status = 499
+        except asyncio.CancelledError:
+            # The end of the server does not wait for those that take longest.
+            if not self.draining or exchange.status:
+                raise
+            ending = RequestError(503, "draining", "The server is about to end.", retry_after_seconds=1)
+            await exchange.fail(ending, self._closing([]))
         except Exception:
             logger.exception("request %s failed", exchange.request_id)
             if exchange.status:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -35,5 +36,22 @@ class GatheredTransport:
 
 
 class GatheredProtocol(HttpToolsProtocol):
+    """`idle_since` says since when no request has been under way, by time.monotonic()."""
+
+    idle_since: float
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.idle_since = time.monotonic()
         super().connection_made(GatheredTransport(transport))  # type: ignore[arg-type]
+
+    def on_response_complete(self) -> None:
+        self.idle_since = time.monotonic()
+        super().on_response_complete()
+
+    def end_if_idle(self, before: float) -> None:
+        """Close the connection if no request has been under way since then.
+
+        Such are those that never sent a whole head, and those that were refused and go on sending their body.
+        """
+        if self.idle_since < before and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()

@@ -67,6 +67,7 @@ class Inference:
                 decisions.by_machine,
                 protocol.name,
                 query.inputs,
+                len(body) + outputs.nbytes,
             )
         )
         self._figures.predictions(now.bundle.manifest.output.task, decisions)
@@ -77,8 +78,7 @@ class Inference:
         if query.rows <= now.runner.plan.inline_rows:
             return now.bundle.predict(query.inputs)
         try:
-            async with asyncio.timeout(self._settings.timeout_seconds):
-                return await now.runner.run(query.inputs, query.rows)
+            return await now.runner.run(query.inputs, query.rows, self._settings.timeout_seconds)
         except TimeoutError as error:
             raise RequestError(
                 503,
@@ -113,11 +113,12 @@ class Inference:
     async def _run_shadow(self, shadow: Serving, request_id: str, query: Query) -> None:
         try:
             outputs = await asyncio.to_thread(shadow.bundle.predict, query.inputs)
+            by_machine = Decisions(shadow.bundle.manifest, outputs).by_machine
         except Exception as error:
             # Another model may not take these inputs; who asked has the champion's answer.
             logger.warning("the shadow failed on %s: %s", request_id, error)
             return
-        by_machine = Decisions(shadow.bundle.manifest, outputs).by_machine
         digest = shadow.bundle.digest
-        self._recorder.put(Record(request_id, time.time(), shadow.version, digest, outputs, by_machine))
+        record = Record(request_id, time.time(), shadow.version, digest, outputs, by_machine, bytes=outputs.nbytes)
+        self._recorder.put(record)
         self._figures.shadowed()

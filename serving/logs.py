@@ -39,7 +39,7 @@ class LogWriter(logging.Handler):
     def stop(self) -> None:
         self._stopping.set()
         self._wake.set()
-        self._thread.join(timeout=2)
+        self._thread.join(timeout=1)
 
     def emit(self, record: logging.LogRecord) -> None:
         line = {

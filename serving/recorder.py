@@ -1,8 +1,8 @@
 """Writes the prediction log beside the requests: they leave a record in a bounded queue, and one thread commits.
 
-The promise: SECONDS_TO_DISK after an answer was sent it is in the log, once, whatever happens to the process; as long
-as the database takes what it is given. While it does not, predictions go on, records wait, and what the queue has no
-room for is dropped and counted. Feedback is acknowledged when it has been committed.
+The promise: an answer that was sent more than SECONDS_TO_DISK ago is in the log, once, whatever happens to the process;
+as long as the database takes what it is given. While it does not, predictions go on, records wait, and what the queue
+has no room for is dropped and counted. Feedback is acknowledged when it has been committed.
 """
 
 from __future__ import annotations
@@ -29,8 +29,14 @@ logger = logging.getLogger("serving")
 SECONDS_TO_DISK = 1.0
 # Records that come within this time share a commit.
 GATHER_SECONDS = 0.1
-MAX_BATCH = 2000
+MAX_BATCH, MAX_BATCH_BYTES = 2000, 16 * 1024 * 1024
+# Of all that waits: of records that are large, fewer wait than of small ones.
+MAX_WAITING_BYTES = 64 * 1024 * 1024
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.1, 5.0
+# How long who sends a label is let wait for the database.
+LABEL_SECONDS = 5.0
+# How many may: they are requests under way, and must leave room for predictions.
+MAX_LABELS = 64
 
 
 @dataclass(slots=True)
@@ -45,6 +51,8 @@ class Record:
     by_machine: list[bool]
     protocol: str = ""
     inputs: dict[str, Array] | None = None
+    bytes: int = 0
+    """What it takes while it waits, about."""
 
     @property
     def table(self) -> Table:
@@ -73,6 +81,8 @@ class Label:
     row: int
     label: str | float
     received_at_seconds: float
+    after: int
+    """How many records had come before it: its own answer may be one of them, and must be written first."""
     right: Any
     """Says whether the answer was right, for what the log has of it."""
     done: asyncio.Future[bool | None]
@@ -88,24 +98,37 @@ class Recorder:
         """How long ago the oldest record of the last batch was answered, when it had been written."""
         self._log = log
         self._max_queue = max_queue
-        self._queue: deque[Record | Label] = deque()
+        self._queue: deque[Record] = deque()
         self._unwritten: list[Record] = []
+        self._rows: list[tuple[Table, dict[str, Any]]] = []
+        """What of them goes to the database, kept from one attempt to the next."""
+        self._labels: deque[Label] = deque()
+        self._failing = False
+        # Records that came, and those of them that are written; the bytes of each.
+        self._taken = self._done = 0
+        self._taken_bytes = self._done_bytes = 0
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
     @property
     def waiting(self) -> int:
-        return len(self._queue) + len(self._unwritten)
+        return len(self._queue) + len(self._unwritten) + len(self._labels)
+
+    @property
+    def _is_full(self) -> bool:
+        return self.waiting >= self._max_queue or self._taken_bytes - self._done_bytes >= MAX_WAITING_BYTES
 
     def start(self) -> None:
         self._thread.start()
 
     def put(self, record: Record) -> None:
         """Leave a record to be written. Where there is no room it is dropped and counted."""
-        if self.waiting >= self._max_queue:
+        if self._is_full:
             self.dropped += 1
             return
+        self._taken += 1
+        self._taken_bytes += record.bytes
         self._queue.append(record)
         if not self._wake.is_set():
             self._wake.set()
@@ -116,12 +139,16 @@ class Recorder:
         Raises RequestError if the id is not known, if the row has a label, or if the log can't be written.
         """
         loop = asyncio.get_running_loop()
-        item = Label(request_id, row, label, time.time(), right, loop.create_future(), loop)
-        if self.waiting >= self._max_queue:
+        if self._failing or self._is_full or len(self._labels) >= MAX_LABELS:
             raise _unavailable()
-        self._queue.append(item)
+        item = Label(request_id, row, label, time.time(), self._taken, right, loop.create_future(), loop)
+        self._labels.append(item)
         self._wake.set()
-        return await item.done
+        try:
+            # That cancels it where it takes too long, and what is cancelled is not stored.
+            return await asyncio.wait_for(item.done, LABEL_SECONDS)
+        except TimeoutError:
+            raise _unavailable() from None
 
     async def stop(self, timeout_seconds: float) -> None:
         """Write what waits, for so long; what is left then is counted as dropped."""
@@ -144,9 +171,10 @@ class Recorder:
                 self._wake.clear()
             if self._write():
                 retry_seconds = FIRST_RETRY_SECONDS
-                if self._stopping.is_set() and not self._queue:
+                more = bool(self._queue or self._labels)
+                if self._stopping.is_set() and not more:
                     return
-                if self._queue:
+                if more:
                     self._wake.set()
                 continue
             if self._stopping.wait(retry_seconds):
@@ -157,24 +185,31 @@ class Recorder:
 
     def _write(self) -> bool:
         """Write what waits, in its order. False if the database could not be used; what it was stays to be written."""
-        labels: list[Label] = []
-        while self._queue and len(self._unwritten) < MAX_BATCH:
+        size = sum(record.bytes for record in self._unwritten)
+        while self._queue and len(self._unwritten) < MAX_BATCH and size < MAX_BATCH_BYTES:
             # Taken out last: what waits is never less than it is, and the bound holds.
-            item = self._queue[0]
-            if isinstance(item, Label):
-                labels.append(item)
-            else:
-                self._unwritten.append(item)
+            record = self._queue[0]
+            self._rows.append((record.table, record.row()))
+            self._unwritten.append(record)
+            size += record.bytes
             self._queue.popleft()
+        count = len(self._unwritten)
         written = self._append()
-        for label in labels:
-            self._settle(label, self._store(label) if written else _unavailable())
+        self._failing = not written
+        if written:
+            self._done += count
+            self._done_bytes += size
+        # Nobody is to wait for a log that can't be written.
+        while self._labels and (not written or self._labels[0].after <= self._done):
+            label = self._labels.popleft()
+            if not label.done.done():
+                self._settle(label, self._store(label) if written else _unavailable())
         return written
 
     def _append(self) -> bool:
         try:
             for table in (predictions, shadow_predictions):
-                rows = [record.row() for record in self._unwritten if record.table is table]
+                rows = [row for of, row in self._rows if of is table]
                 if rows:
                     self._append_rows(table, rows)
         except Exception as error:  # whatever a driver raises: this thread must live, and try again
@@ -183,6 +218,7 @@ class Recorder:
         if self._unwritten:
             self.seconds_to_disk = max(0.0, time.time() - self._unwritten[0].answered_at_seconds)
             self._unwritten.clear()
+            self._rows.clear()
         return True
 
     def _append_rows(self, table: Table, rows: list[dict[str, Any]]) -> None:

@@ -74,25 +74,40 @@ def _best_ms(run: Callable[[], object]) -> float:
 class _Waiting:
     inputs: Inputs
     rows: int
+    deadline: float
     outputs: asyncio.Future[Array]
 
 
 class Runner:
-    """Runs one bundle. `run_now` answers in the caller's own time if that is short; else `run` waits in line."""
+    """Runs one bundle: what is short at once, and else in a thread, in line."""
 
     def __init__(self, bundle: Bundle, plan: Plan) -> None:
         self.plan = plan
         self._bundle = bundle
         self._line: deque[_Waiting] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._last_run_seconds = 0.0
         # Its thread starts with the first work that needs it, and ends with the last reference to the runner.
         self._pool = ThreadPoolExecutor(1, "inference")
 
-    async def run(self, inputs: Inputs, rows: int) -> Array:
-        """The outputs for `rows` rows of inputs."""
+    async def run(self, inputs: Inputs, rows: int, timeout_seconds: float) -> Array:
+        """The outputs for `rows` rows of inputs. Raises TimeoutError if they are not there in time."""
         if rows <= self.plan.inline_rows:
             return self._bundle.predict(inputs)
-        waiting = _Waiting(inputs, rows, asyncio.get_running_loop().create_future())
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        size = self.plan.max_batch_rows
+        async with asyncio.timeout_at(deadline):
+            if rows <= size:
+                return await self._wait(inputs, rows, deadline)
+            # Each part takes its place at the end of the line, so that one large request does not hold up all others.
+            parts = []
+            for start in range(0, rows, size):
+                part = {name: array[start : start + size] for name, array in inputs.items()}
+                parts.append(await self._wait(part, min(size, rows - start), deadline))
+            return np.concatenate(parts)
+
+    async def _wait(self, inputs: Inputs, rows: int, deadline: float) -> Array:
+        waiting = _Waiting(inputs, rows, deadline, asyncio.get_running_loop().create_future())
         self._line.append(waiting)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
@@ -101,8 +116,8 @@ class Runner:
     async def _work(self) -> None:
         """Run what waits, one batch after the other: while one runs, the next one gathers."""
         loop = asyncio.get_running_loop()
-        while self._line:
-            batch = self._next_batch()
+        while batch := self._next_batch(loop.time()):
+            started = loop.time()
             try:
                 outputs = await loop.run_in_executor(self._pool, self._predict, batch)
             except Exception as error:
@@ -110,6 +125,7 @@ class Runner:
                     if not waiting.outputs.done():
                         waiting.outputs.set_exception(error)
                 continue
+            self._last_run_seconds = loop.time() - started
             start = 0
             for waiting in batch:
                 # One that gave up waiting has been cancelled.
@@ -118,13 +134,22 @@ class Runner:
                 start += waiting.rows
         self._worker = None
 
-    def _next_batch(self) -> list[_Waiting]:
-        batch = [self._line.popleft()]
-        rows = batch[0].rows
-        while self.plan.batching and self._line and rows + self._line[0].rows <= self.plan.max_batch_rows:
-            rows += self._line[0].rows
-            batch.append(self._line.popleft())
-        return [waiting for waiting in batch if not waiting.outputs.done()] or batch[:1]
+    def _next_batch(self, now: float) -> list[_Waiting]:
+        """Who is run next, and can still be answered in time: to run the others would only make more come too late."""
+        batch: list[_Waiting] = []
+        rows = 0
+        while self._line:
+            waiting = self._line[0]
+            if waiting.outputs.done():
+                self._line.popleft()
+            elif now + self._last_run_seconds > waiting.deadline:
+                self._line.popleft().outputs.set_exception(TimeoutError())
+            elif not batch or (self.plan.batching and rows + waiting.rows <= self.plan.max_batch_rows):
+                rows += waiting.rows
+                batch.append(self._line.popleft())
+            else:
+                break
+        return batch
 
     def _predict(self, batch: list[_Waiting]) -> Array:
         if len(batch) == 1:

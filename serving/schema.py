@@ -16,6 +16,7 @@ from serving.exchange import RequestError, field_error
 
 MAX_TEXT_LENGTH = 10_000
 MAX_DETAILS = 10
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 Row = dict[str, Any]
@@ -80,7 +81,11 @@ def _typed(name: str, fields: dict[str, Any]) -> Any:
 
 def _annotation(field: InputField) -> Any:
     """The type of one field. A field that may be missing may also be left out."""
-    bounds: dict[str, Any] = {"ge": field.minimum, "le": field.maximum}
+    # Beyond float32's own bounds a number would become infinite.
+    bounds: dict[str, Any] = {
+        "ge": -FLOAT32_MAX if field.minimum is None else field.minimum,
+        "le": FLOAT32_MAX if field.maximum is None else field.maximum,
+    }
     about: dict[str, Any] = {"description": field.description, "examples": [field.example]}
     if field.kind == "image":
         value: Any = Annotated[float, Field(**bounds)]

@@ -47,7 +47,7 @@ def run_all(bundle: Bundle, plan: Plan) -> tuple[list[int], list[Array]]:
         runner = Runner(held, plan)  # type: ignore[arg-type]
         tasks = []
         for number in range(len(ROWS)):
-            tasks.append(asyncio.create_task(runner.run({"pixels": ROWS[number : number + 1]}, 1)))
+            tasks.append(asyncio.create_task(runner.run({"pixels": ROWS[number : number + 1]}, 1, 10)))
             while not held.batches:
                 # The first one runs by itself; the others come while it does.
                 await asyncio.sleep(0.001)
@@ -72,7 +72,7 @@ def test_one_that_gave_up_does_not_shift_the_others(bundle: Bundle) -> None:
 
     async def run() -> list[Array]:
         runner = Runner(held, plan(batching=True))  # type: ignore[arg-type]
-        tasks = [asyncio.create_task(runner.run({"pixels": ROWS[n : n + 1]}, 1)) for n in range(len(ROWS))]
+        tasks = [asyncio.create_task(runner.run({"pixels": ROWS[n : n + 1]}, 1, 10)) for n in range(len(ROWS))]
         while not held.batches:
             await asyncio.sleep(0.001)
         assert held.batches == [len(ROWS)]
@@ -88,12 +88,53 @@ def test_one_that_gave_up_does_not_shift_the_others(bundle: Bundle) -> None:
     np.testing.assert_allclose(np.concatenate(answers), expected, rtol=1e-6)
 
 
+def test_what_gave_up_is_not_run_and_what_would_come_too_late_is_told_so(bundle: Bundle) -> None:
+    held = Held(bundle)
+
+    async def run() -> None:
+        runner = Runner(held, plan(batching=False))  # type: ignore[arg-type]
+        ask = lambda seconds: asyncio.create_task(runner.run({"pixels": ROWS[:1]}, 1, seconds))  # noqa: E731
+        first, gave_up = ask(10), ask(10)
+        while not held.batches:
+            await asyncio.sleep(0.001)
+        gave_up.cancel()
+        await asyncio.sleep(0.3)
+        held.go.set()
+        await first
+        # The last run took 0.3 seconds: one that has less left is not begun.
+        with pytest.raises(TimeoutError):
+            await ask(0.1)
+        await ask(10)
+
+    asyncio.run(run())
+    assert held.batches == [1, 1]
+
+
+def test_a_large_request_is_run_in_parts_with_others_between(bundle: Bundle) -> None:
+    held = Held(bundle)
+
+    async def run() -> list[Array]:
+        runner = Runner(held, plan(batching=False, max_batch_rows=2))  # type: ignore[arg-type]
+        large = asyncio.create_task(runner.run({"pixels": ROWS}, len(ROWS), 10))
+        while not held.batches:
+            await asyncio.sleep(0.001)
+        small = asyncio.create_task(runner.run({"pixels": ROWS[:1]}, 1, 10))
+        await asyncio.sleep(0)
+        held.go.set()
+        return list(await asyncio.gather(large, small))
+
+    large, small = asyncio.run(run())
+    assert held.batches == [2, 1, 2, 1]
+    np.testing.assert_allclose(large, bundle.predict({"pixels": ROWS}), rtol=1e-6)
+    np.testing.assert_allclose(small, bundle.predict({"pixels": ROWS[:1]}), rtol=1e-6)
+
+
 def test_a_run_that_fails_fails_its_requests_and_no_later_ones(bundle: Bundle) -> None:
     async def run() -> None:
         runner = Runner(bundle, plan(batching=True))
         with pytest.raises(Exception, match="pixels"):
-            await runner.run({"pixels": ROWS[:, :3]}, len(ROWS))
-        assert (await runner.run({"pixels": ROWS}, len(ROWS))).shape == (len(ROWS), 2)
+            await runner.run({"pixels": ROWS[:, :3]}, len(ROWS), 10)
+        assert (await runner.run({"pixels": ROWS}, len(ROWS), 10)).shape == (len(ROWS), 2)
 
     asyncio.run(run())
 
