@@ -61,13 +61,17 @@ export class Answer {
     $("answer").setAttribute("aria-busy", "false");
     $("waiting").hidden = true;
     $("result").hidden = false;
-    $("thanks").textContent = "";
     this.#draw();
     this.#enableLabels();
   }
 
   get #isClass() {
     return this.#model.output.task === "classification";
+  }
+
+  /** Whether a label is also given by its key: only where the hint tells so. */
+  get #hasKeys() {
+    return this.#choices.length > 0 && this.#choices.every((button) => button.dataset.label.length === 1);
   }
 
   get #choices() {
@@ -90,7 +94,7 @@ export class Answer {
     this.#spoken = setTimeout(() => {
       if ($("spoken").textContent !== spoken) $("spoken").textContent = spoken;
     }, 700);
-    if (this.#label) this.#thank();
+    this.#drawOutcome();
   }
 
   #drawBars(prediction) {
@@ -140,8 +144,6 @@ export class Answer {
         button.dataset.label = name;
         group.append(button);
       }
-      const keys = classes.every((name) => name.length === 1);
-      $("thanks").textContent = keys ? words("feedback.keys") : "";
     } else if (this.#isClass) {
       const select = document.createElement("select");
       select.append(new Option(words("feedback.choose"), ""), ...classes.map((name) => new Option(name, name)));
@@ -176,7 +178,7 @@ export class Answer {
       const { stored } = await api.feedback(given.request_id, label);
       if (this.#given !== given) return this.#stored();
       this.#label = { label, shown, right: stored.right };
-      this.#thank();
+      this.#drawOutcome();
       this.#enableLabels();
       this.#stored();
     } catch (fault) {
@@ -184,14 +186,18 @@ export class Answer {
     }
   }
 
-  #thank() {
-    const outcome = { true: "right", false: "wrong" }[this.#label.right] ?? "stored";
-    $("thanks").textContent = words(`thanks.${outcome}`, { label: this.#label.shown });
+  /** What came of the label; before there is one, how to give it. */
+  #drawOutcome() {
+    const outcome = this.#label && ({ true: "right", false: "wrong" }[this.#label.right] ?? "stored");
+    const hint = this.#hasKeys ? words("feedback.keys") : "";
+    const text = outcome ? words(`thanks.${outcome}`, { label: this.#label.shown }) : hint;
+    // The same once more would be read out once more.
+    if ($("thanks").textContent !== text) $("thanks").textContent = text;
   }
 
   #type(event) {
     const elsewhere = event.target.closest("input, textarea, select, dialog");
-    if (elsewhere || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (elsewhere || !this.#hasKeys || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     this.#choices.find((button) => button.dataset.label === event.key)?.click();
   }
 }

@@ -1,6 +1,7 @@
-// Every call to the server. A key, where one is asked for, is kept for this tab alone.
+// Every call to the server.
 
-const KEY = "portfolio-key";
+import { askInsteadOf, key } from "./key.js";
+
 const TIMEOUT_MS = 15_000;
 
 export class Fault extends Error {
@@ -11,16 +12,9 @@ export class Fault extends Error {
   }
 }
 
-let askForKey = null; // a function that gives a promise of a key
-let asking = null;
-
-export function onKeyNeeded(ask) {
-  askForKey = ask;
-}
-
 async function call(path, options = {}) {
-  const key = sessionStorage.getItem(KEY);
-  const headers = { ...options.headers, ...(key ? { "X-API-Key": key } : {}) };
+  const sent = key();
+  const headers = { ...options.headers, ...(sent ? { "X-API-Key": sent } : {}) };
   let response;
   let body;
   try {
@@ -29,10 +23,8 @@ async function call(path, options = {}) {
   } catch {
     throw new Fault("unreachable", `${path} gave no answer.`);
   }
-  if (response.status === 401 && askForKey) {
-    // Several calls may find out at once: one question is enough.
-    asking ??= askForKey().finally(() => (asking = null));
-    sessionStorage.setItem(KEY, await asking);
+  if (response.status === 401) {
+    await askInsteadOf(sent);
     return call(path, options);
   }
   if (!response.ok) {

@@ -10,6 +10,7 @@ import { fillIn, hasWords, language, toggleLanguage, words } from "./words.js";
 const REST_MS = 150; // how long the input must rest before it is asked about
 const SETTLED_MS = 1000; // and for how much longer, until its answer counts
 const STATS_MS = 5000;
+const RETRY_MS = 3000; // until a server without a model is asked again
 const LONG_FORM = 4; // with more fields than this, it is longer than the answer
 const $ = (id) => document.getElementById(id);
 
@@ -19,6 +20,7 @@ let stats = null;
 let input; // what is drawn or filled in
 let answer;
 let shown = null; // the instance and explanation that are shown
+let complaint = null; // the fault that is told
 
 /** The model's card in this language; where it has none, in English. */
 function card() {
@@ -32,15 +34,28 @@ function card() {
 const nameOfField = (field) => card()[`field.${field.name}`] ?? field.name.replaceAll("_", " ");
 
 function complain(fault) {
-  const known = hasWords(`fault.${fault.code}`);
-  const said = known ? [words(`fault.${fault.code}`)] : [];
-  // What does not fit, the server says field by field.
-  if (!known || fault.code === "invalid_request") said.push(fault.message);
-  $("notice").textContent = said.join(" ");
-  $("notice").hidden = false;
+  complaint = fault;
+  drawComplaint();
 }
 
-const calm = () => ($("notice").hidden = true);
+function calm() {
+  complaint = null;
+  drawComplaint();
+}
+
+function drawComplaint() {
+  const said = [];
+  if (complaint) {
+    const known = hasWords(`fault.${complaint.code}`);
+    said.push(words(known ? `fault.${complaint.code}` : "fault.other"));
+    // What does not fit, the server says field by field.
+    if (!known || complaint.code === "invalid_request") said.push(complaint.message);
+  }
+  const text = said.join(" ");
+  // The same once more would be read out once more.
+  if ($("notice").textContent !== text) $("notice").textContent = text;
+  $("notice").hidden = text === "";
+}
 
 // The live answer. There is never more than one request under way; an answer to an input that has changed meanwhile is
 // dropped, and the input as it is then is asked about. What is still being drawn is a draft to the server: it neither logs
@@ -131,8 +146,13 @@ async function refreshModel() {
     $("fields").replaceChildren(...input.elements);
     shown = null;
   }
-  answer ??= new Answer(model, settle, refreshStats, complain);
+  answer ??= new Answer(model, settle, labelStored, complain);
   draw();
+}
+
+function labelStored() {
+  calm();
+  refreshStats();
 }
 
 async function refreshStats() {
@@ -145,12 +165,27 @@ async function refreshStats() {
   }
 }
 
+/** Ask for the model, again and again until there is one. */
+async function start() {
+  try {
+    await refreshModel();
+  } catch (fault) {
+    complain(fault);
+    setTimeout(start, RETRY_MS);
+    return;
+  }
+  calm();
+  document.documentElement.dataset.ready = "true";
+  refreshStats();
+}
+
 /** Everything that depends on the language. */
 function draw() {
   fillIn();
   $("language").textContent = words("language.other");
   $("language").lang = language === "ja" ? "en" : "ja";
   drawTheme();
+  drawComplaint();
   if (!model) return;
   document.title = card().title ?? model.use_case;
   $("title").textContent = document.title;
@@ -171,22 +206,6 @@ function drawTheme() {
   $("theme").setAttribute("aria-label", words("theme.label", { theme: other }));
 }
 
-function askForKey() {
-  const dialog = $("key");
-  dialog.showModal();
-  return new Promise((give) => {
-    dialog.querySelector("form").onsubmit = (event) => {
-      event.preventDefault();
-      give($("key-value").value.trim());
-      $("key-value").value = "";
-      dialog.close();
-    };
-    // Without a key there is nothing to go back to.
-    dialog.oncancel = (event) => event.preventDefault();
-  });
-}
-
-api.onKeyNeeded(askForKey);
 addEventListener("theme", drawTheme);
 $("theme").addEventListener("click", toggleTheme);
 $("language").addEventListener("click", () => {
@@ -196,11 +215,5 @@ $("language").addEventListener("click", () => {
 $("clear").addEventListener("click", () => input?.clear());
 $("example").addEventListener("click", () => input?.example());
 draw();
-try {
-  await refreshModel();
-  document.documentElement.dataset.ready = "true";
-} catch (fault) {
-  complain(fault);
-}
-refreshStats();
+start();
 setInterval(refreshStats, STATS_MS);

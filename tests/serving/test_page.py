@@ -5,6 +5,7 @@ It needs the machine's own Chromium; none is downloaded.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -53,8 +54,8 @@ ZERO = [*ZERO, ZERO[0]]
 
 
 @contextmanager
-def served(state: Path, use_case: str, **settings: str) -> Iterator[str]:
-    """The address of a server, a process of its own, of the bundle published in `state`."""
+def served(state: Path, use_case: str, *, probe_path: str = "/readyz", **settings: str) -> Iterator[str]:
+    """The address of a server, a process of its own, of the bundle published in `state`, once a probe finds it."""
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -64,7 +65,7 @@ def served(state: Path, use_case: str, **settings: str) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + START_SECONDS
-        while not answers(f"{address}/readyz"):
+        while not answers(f"{address}{probe_path}"):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -578,9 +579,12 @@ def test_a_key_is_asked_for_until_it_fits(digits_state: Path, visit: Visit) -> N
     allowed = hashlib.sha256(b"right").hexdigest()
     with served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
         page = visit(address)
-        for key in ("wrong", "right"):
-            page.get_by_role("textbox", name="Key").fill(key)
-            page.get_by_role("button", name="Go on").click()
+        expect(page.locator("#key-fault")).to_be_hidden()
+        give_key(page, " ")
+        expect(page.locator("#key-fault")).to_have_text("Give a key.")
+        give_key(page, "wrong")
+        expect(page.locator("#key-fault")).to_contain_text("does not know that key")
+        give_key(page, "right")
         ready(page)
         draw(page, SEVEN)
         expect(page.locator("#top")).to_have_text("7")
@@ -590,6 +594,155 @@ def test_a_key_is_asked_for_until_it_fits(digits_state: Path, visit: Visit) -> N
         assert page.evaluate("JSON.stringify(localStorage)").count("right") == 0
     refused = [fault for fault in visit.faults if "401" in fault]
     assert visit.faults == refused
+    visit.faults.clear()
+
+
+def give_key(page: Page, key: str) -> None:
+    page.get_by_role("textbox", name="Key").fill(key)
+    page.get_by_role("button", name="Go on").click()
+
+
+def test_a_key_that_no_header_may_have_is_refused_in_the_dialog(digits_state: Path, visit: Visit) -> None:
+    allowed = hashlib.sha256(b"right").hexdigest()
+    with served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+        # One that was stored before is not sent either.
+        stored = "sessionStorage.getItem('portfolio-key') ?? sessionStorage.setItem('portfolio-key', 'don’t')"  # noqa: RUF001
+        page = visit(address, script=stored)
+        for key in ("don’t", "clé", "鍵"):  # noqa: RUF001
+            give_key(page, key)
+            expect(page.locator("#key-fault")).to_contain_text(f"“{re.sub('[a-z]', '', key)}” can't be in a key")
+            expect(page.get_by_role("textbox", name="Key")).to_be_focused()
+        give_key(page, "right")
+        ready(page)
+    assert all("401" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+NO_STORAGE = """
+for (const name of ["localStorage", "sessionStorage"]) {
+  Object.defineProperty(window, name, {
+    get() {
+      throw new DOMException("Access is denied for this document.", "SecurityError");
+    },
+  });
+}
+"""
+
+
+def test_all_of_it_without_storage(digits_state: Path, visit: Visit) -> None:
+    allowed = hashlib.sha256(b"right").hexdigest()
+    with served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+        page = visit(address, script=NO_STORAGE)
+        give_key(page, "right")
+        ready(page)
+        draw(page, SEVEN)
+        expect(page.locator("#top")).to_have_text("7")
+        expect(page.get_by_role("alert")).to_have_count(0)
+    assert all("401" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+def test_a_page_opened_before_there_is_a_model_comes_alive(
+    trained_digits: Trained, tmp_path: Path, visit: Visit
+) -> None:
+    with served(tmp_path, "digits", probe_path="/healthz") as address:
+        page = visit(address)
+        page.evaluate("window.opened = true")
+        expect(page.get_by_role("alert")).to_contain_text("The server has no model yet.")
+        publish(Bundle.open(trained_digits.bundle), tmp_path)
+        ready(page)
+        expect(page.locator("#notice")).to_be_hidden()
+        draw(page, SEVEN)
+        expect(page.locator("#top")).to_have_text("7")
+        assert page.evaluate("window.opened")  # it was not reloaded
+    assert all("503" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+def test_without_a_model_the_server_is_asked_seldom(tmp_path: Path, visit: Visit) -> None:
+    with served(tmp_path, "digits", probe_path="/healthz") as address:
+        page = visit(address)
+        expect(page.get_by_role("alert")).to_be_visible()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.wait_for_timeout(4000)
+    assert 1 <= sum(url.endswith("/model") for url in asked) <= 2
+    assert all("503" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+def test_how_to_label_is_seen_before_the_first_label_and_after(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
+    page.keyboard.press("7")  # there is nothing to label yet
+    draw(page, SEVEN)
+    answered(page)
+    expect(page.locator("#thanks")).to_have_text("One click, or the key itself.")
+    expect(page.locator("#thanks")).to_be_visible()
+    page.get_by_role("button", name="日本語").click()
+    expect(page.locator("#thanks")).to_contain_text("同じキーを押してください")
+    page.keyboard.press("7")
+    expect(page.locator("#thanks")).to_contain_text("「7」を記録しました。")
+    page.locator("#clear").click()
+    expect(page.locator("#result")).to_be_hidden()
+    page.evaluate("scrollTo(0, 0)")
+    draw(page, SEVEN)
+    answered(page)
+    expect(page.locator("#thanks")).to_contain_text("同じキーを押してください")
+
+
+def test_a_notice_goes_when_the_label_is_stored_and_speaks_the_language_chosen(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
+    draw(page, SEVEN)
+    answered(page)
+    fault = {"error": {"code": "log_unavailable", "message": "The label could not be stored.", "details": []}}
+    page.route("**/feedback", lambda route: route.fulfill(status=503, json=fault), times=1)
+    page.get_by_role("button", name="7", exact=True).click()
+    expect(page.locator("#notice")).to_have_text("The label could not be stored. Send it again later.")
+    page.get_by_role("button", name="日本語").click()
+    expect(page.locator("#notice")).to_contain_text("正解を記録できませんでした。")
+    page.get_by_role("button", name="7", exact=True).click()
+    expect(page.locator("#thanks")).to_contain_text("「7」を記録しました。")
+    expect(page.locator("#notice")).to_be_hidden()
+    assert all("503" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+def test_every_fault_of_the_server_has_a_sentence_in_both_languages() -> None:
+    codes = {"unreachable", "other"}
+    for path in (ROOT / "serving").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "RequestError":
+                codes |= {
+                    part.value
+                    for part in ast.walk(node.args[1])
+                    if isinstance(part, ast.Constant) and part.value != 404
+                }
+    assert {"unknown_request", "too_slow", "not_found"} <= codes
+    english, japanese = words_of_the_page()
+    assert codes - english.keys() == set()
+    assert english.keys() == japanese.keys()
+
+
+def words_of_the_page() -> list[dict[str, str]]:
+    """The faults' sentences in words.js, by code: in English, in Japanese."""
+    text = (ROOT / "serving" / "page" / "words.js").read_text(encoding="utf-8")
+    return [dict(re.findall(r'^  "fault\.(\w+)": "(.+)",$', part, re.MULTILINE)) for part in text.split("const JA")]
+
+
+def test_both_languages_have_the_same_words() -> None:
+    text = (ROOT / "serving" / "page" / "words.js").read_text(encoding="utf-8").partition("const ALL")[0]
+    english, japanese = (
+        re.findall(r'^  "?([\w.]+)"?:', part, re.MULTILINE) for part in text.split("const JA", maxsplit=1)
+    )
+    assert english == japanese
+
+
+def test_a_fault_that_is_not_known_is_told_in_both_languages(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, locale="ja-JP"))
+    fault = {"error": {"code": "of_a_newer_server", "message": "The moon is full.", "details": []}}
+    page.route("**/predict?**", lambda route: route.fulfill(status=422, json=fault))
+    draw(page, SEVEN)
+    expect(page.locator("#notice")).to_have_text("問題が発生しました。 The moon is full.")
     visit.faults.clear()
 
 
