@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,6 +83,38 @@ def test_a_port_in_use_is_named(workspace: Path) -> None:
     assert f"127.0.0.1:{port}" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [("no.such.host.invalid", "is no known host"), ("a..b", "is no known host"), ("192.0.2.1", "no address of this")],
+)
+def test_a_host_that_can_not_be_listened_on_is_named(host: str, message: str, workspace: Path) -> None:
+    result = portfolio("serve", "digits", "--host", host, "--port", "8000")
+    assert result.returncode == 1
+    assert host in result.stderr
+    assert message in " ".join(result.stderr.split())
+    assert "Stop what uses it" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_address_of_six_is_probed_as_one(workspace: Path) -> None:
+    import socket
+
+    with socket.socket(socket.AF_INET6) as taken:
+        try:
+            taken.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        port = taken.getsockname()[1]
+        taken.listen()
+        result = portfolio("serve", "digits", "--host", "::1", "--port", str(port))
+        assert result.returncode == 1
+        assert f"[::1]:{port}" in result.stderr
+        assert "Stop what uses it" in " ".join(result.stderr.split())
+    from portfolio.cli import _check_can_listen
+
+    _check_can_listen("::1", port)
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys, portfolio.cli; print([m for m in ('torch', 'mlflow', 'prefect', 'polars') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -116,6 +149,20 @@ def served(store: Store) -> int:
     found = store.served()
     assert found is not None
     return found.model_version
+
+
+@pytest.mark.parametrize("command", ["pin", "shadow"])
+def test_a_version_that_is_nowhere_is_told_with_those_of_the_store(
+    command: str,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    publish(Store.of("digits"), workspace / "one", version=1)
+    monkeypatch.setattr(sys, "argv", ["portfolio", command, "digits", "99"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "no version 99 (there are: 1)" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_shadow_is_set_and_ended(
@@ -211,6 +258,32 @@ def test_a_load_is_told_as_json_and_as_a_table(
     found = json.loads(output([*steady, "--json"], monkeypatch, capsys))
     assert (found["good"], found["by_status"]) == (50, {"200": 50})
     assert "p99 ms" in output(steady, monkeypatch, capsys)
+
+
+def test_a_server_on_this_machine_is_asked_without_the_proxy(address: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(CSV)
+    proxy = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1", "no_proxy": "", "NO_PROXY": ""}
+    command = [sys.executable, "-m", "portfolio", "predict", str(tmp_path / "rows.csv"), "--ignore", "name"]
+    result = subprocess.run([*command, "--url", address], env=os.environ | proxy, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://[::1"])
+@pytest.mark.parametrize("command", [["load"], ["smoke"], ["predict", "rows.csv", "--url"]])
+def test_what_is_no_address_is_one_message(
+    command: list[str],
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text(CSV)
+    monkeypatch.setattr(sys, "argv", ["portfolio", *command, url])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "is no address of a server" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_load_without_good_answers_ends_with_1(address: str) -> None:

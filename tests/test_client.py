@@ -13,7 +13,7 @@ import uvicorn
 from PIL import Image
 
 from portfolio.client import ask, picture_prediction, predictions, smoke, wait_until_ready
-from portfolio.errors import AnswerError, PortfolioError, RegistryError
+from portfolio.errors import AnswerError, ConfigError, PortfolioError, RegistryError
 from portfolio.store import Store
 from serving.app import create_app
 from serving.security import hashed
@@ -112,6 +112,21 @@ def test_a_key_is_sent(key: str, address: str) -> None:
     with pytest.raises(AnswerError, match="401"):
         ask(f"{address}/model")
     assert len(list(predictions(address, [ROW], ask(f"{address}/model", key=key), key))) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"), [("don\u2019t", "\u2019"), ("key\n", r"'\\n' as its character 4"), ("é", "é")]
+)
+def test_a_key_that_no_header_may_have_is_told_and_not_shown(wrong: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=rf"The key \(PORTFOLIO_API_KEY\) has .*{named}") as told:
+        ask("http://127.0.0.1:1/model", key=wrong)
+    assert wrong == "é" or wrong not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://[::1", "http://a..b", "http://\u2019/"])
+def test_what_is_no_address_is_told(url: str) -> None:
+    with pytest.raises(ConfigError, match="no address of a server"):
+        ask(f"{url}/model")
 
 
 def test_a_page_that_is_no_json_is_told_apart(address: str) -> None:

@@ -98,10 +98,30 @@ def test_a_load_is_bounded(rate: float, seconds: float, connections: int) -> Non
         run(Address("http://127.0.0.1:1"), REQUEST, rate=rate, seconds=seconds, connections=connections)
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", "nonsense"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8000",
+        "ftp://host",
+        "http://",
+        "nonsense",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:port",
+        "http://[::1",
+        "http://a..b",
+        "http://host name",
+        "http://host/\u2019",
+    ],
+)
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="no address"):
         Address(url)
+
+
+def test_an_address_is_of_this_machine_or_not() -> None:
+    here = ("127.0.0.1:1", "127.1.2.3", "localhost", "[::1]:8000")
+    assert all(Address(f"http://{host}").is_loopback for host in here)
+    assert not any(Address(f"http://{host}").is_loopback for host in ("10.0.0.1", "example.org", "[fe80::1]"))
 
 
 def test_a_request_has_as_many_rows_as_asked_for() -> None:

@@ -77,6 +77,16 @@ def test_a_column_that_is_no_input_is_named_and_may_be_ignored() -> None:
     [
         ("rooms,place\n3,a\nx,a\n", "csv", "Row 2: rooms is 'x', and no number"),
         ("rooms,place\n3,a\n,a\n", "csv", "Row 2: rooms is '', and no number"),
+        ("rooms,place\n3,a\n1_6,a\n", "csv", "Row 2: rooms is '1_6', and no number"),
+        ("rooms,place\n\u0663,a\n", "csv", "Row 1: rooms is '\u0663', and no number"),
+        ("rooms,place,rooms\n3,a,4\n", "csv", "The header has the column rooms twice"),
+        ('[{"rooms": 3, "place": "a"}, {"rooms": true, "place": "a"}]', "json", "Row 2: rooms is true, and no number"),
+        ('[{"rooms": "5", "place": "a"}]', "json", 'Row 1: rooms is "5", and no number'),
+        ('[{"rooms": 3, "age": "", "place": "a"}]', "json", 'Row 1: age is "", and no number'),
+        ('{"rooms": 3, "place": "a", "rooms": 4}', "jsonl", "An object has rooms twice"),
+        ('[{"rooms": 1' + 400 * "0" + ', "place": "a"}]', "json", "Row 1: rooms is '1000.*no number"),
+        (parquet(rooms=["5"], place=["a"]), "parquet", 'Row 1: rooms is "5", and no number'),
+        (parquet(rooms=[True], place=["a"]), "parquet", "Row 1: rooms is true, and no number"),
         ("rooms,place\n3,a,b\n", "csv", "Row 1 has not one value for each"),
         ("rooms,place\n3,a\n3\n", "csv", "Row 2 has not one value for each"),
         ("rooms\n3\n", "csv", "Row 1: the input place is missing"),
@@ -100,7 +110,9 @@ def test_what_does_not_fit_is_named(content: str | bytes, form: str, message: st
         rows(content, form)
 
 
-@pytest.mark.parametrize("pixels", ["4", '"x"', '"[1, 2"', "[1, null, 3, 4]", "{}"])
+@pytest.mark.parametrize(
+    "pixels", ["4", '"x"', '"[1, 2"', '"[1, 2, 3, 4]"', "[1, null, 3, 4]", "{}", '[1, "2", 3, 4]', "[1, true, 3, 4]"]
+)
 def test_an_image_must_be_a_list_of_numbers(pixels: str) -> None:
     with pytest.raises(DataError, match="Row 1: pixels"):
         rows(f'{{"pixels": {pixels}}}', "json", IMAGE)

@@ -353,10 +353,19 @@ def _store_with(use_case: str, version: int) -> Store:
     from portfolio.use_case import load_use_case
 
     store = Store.of(use_case)
-    if version not in {manifest.lineage.model_version for manifest in store.manifests().values()}:
+    versions = store.versions()
+    if version not in versions:
+        from portfolio.errors import RegistryError
         from portfolio.registry import Registry
 
-        Registry(load_use_case(use_case)).add_to_store(version)
+        try:
+            Registry(load_use_case(use_case)).add_to_store(version)
+        except RegistryError as error:
+            there = ", ".join(map(str, versions)) or "none"
+            raise RegistryError(
+                f"The store of '{use_case}' has no version {version} (there are: {there}), and the registry could not "
+                f"give it: {error}"
+            ) from error
     return store
 
 
@@ -483,7 +492,7 @@ def load(
     address = Address(url)
     key = os.environ.get(API_KEY_VARIABLE, "")
     body = example_body(client.ask(f"{url}/model", key=key)["inputs"], rows)
-    headers = {"Content-Type": client.JSON, **({"Authorization": f"Bearer {key}"} if key else {})}
+    headers = {"Content-Type": client.JSON, **client.authorization(key)}
     request = address.request("POST", "/predict", body, headers)
     with load_progress(rate * seconds, shown=not as_json) as progress:
         found = run(address, request, rate=rate, seconds=seconds, connections=connections, progress=progress)
@@ -504,24 +513,47 @@ def serve(
     port: Annotated[int, typer.Option(help="port to listen on", min=1, max=65535)] = 8000,
 ) -> None:
     """Serve the champion, and swap in a new one when it is published. Stop with Ctrl-C."""
-    import socket
-
-    from portfolio.errors import ConfigError
     from portfolio.use_case import load_use_case
 
     os.environ["PORTFOLIO_USE_CASE"] = load_use_case(use_case).name
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigError(
-                f"Can't listen on {host}:{port} ({error.strerror}). Stop what uses it, or choose another: "
-                f"portfolio serve --port {port + 1} (make serve PORT={port + 1})"
-            ) from error
+    _check_can_listen(host, port)
     from serving.server import run as listen
 
     listen(host, port)
+
+
+def _check_can_listen(host: str, port: int) -> None:
+    """Raises ConfigError, with the reason and the remedy, where the server could not listen there."""
+    import errno
+    import socket
+
+    from portfolio.errors import ConfigError
+
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError) as error:
+        raise ConfigError(
+            f"--host {host} is no known host ({error}). Give an address of this machine, such as 127.0.0.1"
+        ) from error
+    another = port + 1 if port < 65535 else port - 1
+    remedies = {
+        errno.EADDRINUSE: "Stop what uses it, or choose another port: "
+        f"portfolio serve --port {another} (make serve PORT={another})",
+        errno.EADDRNOTAVAIL: "That is no address of this machine: choose another --host, such as 127.0.0.1",
+        errno.EAFNOSUPPORT: "This machine has no addresses of that kind: choose another --host, such as 127.0.0.1",
+        errno.EACCES: "Ports so low are for the machine's administrator: choose a --port from 1024",
+    }
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    for family, kind, protocol, _, address in found:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+        except OSError as error:
+            remedy = remedies.get(error.errno or 0, "Choose another --host or --port")
+            raise ConfigError(f"Can't listen on {place} ({error.strerror}). {remedy}") from error
 
 
 def main() -> None:

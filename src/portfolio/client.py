@@ -11,13 +11,16 @@ import urllib.request
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from portfolio.errors import AnswerError, PortfolioError
+from portfolio.connection import Address
+from portfolio.errors import AnswerError, ConfigError, PortfolioError
 
 JSON = "application/json"
 # Of what a server takes, this much is left for what stands around the rows.
 ROOM_BYTES = 100
 TRIES = 5
 LONGEST_WAIT_SECONDS = 30
+# A server on this machine is asked itself, whatever http_proxy says: a proxy would look for it on its own.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def smoke(address: str, *, digest: str = "", timeout_seconds: float = 60, key: str = "") -> dict[str, Any]:
@@ -43,6 +46,9 @@ def wait_until_ready(address: str, timeout_seconds: float) -> None:
         try:
             ask(f"{address}/readyz")
             return
+        except ConfigError:
+            # No waiting makes an address of it.
+            raise
         except PortfolioError as error:
             if time.monotonic() > deadline:
                 raise PortfolioError(f"Not ready within {timeout_seconds:.0f} s. {error}") from error
@@ -74,11 +80,10 @@ def picture_prediction(address: str, content: bytes, media_type: str, key: str =
 
 def ask(url: str, body: bytes | None = None, *, media_type: str = JSON, key: str = "") -> Any:
     """The JSON that a server answers to a GET, or to a POST of a body. Raises PortfolioError if it does not."""
-    if not url.startswith(("http://", "https://")):
-        raise PortfolioError(f"'{url}' is no address of a server, such as http://127.0.0.1:8000")
-    headers = {"Content-Type": media_type, **({"Authorization": f"Bearer {key}"} if key else {})}
+    open_url = DIRECT.open if Address(url).is_loopback else urllib.request.urlopen
+    request = urllib.request.Request(url, body, {"Content-Type": media_type, **authorization(key)})
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=60) as response:
+        with open_url(request, timeout=60) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         said = error.read(1_000_000).decode(errors="replace")
@@ -88,6 +93,16 @@ def ask(url: str, body: bytes | None = None, *, media_type: str = JSON, key: str
     # While a container starts, its port may take the connection and drop it.
     except (OSError, http.client.HTTPException) as error:
         raise PortfolioError(f"{url} can't be reached ({error}). Does the server run? Its log says.") from error
+
+
+def authorization(key: str) -> dict[str, str]:
+    """The header that a key is sent in; none without one. Raises ConfigError for a key that no header may have."""
+    if forbidden := re.search(r"[^\x20-\x7e]", key):
+        raise ConfigError(
+            f"The key (PORTFOLIO_API_KEY) has {forbidden[0]!r} as its character {forbidden.start() + 1}, and can't be "
+            "sent: keys have unaccented letters, digits and plain signs alone. Copy it again from where it was made."
+        )
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _patiently(url: str, body: bytes, media_type: str, key: str) -> Any:

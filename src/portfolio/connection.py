@@ -6,6 +6,8 @@ A client library would take most of a core for the thousands of requests a secon
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import re
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -21,12 +23,26 @@ class Address:
 
     def __init__(self, url: str) -> None:
         """Raises ConfigError if it is none."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"'{url}' is no address of a server, such as http://127.0.0.1:8000")
+        wrong = f"'{url}' is no address of a server, such as http://127.0.0.1:8000"
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+            (parts.hostname or "").encode("idna")
+        except ValueError as error:
+            raise ConfigError(f"{wrong}: {error}.") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname or not re.fullmatch(r"[\x21-\x7e]+", url):
+            raise ConfigError(wrong)
         self.host, self.tls = parts.hostname, parts.scheme == "https"
-        self.port = parts.port or (443 if self.tls else 80)
+        self.port = (443 if self.tls else 80) if port is None else port
         self.authority, self.path = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine, where no proxy can be asked for it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost" or self.host.endswith(".localhost")
 
     def request(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
         """A whole request, as it is sent."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
 from typing import Any, BinaryIO
@@ -28,13 +29,15 @@ def read_rows(stream: BinaryIO, form: str, fields: Sequence[InputField], ignored
     """
     left_out = frozenset(ignored)
     checked: frozenset[str] = frozenset()
+    # Only CSV writes numbers as text.
+    as_text = form == "csv"
     number = 0
     for number, row in enumerate(READERS[form](stream), start=1):
         columns = row.keys() - left_out
         if columns != checked:
             _check_columns(columns, fields, number)
             checked = frozenset(columns)
-        yield {field.name: _value(field, row, number) for field in fields}
+        yield {field.name: _value(field, row, number, as_text) for field in fields}
     if number == 0:
         raise DataError("There is no row in it.")
 
@@ -43,6 +46,8 @@ def _from_csv(stream: BinaryIO) -> Iterator[Row]:
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     reader = csv.DictReader(text, restkey="", strict=True)
     try:
+        if twice := _twice(reader.fieldnames or ()):
+            raise DataError(f"The header has the column {twice} twice. Which one counts? Leave one out.")
         for number, row in enumerate(reader, start=1):
             if "" in row or None in row.values():
                 raise DataError(f"Row {number} has not one value for each of the header's columns.")
@@ -72,11 +77,11 @@ def _from_json(stream: BinaryIO) -> Iterator[Row]:
     try:
         text = stream.read().decode("utf-8-sig")
         try:
-            content = json.loads(text)
+            content = _loads(text)
         except json.JSONDecodeError as error:
             if "Extra data" not in error.msg:
                 raise
-            content = [json.loads(line) for line in text.splitlines() if line.strip()]
+            content = [_loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
         raise DataError(f"It is no JSON: {error}.") from error
     if isinstance(content, dict):
@@ -87,6 +92,22 @@ def _from_json(stream: BinaryIO) -> Iterator[Row]:
         if not isinstance(row, dict):
             raise DataError(f"Row {number} is no object with the inputs by their names.")
         yield row
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise DataError(f"An object has {_twice(name for name, _ in pairs)} twice. Which one counts? Leave one out.")
+    return row
+
+
+def _twice(names: Iterable[str]) -> str | None:
+    """A name that is there more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 READERS: dict[str, Callable[[BinaryIO], Iterator[Row]]] = {
@@ -118,30 +139,33 @@ def _own_columns(field: InputField, there: set[str]) -> set[str]:
     return names if names <= there else set()
 
 
-def _value(field: InputField, row: Row, number: int) -> Any:
+def _value(field: InputField, row: Row, number: int, as_text: bool) -> Any:
     if field.kind == "image":
         if field.name not in row:
-            return [_number(field, row[f"{field.name}_{place}"], number) for place in range(field.width)]
+            return [_number(field, row[f"{field.name}_{place}"], number, as_text) for place in range(field.width)]
         value = row[field.name]
         try:
-            values = json.loads(value) if isinstance(value, str) else value
+            values = json.loads(value) if as_text else value
         except json.JSONDecodeError:
             values = value
         if not isinstance(values, list):
             raise DataError(f"Row {number}: {field.name} must be a list of {field.width} numbers.")
-        return [_number(field, entry, number) for entry in values]
+        return [_number(field, entry, number, as_text=False) for entry in values]
     value = row.get(field.name)
-    if value is None or (value == "" and field.nullable):
+    if value is None or (as_text and value == "" and field.nullable):
         if not field.nullable:
             raise DataError(f"Row {number}: {field.name} has no value.")
         return None
-    return value if field.is_string else _number(field, value, number)
+    return value if field.is_string else _number(field, value, number, as_text)
 
 
-def _number(field: InputField, value: Any, number: int) -> float | None:
+def _number(field: InputField, value: Any, number: int, as_text: bool) -> float | None:
+    if isinstance(value, bool) or (isinstance(value, str) and not as_text):
+        # The server takes neither for a number.
+        raise DataError(f"Row {number}: {field.name} is {json.dumps(value)[:40]}, and no number.")
     try:
-        found = float(value)
-    except (TypeError, ValueError):
+        found = float(_plain(value))
+    except (TypeError, ValueError, OverflowError):
         raise DataError(f"Row {number}: {field.name} is {str(value)[:40]!r}, and no number.") from None
     if isfinite(found):
         return found
@@ -149,3 +173,10 @@ def _number(field: InputField, value: Any, number: int) -> float | None:
     if field.nullable and found != found:
         return None
     raise DataError(f"Row {number}: {field.name} is {found}, and no finite number.")
+
+
+def _plain(value: Any) -> Any:
+    """Text as it is, unless only Python reads a number in it: 1_6 is 16 there."""
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise ValueError
+    return value

@@ -98,6 +98,11 @@ class Store:
         shadow = Shadow(digest=self._digest_of(version), model_version=version, share=share)
         files.write_text(self.folder / SHADOW_NAME, shadow.model_dump_json(indent=1) + "\n")
 
+    def versions(self) -> dict[int, str]:
+        """The digests of the bundles in the store by version, the newest first."""
+        found = ((manifest.lineage.model_version, digest) for digest, manifest in self.manifests().items())
+        return {version: digest for version, digest in found if version is not None}
+
     def manifests(self) -> dict[str, Manifest]:
         """The manifests of all bundles in the store, by digest, the newest version first. Damaged ones are left out."""
         found = {}
@@ -157,7 +162,7 @@ class Store:
         return Champion(digest=digest, model_version=version, published_at=now)
 
     def _digest_of(self, version: int) -> str:
-        known = {manifest.lineage.model_version: digest for digest, manifest in self.manifests().items()}
+        known = self.versions()
         if version not in known:
             there = ", ".join(str(number) for number in known) or "none"
             raise RegistryError(f"The store of '{self.folder.name}' has no version {version}. There are: {there}.")
