@@ -215,6 +215,5 @@ async def _fault_response(request: Request, error: Exception) -> Response:
         error = RequestError(422, "invalid_request", f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}.")
     assert isinstance(error, RequestError)
     exchange: Exchange = request.scope["state"]["exchange"]
-    return Response(
-        orjson.dumps(error.body(exchange.request_id)), error.status, error.headers, media_type="application/json"
-    )
+    body = orjson.dumps(error.body(request.url.path, exchange.request_id))
+    return Response(body, error.status, error.headers, media_type="application/json")

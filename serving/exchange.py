@@ -33,8 +33,12 @@ class RequestError(Exception):
         self.status, self.code, self.message, self.details = status, code, message, details or []
         self.retry_after_seconds = retry_after_seconds
 
-    def body(self, request_id: str) -> dict[str, Any]:
-        error = {"code": self.code, "message": self.message, "details": self.details}
+    def body(self, path: str, request_id: str) -> dict[str, Any]:
+        """As it is answered on a path; the Open Inference Protocol has its own form, in which `error` is a text."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message, "details": self.details}
+        if path == "/v2" or path.startswith("/v2/"):
+            error["error"] = error.pop("message")
+            return {**error, "request_id": request_id}
         return {"error": error, "request_id": request_id}
 
     @property
@@ -133,7 +137,9 @@ class Exchange:
 
     async def fail(self, fault: RequestError, headers: Headers) -> None:
         more = [(key.lower().encode(), value.encode()) for key, value in fault.headers.items()]
-        await self.answer(fault.status, orjson.dumps(fault.body(self.request_id)), JSON, headers + more)
+        await self.answer(
+            fault.status, orjson.dumps(fault.body(self.scope["path"], self.request_id)), JSON, headers + more
+        )
 
 
 def _too_large(limit_bytes: int) -> RequestError:

@@ -26,6 +26,16 @@ ERROR = {
         "request_id": {"type": "string"},
     },
 }
+OPEN_ERROR = {
+    "type": "object",
+    "required": ["error", "code", "details", "request_id"],
+    "properties": {
+        "error": {"type": "string"},
+        "code": {"type": "string"},
+        "details": {"type": "array", "items": {"type": "object"}},
+        "request_id": {"type": "string"},
+    },
+}
 FAULTS = {
     "401": "a key is needed",
     "408": "the body came too slowly",
@@ -61,12 +71,13 @@ def document(app: FastAPI, now: Serving | None, use_case: str) -> Schema:
     found = FastAPI.openapi(app)
     app.openapi_schema = None
     schemas: Schema = found.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Error"] = ERROR
+    schemas |= {"Error": ERROR, "OpenError": OPEN_ERROR}
     _add_security(found)
-    for operation in (operation for path in found["paths"].values() for operation in path.values()):
-        # FastAPI's own form of a 422 is none of ours.
-        operation["responses"].pop("422", None)
-        operation["responses"]["default"] = _answer("a fault; `error` says which", "Error")
+    for path, operations in found["paths"].items():
+        for operation in operations.values():
+            # FastAPI's own form of a 422 is none of ours.
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = _answer("a fault; `error` says which", _fault_schema(path))
     if now is None:
         return found
     request = now.requests.json_schema()
@@ -79,16 +90,16 @@ def document(app: FastAPI, now: Serving | None, use_case: str) -> Schema:
         f"/v2/models/{use_case}/infer": infer_post,
     }
     for path, post in posts.items():
-        post["responses"] |= _faults(FAULTS)
+        post["responses"] |= _faults(FAULTS, path)
         found["paths"][path] = {"post": post}
     # FastAPI has these as plain bytes, which is why it does not know what is in them.
     versioned = found["paths"][OF_VERSION]["post"]
     versioned["requestBody"] = infer_post["requestBody"]
     versioned["parameters"] = [*versioned.get("parameters", []), LENGTH]
-    versioned["responses"] |= {**infer_post["responses"], **_faults({"404": "this version is not served"})}
+    versioned["responses"] |= {**infer_post["responses"], **_faults({"404": "this version is not served"}, OF_VERSION)}
     feedback = found["paths"]["/feedback"]["post"]
     feedback["requestBody"] = _feedback(now)
-    feedback["responses"] |= _faults(FEEDBACK_FAULTS)
+    feedback["responses"] |= _faults(FEEDBACK_FAULTS, "/feedback")
     return found
 
 
@@ -203,8 +214,12 @@ def _feedback(now: Serving) -> Schema:
     return _body({"application/json": {"schema": schema, "example": example}})
 
 
-def _faults(about: dict[str, str]) -> Schema:
-    return {status: _answer(text, "Error") for status, text in about.items()}
+def _faults(about: dict[str, str], path: str) -> Schema:
+    return {status: _answer(text, _fault_schema(path)) for status, text in about.items()}
+
+
+def _fault_schema(path: str) -> str:
+    return "OpenError" if path.startswith("/v2") else "Error"
 
 
 def _predictions(now: Serving) -> Schema:

@@ -21,7 +21,7 @@ from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from portfolio.bundle import Array
-from portfolio.prediction_log import PredictionLog, feedback, predictions, shadow_predictions
+from portfolio.prediction_log import PredictionLog, predictions, shadow_predictions
 from serving.exchange import RequestError
 
 logger = logging.getLogger("serving")
@@ -251,7 +251,9 @@ class Recorder:
                 "right": right,
                 "received_at": datetime.fromtimestamp(label.received_at_seconds, UTC),
             }
-            self._log.append(feedback, [row])
+            if not self._log.add_label(row):
+                # Another server on the same log was told one at the same moment.
+                return _second(label, self._log.label(label.request_id, label.row) or "")
         except Exception as error:
             logger.error("feedback can't be stored: %s", _first_line(error))
             return _unavailable()

@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 from portfolio.errors import ConfigError
 from portfolio.prediction_log import ROWS_IN_STATEMENT, PredictionLog, predictions
 from serving.exchange import RequestError, new_request_id
-from serving.recorder import Record, Recorder
+from serving.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Record, Recorder
 from tests import postgres
 
 
@@ -219,6 +219,32 @@ def test_while_it_cannot_be_written_records_wait_and_then_are_dropped_and_counte
     found = len(rows(address, "predictions"))
     assert found + recorder.dropped == kept + 100
     assert found >= kept
+
+
+def test_no_label_waits_for_a_log_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be")
+
+    async def use(recorder: Recorder) -> None:
+        for _ in range(MAX_BATCH + 100):
+            recorder.put(record())
+        label = recorder.label("0" * 32, 0, "left", first_is_right)
+        with pytest.raises(RequestError) as fault:
+            await asyncio.wait_for(label, LABEL_SECONDS)
+        assert fault.value.status == 503
+
+    recorded(f"sqlite:///{tmp_path / 'taken' / 'log.db'}", use, max_queue=10_000)
+
+
+def test_of_large_records_fewer_wait(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    large = replace(record(), bytes=MAX_WAITING_BYTES // 4)
+
+    def use(recorder: Recorder) -> None:
+        for _ in range(10):
+            recorder.put(large)
+        assert recorder.waiting == 4
+
+    recorded(f"sqlite:///{tmp_path / 'taken' / 'log.db'}", use)
 
 
 def test_what_is_left_at_the_end_is_counted_as_dropped(tmp_path: Path) -> None:

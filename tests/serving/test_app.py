@@ -3,13 +3,17 @@ import re
 import sqlite3
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from portfolio.bundle import InputField
 from portfolio.store import Store
 from serving.app import create_app
+from serving.exchange import RequestError
+from serving.schema import Requests
 from serving.settings import Settings
 from tests.conftest import publish, tiny_bundle
 
@@ -146,7 +150,7 @@ def test_errors_all_look_alike(client: TestClient) -> None:
         client.get("/predict"),
         client.put("/feedback"),
         client.post("/predict", content=b"x", headers={"Content-Type": "text/plain"}),
-        client.get("/v2/models/other"),
+        client.get("/versions/other"),
         client.post("/predict?explain=perhaps", json=GOOD),
     ]
     assert [answer.status_code for answer in answers] == [404, 405, 405, 415, 404, 422]
@@ -154,6 +158,22 @@ def test_errors_all_look_alike(client: TestClient) -> None:
         assert set(answer.json()) == {"error", "request_id"}
         assert answer.json()["error"]["message"]
         assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
+
+
+def test_errors_of_the_open_inference_protocol_are_a_text(client: TestClient) -> None:
+    for answer in (client.get("/v2/models/other"), client.get("/v2/models/digits/infer")):
+        assert answer.status_code in (404, 405)
+        assert set(answer.json()) == {"error", "code", "details", "request_id"}
+        assert isinstance(answer.json()["error"], str)
+
+
+def test_a_number_that_float32_can_not_hold_is_refused() -> None:
+    field = InputField(name="x", kind="number", description="a number without bounds", example=1.0)
+    requests = Requests(SimpleNamespace(inputs=(field,)), max_rows=10)  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="less than or equal"):
+        requests.read(b'{"instances": [{"x": 1e39}]}')
+    with pytest.raises(RequestError, match="greater than or equal"):
+        requests.from_rows([{"x": -1e39}], "instances")
 
 
 def test_a_fault_of_the_server_is_told_as_one(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from socket import create_connection
+from socket import create_connection, socket
 
 import pytest
 
@@ -59,3 +59,20 @@ def test_a_client_that_goes_away_is_no_fault(port: int) -> None:
 def text(connection: object, path: str) -> str:
     connection.request("GET", path)  # type: ignore[attr-defined]
     return str(connection.getresponse().read().decode())  # type: ignore[attr-defined]
+
+
+def send_without_end(connection: socket) -> None:
+    while True:
+        connection.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+
+
+def test_half_a_head_and_a_refused_sender_that_goes_on_do_not_keep_their_connections(port: int) -> None:
+    with (
+        create_connection(("127.0.0.1", port), timeout=30) as half,
+        create_connection(("127.0.0.1", port), timeout=30) as endless,
+    ):
+        half.sendall(HEAD.encode())
+        endless.sendall(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            send_without_end(endless)
+        assert half.recv(1) == b""

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 from portfolio.store import Store
+from serving.champion import Champion
+from serving.settings import Settings
 from tests.conftest import publish, tiny_bundle
 
 SWAPS = 20
@@ -132,3 +134,31 @@ def test_no_request_fails_and_each_answer_is_true_to_its_version(
         left = answer["predictions"][0]["probabilities"]["left"]
         assert left == pytest.approx(expected(version), abs=1e-5)
     assert len({answer["model"]["version"] for _, answer in answers}) > SWAPS / 2
+
+
+def test_of_two_that_load_at_once_the_one_named_last_is_served(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(store, tmp_path / "1", version=1)
+    champion = Champion(Settings())
+    champion.refresh()
+    plain, loading, go = champion._load, threading.Event(), threading.Event()
+
+    def slow(named: Any) -> Any:
+        loading.set()
+        assert go.wait(TIMEOUT_SECONDS)
+        return plain(named)
+
+    monkeypatch.setattr(champion, "_load", slow)
+    publish(store, tmp_path / "2", version=2)
+    watcher = threading.Thread(target=champion.refresh)
+    watcher.start()
+    assert loading.wait(TIMEOUT_SECONDS)
+    publish(store, tmp_path / "3", version=3)
+    by_hand = threading.Thread(target=champion.refresh, kwargs={"force": True})
+    by_hand.start()
+    go.set()
+    watcher.join()
+    by_hand.join()
+    assert champion.current is not None
+    assert champion.current.version == 3
