@@ -234,6 +234,20 @@ class Visit:
         page.goto(address)
         return page
 
+    @contextmanager
+    def served(self, state: Path, use_case: str, **settings: str) -> Iterator[str]:
+        """A server that outlives the pages: one that is still open would complain of its end."""
+        with served(state, use_case, **settings) as address:
+            try:
+                yield address
+            finally:
+                self.leave()
+
+    def leave(self) -> None:
+        for context in self.contexts:
+            context.close()
+        self.contexts.clear()
+
     def _note(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
             self.faults.append(text)
@@ -247,8 +261,7 @@ class Visit:
 def visit(browser: Browser) -> Iterator[Visit]:
     visit = Visit(browser, [], [], [])
     yield visit
-    for context in visit.contexts:
-        context.close()
+    visit.leave()
     assert visit.faults == []
     assert visit.outside == []
 
@@ -537,7 +550,7 @@ def test_a_table_is_a_form(toy: str, visit: Visit) -> None:
 
 def test_a_text_shows_which_characters_mattered(visit: Visit, tmp_path: Path) -> None:
     publish(moods(tmp_path / "moods"), tmp_path / "state")
-    with served(tmp_path / "state", "moods") as address:
+    with visit.served(tmp_path / "state", "moods") as address:
         page = ready(visit(address))
         # There is no card: names stand in for it.
         page.get_by_label("text").fill("😀楽しい - ok")
@@ -555,7 +568,7 @@ def test_a_text_shows_which_characters_mattered(visit: Visit, tmp_path: Path) ->
 
 def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: Path) -> None:
     publish(rents(tmp_path / "rents"), tmp_path / "state")
-    with served(tmp_path / "state", "rents") as address:
+    with visit.served(tmp_path / "state", "rents") as address:
         page = ready(visit(address, locale="en-US"))
         page.get_by_label("rooms").fill("3")
         expect(page.locator("#top")).to_have_text("$250")
@@ -577,7 +590,7 @@ def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: P
 
 def test_a_key_is_asked_for_until_it_fits(digits_state: Path, visit: Visit) -> None:
     allowed = hashlib.sha256(b"right").hexdigest()
-    with served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
         page = visit(address)
         expect(page.locator("#key-fault")).to_be_hidden()
         give_key(page, " ")
@@ -604,7 +617,7 @@ def give_key(page: Page, key: str) -> None:
 
 def test_a_key_that_no_header_may_have_is_refused_in_the_dialog(digits_state: Path, visit: Visit) -> None:
     allowed = hashlib.sha256(b"right").hexdigest()
-    with served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
         # One that was stored before is not sent either.
         stored = "sessionStorage.getItem('portfolio-key') ?? sessionStorage.setItem('portfolio-key', 'don’t')"  # noqa: RUF001
         page = visit(address, script=stored)
@@ -631,7 +644,7 @@ for (const name of ["localStorage", "sessionStorage"]) {
 
 def test_all_of_it_without_storage(digits_state: Path, visit: Visit) -> None:
     allowed = hashlib.sha256(b"right").hexdigest()
-    with served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
         page = visit(address, script=NO_STORAGE)
         give_key(page, "right")
         ready(page)
@@ -645,7 +658,7 @@ def test_all_of_it_without_storage(digits_state: Path, visit: Visit) -> None:
 def test_a_page_opened_before_there_is_a_model_comes_alive(
     trained_digits: Trained, tmp_path: Path, visit: Visit
 ) -> None:
-    with served(tmp_path, "digits", probe_path="/healthz") as address:
+    with visit.served(tmp_path, "digits", probe_path="/healthz") as address:
         page = visit(address)
         page.evaluate("window.opened = true")
         expect(page.get_by_role("alert")).to_contain_text("The server has no model yet.")
@@ -660,7 +673,7 @@ def test_a_page_opened_before_there_is_a_model_comes_alive(
 
 
 def test_without_a_model_the_server_is_asked_seldom(tmp_path: Path, visit: Visit) -> None:
-    with served(tmp_path, "digits", probe_path="/healthz") as address:
+    with visit.served(tmp_path, "digits", probe_path="/healthz") as address:
         page = visit(address)
         expect(page.get_by_role("alert")).to_be_visible()
         asked: list[str] = []
