@@ -74,8 +74,16 @@ def _best_ms(run: Callable[[], object]) -> float:
 class _Waiting:
     inputs: Inputs
     rows: int
+    timeout_seconds: float
     deadline: float
     outputs: asyncio.Future[Array]
+
+    def is_late(self, now: float, run_seconds: float) -> bool:
+        """Whether a run of that time would end too late.
+
+        It counts up to half of the whole time-out: one run that was held up must not keep out those who have just come.
+        """
+        return now + min(run_seconds, self.timeout_seconds / 2) > self.deadline
 
 
 class Runner:
@@ -98,16 +106,16 @@ class Runner:
         size = self.plan.max_batch_rows
         async with asyncio.timeout_at(deadline):
             if rows <= size:
-                return await self._wait(inputs, rows, deadline)
+                return await self._wait(inputs, rows, timeout_seconds, deadline)
             # Each part takes its place at the end of the line, so that one large request does not hold up all others.
             parts = []
             for start in range(0, rows, size):
                 part = {name: array[start : start + size] for name, array in inputs.items()}
-                parts.append(await self._wait(part, min(size, rows - start), deadline))
+                parts.append(await self._wait(part, min(size, rows - start), timeout_seconds, deadline))
             return np.concatenate(parts)
 
-    async def _wait(self, inputs: Inputs, rows: int, deadline: float) -> Array:
-        waiting = _Waiting(inputs, rows, deadline, asyncio.get_running_loop().create_future())
+    async def _wait(self, inputs: Inputs, rows: int, timeout_seconds: float, deadline: float) -> Array:
+        waiting = _Waiting(inputs, rows, timeout_seconds, deadline, asyncio.get_running_loop().create_future())
         self._line.append(waiting)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
@@ -142,7 +150,7 @@ class Runner:
             waiting = self._line[0]
             if waiting.outputs.done():
                 self._line.popleft()
-            elif now + self._last_run_seconds > waiting.deadline:
+            elif waiting.is_late(now, self._last_run_seconds):
                 self._line.popleft().outputs.set_exception(TimeoutError())
             elif not batch or (self.plan.batching and rows + waiting.rows <= self.plan.max_batch_rows):
                 rows += waiting.rows

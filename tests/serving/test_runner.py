@@ -94,17 +94,18 @@ def test_what_gave_up_is_not_run_and_what_would_come_too_late_is_told_so(bundle:
     async def run() -> None:
         runner = Runner(held, plan(batching=False))  # type: ignore[arg-type]
         ask = lambda seconds: asyncio.create_task(runner.run({"pixels": ROWS[:1]}, 1, seconds))  # noqa: E731
-        first, gave_up = ask(10), ask(10)
+        first, gave_up, late = ask(10), ask(10), ask(0.35)
         while not held.batches:
             await asyncio.sleep(0.001)
         gave_up.cancel()
         await asyncio.sleep(0.3)
         held.go.set()
         await first
-        # The last run took 0.3 seconds: one that has less left is not begun.
+        # The last run took 0.3 seconds: one that has much less left is not begun.
         with pytest.raises(TimeoutError):
-            await ask(0.1)
-        await ask(10)
+            await late
+        # But one run that was held up for longer than a request may take keeps nobody out who has just come.
+        await ask(0.25)
 
     asyncio.run(run())
     assert held.batches == [1, 1]
