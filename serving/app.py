@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
@@ -215,5 +214,4 @@ async def _fault_response(request: Request, error: Exception) -> Response:
         error = RequestError(422, "invalid_request", f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}.")
     assert isinstance(error, RequestError)
     exchange: Exchange = request.scope["state"]["exchange"]
-    body = orjson.dumps(error.body(request.url.path, exchange.request_id))
-    return Response(body, error.status, error.headers, media_type="application/json")
+    return Response(exchange.fault_body(error), error.status, error.headers, media_type="application/json")

@@ -33,14 +33,6 @@ class RequestError(Exception):
         self.status, self.code, self.message, self.details = status, code, message, details or []
         self.retry_after_seconds = retry_after_seconds
 
-    def body(self, path: str, request_id: str) -> dict[str, Any]:
-        """As it is answered on a path; the Open Inference Protocol has its own form, in which `error` is a text."""
-        error: dict[str, Any] = {"code": self.code, "message": self.message, "details": self.details}
-        if path == "/v2" or path.startswith("/v2/"):
-            error["error"] = error.pop("message")
-            return {**error, "request_id": request_id}
-        return {"error": error, "request_id": request_id}
-
     @property
     def headers(self) -> dict[str, str]:
         return {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
@@ -137,9 +129,17 @@ class Exchange:
 
     async def fail(self, fault: RequestError, headers: Headers) -> None:
         more = [(key.lower().encode(), value.encode()) for key, value in fault.headers.items()]
-        await self.answer(
-            fault.status, orjson.dumps(fault.body(self.scope["path"], self.request_id)), JSON, headers + more
-        )
+        await self.answer(fault.status, self.fault_body(fault), JSON, headers + more)
+
+    def fault_body(self, fault: RequestError) -> bytes:
+        """As it is answered on this path; the Open Inference Protocol has its own form, in which `error` is a text."""
+        about: dict[str, Any] = {"code": fault.code, "details": fault.details}
+        path: str = self.scope["path"]
+        if path == "/v2" or path.startswith("/v2/"):
+            body: dict[str, Any] = {"error": fault.message, **about}
+        else:
+            body = {"error": {"message": fault.message, **about}}
+        return orjson.dumps({**body, "request_id": self.request_id})
 
 
 def _too_large(limit_bytes: int) -> RequestError:
