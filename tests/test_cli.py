@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.capture import CaptureResult
 
 from bench.server import portfolio_server
 from portfolio.cli import main
@@ -17,6 +18,17 @@ from tests.conftest import publish
 
 def portfolio(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "portfolio", *arguments], capture_output=True, text=True)
+
+
+def run_main(
+    arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CaptureResult[str]:
+    """What the command line says, where it ends with this code."""
+    monkeypatch.setattr(sys, "argv", ["portfolio", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    return capsys.readouterr()
 
 
 @pytest.mark.parametrize(
@@ -37,11 +49,7 @@ def test_a_mistake_gets_one_message_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["portfolio", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
-    assert message in capsys.readouterr().err
+    assert message in run_main(arguments, 1, monkeypatch, capsys).err
 
 
 @pytest.mark.parametrize("command", [["models", "digits"], ["readme"], ["report", "digits"], ["study", "ablation"]])
@@ -128,11 +136,7 @@ def test_the_server_imports_neither_torch_nor_mlflow() -> None:
 
 
 def output(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
-    monkeypatch.setattr(sys, "argv", ["portfolio", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 0
-    return capsys.readouterr().out
+    return run_main(arguments, 0, monkeypatch, capsys).out
 
 
 def test_a_version_is_pinned_and_let_go(
@@ -244,11 +248,7 @@ def test_a_file_that_can_not_be_predicted_is_one_message(
     Path("rows.csv").write_text(CSV)
     Path("bad.csv").write_text(CSV.replace("name,", "").replace("a,", "").replace("b,4,3,2,1", "4,3,2,17"))
     Path("bad.png").write_bytes(b"\x89PNG")
-    monkeypatch.setattr(sys, "argv", ["portfolio", *arguments, "--url", address])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
-    assert message in capsys.readouterr().err
+    assert message in run_main([*arguments, "--url", address], 1, monkeypatch, capsys).err
 
 
 def test_a_load_is_told_as_json_and_as_a_table(
@@ -279,11 +279,8 @@ def test_what_is_no_address_is_one_message(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("rows.csv").write_text(CSV)
-    monkeypatch.setattr(sys, "argv", ["portfolio", *command, url])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
-    assert "is no address of a server" in " ".join(capsys.readouterr().err.split())
+    said = run_main([*command, url], 1, monkeypatch, capsys).err
+    assert "is no address of a server" in " ".join(said.split())
 
 
 def test_a_load_without_good_answers_ends_with_1(address: str) -> None:
