@@ -25,7 +25,7 @@ from typing import Any
 from bench.frames import LIBRARIES
 from bench.rows import ROOT, Row, console, machine, show, write
 from bench.scale import STEPS
-from portfolio.paths import BENCH
+from portfolio.core.paths import BENCH
 
 RESULTS = ROOT / BENCH
 ROUNDS = 3

@@ -8,17 +8,18 @@ from __future__ import annotations
 import json
 import sys
 
-from portfolio import files, source
-from portfolio.bundle import Bundle
-from portfolio.config import load_config
-from portfolio.paths import Paths
-from portfolio.store import Store
-from portfolio.use_case import load_use_case
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Store
+from portfolio.contract.config import load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core import files
+from portfolio.core.paths import Paths
+from portfolio.data import collecting
 
 
 def main(name: str) -> None:
     use_case, config, paths = load_use_case(name), load_config(name), Paths(name)
-    source.collect(use_case.source(config), paths.batches)
+    collecting.collect(use_case.source(config), paths.batches)
     # Imported when they are needed, as in the stages' own processes.
     from portfolio.stages import validate
 
@@ -35,7 +36,7 @@ def main(name: str) -> None:
     from portfolio.stages import evaluate
 
     evaluate.run(use_case, config)
-    from portfolio.gate import judge
+    from portfolio.evaluation.gate import judge
 
     bundle = Bundle.open(paths.best_folder())
     verdict = judge(use_case, config, None, bundle)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from portfolio.connection import Address, Connection
+from portfolio.client.connection import Address, Connection
 
 LAST_ANSWERS_SECONDS = 20.0
 RECONNECT_SECONDS = 0.02

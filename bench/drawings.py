@@ -24,9 +24,9 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
-from portfolio.bundle import Bundle
-from portfolio.paths import Paths
-from portfolio.store import Store
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Store
+from portfolio.core.paths import Paths
 from serving.pictures import read_picture
 
 ROOT = Path(__file__).parent.parent

@@ -10,12 +10,12 @@ import time
 
 import numpy as np
 
-from portfolio.bundle import Bundle
-from portfolio.config import load_config
-from portfolio.dataset import load_split
-from portfolio.paths import Paths
+from portfolio.bundle.bundle import Bundle
+from portfolio.contract.config import load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.paths import Paths
+from portfolio.data.dataset import load_split
 from portfolio.stages.evaluate import Candidate, compare
-from portfolio.use_case import load_use_case
 
 ROWS = 10_000
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from portfolio.config import load_config
-from portfolio.paths import Paths
-from portfolio.use_case import load_use_case
+from portfolio.contract.config import load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.paths import Paths
 
 NETWORK, FOREST = Path("build") / "bench" / "network.pt", Path("build") / "bench" / "forest.pickle"
 
@@ -38,7 +38,7 @@ def sklearn_answer(pixels: Any) -> Any:
 
 
 def onnxruntime_answer(pixels: Any) -> Any:
-    from portfolio.bundle import Bundle
+    from portfolio.bundle.bundle import Bundle
 
     return Bundle.open(Paths("digits").candidates()["network"]).predict({"pixels": pixels})
 

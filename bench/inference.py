@@ -16,14 +16,15 @@ import numpy as np
 import torch
 
 from bench.first_answer import FOREST, NETWORK
-from portfolio.baseline import fit_baseline
-from portfolio.bundle import Array, Bundle
-from portfolio.calibration import softened
-from portfolio.config import load_config
-from portfolio.dataset import load_split
-from portfolio.network import fit_network
-from portfolio.paths import Paths
-from portfolio.use_case import load_use_case
+from portfolio.bundle.bundle import Bundle
+from portfolio.contract.config import load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.paths import Paths
+from portfolio.core.types import Array
+from portfolio.data.dataset import load_split
+from portfolio.evaluation.calibration import softened
+from portfolio.training.baselines import fit_baseline
+from portfolio.training.network import fit_network
 
 RUNS = {1: 500, 1000: 50}
 """How often, by the number of rows."""

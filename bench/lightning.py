@@ -16,10 +16,10 @@ from statistics import median
 import torch
 from torch.nn import functional
 
-from portfolio.config import load_config
-from portfolio.dataset import load_split
-from portfolio.training import Batches, fit, limit_threads
-from portfolio.use_case import load_use_case
+from portfolio.contract.config import load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.data.dataset import load_split
+from portfolio.training.lightning import Batches, fit, limit_threads
 
 ROUNDS = 5
 

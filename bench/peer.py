@@ -16,8 +16,8 @@ from typing import Any
 
 from bench.rows import ROOT
 from bench.server import Server, free_port
-from portfolio.bundle import Bundle
-from portfolio.store import Store
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Store
 
 PEERS = Path(__file__).parent / "peers"
 ENVIRONMENTS = ROOT / ".state" / "bench"

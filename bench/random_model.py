@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from portfolio.bundle import Bundle, write_bundle
+from portfolio.bundle.bundle import Bundle, write_bundle
 
 LARGE = (3072, 3072, 3072)
 

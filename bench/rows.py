@@ -14,8 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from portfolio.figures import number
-from portfolio.files import write_text
+from portfolio.core.files import write_text
+from portfolio.report.words import number
 
 ROOT = Path(__file__).parent.parent
 console = Console(highlight=False)

@@ -15,10 +15,11 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from portfolio.config import Collect, load_config
-from portfolio.paths import Paths
-from portfolio.source import Source, arrived, collect
-from portfolio.use_case import load_use_case
+from portfolio.contract.config import Collect, load_config
+from portfolio.contract.sources import Source, arrived
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.paths import Paths
+from portfolio.data.collecting import collect
 from portfolio.use_cases.digits.source import EmbeddedDigits
 
 STEPS = ("collect", "validate", "prepare")

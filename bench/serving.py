@@ -34,10 +34,10 @@ from bench import random_model
 from bench.peer import ENVIRONMENTS, OURS, PEERS, PEERS_OF_ALL, Peer, versions
 from bench.rows import ROOT, Row, console, machine, show, write
 from bench.server import Server
-from portfolio.bundle import Bundle
-from portfolio.figures import number
-from portfolio.paths import SERVING_BENCH
-from portfolio.store import Store
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Store
+from portfolio.core.paths import SERVING_BENCH
+from portfolio.report.words import number
 
 RESULTS = ROOT / SERVING_BENCH
 CEILING, BATCHING = "raw ASGI (the ceiling)", "LitServe, batching"

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from socket import socket
 
-from portfolio.errors import PortfolioError
+from portfolio.core.errors import PortfolioError
 
 START_TIMEOUT_SECONDS = 180
 

@@ -12,15 +12,15 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from pipelines import versioning
-from portfolio import source
-from portfolio.config import load_config
-from portfolio.errors import RegistryUnreachableError, UnreachableError
-from portfolio.gate import Verdict
-from portfolio.paths import LOGS_VARIABLE, Paths
-from portfolio.registry import Registry
-from portfolio.source import Collected
-from portfolio.terminal import Steps
-from portfolio.use_case import load_use_case
+from portfolio.contract.config import load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.errors import RegistryUnreachableError, UnreachableError
+from portfolio.core.paths import LOGS_VARIABLE, Paths
+from portfolio.core.terminal import Steps
+from portfolio.data import collecting
+from portfolio.data.collecting import Collected
+from portfolio.evaluation.gate import Verdict
+from portfolio.registry.registry import Registry
 
 steps = Steps()
 REPORT = "report"
@@ -62,7 +62,7 @@ def collect(use_case: str) -> Collected:
     """Ask the source for batches that are new. Only a source that did not answer is asked again."""
     with steps.step("collect") as step:
         case = load_use_case(use_case)
-        done = source.collect(case.source(load_config(use_case)), Paths(use_case).batches)
+        done = collecting.collect(case.source(load_config(use_case)), Paths(use_case).batches)
         step.result = str(done)
     get_run_logger().info(step.result)
     return done

@@ -16,7 +16,7 @@ from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 from dvc.stage.exceptions import MissingDataSource
 
-from portfolio.errors import DataError, PortfolioError
+from portfolio.core.errors import DataError, PortfolioError
 
 # DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
 dvc.lock.DEFAULT_TIMEOUT = 0.3

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-from portfolio.bundle import Array, Manifest
+from portfolio.bundle.manifest import Manifest
+from portfolio.core.types import Array
 from serving.exchange import RequestError
 
 MACHINE, PERSON = "machine", "person"
@@ -22,7 +23,7 @@ class Decisions:
         if not all(isfinite(sum(row)) for row in self.rows):
             raise RequestError(422, "no_finite_answer", "The model gives no finite answer for these inputs.")
         regression = manifest.output.task == "regression"
-        # As portfolio.value.certainty has it: of values, the great ones are the uncertain ones.
+        # As portfolio.bundle.policy.certainty has it: of values, the great ones are the uncertain ones.
         self.certainties = [-row[0] if regression else max(row) for row in self.rows]
         policy = manifest.policy
         # Without a policy it answers everything, and nobody knows what that is worth.

@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
-from portfolio.prediction_log import PredictionLog
+from portfolio.monitoring.prediction_log import PredictionLog
 from serving import open_inference, openapi
 from serving.bodies import Bodies
 from serving.champion import Champion

@@ -13,10 +13,10 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from portfolio.bundle import Bundle
-from portfolio.errors import BundleError, PortfolioError
-from portfolio.store import Champion as Named
-from portfolio.store import Shadow, Store
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Champion as Named
+from portfolio.bundle.store import Shadow, Store
+from portfolio.core.errors import BundleError, PortfolioError
 from serving.exchange import RequestError
 from serving.runner import Plan, Runner
 from serving.schema import Requests

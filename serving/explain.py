@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from portfolio.bundle import Array, InputField, Manifest, to_array
+from portfolio.bundle.bundle import to_array
+from portfolio.bundle.manifest import InputField, Manifest
+from portfolio.core.types import Array
 from serving.schema import Inputs
 
 MAX_ROWS = 16

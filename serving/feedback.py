@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from portfolio.bundle import Manifest
+from portfolio.bundle.manifest import Manifest
 from serving.answers import is_right
 from serving.exchange import field_error
 from serving.schema import invalid

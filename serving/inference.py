@@ -8,7 +8,7 @@ import random
 import time
 from typing import Any
 
-from portfolio.bundle import Array
+from portfolio.core.types import Array
 from serving.answers import Decisions
 from serving.bodies import Bodies
 from serving.champion import Champion, Serving

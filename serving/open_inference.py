@@ -12,7 +12,8 @@ import numpy as np
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from portfolio.bundle import Array, Manifest
+from portfolio.bundle.manifest import Manifest
+from portfolio.core.types import Array
 from serving.answers import Decisions
 from serving.champion import Serving
 from serving.exchange import JSON, Exchange, Headers, RequestError, field_error

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from portfolio.bundle import Array, InputField, Manifest
+from portfolio.bundle.manifest import InputField, Manifest
+from portfolio.core.types import Array
 from serving.exchange import RequestError, field_error
 
 if TYPE_CHECKING:

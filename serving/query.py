@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from portfolio.bundle import Array
+from portfolio.core.types import Array
 from serving.answers import Decisions
 from serving.champion import Serving
 from serving.exchange import Exchange, Headers

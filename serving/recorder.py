@@ -20,8 +20,8 @@ import orjson
 from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from portfolio.bundle import Array
-from portfolio.prediction_log import PredictionLog, predictions, shadow_predictions
+from portfolio.core.types import Array
+from portfolio.monitoring.prediction_log import PredictionLog, predictions, shadow_predictions
 from serving.exchange import RequestError
 
 logger = logging.getLogger("serving")

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from portfolio.bundle import Array, Bundle
+from portfolio.bundle.bundle import Bundle
+from portfolio.core.types import Array
 
 ROUNDS = 20
 # Rows that are measured together.

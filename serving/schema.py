@@ -11,7 +11,9 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from portfolio.bundle import Array, InputField, Manifest, to_array
+from portfolio.bundle.bundle import to_array
+from portfolio.bundle.manifest import InputField, Manifest
+from portfolio.core.types import Array
 from serving.exchange import RequestError, field_error
 
 MAX_TEXT_LENGTH = 10_000

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from portfolio.bundle import Digest
-from portfolio.environment import state_folder
-from portfolio.errors import ConfigError
-from portfolio.store import Store
+from portfolio.bundle.store import Store
+from portfolio.core.environment import state_folder
+from portfolio.core.errors import ConfigError
+from portfolio.core.types import Digest
 
 PREFIX = "SERVING_"
 USE_CASE_VARIABLE = "PORTFOLIO_USE_CASE"

@@ -19,13 +19,14 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 import portfolio.use_cases
-from portfolio import source
-from portfolio.bundle import Bundle, InputField, Lineage, Manifest, Output, Reference, write_bundle
-from portfolio.config import config_path, load_config
-from portfolio.paths import Paths
-from portfolio.store import Store
-from portfolio.use_case import load_use_case
-from portfolio.value import Policy, Prices
+from portfolio.bundle.bundle import Bundle, write_bundle
+from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
+from portfolio.bundle.policy import Policy, Prices
+from portfolio.bundle.store import Store
+from portfolio.contract.config import config_path, load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.paths import Paths
+from portfolio.data import collecting
 from tests.samples import SAMPLES
 
 if TYPE_CHECKING:
@@ -191,8 +192,8 @@ def run_stage(name: str, use_case: str) -> None:
     importlib.import_module(f"portfolio.stages.{name}").run(load_use_case(use_case), load_config(use_case))
 
 
-def collect(use_case: str) -> source.Collected:
-    return source.collect(load_use_case(use_case).source(load_config(use_case)), Paths(use_case).batches)
+def collect(use_case: str) -> collecting.Collected:
+    return collecting.collect(load_use_case(use_case).source(load_config(use_case)), Paths(use_case).batches)
 
 
 @pytest.fixture(scope="session")
@@ -268,7 +269,7 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with environment_kept():
         os.environ["PORTFOLIO_STATE"] = str(folder)
         os.environ.pop("MLFLOW_TRACKING_URI", None)
-        from portfolio.tracking import client
+        from portfolio.registry.tracking import client
 
         client().search_experiments()
     return folder / "mlflow" / "mlflow.db"
@@ -281,6 +282,6 @@ def mlflow(empty_mlflow: Path, built: Callable[[str], Path], monkeypatch: pytest
     folder.mkdir()
     shutil.copyfile(empty_mlflow, folder / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    from portfolio.tracking import client
+    from portfolio.registry.tracking import client
 
     return client()

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from portfolio.client import smoke
-from portfolio.store import CHAMPION_NAME
+from portfolio.bundle.store import CHAMPION_NAME
+from portfolio.client.predict import smoke
 from tests.conftest import ROOT, stage_names
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3600)]

@@ -21,14 +21,15 @@ import torch
 import yaml
 from starlette.testclient import TestClient
 
-from portfolio.bundle import Bundle, InputField
-from portfolio.config import Config, load_config
-from portfolio.dataset import load_split, sklearn_input
-from portfolio.errors import ConfigError
-from portfolio.metrics import score
-from portfolio.paths import Paths
-from portfolio.store import Store
-from portfolio.use_case import LANGUAGES, UseCase, load_use_case, use_case_names
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import InputField
+from portfolio.bundle.store import Store
+from portfolio.contract.config import Config, load_config
+from portfolio.contract.use_case import LANGUAGES, UseCase, load_use_case, use_case_names
+from portfolio.core.errors import ConfigError
+from portfolio.core.paths import Paths
+from portfolio.data.dataset import load_split, sklearn_input
+from portfolio.evaluation.metrics import score
 from serving.app import create_app
 from tests.conftest import ROOT
 

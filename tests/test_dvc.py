@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from portfolio.config import STUDIES, Config
+from portfolio.contract.config import STUDIES, Config
 from tests.conftest import ROOT
 
 # Where things lie, how they are written and what a user is told: not what comes out.

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from portfolio import files
-from portfolio.paths import Paths
+from portfolio.core import files
+from portfolio.core.paths import Paths
 from tests.conftest import collect, edit_config, tiny_bundle
 
 Built = Callable[[str], Path]

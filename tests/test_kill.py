@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from portfolio import files
-from portfolio.bundle import read_manifest
-from portfolio.paths import Paths
+from portfolio.bundle.manifest import read_manifest
+from portfolio.core import files
+from portfolio.core.paths import Paths
 from tests.conftest import checkout, collect, run_stage
 
 Built = Callable[[str], Path]
@@ -25,8 +25,8 @@ TIMEOUT_SECONDS = 240
 # Collects as the command line does, but stops at the named point and says so, for ever.
 STOPPING_COLLECT = """
 import signal, sys
-from portfolio import files
-from portfolio.cli import main
+from portfolio.core import files
+from portfolio.cli.main import main
 
 point, original, count = sys.argv.pop(1), files.replaced, 0
 

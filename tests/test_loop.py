@@ -21,8 +21,8 @@ from urllib.request import urlopen
 import pytest
 from starlette.testclient import TestClient
 
-from portfolio.bundle import Bundle
-from portfolio.store import Store
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Store
 from serving.app import create_app
 from serving.settings import Settings
 from tests.conftest import ROOT, checkout, edit_config, give_data, stage_names

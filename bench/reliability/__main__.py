@@ -22,9 +22,9 @@ from bench.reliability.pressure import large_bodies, overload, slow_clients
 from bench.reliability.surroundings import clock_back, disk_full, store_gone
 from bench.reliability.swaps import swaps
 from bench.rows import ROOT, Row, console, machine, show, write
-from portfolio.bundle import Bundle
-from portfolio.paths import RELIABILITY
-from portfolio.store import Store
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Store
+from portfolio.core.paths import RELIABILITY
 
 RESULTS = ROOT / RELIABILITY
 ITEMS: dict[str, Callable[[Path, Bundle], list[Row]]] = {

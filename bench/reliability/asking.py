@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from portfolio.bundle import Bundle
-from portfolio.connection import Address
-from portfolio.store import Store
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Store
+from portfolio.client.connection import Address
 
 JSON = {"Content-Type": "application/json"}
 PATIENCE_SECONDS = 30.0

@@ -19,7 +19,8 @@ from bench.clients import Clients
 from bench.reliability.asking import body, call, metric, predict_request, publish
 from bench.rows import Row
 from bench.server import portfolio_server
-from portfolio.bundle import MANIFEST_NAME, MODEL_NAME, Bundle
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import MANIFEST_NAME, MODEL_NAME
 
 CONNECTIONS = 2
 HARM_NAME = "harm"

@@ -17,8 +17,8 @@ from bench.clients import Clients
 from bench.reliability.asking import body, predict_request, publish
 from bench.rows import Row
 from bench.server import portfolio_server
-from portfolio.bundle import Bundle
-from portfolio.connection import Connection
+from portfolio.bundle.bundle import Bundle
+from portfolio.client.connection import Connection
 from serving.recorder import SECONDS_TO_DISK
 
 CONNECTIONS = 32

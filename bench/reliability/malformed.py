@@ -19,8 +19,8 @@ from bench.peer import environment
 from bench.reliability.asking import JSON, body, call, publish
 from bench.rows import Row, console
 from bench.server import portfolio_server
-from portfolio.bundle import Bundle
-from portfolio.connection import Address, Connection
+from portfolio.bundle.bundle import Bundle
+from portfolio.client.connection import Address, Connection
 
 WORKERS = 8
 ANSWER_SECONDS = 10.0

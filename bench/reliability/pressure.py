@@ -16,9 +16,9 @@ from bench.clients import Clients
 from bench.reliability.asking import body, call, predict_request, publish, wait_until
 from bench.rows import Row
 from bench.server import MIB, Server, portfolio_server
-from portfolio import load
-from portfolio.bundle import Bundle
-from portfolio.connection import Address, Connection
+from portfolio.bundle.bundle import Bundle
+from portfolio.client import load
+from portfolio.client.connection import Address, Connection
 
 CHUNK = 64 * 1024
 RECOVERY_SECONDS = 5.0

@@ -21,7 +21,7 @@ from bench.reliability.asking import (
 from bench.reliability.ends import Received, is_whole, log_of, logged
 from bench.rows import Row
 from bench.server import portfolio_server
-from portfolio.bundle import Bundle
+from portfolio.bundle.bundle import Bundle
 from serving.recorder import SECONDS_TO_DISK
 
 CONNECTIONS = 8

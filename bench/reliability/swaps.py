@@ -13,8 +13,9 @@ from bench.clients import Clients
 from bench.reliability.asking import body, expected, predict_request, publish, served_version, wait_until
 from bench.rows import Row
 from bench.server import portfolio_server
-from portfolio.bundle import Array, Bundle
-from portfolio.connection import Connection
+from portfolio.bundle.bundle import Bundle
+from portfolio.client.connection import Connection
+from portfolio.core.types import Array
 
 CONNECTIONS = 32
 TOLERANCE = 1e-5

@@ -1,3 +1,3 @@
-from portfolio.cli import main
+from portfolio.cli.main import main
 
 main()

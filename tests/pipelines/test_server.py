@@ -10,7 +10,7 @@ import pytest
 
 import pipelines.server
 from pipelines.server import PrefectServer
-from portfolio.errors import PortfolioError
+from portfolio.core.errors import PortfolioError
 
 
 @pytest.fixture

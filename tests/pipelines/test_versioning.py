@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from pipelines import versioning
-from portfolio.errors import DataError, PortfolioError
-from portfolio.use_case import use_case_names
+from portfolio.contract.use_case import use_case_names
+from portfolio.core.errors import DataError, PortfolioError
 from tests.conftest import ROOT, checkout
 
 LOG = Path("stage.log")

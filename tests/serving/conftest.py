@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from portfolio.paths import Paths
-from portfolio.store import Store
+from portfolio.bundle.store import Store
+from portfolio.core.paths import Paths
 from serving.app import create_app
 from tests.conftest import ROOT, environment_kept, publish, run_stage
 

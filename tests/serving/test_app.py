@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from portfolio.bundle import InputField
-from portfolio.store import Store
+from portfolio.bundle.manifest import InputField
+from portfolio.bundle.store import Store
 from serving.app import create_app
 from serving.exchange import RequestError
 from serving.schema import Requests

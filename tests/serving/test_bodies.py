@@ -10,7 +10,7 @@ from socket import create_connection, socket
 
 import pytest
 
-from portfolio.store import Store
+from portfolio.bundle.store import Store
 from tests.conftest import publish
 from tests.serving.test_hot_swap import BODY, call, connected, free_port, server
 

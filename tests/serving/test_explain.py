@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from portfolio.bundle import InputField
+from portfolio.bundle.manifest import InputField
 from serving.explain import MAX_PARTS, _patches, _windows
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from portfolio.store import Store
+from portfolio.bundle.store import Store
 from serving.champion import Champion
 from serving.settings import Settings
 from tests.conftest import publish, tiny_bundle

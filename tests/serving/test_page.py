@@ -28,9 +28,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from portfolio.bundle import Bundle, InputField, Lineage, Manifest, Output, Reference, write_bundle
-from portfolio.store import Store
-from portfolio.value import Policy, Prices
+from portfolio.bundle.bundle import Bundle, write_bundle
+from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
+from portfolio.bundle.policy import Policy, Prices
+from portfolio.bundle.store import Store
 from tests.conftest import ROOT, ZEROS, environment_kept
 from tests.serving.conftest import Trained
 

@@ -16,9 +16,9 @@ from PIL import Image, ImageOps
 from starlette.testclient import TestClient
 
 from bench.drawings import Drawing, drawing, drawings, enlarged, read
-from portfolio.bundle import Bundle
-from portfolio.paths import Paths
-from portfolio.store import Store
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Store
+from portfolio.core.paths import Paths
 from serving.app import create_app
 from serving.pictures import Form, read_picture
 from tests.serving.conftest import Trained

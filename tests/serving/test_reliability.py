@@ -16,7 +16,7 @@ from bench.reliability.pressure import large_bodies, overload
 from bench.reliability.surroundings import clock_back, disk_full, store_gone
 from bench.reliability.swaps import swaps
 from bench.rows import Row
-from portfolio.bundle import Bundle
+from portfolio.bundle.bundle import Bundle
 from tests.conftest import tiny_bundle
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from portfolio.bundle import Array, Bundle
+from portfolio.bundle.bundle import Bundle
+from portfolio.core.types import Array
 from serving.runner import Plan, Runner
 from tests.conftest import tiny_bundle
 

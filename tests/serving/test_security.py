@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from portfolio.store import Store
+from portfolio.bundle.store import Store
 from serving.app import create_app
 from serving.security import hashed
 from tests.conftest import publish

@@ -1,6 +1,6 @@
 import pytest
 
-from portfolio.errors import ConfigError
+from portfolio.core.errors import ConfigError
 from serving.settings import Settings
 
 

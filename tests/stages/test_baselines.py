@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from portfolio.bundle import Bundle
-from portfolio.calibration import softened
-from portfolio.dataset import load_split, sklearn_input
-from portfolio.errors import BundleError
-from portfolio.export import round_to_float32
-from portfolio.paths import Paths
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.graph import round_to_float32
+from portfolio.contract.use_case import load_use_case, use_case_names
+from portfolio.core.errors import BundleError
+from portfolio.core.paths import Paths
+from portfolio.data.dataset import load_split, sklearn_input
+from portfolio.evaluation.calibration import softened
 from portfolio.stages import baselines
-from portfolio.use_case import load_use_case, use_case_names
 from tests.conftest import run_stage
 
 Built = Callable[[str], Path]

@@ -11,14 +11,15 @@ import onnx
 import polars as pl
 import pytest
 
-from portfolio.bundle import MODEL_NAME, Bundle, read_manifest
-from portfolio.config import load_config
-from portfolio.dataset import load_split
-from portfolio.errors import BundleError, DataError
-from portfolio.paths import Paths
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import MODEL_NAME, read_manifest
+from portfolio.bundle.policy import VALUE
+from portfolio.contract.config import load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.errors import BundleError, DataError
+from portfolio.core.paths import Paths
+from portfolio.data.dataset import load_split
 from portfolio.stages.evaluate import choose
-from portfolio.use_case import load_use_case
-from portfolio.value import VALUE
 from tests.conftest import edit_config, run_stage
 
 Built = Callable[[str], Path]

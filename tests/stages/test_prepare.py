@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from portfolio.config import load_config
-from portfolio.errors import DataError
-from portfolio.paths import Paths
+from portfolio.contract.config import load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.errors import DataError
+from portfolio.core.paths import Paths
 from portfolio.stages import prepare
-from portfolio.use_case import load_use_case
 from tests.conftest import edit_config
 
 NAMES = ("train", "val", "test")

@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from portfolio import files, network
-from portfolio.bundle import Bundle
-from portfolio.calibration import softened
-from portfolio.dataset import load_split
-from portfolio.paths import Paths
-from portfolio.use_case import load_use_case
+from portfolio.bundle.bundle import Bundle
+from portfolio.contract.use_case import load_use_case
+from portfolio.core import files
+from portfolio.core.paths import Paths
+from portfolio.data.dataset import load_split
+from portfolio.evaluation.calibration import softened
+from portfolio.training import network
 from tests.conftest import QUICK_EPOCHS, edit_config, run_stage
 
 Built = Callable[[str], Path]

@@ -4,8 +4,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from portfolio.errors import DataError
-from portfolio.paths import Paths
+from portfolio.core.errors import DataError
+from portfolio.core.paths import Paths
 from tests.conftest import collect, edit_config, run_stage
 
 PATHS = Paths("digits")

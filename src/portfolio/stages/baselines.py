@@ -6,13 +6,14 @@ import json
 
 import numpy as np
 
-from portfolio import files
-from portfolio.baseline import baselines
-from portfolio.config import Config
-from portfolio.dataset import load_split
-from portfolio.export import constant_graph, sklearn_graph, write_candidate
-from portfolio.paths import PARAMETERS_NAME, Paths
-from portfolio.use_case import UseCase
+from portfolio.bundle.graph import constant_graph, sklearn_graph
+from portfolio.contract.config import Config
+from portfolio.contract.use_case import UseCase
+from portfolio.core import files
+from portfolio.core.paths import PARAMETERS_NAME, Paths
+from portfolio.data.dataset import load_split
+from portfolio.training.baselines import baselines
+from portfolio.training.export import write_candidate
 
 
 def run(use_case: UseCase, config: Config) -> None:

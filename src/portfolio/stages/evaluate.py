@@ -13,17 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from portfolio import files, plots
-from portfolio.bootstrap import CONFIDENCE, SAMPLES, interval, resampled_means
-from portfolio.bundle import Array, Bundle, copy_bundle, read_manifest, write_manifest
-from portfolio.calibration import reliability, softened
-from portfolio.config import Config
-from portfolio.dataset import Split, load_split
-from portfolio.errors import DataError
-from portfolio.metrics import from_means, row_statistics
-from portfolio.paths import TRAIN_SECONDS_NAME, Paths
-from portfolio.use_case import UseCase
-from portfolio.value import VALUE, Policy, choose_policy, curve, saved
+from portfolio.bundle.bundle import Bundle, copy_bundle
+from portfolio.bundle.manifest import read_manifest, write_manifest
+from portfolio.bundle.policy import VALUE, Policy, saved
+from portfolio.contract.config import Config
+from portfolio.contract.use_case import UseCase
+from portfolio.core import files
+from portfolio.core.errors import DataError
+from portfolio.core.paths import TRAIN_SECONDS_NAME, Paths
+from portfolio.core.types import Array
+from portfolio.data.dataset import Split, load_split
+from portfolio.evaluation.calibration import reliability, softened
+from portfolio.evaluation.metrics import from_means, row_statistics
+from portfolio.evaluation.statistics import CONFIDENCE, SAMPLES, interval, resampled_means
+from portfolio.evaluation.value import choose_policy, curve
+from portfolio.report import plots
 
 
 @dataclass(frozen=True)

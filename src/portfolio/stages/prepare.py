@@ -7,12 +7,12 @@ import hashlib
 import numpy as np
 import polars as pl
 
-from portfolio import files
-from portfolio.config import Config
-from portfolio.errors import DataError
-from portfolio.hashing import uniform
-from portfolio.paths import Paths
-from portfolio.use_case import UseCase
+from portfolio.contract.config import Config
+from portfolio.contract.use_case import UseCase
+from portfolio.core import files
+from portfolio.core.errors import DataError
+from portfolio.core.hashing import uniform
+from portfolio.core.paths import Paths
 
 SPLITS = ("test", "val", "train")
 

@@ -6,14 +6,16 @@ import json
 
 import polars as pl
 
-from portfolio import files, plots
-from portfolio.config import Config
-from portfolio.dataset import load_split
-from portfolio.export import network_graph, write_candidate
-from portfolio.metrics import LOSS, score
-from portfolio.network import NETWORK, fit_network
-from portfolio.paths import Paths
-from portfolio.use_case import UseCase
+from portfolio.bundle.graph import network_graph
+from portfolio.contract.config import Config
+from portfolio.contract.use_case import UseCase
+from portfolio.core import files
+from portfolio.core.paths import Paths
+from portfolio.data.dataset import load_split
+from portfolio.evaluation.metrics import LOSS, score
+from portfolio.report import plots
+from portfolio.training.export import write_candidate
+from portfolio.training.network import NETWORK, fit_network
 
 
 def run(use_case: UseCase, config: Config) -> None:

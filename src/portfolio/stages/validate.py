@@ -9,11 +9,11 @@ import pandera.errors
 import polars as pl
 from pandera.polars import DataFrameSchema
 
-from portfolio import files
-from portfolio.config import Config, Validate
-from portfolio.errors import DataError
-from portfolio.paths import Paths
-from portfolio.use_case import UseCase
+from portfolio.contract.config import Config, Validate
+from portfolio.contract.use_case import UseCase
+from portfolio.core import files
+from portfolio.core.errors import DataError
+from portfolio.core.paths import Paths
 
 
 def run(use_case: UseCase, config: Config) -> None:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from portfolio.bundle import InputField, Output
-from portfolio.config import Collect, Config
-from portfolio.params import NetworkParamsBase
-from portfolio.source import Source, arrived
-from portfolio.use_case import UseCase
+from portfolio.bundle.manifest import InputField, Output
+from portfolio.contract.config import Collect, Config
+from portfolio.contract.params import NetworkParamsBase
+from portfolio.contract.sources import Source, arrived
+from portfolio.contract.use_case import UseCase
 
 if TYPE_CHECKING:
     import polars as pl

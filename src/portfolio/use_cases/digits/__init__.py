@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from portfolio.bundle import InputField, Output
-from portfolio.config import Config
-from portfolio.use_case import UseCase
+from portfolio.bundle.manifest import InputField, Output
+from portfolio.contract.config import Config
+from portfolio.contract.use_case import UseCase
 from portfolio.use_cases.digits.params import NetworkParams
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from pandera.polars import DataFrameSchema
 
-    from portfolio.source import Source
+    from portfolio.contract.sources import Source
 
 # fmt: off
 EXAMPLE_PIXELS: list[float] = [

@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from portfolio.config import Collect
-from portfolio.source import Source, arrived
+from portfolio.contract.config import Collect
+from portfolio.contract.sources import Source, arrived
 
 
 class EmbeddedDigits(Source):

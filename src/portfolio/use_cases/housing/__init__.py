@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from portfolio.bundle import InputField, Output
-from portfolio.config import Config
-from portfolio.use_case import UseCase
+from portfolio.bundle.manifest import InputField, Output
+from portfolio.contract.config import Config
+from portfolio.contract.use_case import UseCase
 from portfolio.use_cases.housing.params import NetworkParams
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import torch
     from pandera.polars import DataFrameSchema
 
-    from portfolio.source import Source
+    from portfolio.contract.sources import Source
 
 CATEGORIES = ("<1H OCEAN", "INLAND", "ISLAND", "NEAR BAY", "NEAR OCEAN")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from portfolio.params import NetworkParamsBase
+from portfolio.contract.params import NetworkParamsBase
 
 
 class NetworkParams(NetworkParamsBase):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from portfolio.config import Collect
-from portfolio.errors import SourceError
-from portfolio.hashing import uniform
-from portfolio.source import Source, arrived, download
+from portfolio.contract.config import Collect
+from portfolio.contract.sources import Source, arrived
+from portfolio.core.download import download
+from portfolio.core.errors import SourceError
+from portfolio.core.hashing import uniform
 
 CACHE = Path("data") / "downloads"
 

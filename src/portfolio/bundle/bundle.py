@@ -1,0 +1,152 @@
+"""The bundle: `model.onnx` and `manifest.json`, all that training hands to serving.
+
+The model takes raw inputs (pixels, numbers with NaN for missing, strings), because its preprocessing is inside
+the graph. The manifest says everything that the server, its page and the monitor need. A bundle whose digest,
+golden outputs or fields do not hold is refused when it is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from portfolio.bundle.manifest import MODEL_NAME, InputField, Manifest, _read_bounded, read_manifest, write_manifest
+from portfolio.core import files
+from portfolio.core.errors import BundleError
+from portfolio.core.types import Array
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+MAX_MODEL_BYTES = 512 * 1024 * 1024
+LATENCY_RUNS = 200
+# The same graph on another processor may differ in the last bits of float32, never by more than this.
+GOLDEN_TOLERANCE = 1e-4
+
+
+class Bundle:
+    """An opened and checked bundle. `predict` is safe to call from several threads."""
+
+    def __init__(self, folder: Path, manifest: Manifest, digest: str, session: ort.InferenceSession) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.digest = digest
+        self._session = session
+
+    @classmethod
+    def open(cls, folder: Path, *, threads: int = 1) -> Bundle:
+        """Read, check and load the bundle in `folder`.
+
+        Raises BundleError if a file is missing, the digest differs, the graph and the manifest disagree on the
+        fields, or the golden outputs do not hold.
+        """
+        manifest, digest = read_manifest(folder)
+        model = _read_bounded(folder / MODEL_NAME, MAX_MODEL_BYTES)
+        found = hashlib.sha256(model).hexdigest()
+        if found != manifest.model_sha256:
+            raise BundleError(
+                f"Bundle {folder} is refused: {MODEL_NAME} has SHA-256 {found[:12]}…, but its manifest says "
+                f"{manifest.model_sha256[:12]}…. The file was changed or damaged; publish the bundle again."
+            )
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        # A graph may name files that hold its weights; from bytes, they would be looked for in the current folder, past
+        # the digest. In what is no folder there are none, and ONNX Runtime lets no name lead out of it.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+        try:
+            session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises its own classes, which share no base
+            raise BundleError(f"Bundle {folder} is refused: ONNX Runtime can't load it ({error}).") from error
+        bundle = cls(folder, manifest, digest, session)
+        bundle._check_fields()
+        bundle._check_golden()
+        return bundle
+
+    def predict(self, inputs: dict[str, Array]) -> Array:
+        """Probabilities [rows, classes] or values [rows, 1], float32, for inputs of shape [rows, width] each."""
+        (output,) = self._session.run([self.manifest.output.tensor], inputs)
+        return np.asarray(output)
+
+    @property
+    def model_bytes(self) -> int:
+        return (self.folder / MODEL_NAME).stat().st_size
+
+    def latency_ms(self, inputs: dict[str, Array]) -> float:
+        """The median time of one row, the first of `inputs`, in milliseconds."""
+        row = {name: array[:1] for name, array in inputs.items()}
+        seconds = []
+        for _ in range(LATENCY_RUNS):
+            started = time.perf_counter()
+            self.predict(row)
+            seconds.append(time.perf_counter() - started)
+        return float(np.median(seconds) * 1000)
+
+    def arrays(self, rows: dict[str, list[Any]]) -> dict[str, Array]:
+        """Columns of plain values, one entry a row, as the tensors the graph takes. None becomes NaN."""
+        return {field.name: to_array(field, rows[field.name]) for field in self.manifest.inputs}
+
+    def _check_fields(self) -> None:
+        graph = {node.name: (node.type, node.shape[1]) for node in self._session.get_inputs()}
+        stated = {
+            field.name: ("tensor(string)" if field.is_string else "tensor(float)", field.width)
+            for field in self.manifest.inputs
+        }
+        if graph != stated:
+            raise BundleError(
+                f"Bundle {self.folder} is refused: the model's inputs {graph} are not the manifest's {stated}."
+            )
+        outputs = [node.name for node in self._session.get_outputs()]
+        if outputs != [self.manifest.output.tensor]:
+            raise BundleError(
+                f"Bundle {self.folder} is refused: the model gives {outputs}, the manifest says "
+                f"['{self.manifest.output.tensor}']."
+            )
+
+    def _check_golden(self) -> None:
+        expected = np.asarray(self.manifest.golden_outputs, dtype=np.float64)
+        try:
+            found = self.predict(self.arrays(self.manifest.golden_inputs))
+        except Exception as error:
+            raise BundleError(f"Bundle {self.folder} is refused: its golden inputs fail ({error}).") from error
+        if len(expected) == 0 or found.shape != expected.shape or not _close(found, expected):
+            raise BundleError(
+                f"Bundle {self.folder} is refused: its golden inputs do not give the golden outputs of the manifest "
+                f"(tolerance {GOLDEN_TOLERANCE}). Train and publish it again."
+            )
+
+
+def write_bundle(folder: Path, model: bytes, manifest: Manifest) -> None:
+    """Write a bundle's two files into a folder that is whole or not there."""
+    with files.replaced_folder(folder) as partial:
+        (partial / MODEL_NAME).write_bytes(model)
+        write_manifest(partial, manifest)
+
+
+def copy_bundle(source: Path, target: Path, manifest: Manifest) -> None:
+    """Copy a bundle under another manifest (the same, with its lineage completed)."""
+    with files.replaced_folder(target) as partial:
+        shutil.copyfile(source / MODEL_NAME, partial / MODEL_NAME)
+        write_manifest(partial, manifest)
+
+
+def to_array(field: InputField, values: list[Any]) -> Array:
+    """Plain values of one field as a tensor [rows, width]."""
+    if field.is_string:
+        return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
+    return np.array(values, dtype=np.float32).reshape(len(values), field.width)
+
+
+def _close(found: Array, expected: Array) -> bool:
+    scale = np.maximum(1.0, np.abs(expected))
+    return bool(np.all(np.abs(found - expected) <= GOLDEN_TOLERANCE * scale))

@@ -1,0 +1,156 @@
+"""`manifest.json`: everything that the server, its page and the monitor need to know of a model."""
+
+from __future__ import annotations
+
+import hashlib
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from portfolio.bundle.policy import Policy
+from portfolio.core import files
+from portfolio.core.errors import BundleError
+from portfolio.core.types import Digest, Strict
+
+if TYPE_CHECKING:
+    pass
+
+
+MODEL_NAME = "model.onnx"
+
+
+MANIFEST_NAME = "manifest.json"
+
+
+MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+
+
+class InputField(Strict):
+    """One input of the model. In the graph it is a tensor [rows, width]."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    kind: Literal["image", "number", "category", "text"]
+    description: str
+    shape: tuple[int, ...] = Field(default=(), description="(height, width) of an image; () for a single value")
+    minimum: float | None = Field(default=None, description="smallest value that is possible at all")
+    maximum: float | None = Field(default=None, description="largest value that is possible at all")
+    step: float | None = Field(default=None, gt=0, description="every value is a multiple of it")
+    categories: tuple[str, ...] = Field(default=(), description="the categories seen in training")
+    nullable: bool = Field(default=False, description="may be missing (null)")
+    example: list[float] | float | str
+
+    @property
+    def width(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def is_string(self) -> bool:
+        """Whether its tensor holds strings; all others hold float32."""
+        return self.kind in ("category", "text")
+
+    @model_validator(mode="after")
+    def _example_fits(self) -> Self:
+        if (self.kind == "image") != (len(self.shape) == 2):
+            raise ValueError(f"field '{self.name}': an image has a shape (height, width), and nothing else has one")
+        if self.kind == "image" and not (isinstance(self.example, list) and len(self.example) == self.width):
+            raise ValueError(f"field '{self.name}': the example must be a list of {self.width} values")
+        return self
+
+
+class Output(Strict):
+    """What the model answers: `probabilities` [rows, classes] or `value` [rows, 1]."""
+
+    task: Literal["classification", "regression"]
+    name: str = Field(description="what is predicted, in words")
+    classes: tuple[str, ...] = Field(default=(), description="the classes in the order of the probabilities")
+    unit: str = ""
+
+    @property
+    def tensor(self) -> str:
+        return "probabilities" if self.task == "classification" else "value"
+
+
+class Reference(Strict):
+    """The distribution of one input in the training data: shares of the rows by bin or by category."""
+
+    edges: tuple[float, ...] = Field(
+        default=(), description="the inner bin edges of a number, of an image's mean, or of a text's length"
+    )
+    categories: tuple[str, ...] = ()
+    shares: tuple[float, ...]
+    missing_share: float
+
+
+class Lineage(Strict):
+    """Where a bundle comes from. The last two are known once it has been registered."""
+
+    git_commit: str
+    data_sha256: Digest
+    config_sha256: Digest
+    mlflow_run_id: str | None = None
+    model_version: int | None = None
+
+
+class Manifest(Strict):
+    manifest_version: Literal[1] = 1
+    use_case: str
+    candidate: str = Field(description="which of the use case's models this is")
+    created_at: str | None = Field(default=None, description="when it was registered; UTC, ISO 8601")
+    inputs: tuple[InputField, ...]
+    output: Output
+    temperature: float = Field(default=1, gt=0, description="what the graph divides its logits by, for calibration")
+    policy: Policy | None = Field(default=None, description="when the machine answers; chosen by the evaluation")
+    card: dict[str, dict[str, str]] = Field(default={}, description="what it is for and what not, by language")
+    figures: dict[str, float] = Field(default={}, description="its metrics on the test rows")
+    reference: dict[str, Reference]
+    golden_inputs: dict[str, list[Any]] = Field(description="by input: one entry a row; null is a missing number")
+    golden_outputs: list[list[float]]
+    lineage: Lineage
+    model_sha256: Digest
+
+
+def content_sha256(manifest: Manifest) -> str:
+    """Names what a bundle does, its model and its policy, whatever run, commit or version it comes from."""
+    policy = "" if manifest.policy is None else manifest.policy.model_dump_json()
+    return hashlib.sha256(f"{manifest.model_sha256} {policy}".encode()).hexdigest()
+
+
+def bundle_digest(manifest: Manifest) -> str:
+    """Names a whole bundle: the digest of its manifest, which holds the model's."""
+    return hashlib.sha256(_json(manifest).encode()).hexdigest()
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """The manifest of a bundle and its digest, which names the whole bundle (the manifest holds the model's).
+
+    Raises BundleError if it is missing or does not fit.
+    """
+    raw = _read_bounded(folder / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+    try:
+        return Manifest.model_validate_json(raw), hashlib.sha256(raw).hexdigest()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"Bundle {folder} is refused: {MANIFEST_NAME}: {where}: {first['msg']}.") from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Give the bundle in `folder` this manifest."""
+    files.write_text(folder / MANIFEST_NAME, _json(manifest))
+
+
+def _json(manifest: Manifest) -> str:
+    return manifest.model_dump_json(indent=1) + "\n"
+
+
+def _read_bounded(path: Path, limit_bytes: int) -> bytes:
+    try:
+        if path.stat().st_size > limit_bytes:
+            raise BundleError(f"Bundle {path.parent} is refused: {path.name} is over {limit_bytes} bytes.")
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"Bundle {path.parent} is refused: {path.name} can't be read ({error.strerror}). Publish the bundle again."
+        ) from error

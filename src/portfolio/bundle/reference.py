@@ -1,0 +1,33 @@
+"""The distribution of the inputs in the training rows, which drift is measured against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from portfolio.bundle.manifest import InputField, Reference
+from portfolio.core.types import Array
+
+if TYPE_CHECKING:
+    pass
+
+
+REFERENCE_BINS = 10
+
+
+def reference(field: InputField, values: Array) -> Reference:
+    """The distribution of one input, [rows, width], for drift: shares by tenths, of a text's length, or by category."""
+    if field.kind == "category":
+        column = values[:, 0].astype(str)
+        shares = [float(np.mean(column == category)) for category in field.categories]
+        return Reference(categories=field.categories, shares=tuple(shares), missing_share=float(np.mean(column == "")))
+    column = np.char.str_len(values[:, 0].astype(str)) if field.kind == "text" else values.mean(axis=1)
+    present = column[np.isfinite(column)]
+    edges = np.unique(np.quantile(present, np.linspace(0, 1, REFERENCE_BINS + 1)[1:-1]))
+    counts = np.bincount(np.digitize(present, edges), minlength=len(edges) + 1)
+    return Reference(
+        edges=tuple(edges.tolist()),
+        shares=tuple((counts / len(present)).tolist()),
+        missing_share=float(1 - len(present) / len(column)),
+    )

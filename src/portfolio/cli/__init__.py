@@ -1,0 +1,1 @@
+"""The command line, `portfolio ...`: a module for each group of commands."""

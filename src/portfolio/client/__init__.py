@@ -1,0 +1,1 @@
+"""What talks to a server: predictions of a file, a steady load."""

@@ -1,0 +1,1 @@
+"""What every room uses: errors, files and paths, the environment, the terminal."""

@@ -1,0 +1,102 @@
+"""Files from the web, pinned by their SHA-256."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portfolio.core import files
+from portfolio.core.errors import SourceError, UnreachableError
+
+if TYPE_CHECKING:
+    pass
+
+
+TIMEOUT_SECONDS = 30.0
+
+
+ATTEMPTS = 4
+
+
+# Far more than any file here has: what goes on for ever must not fill the disk.
+MAX_DOWNLOAD_BYTES = 2 * 1024**3
+
+
+def download(url: str, sha256: str, cache: Path) -> Path:
+    """The file at `url`, fetched once into `cache` and checked against its SHA-256.
+
+    With PORTFOLIO_MIRROR set (a folder, or an address), HOST/PATH of the address is looked up below it.
+    Raises SourceError naming the address, the reason and the remedy.
+    """
+    target = cache / sha256
+    if target.exists() and files.sha256(target) == sha256:
+        return target
+    mirror = os.environ.get("PORTFOLIO_MIRROR", "").rstrip("/")
+    host_and_path = url.split("://", 1)[1]
+    address = f"{mirror}/{host_and_path}" if mirror else url
+    if "://" in mirror and not mirror.startswith(("http://", "https://")):
+        raise SourceError(f"PORTFOLIO_MIRROR is {mirror}. It may be a folder's path, or an http(s) address.")
+    with files.replaced(target) as partial:
+        if "://" in address:
+            _fetch(address, partial)
+        else:
+            try:
+                shutil.copyfile(address, partial)
+            except OSError as error:
+                raise SourceError(
+                    f"{address} can't be read ({error.strerror}). PORTFOLIO_MIRROR names a folder that lacks it; "
+                    f"put the file of {url} there, or unset PORTFOLIO_MIRROR to fetch it from its address."
+                ) from error
+        found = files.sha256(partial)
+        if found != sha256:
+            raise SourceError(
+                f"{address} has SHA-256 {found}, but {sha256} is pinned. The file was changed or cut off, so it is "
+                "not used. Check the address; if the new content is wanted, pin its digest in the config."
+            )
+    return target
+
+
+def _fetch(address: str, target: Path) -> None:
+    import httpx
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+    from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+    def can_pass(error: BaseException) -> bool:
+        if isinstance(error, httpx.HTTPStatusError):
+            return error.response.status_code >= 500 or error.response.status_code == 429
+        return isinstance(error, httpx.TransportError)
+
+    @retry(
+        retry=retry_if_exception(can_pass),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_exponential_jitter(multiplier=0.5, max=8),
+        reraise=True,
+    )
+    def fetch() -> None:
+        with (
+            httpx.stream("GET", address, timeout=TIMEOUT_SECONDS, follow_redirects=True) as response,
+            Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), transient=True) as progress,
+            target.open("wb") as stream,
+        ):
+            response.raise_for_status()
+            total = int(response.headers.get("content-length", 0)) or None
+            task = progress.add_task("downloading", total=total)
+            for chunk in response.iter_bytes():
+                stream.write(chunk)
+                if stream.tell() > MAX_DOWNLOAD_BYTES:
+                    raise SourceError(f"{address} sends more than {MAX_DOWNLOAD_BYTES:,} bytes. Check the address.")
+                progress.update(task, advance=len(chunk))
+
+    try:
+        fetch()
+    except httpx.HTTPError as error:
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, httpx.HTTPStatusError):
+            reason = f"it answered {error.response.status_code}"
+        kind = UnreachableError if can_pass(error) else SourceError
+        raise kind(
+            f"{address} can't be fetched in up to {ATTEMPTS} attempts ({reason}). Check the "
+            "network, or set PORTFOLIO_MIRROR to a folder or address that holds a copy under HOST/PATH."
+        ) from error

@@ -1,0 +1,102 @@
+"""Where the stages read and write. The same paths stand in dvc.yaml."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from portfolio.core.environment import state_folder
+
+# Set by whoever shows the stages' output itself: each then writes to its log, and not to the terminal.
+LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
+
+# Beside a candidate's bundle: how long its training took. It differs from run to run, so it is no part of the bundle.
+TRAIN_SECONDS_NAME = "train_seconds"
+# And the parameters of its scikit-learn estimator, for MLflow.
+PARAMETERS_NAME = "parameters.json"
+
+# What `make bench`, `make bench-serving` and `make reliability` measured, of no single use case.
+BENCH = Path("metrics") / "bench.json"
+SERVING_BENCH = Path("metrics") / "serving_bench.json"
+RELIABILITY = Path("metrics") / "reliability.json"
+
+
+@dataclass(frozen=True)
+class Paths:
+    use_case: str
+
+    @property
+    def batches(self) -> Path:
+        return Path("data") / self.use_case / "raw" / "batches"
+
+    @property
+    def clean(self) -> Path:
+        return Path("data") / self.use_case / "clean"
+
+    @property
+    def quarantine(self) -> Path:
+        return Path("data") / self.use_case / "quarantine"
+
+    @property
+    def splits(self) -> Path:
+        return Path("data") / self.use_case / "splits"
+
+    @property
+    def models(self) -> Path:
+        return Path("models") / self.use_case
+
+    @property
+    def best(self) -> Path:
+        return self.models / "best.json"
+
+    def best_folder(self) -> Path:
+        """The bundle of the candidate that the evaluation named the best."""
+        return Path(json.loads(self.best.read_text())["folder"])
+
+    def metrics(self, stage: str) -> Path:
+        return Path("metrics") / self.use_case / f"{stage}.json"
+
+    @property
+    def verdict(self) -> Path:
+        """What the gate said last, with its reasons."""
+        return state_folder() / "verdicts" / f"{self.use_case}.json"
+
+    @property
+    def report(self) -> Path:
+        return Path("reports") / self.use_case
+
+    def beside_dvc(self) -> str:
+        """A digest of what the report shows and DVC does not know it needs: the gate's verdict, and studies if any."""
+        shown = [self.verdict, *sorted(self.study("").parent.glob("*.json"))]
+        return hashlib.sha256(b"".join(path.read_bytes() for path in shown if path.exists())).hexdigest()
+
+    def report_is_stale(self) -> bool:
+        """Whether there is a report that was written beside another verdict or other studies."""
+        seen = self.report / "beside_dvc.sha256"
+        return seen.exists() and seen.read_text() != self.beside_dvc()
+
+    def study(self, name: str) -> Path:
+        return Path("metrics") / self.use_case / "studies" / f"{name}.json"
+
+    @property
+    def plots(self) -> Path:
+        return Path("plots") / self.use_case
+
+    def log(self, stage: str) -> Path:
+        return state_folder() / "logs" / self.use_case / f"{stage}.log"
+
+    def lock(self, stage: str) -> Path:
+        return state_folder() / "locks" / self.use_case / f"{stage}.lock"
+
+    @property
+    def bundles(self) -> Path:
+        return self.models / "bundles"
+
+    def fitted(self) -> dict[str, Path]:
+        """Every candidate's bundle by its name, as training left it: without a policy."""
+        folders = [*sorted((self.models / "baselines").iterdir()), self.models / "network"]
+        return {folder.name: folder for folder in folders if (folder / "manifest.json").exists()}
+
+    def candidates(self) -> dict[str, Path]:
+        """Every candidate's bundle by its name, as the evaluation left it: as it would be served."""
+        return {folder.name: folder for folder in sorted(self.bundles.iterdir())}

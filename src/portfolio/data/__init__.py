@@ -1,0 +1,1 @@
+"""From a source to three splits: collect, validate, split, and load them as arrays."""

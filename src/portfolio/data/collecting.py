@@ -1,0 +1,76 @@
+"""Collecting: every batch of a source that is not there yet becomes one Parquet file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portfolio.contract.sources import Source
+from portfolio.core import files
+from portfolio.core.errors import SourceError
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What one call of `collect` did."""
+
+    added: list[str]
+    present: int
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{len(self.added)} new batches ({self.rows:,} rows), {self.present} were there already"
+
+
+def collect(source: Source, folder: Path) -> Collected:
+    """Write every batch that is not there yet as `<folder>/<date>.parquet`.
+
+    Each batch is written beside and renamed, so a killed collect leaves whole batches only, and the next one
+    completes it. Two collects at once take turns.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.parent / ".collect.lock"):
+        for leftover in folder.glob(".*.partial"):
+            leftover.unlink()
+        days = source.dates()
+        missing = [day for day in days if not (folder / f"{day}.parquet").exists()]
+        added, rows = [], 0
+        for day, frame in (source.read(missing) if missing else {}).items():
+            target = folder / f"{day}.parquet"
+            _writable(target)
+            with files.replaced(target) as partial:
+                frame.write_parquet(partial)
+            added.append(str(day))
+            rows += len(frame)
+        return Collected(added=added, present=len(days) - len(missing), rows=rows)
+
+
+def _writable(path: Path) -> None:
+    """One place to raise a clear error for a folder that can't be written."""
+    if not os.access(path.parent, os.W_OK):
+        raise SourceError(f"{path.parent} can't be written. Check its permissions.")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, however it ends."""
+    with path.open("w") as stream:
+        started = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - started > 600:
+                    raise SourceError(f"{path} has been held for 10 minutes by another collect. Stop it.") from None
+                time.sleep(0.2)
+        yield

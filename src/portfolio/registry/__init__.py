@@ -1,0 +1,1 @@
+"""Every call to MLflow: the runs, the versions and their aliases."""

@@ -1,0 +1,1 @@
+"""What people read: charts, the report, the figures in the docs."""

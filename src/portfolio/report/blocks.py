@@ -1,0 +1,235 @@
+"""The blocks of figures in the docs, each written from the metrics files by `portfolio readme`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from portfolio.bundle.policy import VALUE
+from portfolio.contract.config import STUDIES, load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.errors import ConfigError, DataError
+from portfolio.core.files import read_metrics
+from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
+from portfolio.report.words import number, percent, read_stage_metrics, read_words, spread, yen
+
+SERVING_COMMAND, RELIABILITY_COMMAND = "make bench-serving", "make reliability"
+# Names in the file of `make bench-serving`.
+OURS, COMPARED = "this project", ("LitServe", "mlflow models serve", "BentoML")
+BEGIN, END = "<!-- figures: ", "<!-- /figures -->"
+
+
+def result(use_case: str, language: str) -> str:
+    """What the best candidate is worth, in two sentences."""
+    case = load_use_case(use_case)
+    words, card = read_words(language), case.card_texts()[language]
+    evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
+    figures = evaluation["candidates"][evaluation["best"]]
+    low, high = evidence["candidates"][evaluation["best"]]["intervals"][VALUE]
+    text: str = words["result_text"].format(
+        items=card["items"],
+        value=yen(figures[VALUE]),
+        low=yen(low),
+        high=yen(high),
+        by_hand=yen(1000 * evidence["prices"]["by_hand_yen"]),
+        trusting_all=yen(figures["trust_all_yen_per_1000"]),
+        by_machine=percent(figures["by_machine"]),
+        metric=case.metric,
+        score=number(figures[case.metric]),
+        rows=number(evaluation["test_rows"]),
+    )
+    return text
+
+
+def comparison(use_case: str, language: str) -> str:
+    """A table of all candidates, the most valuable first."""
+    case, words = load_use_case(use_case), read_words(language)
+    evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
+    costs = read_stage_metrics(use_case, "costs")
+    heads = [words[name] for name in ("candidate", "value", "interval")]
+    heads += [case.metric, *(words[name] for name in ("train_seconds", "latency", "size"))]
+    lines = _table(heads)
+    candidates = evaluation["candidates"]
+    for name in sorted(candidates, key=lambda name: -candidates[name][VALUE]):
+        low, high = evidence["candidates"][name]["intervals"][VALUE]
+        shown = name.replace("_", " ")
+        cells = [
+            f"**{shown}**" if name == evaluation["best"] else shown,
+            yen(candidates[name][VALUE]),
+            f"{yen(low)} \N{EN DASH} {yen(high)}",
+            number(candidates[name][case.metric]),
+            number(costs[name]["train_seconds"]),
+            number(costs[name]["latency_ms"]),
+            number(costs[name]["model_bytes"] / 1024),
+        ]
+        lines.append(_row(*cells))
+    return "\n".join(lines)
+
+
+def threshold(use_case: str, language: str) -> str:
+    """A table of the best candidate's value at each threshold; the chosen one stands out."""
+    words = read_words(language)
+    evidence = read_stage_metrics(use_case, "evidence")
+    candidate = evidence["candidates"][evidence["best"]]
+    chosen, curve = candidate["policy"]["threshold"], candidate["curve"]
+    heads = (words["axis_threshold"], words["axis_val"], words["axis_test"])
+    lines = [f"| {' | '.join(heads)} |", "| ---: | ---: | ---: |"]
+    for at, val, test in sorted(zip(curve["threshold"], curve["val"], curve["test"], strict=True)):
+        shown = f"**{at:,.10g}**" if at == chosen else f"{at:,.10g}"
+        lines.append(_row(shown, yen(val), yen(test)))
+    return "\n".join(lines)
+
+
+def tuning(use_case: str, language: str) -> str:
+    """A table of the best trials beside what the config said before; what it says now stands out."""
+    words, config = read_words(language), load_config(use_case)
+    record = read_metrics(Paths(use_case).metrics("tuning"), f"portfolio tune {use_case}")
+    keys = {key: key.rpartition(".")[2].replace("_", " ") for key in record["space"]}
+    trials = [(str(trial["trial"]), trial) for trial in record["best"]]
+    if record["as_configured"]:
+        trials.append((words["configured"], record["as_configured"]))
+    lines = _table([words["trial"], words["val_loss"], *keys.values()])
+    shipped = json.loads(json.dumps({key: config.at(key) for key in keys}))
+    for name, trial in trials:
+        cells = [number(trial["val_loss"]), *(json.dumps(trial["values"].get(key)) for key in keys)]
+        lines.append(_row(f"**{name}**" if trial["values"] == shipped else name, *cells))
+    by_weight = sorted(record["importance"].items(), key=lambda item: -item[1])
+    importance = ", ".join(f"{keys[key]} {percent(share)}" for key, share in by_weight)
+    text = words["tuning_text"].format(
+        trials=record["trials"], pruned=record["pruned"], seconds=number(record["train_seconds"]), importance=importance
+    )
+    return "\n".join([*lines, "", text])
+
+
+def study(name: str, use_case: str, language: str) -> str:
+    """A table of a study's points: the loss on both sides, and on the validation rows the metric that comes first."""
+    words = read_words(language)
+    found = read_metrics(Paths(use_case).study(name), f"portfolio study {name} {use_case}")
+    loss, *more = found["metrics"]
+    columns = [("train", loss), *(("val", metric) for metric in (loss, *more))]
+    sides = {"train": words["axis_train"], "val": words["axis_validation"]}
+    lines = _table([" ", *(f"{metric.replace('_', ' ')}, {sides[side]}" for side, metric in columns)])
+    for point in found["points"]:
+        lines.append(_row(point["name"].replace("_", " "), *(spread(point[side][metric]) for side, metric in columns)))
+    return "\n".join(lines)
+
+
+def bench(part: str, language: str) -> str:
+    """A table of what one part of `python -m bench` measured, with the machine."""
+    command = f"python -m bench {part}"
+    found = read_metrics(BENCH, command).get(part)
+    if found is None:
+        raise DataError(f"{BENCH} has no part '{part}'. This measures it: {command}")
+    return _measured({"": found["rows"]}, command, found["machine"], language)
+
+
+def serving(_: str, language: str) -> str:
+    """Our server beside the others: the rate of each under each load; and what became of the aims."""
+    words = read_words(language)
+    found = read_metrics(SERVING_BENCH, SERVING_COMMAND)
+    loads = list(next(iter(found["servers"].values()))["loads"])
+    more = [words["p99"].format(load=loads[0]), words["ready"], words["memory"]]
+    lines = _table([words["per_second"], *loads, *more])
+    for name, server in found["servers"].items():
+        rates = [number(server["loads"][load]["rate"]) if load in server["loads"] else "" for load in loads]
+        others = (server["loads"][loads[0]]["p99_ms"], server["ready_seconds"], server["memory_mib"])
+        lines.append(_row(name, *rates, *(number(value) for value in others)))
+    return "\n".join([*lines, "", _measured({"": found["rows"]}, SERVING_COMMAND, found["machine"], language)])
+
+
+def serving_result(_: str, language: str) -> str:
+    """What both come to, in a few sentences."""
+    words = read_words(language)
+    speed = read_metrics(SERVING_BENCH, SERVING_COMMAND)
+    servers = speed["servers"]
+    load = next(iter(servers[OURS]["loads"]))
+    ours = servers[OURS]["loads"][load]
+    times = {name: number(round(ours["rate"] / servers[name]["loads"][load]["rate"], 1)) for name in COMPARED}
+    compared = [words["times"].format(times=times[name], name=name) for name in COMPARED]
+    items = read_metrics(RELIABILITY, RELIABILITY_COMMAND)["items"].values()
+    verdicts = [row["verdict"] for item in items for row in item.get("rows", []) if row["verdict"]]
+    text: str = words["serving_text"].format(
+        rate=number(ours["rate"]),
+        p99=number(ours["p99_ms"]),
+        times=words["comma"].join(compared),
+        held=verdicts.count("held"),
+        tried=len(verdicts),
+        machine=speed["machine"],
+    )
+    return text
+
+
+def reliability(_: str, language: str) -> str:
+    """What was tried of the server's reliability, item by item."""
+    found = read_metrics(RELIABILITY, RELIABILITY_COMMAND)
+    rows = {name: item["rows"] for name, item in found["items"].items() if "rows" in item}
+    text = _measured(rows, RELIABILITY_COMMAND, found["machine"], language)
+    left = [
+        f"{name}: {item.get('skipped') or item['failed']}" for name, item in found["items"].items() if name not in rows
+    ]
+    return "\n\n".join([text, *left])
+
+
+def _measured(items: dict[str, list[dict[str, Any]]], command: str, machine: str, language: str) -> str:
+    """Rows with their aims, of one item or of several that have names."""
+    words = read_words(language)
+    lines = _table([words["what"], words["measured"], words["aim"]])
+    for item, rows in items.items():
+        for row in rows:
+            bounds = (("\N{LESS-THAN OR EQUAL TO}", row["at_most"]), ("\N{GREATER-THAN OR EQUAL TO}", row["at_least"]))
+            aims = " ".join(f"{sign} {number(bound)}" for sign, bound in bounds if bound is not None)
+            name = f"{item}: {row['name']}" if item else row["name"].strip()
+            aim = f"{aims}: {words[row['verdict']]}" if aims else ""
+            lines.append(_row(name, f"{number(row['value'])} {row['unit']}".strip(), aim))
+    return "\n".join([*lines, "", words["bench_text"].format(command=f"`{command}`", machine=machine)])
+
+
+def _table(heads: list[str]) -> list[str]:
+    return [_row(*heads), f"| --- |{' ---: |' * (len(heads) - 1)}"]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+BLOCKS: dict[str, Callable[[str, str], str]] = {
+    "result": result,
+    "comparison": comparison,
+    "threshold": threshold,
+    "tuning": tuning,
+    **{name: partial(study, name) for name in STUDIES},
+    "bench": bench,
+    "serving": serving,
+    "serving-result": serving_result,
+    "reliability": reliability,
+}
+
+
+def documents() -> list[Path]:
+    """The Markdown files that have blocks."""
+    found = [*sorted(Path().glob("README*.md")), *sorted(Path("docs").rglob("*.md"))]
+    return [path for path in found if BEGIN in path.read_text(encoding="utf-8")]
+
+
+def filled(path: Path) -> str:
+    """The text of a document with every block written anew from the metrics.
+
+    A block stands between `<!-- figures: NAME USE_CASE -->` (or `bench PART`, or only `serving`) and
+    `<!-- /figures -->`. Raises ConfigError if there is no such block, or no end to it.
+    """
+    text = path.read_text(encoding="utf-8")
+    language = "ja" if path.name.endswith(".ja.md") else "en"
+
+    def block(match: re.Match[str]) -> str:
+        name, _, about = match[1].partition(" ")
+        if name not in BLOCKS:
+            raise ConfigError(f"{path}: there is no block '{name}'. There are: {', '.join(BLOCKS)}.")
+        return f"{BEGIN}{match[1]} -->\n{BLOCKS[name](about, language)}\n{END}"
+
+    if text.count(BEGIN) != text.count(END):
+        raise ConfigError(f"{path}: every '{BEGIN}... -->' needs a '{END}' after its block.")
+    return re.sub(rf"{BEGIN}(.*?) -->\n.*?{END}", block, text, flags=re.DOTALL)

@@ -1,0 +1,215 @@
+"""All plots. The report has them as SVG whose words the browser sets in its own font: sharp on a phone, in print, in
+Japanese; DVC and MLflow have some as PNG.
+
+The colours can be told apart by the colour-blind (Okabe and Ito 2008). `words` are the labels in one language.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from portfolio.core import files
+from portfolio.core.types import Array
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "portfolio",
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+}
+
+
+class Chart:
+    """A plot. `figure` and `axes` are what to draw on; `svg` or `png` ends it."""
+
+    def __init__(self, figure: Figure, axes: Axes) -> None:
+        self.figure = figure
+        self.axes = axes
+
+    def svg(self) -> str:
+        stream = io.StringIO()
+        self._save(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        text = stream.getvalue()
+        return text[text.index("<svg") :]
+
+    def png(self, path: Path, title: str) -> None:
+        self.axes.set_title(title, loc="left")
+        with files.replaced(path) as partial:
+            # Without the version, the same plot is the same file.
+            self._save(partial, format="png", dpi=120, metadata={"Software": None})
+
+    def _save(self, to: Any, **options: Any) -> None:
+        with matplotlib.rc_context(cast(Any, STYLE)), warnings.catch_warnings():
+            # Only the widths of Japanese letters are guessed: the browser draws them.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            self.figure.savefig(to, **options)
+        pyplot.close(self.figure)
+
+
+@contextmanager
+def chart(width_inches: float = 7, height_inches: float = 3.6) -> Iterator[Chart]:
+    with matplotlib.rc_context(cast(Any, STYLE)):
+        yield Chart(*pyplot.subplots(figsize=(width_inches, height_inches), layout="constrained"))
+
+
+def values(candidates: dict[str, Any], best: str, value_label: str) -> Chart:
+    """Each candidate's value with its interval, the best in colour. `candidates`: name to (value, low, high)."""
+    names = sorted(candidates, key=lambda name: candidates[name][0])
+    with chart(7, 0.8 + 0.45 * len(names)) as drawn:
+        for row, name in enumerate(names):
+            value, low, high = candidates[name]
+            colour = BLUE if name == best else GREY
+            drawn.axes.plot([low, high], [row, row], color=colour, linewidth=2.5, solid_capstyle="round")
+            drawn.axes.plot(value, row, "o", color=colour, markersize=8)
+        drawn.axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+        drawn.axes.set(xlabel=value_label, ylim=(-0.6, len(names) - 0.4))
+        drawn.axes.xaxis.set_major_formatter("{x:,.0f}")
+        drawn.axes.grid(axis="y", visible=False)
+    return drawn
+
+
+def threshold(curve: dict[str, list[float]], chosen: float, words: dict[str, str]) -> Chart:
+    """Value against the policy's threshold, on the rows that it was chosen on and on those that it is measured on."""
+    order = np.argsort(curve["threshold"])
+    steps = np.arange(len(order))
+    with chart() as drawn:
+        for split, colour, marker in (("val", ORANGE, "s"), ("test", BLUE, "o")):
+            drawn.axes.plot(
+                steps, np.array(curve[split])[order], color=colour, marker=marker, markersize=4, label=words[split]
+            )
+        at = np.array(curve["threshold"])[order].tolist()
+        drawn.axes.axvline(at.index(chosen), color=GREY, linestyle=":", label=words["chosen"])
+        drawn.axes.set_xticks(steps, [f"{value:,.10g}" for value in at], rotation=45, ha="right")
+        drawn.axes.set(xlabel=words["threshold"], ylabel=words["value"])
+        drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
+        # Where trusting all costs far more than anything else, the rest would be a flat line.
+        best = max(max(curve["val"]), max(curve["test"]))
+        worst = min(min(curve["val"]), min(curve["test"]))
+        if best > 0 and worst < -2 * best:
+            drawn.axes.set_ylim(-2 * best, best * 1.15)
+        drawn.axes.legend()
+    return drawn
+
+
+def calibration(bins: dict[str, list[float]], words: dict[str, str]) -> Chart:
+    """How often the model is right against how sure it is; the larger the point, the more rows."""
+    with chart(5, 4) as drawn:
+        drawn.axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label=words["perfect"])
+        sizes = 20 + 300 * np.array(bins["rows"]) / max(bins["rows"])
+        drawn.axes.scatter(bins["confidence"], bins["accuracy"], s=sizes, color=BLUE, alpha=0.7, label=words["found"])
+        drawn.axes.set(xlabel=words["confidence"], ylabel=words["accuracy"], xlim=(0, 1.05), ylim=(-0.05, 1.08))
+        drawn.axes.legend(loc="upper left", markerscale=0.4)
+    return drawn
+
+
+def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, str]) -> Chart:
+    """The losses by epoch; the gap between them is what overfitting looks like."""
+    with chart() as drawn:
+        drawn.axes.plot(history["epoch"], history["train_loss"], color=ORANGE, linestyle="--", label=words["train"])
+        drawn.axes.plot(history["epoch"], history["val_loss"], color=BLUE, label=words["validation"])
+        drawn.axes.axvline(best_epoch, color=GREY, linestyle=":", label=words["kept"])
+        drawn.axes.set(xlabel=words["epoch"], ylabel=words["loss"], yscale="log")
+        drawn.axes.legend()
+    return drawn
+
+
+def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: dict[str, str]) -> Chart:
+    """Counts of predicted against actual classes. The mistakes stand out in colour; the right answers are numbers."""
+    size = len(classes)
+    counts = np.zeros((size, size), dtype=int)
+    np.add.at(counts, (targets, chosen), 1)
+    with chart(5.5, 5) as drawn:
+        shown = np.where(np.eye(size, dtype=bool), 0, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+        drawn.axes.imshow(np.sqrt(shown), cmap="Oranges", vmin=0, vmax=1)
+        for actual, predicted in zip(*counts.nonzero(), strict=True):
+            weight = "normal" if actual == predicted else "bold"
+            drawn.axes.text(
+                predicted, actual, str(counts[actual, predicted]), ha="center", va="center", fontweight=weight
+            )
+        drawn.axes.set_xticks(range(size), classes)
+        drawn.axes.set_yticks(range(size), classes)
+        drawn.axes.grid(visible=False)
+        drawn.axes.set(xlabel=words["predicted"], ylabel=words["actual"])
+    return drawn
+
+
+def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
+    """The mean loss of each point with its range: by size where the points have an order, else side by side."""
+    metric, points = found["metrics"][0], found["points"]
+    size = {"learning-curve": "train_rows", "capacity": "parameters"}.get(found["study"])
+    lines = (("train", ORANGE, "s", words["train"]), ("val", BLUE, "o", words["validation"]))
+    with chart(7, 3.6 if size else 1.2 + 0.5 * len(points)) as drawn:
+        for side, colour, marker, label in lines:
+            values = [point[side][metric] for point in points]
+            low, mean, high = (np.array([f(v) for v in values]) for f in (min, np.mean, max))
+            if size:
+                at = [point[size] for point in points]
+                drawn.axes.plot(at, mean, color=colour, marker=marker, markersize=4, label=label)
+                drawn.axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
+            else:
+                rows = np.arange(len(points))[::-1] + (0.12 if side == "train" else -0.12)
+                drawn.axes.hlines(rows, low, high, color=colour, linewidth=2.5)
+                drawn.axes.plot(mean, rows, marker, color=colour, markersize=6, label=label)
+        if size:
+            drawn.axes.set(xscale="log", ylabel=metric.replace("_", " "), xlabel=words[size])
+            drawn.axes.set_xticks(at, [f"{number:,}" for number in at])
+            drawn.axes.minorticks_off()
+            drawn.axes.yaxis.set_major_formatter("{x:,.6g}")
+            if 3 * drawn.axes.dataLim.ymin < drawn.axes.dataLim.ymax:
+                drawn.axes.set_ylim(bottom=0)
+        else:
+            drawn.axes.set_yticks(range(len(points))[::-1], [point["name"].replace("_", " ") for point in points])
+            drawn.axes.set_xlabel(metric.replace("_", " "))
+            drawn.axes.xaxis.set_major_formatter("{x:,.6g}")
+            drawn.axes.grid(axis="y", visible=False)
+        # Beside the plot: wherever it stood inside, some study would have a point there.
+        drawn.figure.legend(loc="outside upper center", ncols=2)
+    return drawn
+
+
+def scatter(targets: Array, predicted: Array, words: dict[str, str]) -> Chart:
+    """Predicted against actual values, as shares of the rows: thousands of points would make the page heavy."""
+    with chart(5.5, 5) as drawn:
+        grid = drawn.axes.hexbin(targets, predicted, gridsize=40, bins="log", cmap="Blues", mincnt=1, linewidths=0)
+        grid.set_rasterized(True)
+        ends = [float(min(targets.min(), predicted.min())), float(max(targets.max(), predicted.max()))]
+        drawn.axes.plot(ends, ends, color=ORANGE, label=words["perfect"])
+        drawn.axes.set(xlabel=words["actual"], ylabel=words["predicted"])
+        drawn.axes.xaxis.set_major_formatter("{x:,.0f}")
+        drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
+        drawn.axes.tick_params(axis="x", rotation=30)
+        drawn.axes.legend()
+    return drawn
+
+
+def image(pixels: Array) -> str:
+    """One image [height, width] of 0 (paper) to 1 (ink), as SVG squares."""
+    height, width = pixels.shape
+    cells = "".join(
+        f'<rect x="{column}" y="{row}" width="1.02" height="1.02" fill-opacity="{pixels[row, column]:.2f}"/>'
+        for row in range(height)
+        for column in range(width)
+        if pixels[row, column] > 0.01
+    )
+    return f'<svg class="image" viewBox="0 0 {width} {height}" role="img">{cells}</svg>'

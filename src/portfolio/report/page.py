@@ -1,0 +1,166 @@
+"""Write the report: one page, and the answers to an interviewer's questions, each in English and in Japanese.
+
+Every figure comes from the metrics files, or from running the best bundle. Nothing is typed in.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import Any
+
+import jinja2
+import markupsafe
+import numpy as np
+
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import Manifest, content_sha256
+from portfolio.bundle.policy import VALUE
+from portfolio.contract.config import STUDIES, Config
+from portfolio.contract.use_case import LANGUAGES, UseCase
+from portfolio.core import files
+from portfolio.core.paths import Paths
+from portfolio.core.types import Array
+from portfolio.data.dataset import Split, load_split
+from portfolio.evaluation.gate import Verdict
+from portfolio.report import charts
+from portfolio.report.blocks import comparison, study
+from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
+
+WORST_ROWS = 8
+# Where `make mlflow` and `make up` show MLflow's pages.
+MLFLOW_PAGES = "http://127.0.0.1:5000"
+INTERVIEWS = {"en": "interview.md", "ja": "interview.ja.md"}
+
+
+def write_report(use_case: UseCase, config: Config) -> None:
+    paths = Paths(use_case.name)
+    facts = gather(use_case, config)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    plain = environment.overlay(autoescape=False)
+    for environment_ in (environment, plain):
+        environment_.filters |= {"yen": yen, "number": number, "percent": percent}
+    for language in LANGUAGES:
+        words = read_words(language)
+        card = use_case.card_texts()[language]
+        context = {**facts, "language": language, "words": words, "card": card, "pages": PAGES}
+        if facts["verdict"]:
+            context["verdict"] = facts["verdict"] | Verdict.from_dict(facts["verdict"]).as_dict(language)
+        context["plots"] = plots(use_case, facts, words)
+        context["comparison"] = comparison(use_case.name, language)
+        names = [found["study"] for found in facts["studies"]]
+        context["study_tables"] = {name: study(name, use_case.name, language) for name in names}
+        for name in ("values", "losses"):
+            files.write_text(paths.report / "plots" / f"{name}.{language}.svg", context["plots"][name])
+        page = environment.get_template("report.html").render(context)
+        files.write_text(paths.report / PAGES[language], page)
+        interview = plain.get_template(f"interview.{language}.md").render(context)
+        files.write_text(paths.report / INTERVIEWS[language], interview)
+    files.write_text(paths.report / "beside_dvc.sha256", paths.beside_dvc())
+    print(f"{paths.report / PAGES['en']}, and in Japanese {paths.report / PAGES['ja']}")
+
+
+def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
+    """All that the report says, from the metrics files and from the best bundle's answers to the test rows."""
+    paths = Paths(use_case.name)
+    names = ("validate", "train", "evaluate", "evidence", "costs")
+    read = {name: read_stage_metrics(use_case.name, name) for name in names}
+    bundle = Bundle.open(paths.best_folder())
+    test = load_split(use_case, "test")
+    answers = bundle.predict(test.inputs)
+    best = read["evaluate"]["best"]
+    with (paths.plots / "training.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    verdict = json.loads(paths.verdict.read_text()) if paths.verdict.exists() else None
+    return {
+        **read,
+        "use_case": use_case,
+        "config": config,
+        "prices": config.value,
+        "best": best,
+        "figures": read["evaluate"]["candidates"][best],
+        "intervals": read["evidence"]["candidates"][best]["intervals"],
+        "policy": read["evidence"]["candidates"][best]["policy"],
+        "calibration": read["evidence"]["candidates"][best]["calibration"],
+        "order": sorted(
+            read["evaluate"]["candidates"],
+            key=lambda name: -read["evaluate"]["candidates"][name][VALUE],
+        ),
+        "by_val": sorted(
+            read["evidence"]["candidates"],
+            key=lambda name: -read["evidence"]["candidates"][name]["val"][VALUE],
+        ),
+        "history": {key: [float(row[key]) for row in rows] for key in rows[0]},
+        "manifest": bundle.manifest,
+        "studies": [json.loads(paths.study(name).read_text()) for name in STUDIES if paths.study(name).exists()],
+        "verdict": verdict,
+        "registered": verdict if verdict and verdict.get("content_sha256") == content_sha256(bundle.manifest) else None,
+        "mlflow_pages": MLFLOW_PAGES,
+        "worst": worst(use_case, test, answers),
+        "unsure": unsure(use_case, bundle.manifest, test, answers),
+        "test": test,
+        "answers": answers,
+        "split_rows": {name: len(load_split(use_case, name)) for name in ("train", "val", "test")},
+    }
+
+
+def worst(use_case: UseCase, test: Split, answers: Array) -> list[dict[str, Any]]:
+    """The answers that are furthest from the truth, first the worst."""
+    if use_case.output.task == "classification":
+        badness = 1 - answers[np.arange(len(test)), test.targets]
+        badness[answers.argmax(axis=1) == test.targets] = -1
+    else:
+        badness = np.abs(answers[:, 0] - test.targets)
+    rows = [int(row) for row in np.argsort(-badness)[:WORST_ROWS] if badness[row] > 0]
+    return [_shown(use_case, test, answers, row) for row in rows]
+
+
+def unsure(use_case: UseCase, manifest: Manifest, test: Split, answers: Array) -> list[dict[str, Any]]:
+    """The answers that the model itself is least sure of. A model of values does not say how sure it is."""
+    if use_case.output.task != "classification":
+        return []
+    rows = np.argsort(answers.max(axis=1))[:WORST_ROWS]
+    return [_shown(use_case, test, answers, int(row)) for row in rows]
+
+
+def _shown(use_case: UseCase, test: Split, answers: Array, row: int) -> dict[str, Any]:
+    """One row with its answer, for the page."""
+    output = use_case.output
+    shown: dict[str, Any] = {"key": test.rows[use_case.key][row], "image": None, "inputs": {}}
+    for field in use_case.inputs:
+        values = test.inputs[field.name][row]
+        if field.kind == "image":
+            low, high = field.minimum or 0, field.maximum or float(values.max())
+            shown["image"] = markupsafe.Markup(charts.image((values.reshape(field.shape) - low) / (high - low)))
+        else:
+            shown["inputs"][field.name] = values[0] if field.kind == "category" else number(float(values[0]))
+    if output.task == "classification":
+        shown["predicted"] = output.classes[int(answers[row].argmax())]
+        shown["actual"] = output.classes[int(test.targets[row])]
+        shown["probability"] = float(answers[row].max())
+    else:
+        shown["predicted"], shown["actual"] = number(float(answers[row, 0])), number(float(test.targets[row]))
+    return shown
+
+
+def plots(use_case: UseCase, facts: dict[str, Any], words: dict[str, Any]) -> dict[str, markupsafe.Markup]:
+    """The plots by name, as SVG with the words of one language."""
+    evidence, figures = facts["evidence"]["candidates"], facts["evaluate"]["candidates"]
+    compared = {name: (figures[name][VALUE], *found["intervals"][VALUE]) for name, found in evidence.items()}
+    best, output = facts["best"], use_case.output
+    axis = {key.removeprefix("axis_"): text for key, text in words.items() if key.startswith("axis_")}
+    drawn = {
+        "values": charts.values(compared, best, axis["value"]),
+        "threshold": charts.threshold(evidence[best]["curve"], facts["policy"]["threshold"], axis),
+        "losses": charts.losses(facts["history"], facts["train"]["best_epoch"], axis),
+    }
+    drawn |= {study["study"]: charts.study(study, axis) for study in facts["studies"]}
+    targets, answers = facts["test"].targets, facts["answers"]
+    if output.task == "classification":
+        drawn["calibration"] = charts.calibration(facts["calibration"]["bins"], axis)
+        drawn["errors"] = charts.confusion(output.classes, targets, answers.argmax(axis=1), axis)
+    else:
+        drawn["errors"] = charts.scatter(targets, answers[:, 0], axis)
+    return {name: markupsafe.Markup(plot.svg()) for name, plot in drawn.items()}

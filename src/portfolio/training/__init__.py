@@ -1,0 +1,1 @@
+"""From rows to candidates: the network by Lightning, the scikit-learn estimators, studies and tuning."""

@@ -1,0 +1,69 @@
+"""The simpler candidates: the constant answer, and the use case's scikit-learn estimators."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from portfolio.bundle.graph import round_to_float32
+from portfolio.contract.use_case import UseCase
+from portfolio.core.types import Array
+from portfolio.data.dataset import Split, sklearn_input
+
+
+@dataclass(frozen=True)
+class FittedBaseline:
+    use_case: UseCase
+    model: Pipeline | Array
+    """A scikit-learn pipeline, or the one answer [outputs] that is given to every row."""
+    seconds: float
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the estimator was made with."""
+        if isinstance(self.model, np.ndarray):
+            return {}
+        return {key: str(value) for key, value in self.model[-1].get_params().items()}
+
+    def predict(self, inputs: dict[str, Array]) -> Array:
+        """Probabilities [rows, classes] or values [rows, 1] for inputs [rows, width] by name."""
+        rows = sklearn_input(self.use_case, inputs)
+        if isinstance(self.model, np.ndarray):
+            return np.tile(self.model, (len(rows), 1))
+        if self.use_case.output.task == "classification":
+            return np.asarray(self.model.predict_proba(rows))
+        values = np.asarray(self.model.predict(rows)).reshape(-1, 1)
+        return np.exp(values) if self.use_case.log_target else values
+
+
+def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBaseline:
+    """Fit a scikit-learn estimator behind the use case's preprocessor."""
+    started = time.perf_counter()
+    preprocessor = use_case.preprocessor()
+    steps = [] if preprocessor is None else [("preprocessor", preprocessor)]
+    targets = np.log(train.targets) if use_case.log_target else train.targets
+    pipeline = Pipeline([*steps, ("estimator", estimator)]).fit(sklearn_input(use_case, train.inputs), targets)
+    return FittedBaseline(use_case, round_to_float32(pipeline), time.perf_counter() - started)
+
+
+def fit_constant(use_case: UseCase, train: Split) -> FittedBaseline:
+    """What one would answer without looking: how common each class is, or the mean value."""
+    started = time.perf_counter()
+    if use_case.output.task == "regression":
+        answer = np.array([train.targets.mean()], dtype=np.float32)
+    else:
+        shares = np.bincount(train.targets, minlength=len(use_case.output.classes)) / len(train)
+        answer = np.asarray(shares, dtype=np.float32)
+    return FittedBaseline(use_case, answer, time.perf_counter() - started)
+
+
+def baselines(use_case: UseCase, train: Split) -> dict[str, Callable[[], FittedBaseline]]:
+    """What fits each of them on `train`, by its name."""
+    fits = {name: partial(fit_baseline, use_case, estimator, train) for name, estimator in use_case.baselines().items()}
+    return {"constant": partial(fit_constant, use_case, train), **fits}

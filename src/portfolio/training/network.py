@@ -1,0 +1,143 @@
+"""The network candidate: a use case's network, trained behind its preprocessor."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from portfolio.contract.config import Config
+from portfolio.contract.use_case import UseCase
+from portfolio.core import files
+from portfolio.core.environment import state_folder
+from portfolio.core.errors import ConfigError
+from portfolio.core.types import Array
+from portfolio.data.dataset import Split, sklearn_input
+from portfolio.training.lightning import OnEpoch, fit, outputs, run_key
+
+NETWORK = "network"
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    use_case: UseCase
+    preprocessor: Any | None
+    network: nn.Module
+    """From preprocessed float32 [rows, width] to probabilities or values."""
+    width: int
+    history: list[dict[str, float]]
+    best_epoch: int
+    seconds: float
+
+    @property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    def predict(self, inputs: dict[str, Array]) -> Array:
+        """Probabilities [rows, classes] or values [rows, 1] for inputs [rows, width] by name."""
+        return outputs(self.network, _features(self.use_case, self.preprocessor, inputs))
+
+
+def fit_network(
+    use_case: UseCase,
+    config: Config,
+    train: Split,
+    val: Split,
+    on_epoch: OnEpoch | None = None,
+) -> FittedNetwork:
+    """Train on `train`, and stop early on `val`. One that was killed goes on where it was.
+
+    `on_epoch` is told each epoch's number and validation loss, and says whether to stop.
+    """
+    preprocessor = use_case.preprocessor()
+    if preprocessor is not None:
+        preprocessor.fit(sklearn_input(use_case, train.inputs))
+    features, val_features = (_features(use_case, preprocessor, split.inputs) for split in (train, val))
+    augment = use_case.augmentation() if config.train.augment else None
+    if config.train.augment and augment is None:
+        raise ConfigError(
+            f"'{use_case.name}' has no augmentation. Set train.augment: false in configs/{use_case.name}.yaml, or "
+            "write the use case's `augmentation`."
+        )
+    scale = TargetScale.of(use_case, train.targets)
+    torch.manual_seed(config.train.seed)
+    network = use_case.network(config.network, features.shape[1])
+    key = run_key(config.train.model_dump(), config.network, _rows_sha256(use_case, train, val), _code_sha256(use_case))
+    started = time.perf_counter()
+    fitted = fit(
+        network,
+        use_case.output.task,
+        (features, scale.forward(train.targets)),
+        (val_features, scale.forward(val.targets)),
+        config.train,
+        state_folder() / "checkpoints" / use_case.name / key,
+        augment=augment,
+        on_epoch=on_epoch,
+    )
+    seconds = time.perf_counter() - started
+    whole = nn.Sequential(fitted.network, scale.head()).eval()
+    return FittedNetwork(use_case, preprocessor, whole, features.shape[1], fitted.history, fitted.best_epoch, seconds)
+
+
+class TargetScale:
+    """How targets are scaled for training, and the layer that leads a network's outputs back.
+
+    A class stays as it is, and its logits become probabilities. A value is standardised, after the logarithm where
+    the use case asks for that.
+    """
+
+    def __init__(self, task: str, log: bool, mean: float, std: float) -> None:
+        self._task, self._log, self._mean, self._std = task, log, mean, std
+
+    @classmethod
+    def of(cls, use_case: UseCase, targets: Array) -> TargetScale:
+        if use_case.output.task == "classification":
+            return cls("classification", False, 0.0, 1.0)
+        values = np.log(targets) if use_case.log_target else targets
+        return cls("regression", use_case.log_target, float(values.mean()), float(values.std()))
+
+    def forward(self, targets: Array) -> Array:
+        if self._task == "classification":
+            return targets
+        values = np.log(targets) if self._log else targets
+        return ((values - self._mean) / self._std).astype(np.float32)
+
+    def head(self) -> nn.Module:
+        if self._task == "classification":
+            return nn.Softmax(dim=1)
+        return _Unscaled(self._log, self._mean, self._std)
+
+
+class _Unscaled(nn.Module):
+    def __init__(self, log: bool, mean: float, std: float) -> None:
+        super().__init__()
+        self._log, self._mean, self._std = log, mean, std
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        values = values * self._std + self._mean
+        return values.exp() if self._log else values
+
+
+def _features(use_case: UseCase, preprocessor: Any | None, inputs: dict[str, Array]) -> Array:
+    rows = sklearn_input(use_case, inputs)
+    return np.asarray(rows if preprocessor is None else preprocessor.transform(rows), dtype=np.float32)
+
+
+def _rows_sha256(use_case: UseCase, *splits: Split) -> str:
+    """Of which rows they are: their content follows from their keys, since a collected batch never changes."""
+    keys = [f"{len(split)}" + "\n".join(map(str, split.rows[use_case.key])) for split in splits]
+    return hashlib.sha256("\n".join(keys).encode()).hexdigest()
+
+
+def _code_sha256(use_case: UseCase) -> str:
+    """Of the code that training depends on: a run that was killed is not resumed by other code."""
+    own = Path(inspect.getfile(type(use_case))).parent.glob("*.py")
+    code = [*sorted(own), Path(inspect.getfile(fit)), Path(__file__)]
+    return hashlib.sha256("".join(map(files.sha256, code)).encode()).hexdigest()

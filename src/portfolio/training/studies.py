@@ -1,0 +1,142 @@
+"""Studies of bias and variance: models fitted many times, each time with one thing changed.
+
+They take minutes, so the loop leaves them out. `portfolio study NAME` runs one through DVC (studies/dvc.yaml), which
+keeps its result for as long as nothing that it depends on changes. The test rows take no part.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from portfolio.contract.config import Config
+from portfolio.contract.use_case import UseCase
+from portfolio.core import files
+from portfolio.core.hashing import uniform
+from portfolio.core.paths import Paths
+from portfolio.core.terminal import counted_progress
+from portfolio.core.types import Array
+from portfolio.data.dataset import Split, load_split
+from portfolio.evaluation.metrics import LOSS, score
+from portfolio.training.baselines import baselines
+from portfolio.training.lightning import OnEpoch
+from portfolio.training.network import NETWORK, fit_network
+
+AS_CONFIGURED = "as configured"
+
+
+class Fitted(Protocol):
+    def predict(self, inputs: dict[str, Array]) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """One model to fit: one of the repetitions of a study's point."""
+
+    point: str
+    repetition: str
+    train: Split
+    val: Split
+    fit: Callable[[OnEpoch], Fitted]
+
+
+def run(name: str, use_case: UseCase, config: Config) -> None:
+    """Do one study, and write metrics/<use_case>/studies/<name>.json.
+
+    It has the study's points in order, each with the number of its training rows, the network's parameters, and the
+    metrics on the rows that were trained on and on those that were not, a list with one figure a repetition.
+    """
+    train, val = load_split(use_case, "train"), load_split(use_case, "val")
+    trainings = list(TRAININGS[name](use_case, config, train, val))
+    metrics = list(dict.fromkeys([LOSS[use_case.output.task], use_case.metric]))
+    points: dict[str, dict[str, Any]] = {}
+    with counted_progress() as progress:
+        task = progress.add_task("", total=len(trainings))
+        for training in trainings:
+            what = f"{training.point}, {training.repetition}"
+            progress.update(task, description=what)
+
+            def on_epoch(epoch: int, _: float, what: str = what) -> bool:
+                progress.update(task, description=f"{what}, epoch {epoch}")
+                return False
+
+            fitted = training.fit(on_epoch)
+            point = points.setdefault(training.point, {"name": training.point, "repetitions": []})
+            point |= {"train_rows": len(training.train), "parameters": getattr(fitted, "parameters", None)}
+            point["repetitions"].append(training.repetition)
+            for side, split in (("train", training.train), ("val", training.val)):
+                scores = score(use_case.output, split.targets, fitted.predict(split.inputs))
+                for metric in metrics:
+                    point.setdefault(side, {}).setdefault(metric, []).append(scores[metric])
+            progress.advance(task)
+    result = {"study": name, "metrics": metrics, "points": list(points.values())}
+    files.write_text(Paths(use_case.name).study(name), json.dumps(result, indent=1) + "\n")
+
+
+def _network(use_case: UseCase, config: Config, train: Split, val: Split) -> Callable[[OnEpoch], Fitted]:
+    return lambda on_epoch: fit_network(use_case, config, train, val, on_epoch)
+
+
+def _learning_curve(use_case: UseCase, config: Config, train: Split, val: Split) -> Iterator[Training]:
+    """More and more of the training rows; each seed has an order of its own, from which the first are taken."""
+    for fraction in config.studies.learning_curve:
+        for seed in config.studies.seeds:
+            order = np.random.default_rng(seed).permutation(len(train))
+            part = train.take(np.sort(order[: round(fraction * len(train))]))
+            fit = _network(use_case, config.changed({"train.seed": seed}), part, val)
+            yield Training(f"{len(part):,} rows", f"seed {seed}", part, val, fit)
+
+
+def _capacity(use_case: UseCase, config: Config, train: Split, val: Split) -> Iterator[Training]:
+    """Networks from small to large."""
+    for changes in config.studies.capacity:
+        point = ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in changes.items())
+        yield from _seeded(point, use_case, config.changed(changes), train, val)
+
+
+def _ablation(use_case: UseCase, config: Config, train: Split, val: Split) -> Iterator[Training]:
+    """What stands against overfitting, each switched the other way."""
+    for point, changes in {AS_CONFIGURED: {}, **config.studies.ablation}.items():
+        yield from _seeded(point, use_case, config.changed(changes), train, val)
+
+
+def _seeded(point: str, use_case: UseCase, config: Config, train: Split, val: Split) -> Iterator[Training]:
+    for seed in config.studies.seeds:
+        fit = _network(use_case, config.changed({"train.seed": seed}), train, val)
+        yield Training(point, f"seed {seed}", train, val, fit)
+
+
+def _cross_validate(use_case: UseCase, config: Config, train: Split, val: Split) -> Iterator[Training]:
+    """Every candidate on each fold of the training and validation rows. Rows of one identity share a fold.
+
+    Of the other folds a part is put aside, on which the network's training stops. All are fitted on the rest.
+    """
+    inputs = {name: np.concatenate([array, val.inputs[name]]) for name, array in train.inputs.items()}
+    rows = Split(inputs, np.concatenate([train.targets, val.targets]), pl.concat([train.rows, val.rows]))
+    identities = rows.rows.select(use_case.identity)
+    folds = np.floor(uniform(identities, salt="fold") * config.studies.cross_validate)
+    aside = uniform(identities, salt="early stopping") < config.prepare.val_fraction
+    for fold in range(config.studies.cross_validate):
+        held_out, stop, fit_on = (
+            rows.take(mask) for mask in (folds == fold, (folds != fold) & aside, (folds != fold) & ~aside)
+        )
+        fits = {name: _without_epochs(fit) for name, fit in baselines(use_case, fit_on).items()}
+        for point, fit in {**fits, NETWORK: _network(use_case, config, fit_on, stop)}.items():
+            yield Training(point, f"fold {fold + 1}", fit_on, held_out, fit)
+
+
+def _without_epochs(fit: Callable[[], Fitted]) -> Callable[[OnEpoch], Fitted]:
+    return lambda _: fit()
+
+
+TRAININGS = {
+    "learning-curve": _learning_curve,
+    "capacity": _capacity,
+    "ablation": _ablation,
+    "cross-validate": _cross_validate,
+}

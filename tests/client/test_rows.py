@@ -1,0 +1,130 @@
+import io
+import json
+from typing import Any
+
+import polars as pl
+import pytest
+
+from portfolio.bundle.manifest import InputField
+from portfolio.client.rows import read_rows
+from portfolio.core.errors import DataError
+
+IMAGE = (
+    InputField(
+        name="pixels", kind="image", description="ink", shape=(2, 2), minimum=0, maximum=16, example=[1, 2, 3, 4]
+    ),
+)
+TABLE = (
+    InputField(name="rooms", kind="number", description="rooms", example=3),
+    InputField(name="age", kind="number", description="years", nullable=True, example=3),
+    InputField(name="place", kind="category", description="where", categories=("a", "b"), example="a"),
+)
+
+
+def rows(content: str | bytes, form: str, fields: tuple[InputField, ...] = TABLE, *ignored: str) -> list[Any]:
+    raw = content.encode() if isinstance(content, str) else content
+    return list(read_rows(io.BytesIO(raw), form, fields, ignored))
+
+
+def parquet(**columns: Any) -> bytes:
+    stream = io.BytesIO()
+    pl.DataFrame(columns).write_parquet(stream)
+    return stream.getvalue()
+
+
+GOOD = [{"rooms": 3.0, "age": None, "place": "a"}, {"rooms": 4.5, "age": 2.0, "place": "b, c"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        ('place,rooms,age\na,3,\n"b, c",4.5,2\n', "csv"),
+        ('\ufeffplace,rooms,age\r\na,3,\r\n"b, c",4.5,2\r\n', "csv"),
+        ('[{"rooms": 3, "place": "a"}, {"rooms": 4.5, "age": 2, "place": "b, c"}]', "json"),
+        ('{"instances": [{"rooms": 3, "place": "a"}, {"rooms": 4.5, "age": 2, "place": "b, c"}]}', "json"),
+        ('{"rooms": 3, "age": null, "place": "a"}\n{"rooms": 4.5, "age": 2, "place": "b, c"}\n', "jsonl"),
+        (parquet(rooms=[3.0, 4.5], age=[float("nan"), 2.0], place=["a", "b, c"]), "parquet"),
+        (parquet(rooms=[3.0, 4.5], age=[None, 2], place=["a", "b, c"]), "parquet"),
+    ],
+)
+def test_every_form_gives_the_same_rows(content: str | bytes, form: str) -> None:
+    assert rows(content, form) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        ('pixels\n"[1, 2, 3, 4]"\n', "csv"),
+        ("pixels_0,pixels_1,pixels_2,pixels_3\n1,2,3,4\n", "csv"),
+        ('{"pixels": [1, 2, 3, 4]}', "json"),
+        (parquet(pixels=[[1, 2, 3, 4]]), "parquet"),
+        (parquet(pixels_1=[2], pixels_0=[1], pixels_2=[3], pixels_3=[4]), "parquet"),
+    ],
+)
+def test_an_image_is_a_list_or_a_column_for_each_value(content: str | bytes, form: str) -> None:
+    assert rows(content, form, IMAGE) == [{"pixels": [1, 2, 3, 4]}]
+
+
+def test_a_column_that_is_no_input_is_named_and_may_be_ignored() -> None:
+    content = "id,rooms,age,place\n7,3,,a\n"
+    with pytest.raises(DataError, match=r"no input id\. .*rooms, age, place.*--ignore id"):
+        rows(content, "csv")
+    assert rows(content, "csv", TABLE, "id") == GOOD[:1]
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "message"),
+    [
+        ("rooms,place\n3,a\nx,a\n", "csv", "Row 2: rooms is 'x', and no number"),
+        ("rooms,place\n3,a\n,a\n", "csv", "Row 2: rooms is '', and no number"),
+        ("rooms,place\n3,a\n1_6,a\n", "csv", "Row 2: rooms is '1_6', and no number"),
+        ("rooms,place\n\u0663,a\n", "csv", "Row 1: rooms is '\u0663', and no number"),
+        ("rooms,place,rooms\n3,a,4\n", "csv", "The header has the column rooms twice"),
+        ('[{"rooms": 3, "place": "a"}, {"rooms": true, "place": "a"}]', "json", "Row 2: rooms is true, and no number"),
+        ('[{"rooms": "5", "place": "a"}]', "json", 'Row 1: rooms is "5", and no number'),
+        ('[{"rooms": 3, "age": "", "place": "a"}]', "json", 'Row 1: age is "", and no number'),
+        ('{"rooms": 3, "place": "a", "rooms": 4}', "jsonl", "An object has rooms twice"),
+        ('[{"rooms": 1' + 400 * "0" + ', "place": "a"}]', "json", "Row 1: rooms is '1000.*no number"),
+        (parquet(rooms=["5"], place=["a"]), "parquet", 'Row 1: rooms is "5", and no number'),
+        (parquet(rooms=[True], place=["a"]), "parquet", "Row 1: rooms is true, and no number"),
+        ("rooms,place\n3,a,b\n", "csv", "Row 1 has not one value for each"),
+        ("rooms,place\n3,a\n3\n", "csv", "Row 2 has not one value for each"),
+        ("rooms\n3\n", "csv", "Row 1: the input place is missing"),
+        ("", "csv", "no row"),
+        ("rooms,place\n", "csv", "no row"),
+        (b"rooms,place\n3,\xff\n", "csv", "no CSV in UTF-8"),
+        ('rooms,place\n3,"a\n', "csv", "no CSV in UTF-8"),
+        ('[{"rooms": 3, "place": "a"}, {"place": "a"}]', "json", "Row 2: the input rooms is missing"),
+        ('[{"rooms": 3, "place": "a"}, {"rooms": null, "place": "a"}]', "json", "Row 2: rooms has no value"),
+        ('[{"rooms": NaN, "place": "a"}]', "json", "Row 1: rooms is nan"),
+        ('[{"rooms": 1e999, "place": "a"}]', "json", "Row 1: rooms is inf"),
+        ('[{"rooms": 3, "place": "a"}, 4]', "json", "Row 2 is no object"),
+        ("4", "json", "list of objects"),
+        ("[" * 100_000, "json", "no JSON"),
+        ("{", "json", "no JSON"),
+        (b"PAR1", "parquet", "no Parquet"),
+    ],
+)
+def test_what_does_not_fit_is_named(content: str | bytes, form: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        rows(content, form)
+
+
+@pytest.mark.parametrize(
+    "pixels", ["4", '"x"', '"[1, 2"', '"[1, 2, 3, 4]"', "[1, null, 3, 4]", "{}", '[1, "2", 3, 4]', "[1, true, 3, 4]"]
+)
+def test_an_image_must_be_a_list_of_numbers(pixels: str) -> None:
+    with pytest.raises(DataError, match="Row 1: pixels"):
+        rows(f'{{"pixels": {pixels}}}', "json", IMAGE)
+
+
+def test_rows_are_read_as_they_are_asked_for() -> None:
+    lines = io.BytesIO(b"rooms,place\n" + b"3,a\n" * 10 + b"x,a\n")
+    reading = read_rows(lines, "csv", TABLE)
+    assert [next(reading)["rooms"] for _ in range(10)] == [3.0] * 10
+    with pytest.raises(DataError, match="Row 11"):
+        next(reading)
+
+
+def test_the_rows_are_json() -> None:
+    assert json.loads(json.dumps(rows("rooms,place\n3,a\n", "csv"), allow_nan=False)) == GOOD[:1]

@@ -1,0 +1,213 @@
+import hashlib
+import threading
+from collections.abc import Iterator
+from datetime import date
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler
+from pathlib import Path
+from socket import socket
+from typing import ClassVar
+
+import polars as pl
+import pytest
+
+from portfolio.contract.config import load_config
+from portfolio.contract.sources import Source
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.download import download
+from portfolio.core.errors import SourceError
+from portfolio.core.paths import Paths
+from portfolio.data.collecting import collect
+from tests.conftest import edit_config
+
+
+def test_collecting_twice_adds_nothing(workspace: Path) -> None:
+    source = load_use_case("digits").source(load_config("digits"))
+    first = collect(source, Paths("digits").batches)
+    before = {path: path.stat().st_mtime_ns for path in Paths("digits").batches.iterdir()}
+    second = collect(source, Paths("digits").batches)
+    assert (len(first.added), second.added, second.present) == (24, [], 24)
+    assert before == {path: path.stat().st_mtime_ns for path in Paths("digits").batches.iterdir()}
+
+
+def test_a_broken_off_collect_is_completed(workspace: Path) -> None:
+    class Breaking(Source):
+        def dates(self) -> list[date]:
+            return [date(2026, 1, 5), date(2026, 1, 6)]
+
+        def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
+            return {day: pl.DataFrame({"day": [day]}) for day in days if day.day == 5 or self.mended}
+
+        mended = False
+
+    source, folder = Breaking(), Paths("digits").batches
+    collect(source, folder)
+    (folder / ".2026-01-06.parquet.x.partial").write_text("cut off")
+    source.mended = True
+    assert collect(source, folder).added == ["2026-01-06"]
+    assert sorted(path.name for path in folder.iterdir()) == ["2026-01-05.parquet", "2026-01-06.parquet"]
+
+
+def test_two_collects_at_once_do_no_harm(workspace: Path) -> None:
+    source = load_use_case("digits").source(load_config("digits"))
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(collect(source, Paths("digits").batches))) for _ in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(len(result.added) for result in results) == [0, 24]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> str:
+    """A real web server on loopback, with one file below HOST/PATH."""
+    (tmp_path / "site" / "example.org").mkdir(parents=True)
+    (tmp_path / "site" / "example.org" / "rows.csv").write_bytes(b"a\n1\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+DIGEST = hashlib.sha256(b"a\n1\n").hexdigest()
+
+
+def test_a_mirror_address_stands_in_front_of_host_and_path(
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTFOLIO_MIRROR", site)
+    assert download("https://example.org/rows.csv", DIGEST, tmp_path / "cache").read_bytes() == b"a\n1\n"
+
+
+def test_a_mirror_folder_does_the_same(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTFOLIO_MIRROR", str(tmp_path / "site"))
+    assert download("https://example.org/rows.csv", DIGEST, tmp_path / "cache").read_bytes() == b"a\n1\n"
+
+
+def test_a_mirror_that_is_neither_is_told_what_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTFOLIO_MIRROR", tmp_path.as_uri())
+    with pytest.raises(SourceError, match=r"file:///.*a folder's path, or an http\(s\) address"):
+        download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
+
+
+def test_what_sends_too_much_is_cut_off(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTFOLIO_MIRROR", site)
+    monkeypatch.setattr("portfolio.core.download.MAX_DOWNLOAD_BYTES", 3)
+    with pytest.raises(SourceError, match=r"example.org/rows.csv sends more than 3 bytes"):
+        download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_other_bytes_than_pinned_leave_nothing(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTFOLIO_MIRROR", site)
+    with pytest.raises(SourceError, match=f"SHA-256 {DIGEST}, but {'0' * 64} is pinned"):
+        download("https://example.org/rows.csv", "0" * 64, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_missing_file_names_the_address(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTFOLIO_MIRROR", site)
+    with pytest.raises(SourceError, match=r"example.org/nothing.csv can't be fetched.*PORTFOLIO_MIRROR"):
+        download("https://example.org/nothing.csv", DIGEST, tmp_path / "cache")
+
+
+def test_a_source_that_delivers_less_is_not_said_to_have_delivered_all(workspace: Path) -> None:
+    class Late(Source):
+        def dates(self) -> list[date]:
+            return [date(2026, 1, 5), date(2026, 1, 6)]
+
+        def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
+            return {days[0]: pl.DataFrame({"day": [days[0]]})}
+
+    folder = workspace / "batches"
+    assert collect(Late(), folder).added == ["2026-01-05"]
+    assert collect(Late(), folder).added == ["2026-01-06"]
+
+
+def test_more_days_add_batches_and_change_none(workspace: Path) -> None:
+    folder = workspace / "batches"
+    edit_config("digits", collect={"until": "2026-01-07"})
+    collect(load_use_case("digits").source(load_config("digits")), folder)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    edit_config("digits", collect={"until": "2026-01-09"})
+    done = collect(load_use_case("digits").source(load_config("digits")), folder)
+    assert (done.added, done.present) == (["2026-01-08", "2026-01-09"], 3)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+class Server(BaseHTTPRequestHandler):
+    """Answers as `script` says: a status, or "cut" to break off in the middle of the body."""
+
+    script: ClassVar[list[int | str]] = []
+
+    def do_GET(self) -> None:
+        answer = self.script.pop(0)
+        self.send_response(200 if answer == "cut" else int(answer))
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"a" if answer == "cut" else b"a\n1\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int | str]]:
+    """A web server in the place of all others, which answers by this script. Waits between attempts are skipped."""
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+    server = HTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("PORTFOLIO_MIRROR", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(Server, "script", [])
+    yield Server.script
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("faults", [[503], [429, "cut"], ["cut", 500, 502]])
+def test_what_may_pass_is_tried_again(scripted: list[int | str], tmp_path: Path, faults: list[int | str]) -> None:
+    scripted += [*faults, 200]
+    path = download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
+    assert path.read_bytes() == b"a\n1\n"
+    assert scripted == []
+
+
+def test_a_download_that_keeps_breaking_off_leaves_nothing(scripted: list[int | str], tmp_path: Path) -> None:
+    scripted += ["cut"] * 9
+    with pytest.raises(SourceError, match=r"example.org/rows.csv can't be fetched"):
+        download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_what_will_not_pass_is_not_tried_again(scripted: list[int | str], tmp_path: Path) -> None:
+    scripted += [403, 200]
+    with pytest.raises(SourceError, match="403"):
+        download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
+    assert scripted == [200]
+
+
+def test_without_a_network_the_message_has_the_address_and_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PORTFOLIO_MIRROR", f"http://127.0.0.1:{free.getsockname()[1]}")
+        with pytest.raises(SourceError, match=r"example.org/rows.csv can't be fetched.*PORTFOLIO_MIRROR"):
+            download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
+
+
+def test_what_was_fetched_is_not_fetched_again_unless_it_was_damaged(scripted: list[int | str], tmp_path: Path) -> None:
+    scripted += [200, 200]
+    path = download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
+    download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
+    assert scripted == [200]
+    path.write_bytes(b"a")
+    assert download("https://example.org/rows.csv", DIGEST, tmp_path / "cache").read_bytes() == b"a\n1\n"

@@ -1,0 +1,60 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.errors import DataError
+from portfolio.core.paths import Paths
+from portfolio.data.dataset import data_sha256, load_split, sklearn_input
+
+Built = Callable[[str], Path]
+
+
+def test_a_split_is_the_prepared_rows_as_arrays(built: Built) -> None:
+    built("digits")
+    case = load_use_case("digits")
+    split = load_split(case, "test")
+    rows = pl.read_parquet(Paths("digits").splits / "test.parquet")
+    assert len(split) == len(rows) == len(split.inputs["pixels"])
+    assert split.rows.equals(rows)
+    assert split.inputs["pixels"][3].tolist() == rows["pixels"].to_list()[3]
+    assert split.targets.tolist() == rows["digit"].to_list()
+
+
+def test_a_missing_split_names_the_command_that_makes_it(built: Built) -> None:
+    built("digits")
+    shutil.rmtree(Paths("digits").splits)
+    with pytest.raises(DataError, match=r"train\.parquet is missing.*dvc repro prepare@digits"):
+        load_split(load_use_case("digits"), "train")
+    with pytest.raises(DataError, match=r"sha256 is missing.*portfolio collect digits"):
+        data_sha256(load_use_case("digits"))
+
+
+def test_scikit_learn_gets_one_input_as_it_is_and_several_by_name() -> None:
+    pixels = np.zeros((2, 64), dtype=np.float32)
+    assert sklearn_input(load_use_case("digits"), {"pixels": pixels}) is pixels
+    columns = {"weight": np.array([[1], [np.nan]], dtype=np.float32), "colour": np.array([["a"], [""]], dtype=object)}
+    frame = sklearn_input(load_use_case("digits"), columns)
+    assert list(frame.columns) == ["weight", "colour"]
+    assert frame["colour"].tolist() == ["a", ""]
+    assert frame["weight"].isna().tolist() == [False, True]
+
+
+def test_the_data_hash_is_of_all_the_rows(built: Built) -> None:
+    built("digits")
+    case = load_use_case("digits")
+    before = data_sha256(case)
+    assert len(before) == 64
+    from portfolio.contract.config import load_config
+    from portfolio.stages import prepare
+
+    prepare.run(case, load_config("digits"))
+    assert data_sha256(case) == before
+    batch = max(Paths("digits").clean.iterdir())
+    pl.read_parquet(batch)[1:].write_parquet(batch)
+    prepare.run(case, load_config("digits"))
+    assert data_sha256(case) != before

@@ -1,0 +1,140 @@
+"""On made answers to made rows: what the gate lets through, what it refuses, and the reason that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.policy import Policy
+from portfolio.contract.config import Config, load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.types import Array
+from portfolio.data.dataset import Split
+from portfolio.evaluation import gate
+from portfolio.evaluation.gate import Verdict
+from tests.conftest import edit_config, tiny_bundle
+
+ROWS = 400
+TARGETS = np.arange(ROWS) % 2
+
+
+class Answers(Bundle):
+    """A real bundle, whose answers to the test rows are given."""
+
+    answers: Array
+
+    def predict(self, inputs: dict[str, Array]) -> Array:
+        return self.answers[: len(next(iter(inputs.values())))]
+
+
+Model = Callable[..., Answers]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    """A model that is wrong, and sure of it, on the given rows."""
+
+    def build(wrong: Any = (), **manifest: Any) -> Answers:
+        bundle = tiny_bundle(tmp_path / "bundle")
+        built = Answers(bundle.folder, bundle.manifest.model_copy(update=manifest), bundle.digest, bundle._session)
+        right = np.ones(ROWS, dtype=bool)
+        right[list(wrong)] = False
+        chosen = np.where(right, TARGETS, 1 - TARGETS)
+        built.answers = np.where(chosen[:, None] == [0, 1], 0.95, 0.05).astype(np.float32)
+        return built
+
+    return build
+
+
+@pytest.fixture
+def config(workspace: Path) -> Config:
+    edit_config("digits", value={"by_hand_yen": 6, "check_yen": 2, "error_yen": 200})
+    return load_config("digits")
+
+
+@pytest.fixture
+def judge(config: Config, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Verdict]:
+    rows = pl.DataFrame({"batch": ["2026-01-05"] * 350 + ["2026-01-06"] * 50, "digit": TARGETS})
+    test = Split({"pixels": np.zeros((ROWS, 4), dtype=np.float32)}, TARGETS, rows)
+    monkeypatch.setattr(gate, "load_split", lambda case, name: test)
+    return lambda old, new: gate.judge(load_use_case("digits"), load_config("digits"), old, new)
+
+
+def failed(verdict: Verdict) -> list[str]:
+    assert verdict.promoted == all(check.passed for check in verdict.checks)
+    return [check.name for check in verdict.checks if not check.passed]
+
+
+def test_the_first_model_is_compared_with_doing_all_by_hand(judge: Any, model: Model) -> None:
+    verdict = judge(None, model())
+    assert verdict.promoted
+    # All right, and all by machine: each saves the 6 yen that it costs by hand.
+    assert "+6,000 yen per 1,000 items (+6,000 to +6,000) against doing all by hand on 400 test rows" in verdict.reason
+
+
+def test_a_first_model_that_costs_more_than_it_saves_is_refused(judge: Any, model: Model) -> None:
+    assert failed(judge(None, model(range(0, ROWS, 5)))) == ["value"]
+
+
+def test_better_by_more_than_noise_is_let_through(judge: Any, model: Model) -> None:
+    assert judge(model(range(40)), model(range(5))).promoted
+
+
+@pytest.mark.parametrize("worse_by", [0, 1, 40])
+def test_equal_and_worse_are_refused(judge: Any, model: Model, worse_by: int) -> None:
+    verdict = judge(model(range(40)), model(range(40 + worse_by)))
+    assert "value" in failed(verdict)
+    assert "not better by more than noise" in verdict.reason
+
+
+def test_better_by_no_more_than_noise_is_refused(judge: Any, model: Model) -> None:
+    """One mistake less out of 400 rows could be luck."""
+    assert failed(judge(model(range(40)), model(range(39)))) == ["value"]
+
+
+def test_better_as_a_whole_and_worse_on_a_slice_is_refused_by_name(judge: Any, model: Model) -> None:
+    """The newest batch, of 50 rows, pays for the others."""
+    verdict = judge(model(range(100)), model(range(350, 380)))
+    assert failed(verdict) == ["slices"]
+    assert verdict.reason.startswith("it is worse on batch 2026-01-06 (-")
+
+
+def test_an_answer_that_is_no_number_is_refused(judge: Any, model: Model) -> None:
+    broken = model()
+    broken.answers[7, 1] = np.nan
+    verdict = judge(model(range(40)), broken)
+    assert failed(verdict) == ["finite answers"]
+    assert "no finite answer to 1 of 400 test rows" in verdict.reason
+
+
+def test_other_fields_are_refused_with_the_remedy(judge: Any, model: Model) -> None:
+    old = model(range(40))
+    (field,) = old.manifest.inputs
+    new = model(inputs=(field.model_copy(update={"name": "ink"}),))
+    verdict = judge(old, new)
+    assert failed(verdict) == ["fields"]
+    assert "ink, pixels differ" in verdict.reason
+    assert "--force" in verdict.reason
+
+
+@pytest.mark.parametrize(("bound", "name"), [("max_latency_ms", "latency"), ("max_model_mb", "size")])
+def test_a_model_that_is_too_slow_or_too_large_is_refused(judge: Any, model: Model, bound: str, name: str) -> None:
+    edit_config("digits", gate={bound: 1e-9})
+    verdict = judge(model(range(40)), model())
+    assert failed(verdict) == [name]
+    assert "are allowed" in verdict.reason
+
+
+def test_each_is_judged_under_its_own_policy(judge: Any, model: Model, config: Config) -> None:
+    """The same model, which a person now checks: without its 45 mistakes it is worth more."""
+    asks = Policy(rule="probability_at_least", threshold=0.99, prices=config.value.prices, error_share=0)
+    verdict = judge(model(range(0, ROWS, 9)), model(range(0, ROWS, 9), policy=asks))
+    assert verdict.promoted
+    # 45 mistakes of 200 yen on 400 rows saved, for 400 checks of 2 yen.
+    assert "+20,500 yen per 1,000 items" in verdict.reason

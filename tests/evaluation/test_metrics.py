@@ -1,0 +1,56 @@
+"""Against cases that were worked out by hand."""
+
+from math import log, sqrt
+
+import numpy as np
+import pytest
+
+from portfolio.bundle.manifest import Output
+from portfolio.evaluation.metrics import score
+
+THREE = Output(task="classification", name="letter", classes=("a", "b", "c"))
+TWO = Output(task="classification", name="side", classes=("left", "right"))
+VALUE = Output(task="regression", name="price")
+
+
+def test_classification() -> None:
+    targets = np.array([0, 0, 1, 2])
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.6, 0.3], [0.1, 0.2, 0.7]], dtype=np.float32)
+    # Chosen: a, b, b, c. Precision 1, 1/2, 1; recall 1/2, 1, 1; F1 2/3, 2/3, 1.
+    # One against the rest: a 1.0 (0.8 and 0.2 over 0.1 twice); b 2/3 (0.6 over 0.1 and 0.2, not 0.7); c 1.0.
+    expected = {
+        "accuracy": 3 / 4,
+        "precision": (1 + 1 / 2 + 1) / 3,
+        "recall": (1 / 2 + 1 + 1) / 3,
+        "f1": (2 / 3 + 2 / 3 + 1) / 3,
+        "auc": (1 + 2 / 3 + 1) / 3,
+        "log_loss": -(log(0.8) + log(0.2) + log(0.6) + log(0.7)) / 4,
+    }
+    assert score(THREE, targets, probabilities) == pytest.approx(expected, abs=1e-6)
+
+
+def test_two_classes() -> None:
+    targets = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.45, 0.55], [0.2, 0.8]], dtype=np.float32)
+    # Chosen: left, right, right, right. Of the four pairs of a left and a right row, one is in the wrong order.
+    expected = {
+        "accuracy": 3 / 4,
+        "precision": (1 + 2 / 3) / 2,
+        "recall": (1 / 2 + 1) / 2,
+        "f1": (2 / 3 + 4 / 5) / 2,
+        "auc": 3 / 4,
+        "log_loss": -(log(0.9) + log(0.4) + log(0.55) + log(0.8)) / 4,
+    }
+    assert score(TWO, targets, probabilities) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_class_that_is_never_chosen_has_no_precision_and_no_warning() -> None:
+    found = score(TWO, np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
+    assert found["precision"] == pytest.approx((1 / 2 + 0) / 2)
+    assert found["accuracy"] == 1 / 2
+
+
+def test_regression() -> None:
+    found = score(VALUE, np.array([1.0, 2.0, 3.0, 6.0]), np.array([[1.0], [4.0], [3.0], [5.0]]))
+    # Errors 0, 2, 0, -1; the mean is 3, squared deviations 4 + 1 + 0 + 9.
+    assert found == pytest.approx({"mae": 3 / 4, "mse": 5 / 4, "rmse": sqrt(5 / 4), "r2": 1 - 5 / 14})

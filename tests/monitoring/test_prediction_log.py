@@ -1,0 +1,373 @@
+"""The prediction log in both of its databases, and as the server writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from portfolio.core.errors import ConfigError
+from portfolio.monitoring.prediction_log import ROWS_IN_STATEMENT, PredictionLog, predictions
+from serving.exchange import RequestError, new_request_id
+from serving.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Record, Recorder
+from tests import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if postgres.programs() is None:
+        pytest.skip("PostgreSQL's server is not installed (Debian: apt-get install postgresql)")
+    with postgres.server(tmp_path_factory.mktemp("postgres")) as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'log' / 'digits.db'}"
+    found: str = request.getfixturevalue("postgres_address")
+    engine = create_engine(found)
+    with engine.begin() as connection:
+        connection.execute(text("drop schema public cascade; create schema public"))
+    engine.dispose()
+    return found
+
+
+def rows(address: str, table: str) -> list[dict[str, Any]]:
+    engine = create_engine(address)
+    with engine.begin() as connection:
+        found = [dict(row._mapping) for row in connection.execute(text(f"select * from {table} order by request_id"))]
+    engine.dispose()
+    return found
+
+
+def record(request_id: str | None = None, outputs: tuple[float, ...] = (0.9, 0.1)) -> Record:
+    return Record(
+        request_id or new_request_id(),
+        1_790_000_000.5,
+        3,
+        "d" * 64,
+        np.array([outputs], dtype=np.float32),
+        [True],
+        "predict",
+        {"pixels": np.array([[1, 2.5]], dtype=np.float32), "colour": np.array([["\u8d64\0"]], dtype=object)},
+    )
+
+
+def first_is_right(outputs: list[float]) -> bool:
+    return outputs[0] > outputs[1]
+
+
+def recorded(address: str, use: Callable[[Recorder], Any], max_queue: int = 1000) -> Recorder:
+    """Let `use` have a running recorder, and stop it."""
+
+    async def run() -> Recorder:
+        recorder = Recorder(PredictionLog(address), max_queue)
+        recorder.start()
+        try:
+            done = use(recorder)
+            if asyncio.iscoroutine(done):
+                await done
+        finally:
+            await recorder.stop(10)
+        return recorder
+
+    return asyncio.run(run())
+
+
+def test_what_was_answered_is_there_with_its_inputs(address: str) -> None:
+    one = record()
+    recorder = recorded(address, lambda recorder: recorder.put(one))
+    (found,) = rows(address, "predictions")
+    assert recorder.dropped == 0
+    assert found["request_id"] == one.request_id
+    assert (found["model_version"], found["digest"], found["protocol"], found["rows"]) == (3, "d" * 64, "predict", 1)
+    assert json.loads(found["inputs"]) == {"pixels": [[1, 2.5]], "colour": [["\u8d64\0"]]}
+    assert json.loads(found["outputs"]) == [[0.9, 0.1]]
+    assert json.loads(found["by_machine"]) == [True]
+    answered = found["answered_at"]
+    answered = answered if isinstance(answered, datetime) else datetime.fromisoformat(answered).replace(tzinfo=UTC)
+    assert answered.timestamp() == 1_790_000_000.5
+
+
+def test_it_says_how_long_an_answer_took_to_the_disk(tmp_path: Path) -> None:
+    one = replace(record(), answered_at_seconds=time.time() - 100)
+    recorder = recorded(f"sqlite:///{tmp_path / 'log.db'}", lambda recorder: recorder.put(one))
+    assert recorder.seconds_to_disk >= 100
+
+
+def test_a_batch_that_is_written_twice_is_there_once(address: str) -> None:
+    """As after a connection that was cut off while it committed."""
+    log = PredictionLog(address)
+    batch = [record().row() for _ in range(3)]
+    for _ in range(2):
+        log.append(predictions, batch)
+    log.close()
+    assert len(rows(address, "predictions")) == 3
+
+
+def test_many_at_once_are_all_there(address: str) -> None:
+    many = [record() for _ in range(2 * ROWS_IN_STATEMENT[0] + 37)]
+    recorded(address, lambda recorder: [recorder.put(one) for one in many], max_queue=len(many))
+    assert [row["request_id"] for row in rows(address, "predictions")] == sorted(one.request_id for one in many)
+
+
+def test_feedback_is_stored_once_and_told_apart(address: str) -> None:
+    one = record()
+
+    async def use(recorder: Recorder) -> None:
+        recorder.put(one)
+        assert await recorder.label(one.request_id, 0, "left", first_is_right) is True
+        for request_id, row, status in ((one.request_id, 0, 409), (one.request_id, 1, 404), ("0" * 32, 0, 404)):
+            with pytest.raises(RequestError) as fault:
+                await recorder.label(request_id, row, "right", first_is_right)
+            assert fault.value.status == status
+
+    recorded(address, use)
+    (found,) = rows(address, "feedback")
+    assert (found["request_id"], found["row"], json.loads(found["label"])) == (one.request_id, 0, "left")
+    assert found["right"] in (True, 1)
+
+
+def test_what_a_shadow_said_is_kept_apart(address: str) -> None:
+    one = record()
+    shadow = Record(one.request_id, one.answered_at_seconds, 4, "e" * 64, one.outputs, [False])
+
+    def use(recorder: Recorder) -> None:
+        recorder.put(one)
+        recorder.put(shadow)
+
+    recorded(address, use)
+    assert [row["model_version"] for row in rows(address, "predictions")] == [3]
+    assert [row["model_version"] for row in rows(address, "shadow_predictions")] == [4]
+
+
+def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(postgres_address: str) -> None:
+    """SQLite takes any text; PostgreSQL keeps to the columns' lengths."""
+    address = postgres_address
+    good, bad = record(), record("x" * 40)
+    recorder = recorded(address, lambda recorder: [recorder.put(one) for one in (good, bad, record())])
+    assert recorder.dropped == 1
+    assert good.request_id in {row["request_id"] for row in rows(address, "predictions")}
+
+
+def test_it_is_durable_and_readers_do_not_wait(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    recorded(f"sqlite:///{path}", lambda recorder: recorder.put(record()))
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+
+
+def test_a_file_that_was_taken_away_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    later = record()
+
+    async def use(recorder: Recorder) -> None:
+        recorder.put(record())
+        await written(recorder)
+        for part in tmp_path.glob("log.db*"):
+            part.unlink()
+        recorder.put(later)
+        await written(recorder)
+
+    recorded(f"sqlite:///{path}", use)
+    assert [row["request_id"] for row in rows(f"sqlite:///{path}", "predictions")] == [later.request_id]
+
+
+async def written(recorder: Recorder) -> None:
+    deadline = asyncio.get_running_loop().time() + 10
+    while recorder.waiting:
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.01)
+
+
+def test_while_it_cannot_be_written_records_wait_and_then_are_dropped_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    address = f"sqlite:///{tmp_path / 'taken' / 'log.db'}"
+    kept = 5
+
+    async def use(recorder: Recorder) -> None:
+        for _ in range(kept):
+            recorder.put(record())
+        with pytest.raises(RequestError) as fault:
+            await recorder.label("0" * 32, 0, "left", first_is_right)
+        assert fault.value.status == 503
+        assert recorder.dropped == 0
+        for _ in range(100):
+            recorder.put(record())
+        assert recorder.waiting <= 10
+        assert recorder.dropped >= kept + 100 - 10
+        # It comes back, and what waited is written.
+        (tmp_path / "taken").unlink()
+        await written(recorder)
+
+    recorder = recorded(address, use, max_queue=10)
+    found = len(rows(address, "predictions"))
+    assert found + recorder.dropped == kept + 100
+    assert found >= kept
+
+
+def test_no_label_waits_for_a_log_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be")
+
+    async def use(recorder: Recorder) -> None:
+        for _ in range(MAX_BATCH + 100):
+            recorder.put(record())
+        label = recorder.label("0" * 32, 0, "left", first_is_right)
+        with pytest.raises(RequestError) as fault:
+            await asyncio.wait_for(label, LABEL_SECONDS)
+        assert fault.value.status == 503
+
+    recorded(f"sqlite:///{tmp_path / 'taken' / 'log.db'}", use, max_queue=10_000)
+
+
+def test_of_large_records_fewer_wait(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    large = replace(record(), bytes=MAX_WAITING_BYTES // 4)
+
+    def use(recorder: Recorder) -> None:
+        for _ in range(10):
+            recorder.put(large)
+        assert recorder.waiting == 4
+
+    recorded(f"sqlite:///{tmp_path / 'taken' / 'log.db'}", use)
+
+
+def test_what_is_left_at_the_end_is_counted_as_dropped(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    recorder = recorded(f"sqlite:///{tmp_path / 'taken' / 'log.db'}", lambda recorder: recorder.put(record()))
+    assert recorder.dropped == 1
+
+
+def label(name: str) -> dict[str, Any]:
+    return {"request_id": "a" * 32, "row": 0, "label": name, "right": True, "received_at": datetime.now(UTC)}
+
+
+def test_of_two_labels_of_one_row_the_log_says_which_was_added(address: str) -> None:
+    """As two servers on one log may give them: each looked beforehand, and found none."""
+    one, other = PredictionLog(address), PredictionLog(address)
+    assert (one.label("a" * 32, 0), other.label("a" * 32, 0)) == (None, None)
+    assert one.add_label(label("left"))
+    assert not other.add_label(label("right"))
+    assert other.add_label({**label("right"), "row": 1})
+    assert one.label("a" * 32, 0) == "left"
+    one.close()
+    other.close()
+
+
+def test_of_many_labels_at_one_moment_one_is_added(address: str) -> None:
+    logs = [PredictionLog(address) for _ in range(4)]
+    for log in logs:
+        log.label("a" * 32, 0)
+    with ThreadPoolExecutor(len(logs)) as threads:
+        added = list(threads.map(lambda number: logs[number].add_label(label(str(number))), range(len(logs))))
+    assert sum(added) == 1
+    assert logs[0].label("a" * 32, 0) == str(added.index(True))
+    for log in logs:
+        log.close()
+
+
+@pytest.mark.parametrize("journal", ["left", "taken away"])
+def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path, journal: str) -> None:
+    """As when a backup is restored under a running server."""
+    path, backup = tmp_path / "log.db", tmp_path / "backup.db"
+    address = f"sqlite:///{path}"
+    first, lost, later = (record().row() for _ in range(3))
+    log = PredictionLog(address)
+    log.append(predictions, [first])
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    log.append(predictions, [lost])
+    if journal == "taken away":
+        for part in tmp_path.glob("log.db-*"):
+            part.unlink()
+    backup.replace(path)
+    log.append(predictions, [later])
+    log.close()
+    assert {row["request_id"] for row in rows(address, "predictions")} == {first["request_id"], later["request_id"]}
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_that_is_no_database_can_not_be_used_and_drops_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    path.write_bytes(b"no database, and long enough to be looked at as one" * 100)
+    with pytest.raises(OperationalError, match="not a database"):
+        PredictionLog(f"sqlite:///{path}").append(predictions, [record().row()])
+    one = record()
+
+    async def use(recorder: Recorder) -> None:
+        recorder.put(one)
+        with pytest.raises(RequestError) as fault:
+            await recorder.label(one.request_id, 0, "left", first_is_right)
+        assert fault.value.status == 503
+        assert (recorder.dropped, recorder.waiting) == (0, 1)
+        path.unlink()
+        await written(recorder)
+
+    recorded(f"sqlite:///{path}", use)
+    assert [row["request_id"] for row in rows(f"sqlite:///{path}", "predictions")] == [one.request_id]
+
+
+def test_a_file_that_is_damaged_within_can_not_be_used(tmp_path: Path) -> None:
+    """It opens, since its first page is whole; what is behind it is not."""
+    path = tmp_path / "log.db"
+    log = PredictionLog(f"sqlite:///{path}")
+    log.append(predictions, [record().row()])
+    log.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"x" * (len(whole) - 4096))
+    with pytest.raises(OperationalError, match="malformed"):
+        log.append(predictions, [record().row()])
+    log.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "nonsense",
+        "mysql://localhost/log",
+        "oracle://x/y",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///file:log?mode=memory&uri=true",
+        "sqlite+aiosqlite:////tmp/log.db",
+        "postgresql+asyncpg://localhost/log",
+        "postgresql+nothing://localhost/log",
+    ],
+)
+def test_an_address_that_is_none_is_refused_with_what_to_write(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"Write sqlite:////.* or postgresql\+psycopg://"):
+        PredictionLog(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql+asyncpg://user:s3cret@localhost/log",
+        "postgresql+psycopg://user:s3cret@localhost:port/log",
+        "postgresql//user:s3cret@localhost/log",
+        "mysql://localhost/log?password=s3cret",
+        "mysql://user:@s3cret@localhost/log",
+    ],
+)
+def test_a_password_in_a_bad_address_is_not_shown(address: str) -> None:
+    with pytest.raises(ConfigError) as fault:
+        PredictionLog(address)
+    assert "s3cret" not in str(fault.value)

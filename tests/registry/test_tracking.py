@@ -1,0 +1,129 @@
+"""With a real MLflow on a database file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from portfolio.bundle.manifest import read_manifest
+from portfolio.contract.config import load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.paths import Paths
+from portfolio.data.dataset import data_sha256
+from portfolio.registry.tracking import client, log_candidate
+from tests.conftest import QUICK_EPOCHS, ROOT, run_stage
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+
+def log(mlflow: MlflowClient, name: str) -> str:
+    folder = Paths("toy").candidates()[name]
+    return log_candidate(mlflow, load_use_case("toy"), load_config("toy"), name, folder)
+
+
+def runs(mlflow: MlflowClient) -> list[Run]:
+    experiment = mlflow.get_experiment_by_name("toy")
+    return list(mlflow.search_runs([experiment.experiment_id]))
+
+
+def test_a_network_has_its_parameters_and_its_curve_by_epoch(mlflow: MlflowClient) -> None:
+    run_id = log(mlflow, "network")
+    run = mlflow.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["train.learning_rate"] == "0.01"
+    assert run.data.params["network.hidden"] == "8"
+    for metric in ("train/loss", "val/loss"):
+        history = mlflow.get_metric_history(run_id, metric)
+        assert [point.step for point in sorted(history, key=lambda point: point.step)] == list(
+            range(1, QUICK_EPOCHS + 1)
+        )
+    lines = Path(mlflow.download_artifacts(run_id, "plots/training.csv")).read_text()
+    assert lines == (Paths("toy").plots / "training.csv").read_text()
+
+
+def test_a_baseline_has_its_parameters_and_each_run_its_policy_and_prices(mlflow: MlflowClient) -> None:
+    baseline, network = (mlflow.get_run(log(mlflow, name)).data.params for name in ("logistic_regression", "network"))
+    assert baseline["estimator.C"] == "1.0"
+    for params in (baseline, network):
+        assert params["policy.rule"] == "probability_at_least"
+        assert 0 <= float(params["policy.threshold"]) <= 1
+        assert float(params["prices.error_yen"]) == load_config("toy").value.error_yen
+
+
+@pytest.mark.parametrize("name", ["network", "logistic_regression"])
+def test_a_run_has_the_test_metrics_the_lineage_the_data_and_the_bundle(mlflow: MlflowClient, name: str) -> None:
+    folder = Paths("toy").candidates()[name]
+    manifest, _ = read_manifest(folder)
+    run = mlflow.get_run(log(mlflow, name))
+    assert run.data.params["candidate"] == name
+    scores = json.loads(Paths("toy").metrics("evaluate").read_text())["candidates"][name]
+    found = {key.removeprefix("test/"): value for key, value in run.data.metrics.items() if key.startswith("test/")}
+    assert found == pytest.approx(scores)
+    assert run.data.tags["git_commit"] == manifest.lineage.git_commit
+    assert run.data.tags["data_sha256"] == data_sha256(load_use_case("toy"))
+    assert run.data.tags["config_sha256"] == load_config("toy").sha256
+    (used,) = run.inputs.dataset_inputs
+    assert used.dataset.name == "toy"
+    assert data_sha256(load_use_case("toy")).startswith(used.dataset.digest)
+    bundle = Path(mlflow.download_artifacts(run.info.run_id, "bundle"))
+    for file in ("model.onnx", "manifest.json"):
+        assert (bundle / file).read_bytes() == (folder / file).read_bytes()
+
+
+def test_a_bundle_says_which_commit_it_was_made_at(mlflow: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made where there is no repository, it says so, or what PORTFOLIO_GIT_COMMIT says."""
+    folder = Paths("toy").models / "baselines" / "logistic_regression"
+    assert read_manifest(folder)[0].lineage.git_commit == "unknown"
+    monkeypatch.setenv("PORTFOLIO_GIT_COMMIT", "abc123")
+    run_stage("baselines", "toy")
+    assert read_manifest(folder)[0].lineage.git_commit == "abc123"
+    monkeypatch.delenv("PORTFOLIO_GIT_COMMIT")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    if head.returncode == 0:
+        from portfolio.bundle.lineage import git_commit
+
+        monkeypatch.chdir(ROOT)
+        assert git_commit() == head.stdout.strip()
+
+
+def test_the_same_model_is_logged_once(mlflow: MlflowClient) -> None:
+    first = log(mlflow, "logistic_regression")
+    assert log(mlflow, "logistic_regression") == first
+    assert log(mlflow, "network") != first
+    assert len(runs(mlflow)) == 2
+
+
+def test_a_run_whose_logging_broke_off_is_not_taken_for_whole(
+    mlflow: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(mlflow), "log_artifacts", full)
+        with pytest.raises(OSError, match="No space left"):
+            log(mlflow, "logistic_regression")
+    whole = log(mlflow, "logistic_regression")
+    assert Path(mlflow.download_artifacts(whole, "bundle/model.onnx")).exists()
+    assert {run.info.run_id: run.info.status for run in runs(mlflow)}[whole] == "FINISHED"
+    assert len(runs(mlflow)) == 2
+
+
+def test_everything_local_is_under_the_state_folder(mlflow: MlflowClient) -> None:
+    run = mlflow.get_run(log(mlflow, "logistic_regression"))
+    assert run.info.artifact_uri.startswith((Path.cwd() / ".state").as_uri())
+    assert not (Path.cwd() / "mlruns").exists()
+    assert not (Path.cwd() / "mlflow.db").exists()
+
+
+def test_a_server_that_is_named_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert client().tracking_uri == "http://127.0.0.1:9"
+    assert not (tmp_path / "mlflow").exists()

@@ -1,0 +1,190 @@
+"""The docs' figures are written from the metrics files, and a stale one is found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from portfolio.cli.main import app
+from portfolio.contract.config import STUDIES, load_config
+from portfolio.core.errors import ConfigError, DataError
+from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
+from portfolio.report.blocks import BLOCKS, filled
+from portfolio.report.words import spread
+
+BLOCK = "before\n<!-- figures: {} -->\nold\n<!-- /figures -->\nafter\n"
+RATE = "train.learning_rate"
+
+
+@pytest.fixture
+def documents(built: Callable[[str], Path]) -> dict[str, Path]:
+    """Documents with every block, beside small records of a tuning, of studies and of a bench."""
+    folder = built("digits")
+    for name in ("README.md", "README.ja.md"):
+        abouts = [f"{block} {'lightning' if block == 'bench' else 'digits'}" for block in BLOCKS]
+        (folder / name).write_text("".join(BLOCK.format(about) for about in abouts))
+    rate = load_config("digits").train.learning_rate
+    tried = [
+        {"trial": 7, "val_loss": 0.02, "values": {RATE: rate}},
+        {"trial": 8, "val_loss": 0.03, "values": {RATE: 0.5}},
+    ]
+    record = {
+        **{"space": {RATE: {}}, "best": tried, "as_configured": {"trial": 0, "val_loss": 0.04, "values": {RATE: 0.25}}},
+        **{"importance": {RATE: 1.0}, "trials": 3, "pruned": 1, "train_seconds": 12.5},
+    }
+    write(Paths("digits").metrics("tuning"), record)
+    figures = {"log_loss": [0.1, 0.3], "accuracy": [0.8, 0.9]}
+    for name in STUDIES:
+        point = {"name": f"a point of {name}", "train": figures, "val": figures}
+        write(Paths("digits").study(name), {"metrics": list(figures), "points": [point]})
+    rows = [
+        {
+            "name": "Lightning / raw loop",
+            "value": 1.05,
+            "unit": "x",
+            "at_most": 1.15,
+            "at_least": None,
+            "verdict": "held",
+        },
+        {"name": "something slow", "value": 3.0, "unit": "s", "at_most": 2.0, "at_least": None, "verdict": "missed"},
+        {
+            "name": "the same under Lightning",
+            "value": 1234.5,
+            "unit": "s",
+            "at_most": None,
+            "at_least": None,
+            "verdict": "",
+        },
+    ]
+    write(BENCH, {"lightning": {"machine": "one abacus", "rows": rows}})
+    servers = {"this project": 7000.0, "LitServe": 1000.0, "mlflow models serve": 500.0, "BentoML": 700.0}
+    measured = {
+        name: {"ready_seconds": 0.5, "memory_mib": 93.0, "loads": {"1 row": {"rate": rate, "p99_ms": 12.0}}}
+        for name, rate in servers.items()
+    }
+    ratio = {"name": "rate / LitServe", "value": 7.0, "unit": "x", "at_most": None, "at_least": 3.5, "verdict": "held"}
+    write(SERVING_BENCH, {"machine": "one abacus", "servers": measured, "rows": [ratio]})
+    kills = [
+        {"name": "kills", "value": 50, "unit": "", "at_most": None, "at_least": None, "verdict": ""},
+        {"name": "not in the log", "value": 3, "unit": "", "at_most": 0, "at_least": None, "verdict": "missed"},
+        {"name": "there twice", "value": 0, "unit": "", "at_most": 0, "at_least": None, "verdict": "held"},
+    ]
+    items = {"kill": {"rows": kills}, "disk-full": {"skipped": "not without root"}}
+    write(RELIABILITY, {"machine": "one abacus", "items": items})
+    return {"en": folder / "README.md", "ja": folder / "README.ja.md"}
+
+
+def write(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def readme(*options: str) -> None:
+    result = CliRunner().invoke(app, ["readme", *options])
+    if result.exception:
+        raise result.exception
+
+
+def test_blocks_follow_the_metrics_in_both_languages(documents: dict[str, Path]) -> None:
+    with pytest.raises(DataError, match=r"README\.ja\.md, README\.md are not those of metrics"):
+        readme("--check")
+    assert "\nold\n" in documents["en"].read_text()
+    readme()
+    readme("--check")
+    evaluation = json.loads(Paths("digits").metrics("evaluate").read_text())
+    value = f"{evaluation['candidates'][evaluation['best']]['value_yen_per_1000']:,.0f}"
+    texts = {language: path.read_text() for language, path in documents.items()}
+    assert f"**{value} yen saved" in texts["en"]
+    assert f"{value}円の節約" in texts["ja"]
+    for text in texts.values():
+        assert text.startswith("before\n")
+        assert text.endswith("after\n")
+        assert "\nold\n" not in text
+        assert text.count(f"| {value} |") >= 1
+    changed = json.dumps(evaluation).replace('"test_rows": ', '"test_rows": 1')
+    Paths("digits").metrics("evaluate").write_text(changed)
+    with pytest.raises(DataError, match="make readme"):
+        readme("--check")
+
+
+def test_the_trial_that_the_config_has_stands_out(documents: dict[str, Path]) -> None:
+    text = filled(documents["en"])
+    rate = load_config("digits").train.learning_rate
+    assert f"| **7** | 0.02 | {rate} |\n| 8 | 0.03 | 0.5 |\n| as configured before | 0.04 | 0.25 |" in text
+    assert "3 trials, 1 of them cut short, in 12.5 s of training." in text
+    assert "learning rate 100.0%" in text
+    assert "| 7 |" not in text
+
+
+def test_a_study_is_told_with_its_spread(documents: dict[str, Path]) -> None:
+    for path, head in zip(documents.values(), ("log loss, training", "log loss, 学習"), strict=True):
+        text = filled(path)
+        assert head in text
+        loss, accuracy = spread([0.1, 0.3]), spread([0.8, 0.9])
+        assert f"| a point of ablation | {loss} | {loss} | {accuracy} |" in text
+
+
+def test_what_was_measured_stands_beside_its_aim_and_the_machine(documents: dict[str, Path]) -> None:
+    text = filled(documents["en"])
+    assert "| Lightning / raw loop | 1.05 x | ≤ 1.15: held |" in text
+    assert "| something slow | 3 s | ≤ 2: missed |" in text
+    assert "| the same under Lightning | 1,234 s |  |" in text
+    assert "Measured by `python -m bench lightning` on one abacus." in text
+
+
+def test_the_server_stands_beside_the_others(documents: dict[str, Path]) -> None:
+    text = filled(documents["en"])
+    assert "| requests a second | 1 row | p99 in ms, 1 row | seconds to ready | memory in MiB |" in text
+    assert "| this project | 7,000 | 12 | 0.5 | 93 |" in text
+    assert "| rate / LitServe | 7 x | ≥ 3.5: held |" in text
+    assert "(7 times LitServe, 14 times mlflow models serve, 10 times BentoML), 99% of them within 12 ms" in text
+    assert "BentoMLの10倍" in filled(documents["ja"])
+
+
+def test_what_was_tried_and_did_not_hold_is_told(documents: dict[str, Path]) -> None:
+    text = filled(documents["en"])
+    assert "| kill: not in the log | 3 | ≤ 0: missed |" in text
+    assert "disk-full: not without root" in text
+    assert "Of 2 figures on its reliability" in text
+    assert ", 1 are as claimed." in text
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (BLOCK.format("nonsense digits"), "no block 'nonsense'. There are: result, comparison, threshold"),
+        (BLOCK.format("result digits").replace("<!-- /figures -->", ""), "needs a '<!-- /figures -->'"),
+        (BLOCK.format("result digit"), "no use case 'digit'"),
+    ],
+)
+def test_a_block_that_can_not_be_written_is_named(documents: dict[str, Path], text: str, why: str) -> None:
+    documents["en"].write_text(text)
+    with pytest.raises(ConfigError, match=why):
+        filled(documents["en"])
+
+
+@pytest.mark.parametrize(
+    ("block", "missing", "remedy"),
+    [
+        ("result digits", "metrics/digits/evidence.json", "portfolio run digits"),
+        ("tuning digits", "metrics/digits/tuning.json", "portfolio tune digits"),
+        ("capacity digits", "metrics/digits/studies/capacity.json", "portfolio study capacity digits"),
+        ("bench lightning", "metrics/bench.json", "python -m bench lightning"),
+    ],
+)
+def test_without_metrics_it_says_what_to_run(documents: dict[str, Path], block: str, missing: str, remedy: str) -> None:
+    Path(missing).unlink()
+    documents["en"].write_text(BLOCK.format(block))
+    with pytest.raises(DataError, match=rf"{missing} is missing\. This writes it: {remedy}$"):
+        filled(documents["en"])
+
+
+def test_a_part_that_was_not_measured_is_named(documents: dict[str, Path]) -> None:
+    documents["en"].write_text(BLOCK.format("bench loop"))
+    with pytest.raises(DataError, match=r"no part 'loop'\. This measures it: python -m bench loop$"):
+        filled(documents["en"])

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+from torch import nn
+
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.graph import network_graph
+from portfolio.bundle.manifest import InputField
+from portfolio.bundle.reference import reference
+from portfolio.contract.config import load_config
+from portfolio.contract.use_case import UseCase, load_use_case
+from portfolio.core.errors import BundleError
+from portfolio.core.paths import Paths
+from portfolio.core.types import Array
+from portfolio.data.dataset import load_split, sklearn_input
+from portfolio.training.export import write_candidate
+
+Built = Callable[[str], Path]
+
+
+def rows(case: UseCase) -> dict[str, Array]:
+    """Test rows, two of them with what training did not see."""
+    inputs = {name: array.copy() for name, array in load_split(case, "test").inputs.items()}
+    inputs["weight"][0] = np.nan
+    inputs["colour"][1] = "blue"
+    inputs["colour"][2] = ""
+    return inputs
+
+
+@pytest.fixture
+def exported(built: Built) -> tuple[UseCase, Any, nn.Module, bytes]:
+    """The toy's fitted preprocessor, a network behind it, and both as one graph."""
+    built("toy")
+    case = load_use_case("toy")
+    preprocessor = case.preprocessor().fit(sklearn_input(case, load_split(case, "train").inputs))
+    torch.manual_seed(0)
+    network = nn.Sequential(case.network({"hidden": 8}, 3), nn.Softmax(dim=1))
+    return case, preprocessor, network, network_graph(case, preprocessor, network, 3).SerializeToString()
+
+
+def test_the_graph_from_raw_inputs_is_the_preprocessor_and_the_network(
+    exported: tuple[UseCase, Any, nn.Module, bytes],
+) -> None:
+    case, preprocessor, network, raw = exported
+    inputs = rows(case)
+    session = ort.InferenceSession(raw, providers=["CPUExecutionProvider"])
+    features = preprocessor.transform(sklearn_input(case, inputs)).astype(np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(features)).numpy()
+    for count in (1, 2, len(expected)):
+        (found,) = session.run(["probabilities"], {name: array[:count] for name, array in inputs.items()})
+        np.testing.assert_allclose(found, expected[:count], atol=1e-6)
+    assert [(node.name, node.type) for node in session.get_inputs()] == [
+        ("weight", "tensor(float)"),
+        ("colour", "tensor(string)"),
+    ]
+
+
+def test_a_graph_that_answers_nan_is_refused(built: Built) -> None:
+    """A network that diverged."""
+    built("toy")
+    case = load_use_case("toy")
+    train = load_split(case, "train")
+    preprocessor = case.preprocessor().fit(sklearn_input(case, train.inputs))
+    network = nn.Sequential(nn.Linear(3, 2), nn.Softmax(dim=1))
+    nn.init.constant_(network[0].weight, float("nan"))  # type: ignore[arg-type]
+    graph = network_graph(case, preprocessor, network, 3)
+    expected = np.full((len(train), 2), 0.5)
+    folder = Paths("toy").models / "network"
+    before = (folder / "model.onnx").read_bytes()
+    with pytest.raises(BundleError, match="'network' differs from its model by nan"):
+        write_candidate(folder, case, load_config("toy"), graph, train, expected, train, 0.0)
+    assert (folder / "model.onnx").read_bytes() == before
+
+
+def test_the_manifest_has_the_models_digest_and_the_lineage(built: Built) -> None:
+    built("toy")
+    folder = Paths("toy").models / "network"
+    manifest = Bundle.open(folder).manifest
+    assert manifest.model_sha256 == hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    assert manifest.lineage.data_sha256 == (Paths("toy").splits / "sha256").read_text()
+    assert manifest.lineage.config_sha256 == load_config("toy").sha256
+    assert manifest.lineage.model_version is None
+    assert len(manifest.golden_outputs) == len(manifest.golden_inputs["weight"]) == 8
+
+
+def test_the_reference_of_a_number_is_its_tenths_and_what_is_missing() -> None:
+    field = InputField(name="weight", kind="number", description="kg", example=1)
+    values = np.concatenate([np.arange(1000), np.full(250, np.nan)]).astype(np.float32).reshape(-1, 1)
+    found = reference(field, values)
+    assert found.edges == pytest.approx([99.9 * number for number in range(1, 10)], abs=0.01)
+    assert found.shares == pytest.approx([0.1] * 10)
+    assert found.missing_share == pytest.approx(0.2)
+
+
+def test_the_reference_of_a_number_with_few_values_has_no_empty_bin() -> None:
+    field = InputField(name="weight", kind="number", description="kg", example=1)
+    found = reference(field, np.array([0.0] * 90 + [5.0] * 10, dtype=np.float32).reshape(-1, 1))
+    assert sum(found.shares) == pytest.approx(1)
+    assert len(found.shares) == len(found.edges) + 1
+
+
+def test_the_reference_of_a_category_is_its_shares() -> None:
+    field = InputField(name="colour", kind="category", description="c", categories=("green", "yellow"), example="green")
+    found = reference(field, np.array([["green"], ["yellow"], ["green"], [""], ["blue"]], dtype=object))
+    assert found.categories == ("green", "yellow")
+    assert found.shares == pytest.approx([0.4, 0.2])
+    assert found.missing_share == pytest.approx(0.2)
+
+
+def test_the_reference_of_an_image_is_of_its_mean_ink() -> None:
+    field = InputField(name="pixels", kind="image", description="i", shape=(1, 2), example=[0, 0])
+    found = reference(field, np.array([[0, 2]] * 5 + [[8, 8]] * 5, dtype=np.float32))
+    assert set(found.edges) == {1, 8} or all(1 <= edge <= 8 for edge in found.edges)
+    assert sum(found.shares) == pytest.approx(1)

@@ -1,0 +1,94 @@
+"""Studies: what is varied is varied, what is repeated is spread, and the report shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from portfolio.cli.main import app
+from portfolio.contract.config import STUDIES, load_config
+from portfolio.contract.use_case import load_use_case
+from portfolio.core.errors import ConfigError
+from portfolio.core.paths import Paths
+from portfolio.data.dataset import load_split
+from portfolio.report.words import PAGES
+from portfolio.training import studies
+from tests.conftest import edit_config, run_stage
+
+Built = Callable[[str], Path]
+
+
+def run(name: str) -> dict[str, Any]:
+    invoked = CliRunner().invoke(app, ["study", name, "toy", "--uncached"])
+    if invoked.exception:
+        raise invoked.exception
+    result: dict[str, Any] = json.loads(Paths("toy").study(name).read_text())
+    return result
+
+
+def test_the_learning_curve_takes_more_and_more_rows(built: Built) -> None:
+    built("toy")
+    found = run("learning-curve")
+    rows = len(load_split(load_use_case("toy"), "train"))
+    assert [point["train_rows"] for point in found["points"]] == [round(0.5 * rows), rows]
+    for point in found["points"]:
+        assert point["repetitions"] == ["seed 1", "seed 2"]
+        # Another seed is another training.
+        assert len(set(point["val"]["log_loss"])) == 2
+
+
+def test_capacity_goes_from_small_to_large(built: Built) -> None:
+    built("toy")
+    parameters = [point["parameters"] for point in run("capacity")["points"]]
+    assert parameters == sorted(set(parameters))
+
+
+def test_an_ablation_stands_beside_the_config_as_it_is(built: Built) -> None:
+    built("toy")
+    edit_config("toy", studies={"ablation": {"nothing else": {"train.weight_decay": 0.0001}}})
+    configured, same = run("ablation")["points"]
+    assert configured["name"] == studies.AS_CONFIGURED
+    assert configured["val"] == same["val"]
+
+
+def test_cross_validation_holds_each_row_out_once_for_every_candidate(built: Built) -> None:
+    built("toy")
+    case, config = load_use_case("toy"), load_config("toy")
+    train, val = load_split(case, "train"), load_split(case, "val")
+    trainings = list(studies.TRAININGS["cross-validate"](case, config, train, val))
+    assert {training.point for training in trainings} == {"constant", "logistic_regression", "network"}
+    everything = sorted([*train.rows["melon_id"], *val.rows["melon_id"]])
+    for name in {training.point for training in trainings}:
+        folds = [training for training in trainings if training.point == name]
+        assert sorted(key for fold in folds for key in fold.val.rows["melon_id"]) == everything
+        for fold in folds:
+            assert not set(fold.val.rows["melon_id"]) & set(fold.train.rows["melon_id"])
+
+
+def test_a_key_that_is_not_there_is_named(built: Built) -> None:
+    built("toy")
+    edit_config("toy", studies={"ablation": {"typo": {"train.wieght_decay": 0}}})
+    with pytest.raises(ConfigError, match=r"no key 'train\.wieght_decay'"):
+        run("ablation")
+    assert not Paths("toy").study("ablation").exists()
+    # Before DVC is asked, which knows nothing of this folder.
+    assert isinstance(CliRunner().invoke(app, ["study", "ablation", "toy"]).exception, ConfigError)
+
+
+def test_the_report_shows_the_studies_that_there_are(built: Built) -> None:
+    built("toy")
+    paths = Paths("toy")
+    assert not paths.report_is_stale()
+    for name in STUDIES:
+        run(name)
+    assert paths.report_is_stale()
+    run_stage("report", "toy")
+    assert not paths.report_is_stale()
+    for page in PAGES.values():
+        text = (paths.report / page).read_text()
+        assert all(f"portfolio study {name} toy" in text for name in STUDIES)
