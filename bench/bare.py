@@ -10,16 +10,16 @@ import sys
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
-from portfolio.contract.config import load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core import files
 from portfolio.core.paths import Paths
 from portfolio.data import collecting
 
 
 def main(name: str) -> None:
-    use_case, config, paths = load_use_case(name), load_config(name), Paths(name)
-    collecting.collect(use_case.source(config), paths.batches)
+    use_case, paths = load_use_case(name), Paths(name)
+    config = use_case.config()
+    collecting.collect(use_case.source, paths.batches, config.collect.until)
     # Imported when they are needed, as in the stages' own processes.
     from portfolio.stages import validate
 

@@ -11,8 +11,7 @@ import time
 import numpy as np
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.contract.config import load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
 from portfolio.stages.evaluate import Candidate, compare
@@ -21,7 +20,8 @@ ROWS = 10_000
 
 
 def main() -> None:
-    use_case, config = load_use_case("digits"), load_config("digits")
+    use_case = load_use_case("digits")
+    config = use_case.config()
     val, test = load_split(use_case, "val"), load_split(use_case, "test")
     many = test.take(np.arange(ROWS) % len(test))
     candidates = {}

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from portfolio.contract.config import load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 
 NETWORK, FOREST = Path("build") / "bench" / "network.pt", Path("build") / "bench" / "forest.pickle"
@@ -26,7 +25,8 @@ def torch_answer(pixels: Any) -> Any:
     import torch
 
     torch.set_num_threads(1)
-    use_case, config = load_use_case("digits"), load_config("digits")
+    use_case = load_use_case("digits")
+    config = use_case.config()
     network = torch.nn.Sequential(use_case.network(config.network, pixels.shape[1]), torch.nn.Softmax(dim=1))
     network.load_state_dict(torch.load(NETWORK, weights_only=True))
     with torch.inference_mode():

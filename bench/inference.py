@@ -17,8 +17,7 @@ import torch
 
 from bench.first_answer import FOREST, NETWORK
 from portfolio.bundle.bundle import Bundle
-from portfolio.contract.config import load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.core.types import Array
 from portfolio.data.dataset import load_split
@@ -32,7 +31,8 @@ RUNS = {1: 500, 1000: 50}
 
 def main() -> None:
     torch.set_num_threads(1)
-    use_case, config, bundles = load_use_case("digits"), load_config("digits"), Paths("digits").candidates()
+    use_case, bundles = load_use_case("digits"), Paths("digits").candidates()
+    config = use_case.config()
     train, val, test = (load_split(use_case, name) for name in ("train", "val", "test"))
     network = fit_network(use_case, config, train, val, on_epoch=lambda *_: False)
     forest = fit_baseline(use_case, use_case.baselines()["random_forest"], train)

@@ -16,8 +16,7 @@ from statistics import median
 import torch
 from torch.nn import functional
 
-from portfolio.contract.config import load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.data.dataset import load_split
 from portfolio.training.lightning import Batches, fit, limit_threads
 
@@ -26,7 +25,8 @@ ROUNDS = 5
 
 def main() -> None:
     limit_threads()
-    use_case, config = load_use_case("digits"), load_config("digits")
+    use_case = load_use_case("digits")
+    config = use_case.config()
     params = config.train.model_copy(update={"patience": config.train.max_epochs, "accelerator": "cpu"})
     train, val = ((s.inputs["pixels"], s.targets) for s in (load_split(use_case, n) for n in ("train", "val")))
 

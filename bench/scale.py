@@ -14,13 +14,13 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+from portfolio.use_cases.digits.source import EmbeddedDigits
 
-from portfolio.contract.config import Collect, load_config
+from portfolio.contract.config import Collect
+from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Source, arrived
-from portfolio.contract.use_case import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.data.collecting import collect
-from portfolio.use_cases.digits.source import EmbeddedDigits
 
 STEPS = ("collect", "validate", "prepare")
 
@@ -48,7 +48,8 @@ class ManyDigits(Source):
 
 
 def main(step: str, rows: int) -> None:
-    use_case, config = load_use_case("digits"), load_config("digits")
+    use_case = load_use_case("digits")
+    config = use_case.config()
     stage = None if step == "collect" else importlib.import_module(f"portfolio.stages.{step}")
     idle_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()

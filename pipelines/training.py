@@ -12,8 +12,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from pipelines import versioning
-from portfolio.contract.config import load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import RegistryUnreachableError, UnreachableError
 from portfolio.core.paths import LOGS_VARIABLE, Paths
 from portfolio.core.terminal import Steps
@@ -62,7 +61,7 @@ def collect(use_case: str) -> Collected:
     """Ask the source for batches that are new. Only a source that did not answer is asked again."""
     with steps.step("collect") as step:
         case = load_use_case(use_case)
-        done = collecting.collect(case.source(load_config(use_case)), Paths(use_case).batches)
+        done = collecting.collect(case.source, Paths(use_case).batches, case.config().collect.until)
         step.result = str(done)
     get_run_logger().info(step.result)
     return done
@@ -98,7 +97,8 @@ def run_stage(address: str, force: bool = False) -> bool:
 def register(use_case: str) -> int:
     """Log every candidate with MLflow, and register the best one. What was logged before is not logged again."""
     with steps.step("register") as step:
-        number = Registry(load_use_case(use_case)).register(load_config(use_case))
+        case = load_use_case(use_case)
+        number = Registry(case).register(case.config())
         step.result = f"version {number}"
     get_run_logger().info(step.result)
     return number

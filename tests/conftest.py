@@ -18,16 +18,16 @@ import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
-import portfolio.use_cases
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
 from portfolio.bundle.policy import Policy, Prices
 from portfolio.bundle.store import Store
-from portfolio.contract.config import config_path, load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.config import config_path
+from portfolio.contract.loading import load_use_case
+from portfolio.contract.made_up import made_up_rows
+from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
 from portfolio.data import collecting
-from tests.samples import SAMPLES
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -41,12 +41,12 @@ def tiny_model(bias: float) -> bytes:
     weights = np.array([[1, -1], [0.5, -0.5], [-1, 1], [-0.5, 0.5]], dtype=np.float32)
     graph = helper.make_graph(
         [
-            helper.make_node("MatMul", ["pixels", "weights"], ["product"]),
+            helper.make_node("MatMul", ["input_0", "weights"], ["product"]),
             helper.make_node("Add", ["product", "bias"], ["logits"]),
             helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
         ],
         "tiny",
-        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, [None, 4])],
+        [helper.make_tensor_value_info("input_0", TensorProto.FLOAT, [None, 4])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
         [
             numpy_helper.from_array(weights, "weights"),
@@ -123,12 +123,33 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return Store.of("digits")
 
 
+TOY = "toy"
+USE_CASES: list[str] = yaml.safe_load((ROOT / "params.yaml").read_text())["use_cases"]
+"""The use cases of this project, whichever they are."""
+
+
+def make_workspace(folder: Path) -> Path:
+    """Fill a folder with the project's use cases, and the one that exists for tests alone."""
+    for name in ("configs", "use_cases"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "tests" / "use_cases" / TOY,
+        folder / "use_cases" / TOY,
+        ignore=shutil.ignore_patterns("__pycache__"),
+        dirs_exist_ok=True,
+    )
+    shutil.copyfile(ROOT / "tests" / "use_cases" / "toy.yaml", folder / "configs" / "toy.yaml")
+    names = list(dict.fromkeys([*USE_CASES, TOY]))
+    (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": names}))
+    return folder
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder with the project's configs, as the current folder."""
+    """A folder with use cases, and nothing else, as the current folder."""
     folder = tmp_path / "workspace"
     folder.mkdir()
-    shutil.copytree(ROOT / "configs", folder / "configs")
+    make_workspace(folder)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PORTFOLIO_STATE", str(folder / ".state"))
     return folder
@@ -138,50 +159,12 @@ QUICK_EPOCHS = 3
 
 
 def edit_config(use_case: str, **sections: dict[str, Any]) -> None:
-    """Change values of the config in the current folder: edit_config("digits", train={"max_epochs": 3})."""
+    """Change values of the config in the current folder: edit_config("toy", train={"max_epochs": 3})."""
     path = config_path(use_case)
     config = yaml.safe_load(path.read_text())
     for section, values in sections.items():
-        config[section] |= values
+        config[section] = {**(config.get(section) or {}), **values}
     path.write_text(yaml.safe_dump(config, sort_keys=False))
-
-
-def give_data(use_case: str) -> None:
-    """Bring the source of the use case in the current folder within reach, without the network.
-
-    A file on the web comes from the mirror, if that has it; else it is made, and its own digest pinned.
-    """
-    collect = load_config(use_case).collect
-    if collect.source != "web":
-        return
-    host_and_path = str(collect.url).split("://", 1)[1]
-    mirror = Path(os.environ.get("PORTFOLIO_MIRROR") or ROOT.parent / "shared" / "mirror")
-    if not (mirror / host_and_path).is_file():
-        if use_case not in SAMPLES:
-            pytest.skip(f"{mirror} lacks {host_and_path}, and tests/samples.py makes none in its form")
-        mirror = Path.cwd() / "mirror"
-        (mirror / host_and_path).parent.mkdir(parents=True)
-        (mirror / host_and_path).write_bytes(SAMPLES[use_case]())
-        digest = hashlib.sha256((mirror / host_and_path).read_bytes()).hexdigest()
-        edit_config(use_case, collect={"sha256": digest})
-    os.environ["PORTFOLIO_MIRROR"] = str(mirror)
-
-
-@contextmanager
-def toy_installed() -> Iterator[None]:
-    """For this long, the use case of tests/use_cases is one like the others."""
-    folder = str(ROOT / "tests" / "use_cases")
-    portfolio.use_cases.__path__.append(folder)
-    try:
-        yield
-    finally:
-        portfolio.use_cases.__path__.remove(folder)
-
-
-@pytest.fixture
-def toy() -> Iterator[None]:
-    with toy_installed():
-        yield
 
 
 def stage_names() -> list[str]:
@@ -189,11 +172,27 @@ def stage_names() -> list[str]:
 
 
 def run_stage(name: str, use_case: str) -> None:
-    importlib.import_module(f"portfolio.stages.{name}").run(load_use_case(use_case), load_config(use_case))
+    case = load_use_case(use_case)
+    importlib.import_module(f"portfolio.stages.{name}").run(case, case.config())
 
 
-def collect(use_case: str) -> collecting.Collected:
-    return collecting.collect(load_use_case(use_case).source(load_config(use_case)), Paths(use_case).batches)
+def collect(use_case: str) -> None:
+    """Collect what the source has. Where that is on the web and no mirror has it, the rows are made up."""
+    case = load_use_case(use_case)
+    batches = Paths(use_case).batches
+    if is_at_hand(case):
+        collecting.collect(case.source, batches, case.config().collect.until)
+        return
+    batches.mkdir(parents=True)
+    for day in range(1, 4):
+        made_up_rows(case, 800, seed=day).write_parquet(batches / f"2026-01-0{day}.parquet")
+
+
+def is_at_hand(case: UseCase) -> bool:
+    """Whether its source can be read without the network."""
+    url = getattr(case.source, "url", "")
+    mirror = os.environ.get("PORTFOLIO_MIRROR", "")
+    return not url or (bool(mirror) and (Path(mirror) / url.split("://", 1)[1]).is_file())
 
 
 @pytest.fixture(scope="session")
@@ -216,12 +215,10 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
 
 def build_in(folder: Path, use_case: str) -> Path:
-    shutil.copytree(ROOT / "configs", folder / "configs")
-    shutil.copyfile(ROOT / "tests" / "use_cases" / "toy.yaml", folder / "configs" / "toy.yaml")
-    with environment_kept(), toy_installed(), chdir(folder):
+    make_workspace(folder)
+    with environment_kept(), chdir(folder):
         os.environ["PORTFOLIO_STATE"] = str(folder / ".state")
         edit_config(use_case, train={"max_epochs": QUICK_EPOCHS})
-        give_data(use_case)
         collect(use_case)
         for name in stage_names():
             run_stage(name, use_case)
@@ -229,9 +226,7 @@ def build_in(folder: Path, use_case: str) -> Path:
 
 
 @pytest.fixture
-def built(
-    built_once: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy: None
-) -> Callable[[str], Path]:
+def built(built_once: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """A copy of such a folder of one's own, as the current folder."""
 
     def copy(use_case: str) -> Path:
@@ -278,7 +273,7 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def mlflow(empty_mlflow: Path, built: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     """A client of an empty MLflow of one's own, beside the toy use case with all its stages run."""
-    folder = built("toy") / ".state" / "mlflow"
+    folder = built(TOY) / ".state" / "mlflow"
     folder.mkdir()
     shutil.copyfile(empty_mlflow, folder / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

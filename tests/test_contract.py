@@ -24,8 +24,10 @@ from starlette.testclient import TestClient
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.store import Store
+from portfolio.contract.card import LANGUAGES
 from portfolio.contract.config import Config, load_config
-from portfolio.contract.use_case import LANGUAGES, UseCase, load_use_case, use_case_names
+from portfolio.contract.loading import load_use_case, use_case_names
+from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split, sklearn_input

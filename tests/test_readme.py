@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from portfolio.cli.main import app
-from portfolio.contract.use_case import use_case_names
+from portfolio.contract.loading import use_case_names
 from tests.conftest import ROOT, checkout, collect
 
 # These are not run here but where they take their time anyway, by the test or the script that is named. A make target

@@ -7,7 +7,7 @@ import pytest
 
 from portfolio.bundle.policy import Prices
 from portfolio.contract.config import config_path, load_config
-from portfolio.contract.use_case import load_use_case, use_case_names
+from portfolio.contract.loading import load_use_case, use_case_names
 from portfolio.core.errors import ConfigError
 from tests.conftest import ROOT, edit_config
 
@@ -106,7 +106,9 @@ def test_a_threshold_is_a_number(workspace: Path, threshold: str) -> None:
 
 
 def test_a_config_is_checked_without_torch() -> None:
-    code = "import sys; from portfolio.contract.use_case import *; [load_use_case(n).config() for n in use_case_names()]"
+    code = (
+        "import sys; from portfolio.contract.use_case import *; [load_use_case(n).config() for n in use_case_names()]"
+    )
     code += "; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 

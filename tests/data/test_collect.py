@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from portfolio.contract.config import load_config
+from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Source
-from portfolio.contract.use_case import load_use_case
 from portfolio.core.download import download
 from portfolio.core.errors import SourceError
 from portfolio.core.paths import Paths

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import data_sha256, load_split, sklearn_input

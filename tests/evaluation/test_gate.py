@@ -13,7 +13,7 @@ import pytest
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.policy import Policy
 from portfolio.contract.config import Config, load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split
 from portfolio.evaluation import gate

@@ -16,7 +16,7 @@ from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import MODEL_NAME, read_manifest
 from portfolio.bundle.store import Champion, Store
 from portfolio.contract.config import load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError, DataError, RegistryError, RegistryUnreachableError
 from portfolio.core.paths import Paths
 from portfolio.registry.registry import Registry

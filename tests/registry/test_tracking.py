@@ -11,7 +11,7 @@ import pytest
 
 from portfolio.bundle.manifest import read_manifest
 from portfolio.contract.config import load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import data_sha256
 from portfolio.registry.tracking import client, log_candidate

@@ -7,7 +7,7 @@ import pytest
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.graph import round_to_float32
-from portfolio.contract.use_case import load_use_case, use_case_names
+from portfolio.contract.loading import load_use_case, use_case_names
 from portfolio.core.errors import BundleError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split, sklearn_input

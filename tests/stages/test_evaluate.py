@@ -15,7 +15,7 @@ from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import MODEL_NAME, read_manifest
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError, DataError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from portfolio.contract.config import load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.stages import prepare

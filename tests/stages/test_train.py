@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core import files
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split

@@ -16,7 +16,8 @@ from portfolio.bundle.graph import network_graph
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.reference import reference
 from portfolio.contract.config import load_config
-from portfolio.contract.use_case import UseCase, load_use_case
+from portfolio.contract.loading import load_use_case
+from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import BundleError
 from portfolio.core.paths import Paths
 from portfolio.core.types import Array

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from portfolio.cli.main import app
 from portfolio.contract.config import STUDIES, load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split

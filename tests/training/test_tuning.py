@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from portfolio.cli.main import app
 from portfolio.contract.config import config_path, load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError, DataError, PortfolioError
 from portfolio.core.paths import Paths
 from portfolio.training import tuning

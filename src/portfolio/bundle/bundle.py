@@ -10,13 +10,20 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from portfolio.bundle.manifest import MODEL_NAME, InputField, Manifest, _read_bounded, read_manifest, write_manifest
+from portfolio.bundle.manifest import (
+    MODEL_NAME,
+    InputField,
+    Manifest,
+    read_bounded,
+    read_manifest,
+    tensor_names,
+    write_manifest,
+)
 from portfolio.core import files
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
@@ -25,7 +32,6 @@ if TYPE_CHECKING:
     import onnxruntime as ort
 
 MAX_MODEL_BYTES = 512 * 1024 * 1024
-LATENCY_RUNS = 200
 # The same graph on another processor may differ in the last bits of float32, never by more than this.
 GOLDEN_TOLERANCE = 1e-4
 
@@ -38,6 +44,9 @@ class Bundle:
         self.manifest = manifest
         self.digest = digest
         self._session = session
+        self._outputs = [manifest.output.tensor]
+        fields = manifest.inputs
+        self._names = list(zip(tensor_names(len(fields)), (field.name for field in fields), strict=True))
 
     @classmethod
     def open(cls, folder: Path, *, threads: int = 1) -> Bundle:
@@ -47,7 +56,7 @@ class Bundle:
         fields, or the golden outputs do not hold.
         """
         manifest, digest = read_manifest(folder)
-        model = _read_bounded(folder / MODEL_NAME, MAX_MODEL_BYTES)
+        model = read_bounded(folder / MODEL_NAME, MAX_MODEL_BYTES)
         found = hashlib.sha256(model).hexdigest()
         if found != manifest.model_sha256:
             raise BundleError(
@@ -75,22 +84,12 @@ class Bundle:
 
     def predict(self, inputs: dict[str, Array]) -> Array:
         """Probabilities [rows, classes] or values [rows, 1], float32, for inputs of shape [rows, width] each."""
-        (output,) = self._session.run([self.manifest.output.tensor], inputs)
+        (output,) = self._session.run(self._outputs, {tensor: inputs[name] for tensor, name in self._names})
         return np.asarray(output)
 
     @property
     def model_bytes(self) -> int:
         return (self.folder / MODEL_NAME).stat().st_size
-
-    def latency_ms(self, inputs: dict[str, Array]) -> float:
-        """The median time of one row, the first of `inputs`, in milliseconds."""
-        row = {name: array[:1] for name, array in inputs.items()}
-        seconds = []
-        for _ in range(LATENCY_RUNS):
-            started = time.perf_counter()
-            self.predict(row)
-            seconds.append(time.perf_counter() - started)
-        return float(np.median(seconds) * 1000)
 
     def arrays(self, rows: dict[str, list[Any]]) -> dict[str, Array]:
         """Columns of plain values, one entry a row, as the tensors the graph takes. None becomes NaN."""
@@ -99,8 +98,8 @@ class Bundle:
     def _check_fields(self) -> None:
         graph = {node.name: (node.type, node.shape[1]) for node in self._session.get_inputs()}
         stated = {
-            field.name: ("tensor(string)" if field.is_string else "tensor(float)", field.width)
-            for field in self.manifest.inputs
+            tensor: ("tensor(string)" if field.is_string else "tensor(float)", field.width)
+            for (tensor, _), field in zip(self._names, self.manifest.inputs, strict=True)
         }
         if graph != stated:
             raise BundleError(

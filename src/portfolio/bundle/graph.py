@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +14,20 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from portfolio.contract.use_case import UseCase
+from portfolio.bundle.manifest import SMALLEST_PROBABILITY, InputField, Output, tensor_names
+from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
-from portfolio.evaluation.calibration import SMALLEST_PROBABILITY
 
 if TYPE_CHECKING:
     import torch
 
-
 OPSET = 20
-
-
 ML_OPSET = 3
-
-
 IR_VERSION = 10
+EXPORTABLE = (
+    "LogisticRegression, Ridge, LinearRegression, DecisionTree, RandomForest, ExtraTrees, GradientBoosting, AdaBoost, "
+    "Bagging, Stacking, GaussianNB, MLP, and SVC or LinearSVC inside CalibratedClassifierCV"
+)
 
 
 def round_to_float32(estimator: Any) -> Any:
@@ -50,32 +51,42 @@ def round_to_float32(estimator: Any) -> Any:
     return estimator
 
 
-def sklearn_graph(use_case: UseCase, pipeline: Any) -> onnx.ModelProto:
-    """A fitted scikit-learn pipeline as a graph from the raw inputs to the use case's output."""
-    graph = _convert_sklearn(use_case, pipeline, estimator=pipeline)
-    if use_case.output.task == "classification":
-        return _finished(_renamed_output(graph, "probabilities", "probabilities"))
-    return _finished(_regression_output(graph, use_case))
+def sklearn_graph(inputs: Sequence[InputField], output: Output, pipeline: Any, *, log: bool = False) -> onnx.ModelProto:
+    """A fitted scikit-learn pipeline as a graph from the raw inputs to the output.
+
+    With `log`, the pipeline predicts the logarithm of the value. Raises BundleError for an estimator that has no
+    conversion to ONNX.
+    """
+    estimator = pipeline[-1]
+    try:
+        graph = _convert_sklearn(inputs, pipeline, has_classes=output.task == "classification")
+    except Exception as error:  # skl2onnx fails in many ways, with messages of up to thousands of lines
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise BundleError(
+            f"{type(estimator).__name__} can't be exported to ONNX ({reason[0][:200]}). Use one that can: {EXPORTABLE}."
+        ) from error
+    if output.task == "classification":
+        return _finished(_only_output(graph, "probabilities", output.tensor))
+    return _finished(_value_output(graph, output.tensor, log))
 
 
-def constant_graph(use_case: UseCase, answer: Array) -> onnx.ModelProto:
+def constant_graph(inputs: Sequence[InputField], output: Output, answer: Array) -> onnx.ModelProto:
     """A graph that gives the same answer, float32 [outputs], to every row."""
-    inputs = [
+    tensors = [
         helper.make_tensor_value_info(
-            field.name, TensorProto.STRING if field.is_string else TensorProto.FLOAT, [None, field.width]
+            tensor, TensorProto.STRING if field.is_string else TensorProto.FLOAT, [None, field.width]
         )
-        for field in use_case.inputs
+        for tensor, field in zip(tensor_names(len(inputs)), inputs, strict=True)
     ]
-    output = use_case.output.tensor
     graph = helper.make_graph(
         [
-            helper.make_node("Shape", [inputs[0].name], ["rows"], start=0, end=1),
+            helper.make_node("Shape", [tensors[0].name], ["rows"], start=0, end=1),
             helper.make_node("Concat", ["rows", "one"], ["shape"], axis=0),
-            helper.make_node("Expand", ["answer", "shape"], [output]),
+            helper.make_node("Expand", ["answer", "shape"], [output.tensor]),
         ],
         "constant",
-        inputs,
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, len(answer)])],
+        tensors,
+        [helper.make_tensor_value_info(output.tensor, TensorProto.FLOAT, [None, len(answer)])],
         [
             numpy_helper.from_array(np.array([1], dtype=np.int64), "one"),
             numpy_helper.from_array(answer.astype(np.float32).reshape(1, -1), "answer"),
@@ -84,13 +95,50 @@ def constant_graph(use_case: UseCase, answer: Array) -> onnx.ModelProto:
     return _finished(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]))
 
 
+def network_graph(
+    inputs: Sequence[InputField], output: Output, preprocessor: Any | None, network: torch.nn.Module, width: int
+) -> onnx.ModelProto:
+    """A network, whose outputs are probabilities or values, behind its preprocessor, as one graph."""
+    import torch
+
+    # Both are said of every export: torchvision is not needed here, and the deprecation is torch's own.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+    first = tensor_names(1)[0] if preprocessor is None else "features"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        torch.onnx.export(
+            network.eval(),
+            # Two rows: a batch of one would be frozen into the graph.
+            (torch.zeros(2, width),),
+            str(path),
+            input_names=[first],
+            output_names=[output.tensor],
+            dynamic_shapes=({0: torch.export.Dim("rows")},),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+        graph = onnx.load(str(path))
+    if preprocessor is None:
+        return _finished(graph)
+    before = _convert_sklearn(inputs, preprocessor, has_classes=False)
+    graph.ir_version = before.ir_version = IR_VERSION
+    (features,) = [tensor.name for tensor in before.graph.output]
+    merged = onnx.compose.merge_models(
+        onnx.compose.add_prefix(before, "pre/", rename_inputs=False, rename_outputs=False),
+        onnx.compose.add_prefix(graph, "net/", rename_inputs=False, rename_outputs=False),
+        io_map=[(features, first)],
+    )
+    return _finished(merged)
+
+
 def calibrated(model: onnx.ModelProto, temperature: float) -> onnx.ModelProto:
     """The graph with its logits divided by the temperature: the same class, with an honest probability."""
     (output,) = model.graph.output
     before = f"{output.name}_uncalibrated"
-    for node in model.graph.node:
-        node.output[:] = [before if name == output.name else name for name in node.output]
-        node.input[:] = [before if name == output.name else name for name in node.input]
+    _rename(model, output.name, before)
     model.graph.initializer.extend(
         numpy_helper.from_array(np.array(value, dtype=np.float32), name)
         for name, value in (
@@ -111,56 +159,20 @@ def calibrated(model: onnx.ModelProto, temperature: float) -> onnx.ModelProto:
     return _finished(model)
 
 
-def network_graph(use_case: UseCase, preprocessor: Any | None, network: torch.nn.Module, width: int) -> onnx.ModelProto:
-    """A network, whose outputs are probabilities or values, behind its preprocessor, as one graph."""
-    import torch
-
-    # Both are said of every export: torchvision is not needed here, and the deprecation is torch's own.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-    first = use_case.inputs[0].name if preprocessor is None else "features"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        torch.onnx.export(
-            network.eval(),
-            # Two rows: a batch of one would be frozen into the graph.
-            (torch.zeros(2, width),),
-            str(path),
-            input_names=[first],
-            output_names=[use_case.output.tensor],
-            dynamic_shapes=({0: torch.export.Dim("rows")},),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-        graph = onnx.load(str(path))
-    if preprocessor is None:
-        return _finished(graph)
-    before = _convert_sklearn(use_case, preprocessor)
-    graph.ir_version = before.ir_version = IR_VERSION
-    (features,) = [output.name for output in before.graph.output]
-    merged = onnx.compose.merge_models(
-        onnx.compose.add_prefix(before, "pre/", rename_inputs=False, rename_outputs=False),
-        onnx.compose.add_prefix(graph, "net/", rename_inputs=False, rename_outputs=False),
-        io_map=[(features, first)],
-    )
-    return _finished(merged)
-
-
-def _convert_sklearn(use_case: UseCase, model: Any, estimator: Any | None = None) -> onnx.ModelProto:
+def _convert_sklearn(inputs: Sequence[InputField], model: Any, *, has_classes: bool) -> onnx.ModelProto:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
     from sklearn.preprocessing import StandardScaler
 
+    model = _by_position(model, [field.name for field in inputs])
     types = [
-        (field.name, (StringTensorType if field.is_string else FloatTensorType)([None, field.width]))
-        for field in use_case.inputs
+        (tensor, (StringTensorType if field.is_string else FloatTensorType)([None, field.width]))
+        for tensor, field in zip(tensor_names(len(inputs)), inputs, strict=True)
     ]
     # A division, as scikit-learn has it, and no product with the inverse.
     options: dict[Any, dict[str, Any]] = {StandardScaler: {"div": "div"}}
-    if estimator is not None and use_case.output.task == "classification":
-        options[id(estimator)] = {"zipmap": False}
+    if has_classes:
+        options[id(model)] = {"zipmap": False}
     with warnings.catch_warnings():
         # skl2onnx 1.20 looks whether a support-vector machine has them; scikit-learn 1.9 says that they will go.
         warnings.filterwarnings("ignore", message="Attribute `prob._` was deprecated", category=FutureWarning)
@@ -170,12 +182,38 @@ def _convert_sklearn(use_case: UseCase, model: Any, estimator: Any | None = None
     return graph
 
 
-def _renamed_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
+def _by_position(model: Any, names: list[str]) -> Any:
+    """A copy of the model that picks its columns by number: skl2onnx knows columns by the tensors' names alone."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline
+
+    model = copy.deepcopy(model)
+    first = model
+    while isinstance(first, Pipeline):
+        first = first[0]
+    if isinstance(first, ColumnTransformer):
+        first.transformers_ = [
+            (name, transformer, _numbers(columns, names)) for name, transformer, columns in first.transformers_
+        ]
+    return model
+
+
+def _numbers(columns: Any, names: list[str]) -> Any:
+    if isinstance(columns, str):
+        return names.index(columns)
+    return [names.index(column) if isinstance(column, str) else column for column in columns]
+
+
+def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    for node in model.graph.node:
+        node.output[:] = [new if name == old else name for name in node.output]
+        node.input[:] = [new if name == old else name for name in node.input]
+
+
+def _only_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
     """Keep one output of the graph, under a new name."""
     if old != new:
-        for node in model.graph.node:
-            node.output[:] = [new if name == old else name for name in node.output]
-            node.input[:] = [new if name == old else name for name in node.input]
+        _rename(model, old, new)
     (kept,) = [output for output in model.graph.output if output.name == old]
     kept.name = new
     for output in [output for output in model.graph.output if output.name != new]:
@@ -183,14 +221,14 @@ def _renamed_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelPro
     return model
 
 
-def _regression_output(model: onnx.ModelProto, use_case: UseCase) -> onnx.ModelProto:
-    """Name the one output `value`; with a logarithmic target, put the exponential behind it."""
+def _value_output(model: onnx.ModelProto, name: str, log: bool) -> onnx.ModelProto:
+    """Give the one output its name; behind a model of the logarithm, put the exponential."""
     (output,) = model.graph.output
-    if not use_case.log_target:
-        return _renamed_output(model, output.name, "value")
-    model.graph.node.append(helper.make_node("Exp", [output.name], ["value"]))
+    if not log:
+        return _only_output(model, output.name, name)
+    model.graph.node.append(helper.make_node("Exp", [output.name], [name]))
     model.graph.output.remove(output)
-    model.graph.output.append(helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1]))
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]))
     return model
 
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 def git_commit() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -14,10 +14,6 @@ from portfolio.core import files
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Digest, Strict
 
-if TYPE_CHECKING:
-    pass
-
-
 MODEL_NAME = "model.onnx"
 
 
@@ -25,21 +21,31 @@ MANIFEST_NAME = "manifest.json"
 
 
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+# Below this a probability counts as zero: a tree's leaf gives exact zeros, whose logarithm says nothing.
+SMALLEST_PROBABILITY = 1e-7
+
+
+METRICS = {
+    "classification": ("accuracy", "precision", "recall", "f1", "auc", "log_loss"),
+    "regression": ("mae", "mse", "rmse", "r2"),
+}
+"""The figures that a manifest may have, by task."""
 
 
 class InputField(Strict):
-    """One input of the model. In the graph it is a tensor [rows, width]."""
+    """One input of the model, under the name that it has in the data. In the graph it is a tensor [rows, width]."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
     kind: Literal["image", "number", "category", "text"]
-    description: str
+    unit: str = ""
+    description: str = ""
     shape: tuple[int, ...] = Field(default=(), description="(height, width) of an image; () for a single value")
     minimum: float | None = Field(default=None, description="smallest value that is possible at all")
     maximum: float | None = Field(default=None, description="largest value that is possible at all")
     step: float | None = Field(default=None, gt=0, description="every value is a multiple of it")
     categories: tuple[str, ...] = Field(default=(), description="the categories seen in training")
     nullable: bool = Field(default=False, description="may be missing (null)")
-    example: list[float] | float | str
+    example: list[float] | float | str | None = Field(default=None, description="a value that was seen in training")
 
     @property
     def width(self) -> int:
@@ -51,20 +57,26 @@ class InputField(Strict):
         return self.kind in ("category", "text")
 
     @model_validator(mode="after")
-    def _example_fits(self) -> Self:
+    def _is_consistent(self) -> Self:
         if (self.kind == "image") != (len(self.shape) == 2):
             raise ValueError(f"field '{self.name}': an image has a shape (height, width), and nothing else has one")
-        if self.kind == "image" and not (isinstance(self.example, list) and len(self.example) == self.width):
+        if isinstance(self.example, list) and len(self.example) != self.width:
             raise ValueError(f"field '{self.name}': the example must be a list of {self.width} values")
         return self
+
+
+def tensor_names(count: int) -> list[str]:
+    """The names of so many inputs in the graph: ours, so that no column's name can collide with another tensor's."""
+    return [f"input_{number}" for number in range(count)]
 
 
 class Output(Strict):
     """What the model answers: `probabilities` [rows, classes] or `value` [rows, 1]."""
 
     task: Literal["classification", "regression"]
-    name: str = Field(description="what is predicted, in words")
+    name: str = Field(description="the column that is predicted")
     classes: tuple[str, ...] = Field(default=(), description="the classes in the order of the probabilities")
+    labels: tuple[str, ...] = Field(default=(), description="what the data call each class")
     unit: str = ""
 
     @property
@@ -94,7 +106,7 @@ class Lineage(Strict):
 
 
 class Manifest(Strict):
-    manifest_version: Literal[1] = 1
+    manifest_version: Literal[2] = 2
     use_case: str
     candidate: str = Field(description="which of the use case's models this is")
     created_at: str | None = Field(default=None, description="when it was registered; UTC, ISO 8601")
@@ -127,7 +139,7 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
 
     Raises BundleError if it is missing or does not fit.
     """
-    raw = _read_bounded(folder / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+    raw = read_bounded(folder / MANIFEST_NAME, MAX_MANIFEST_BYTES)
     try:
         return Manifest.model_validate_json(raw), hashlib.sha256(raw).hexdigest()
     except ValidationError as error:
@@ -145,7 +157,7 @@ def _json(manifest: Manifest) -> str:
     return manifest.model_dump_json(indent=1) + "\n"
 
 
-def _read_bounded(path: Path, limit_bytes: int) -> bytes:
+def read_bounded(path: Path, limit_bytes: int) -> bytes:
     try:
         if path.stat().st_size > limit_bytes:
             raise BundleError(f"Bundle {path.parent} is refused: {path.name} is over {limit_bytes} bytes.")

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from portfolio.bundle.manifest import InputField, Reference
 from portfolio.core.types import Array
-
-if TYPE_CHECKING:
-    pass
-
 
 REFERENCE_BINS = 10
 
@@ -24,6 +18,8 @@ def reference(field: InputField, values: Array) -> Reference:
         return Reference(categories=field.categories, shares=tuple(shares), missing_share=float(np.mean(column == "")))
     column = np.char.str_len(values[:, 0].astype(str)) if field.kind == "text" else values.mean(axis=1)
     present = column[np.isfinite(column)]
+    if len(present) == 0:
+        return Reference(shares=(0.0,), missing_share=1.0)
     edges = np.unique(np.quantile(present, np.linspace(0, 1, REFERENCE_BINS + 1)[1:-1]))
     counts = np.bincount(np.digitize(present, edges), minlength=len(edges) + 1)
     return Reference(

@@ -54,13 +54,12 @@ VersionNumber = Annotated[int, typer.Argument(help="a version that `portfolio mo
 @app.command()
 def collect(use_case: UseCaseName = "digits") -> None:
     """Fetch the batches that are new, as data/USE_CASE/raw/batches/DATE.parquet."""
-    from portfolio.contract.config import load_config
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
     from portfolio.core.paths import Paths
     from portfolio.data import collecting
 
     case = load_use_case(use_case)
-    print(collecting.collect(case.source(load_config(use_case)), Paths(use_case).batches))
+    print(collecting.collect(case.source, Paths(use_case).batches, case.config().collect.until))
 
 
 @app.command()
@@ -70,7 +69,7 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
     import pkgutil
 
     import portfolio.stages
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
     from portfolio.core import files
     from portfolio.core.errors import ConfigError
     from portfolio.core.paths import LOGS_VARIABLE, Paths
@@ -97,7 +96,7 @@ def run(use_case: UseCaseName = "digits") -> None:
     import json
 
     from pipelines.server import PrefectServer
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
     from portfolio.core.environment import local_environment, state_folder
     from portfolio.core.files import write_text
     from portfolio.core.paths import Paths
@@ -140,7 +139,7 @@ def models(use_case: UseCaseName = "digits") -> None:
     """List the registered versions, newest first: aliases, metrics, digests, and the gate's verdict."""
     from rich.table import Table
 
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
     from portfolio.core.terminal import console
     from portfolio.registry.registry import Registry
 
@@ -174,7 +173,7 @@ def report(
 ) -> None:
     """Write reports/USE_CASE: the result on one page, and answers to an interviewer, in English and in Japanese."""
     from pipelines import versioning
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
     from portfolio.core.paths import LOGS_VARIABLE, Paths
     from portfolio.report.words import PAGES
 
@@ -196,7 +195,7 @@ def study(
 ) -> None:
     """Measure overfitting, bias and variance by many trainings. DVC keeps the result until something changes."""
     from portfolio.contract.config import STUDIES
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
     from portfolio.core import files
     from portfolio.core.errors import ConfigError
     from portfolio.core.paths import Paths
@@ -224,7 +223,7 @@ def tune(
     workers: Annotated[int, typer.Option(help="trials that are tried at once", min=1, max=64)] = 2,
 ) -> None:
     """Look for better parameters with Optuna. Stopped or killed, the same command goes on."""
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
     from portfolio.core.paths import Paths
     from portfolio.report.words import show_tuning
     from portfolio.training.tuning import tune as search
@@ -240,13 +239,13 @@ def tune_apply(
     yes: Annotated[bool, typer.Option("--yes", help="without asking")] = False,
 ) -> None:
     """Show what the best trial would change in the config, ask, and write it there."""
-    from portfolio.contract.config import config_path, load_config
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.config import config_path
+    from portfolio.contract.loading import load_use_case
     from portfolio.core.files import write_text
     from portfolio.core.terminal import print_diff
     from portfolio.training.tuning import best_values, tuned_config
 
-    config, path = load_config(load_use_case(use_case).name), config_path(use_case)
+    config, path = load_use_case(use_case).config(), config_path(use_case)
     values = best_values(config)
     config.changed(values)
     before, after = path.read_text(encoding="utf-8"), tuned_config(path, values)
@@ -290,7 +289,7 @@ def promote(
     force: Annotated[bool, typer.Option(help="without asking the gate")] = False,
 ) -> None:
     """Make a version champion and publish its bundle, if the gate finds it better."""
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
     from portfolio.core.errors import RegistryError
     from portfolio.registry.registry import ALREADY_CHAMPION, Registry
 
@@ -306,7 +305,7 @@ def promote(
 @app.command()
 def rollback(use_case: UseCaseName) -> None:
     """Publish the champion's predecessor again."""
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
     from portfolio.registry.registry import Registry
 
     print(f"version {Registry(load_use_case(use_case)).rollback()} is champion again, and published")
@@ -315,7 +314,7 @@ def rollback(use_case: UseCaseName) -> None:
 @app.command()
 def pin(use_case: UseCaseName, version: VersionNumber) -> None:
     """Serve one version, whatever is promoted meanwhile, until `portfolio unpin`."""
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
 
     pinned = _store_with(load_use_case(use_case).name, version).pin(version)
     print(f"version {version} (digest {pinned.digest[:12]}) is served until: portfolio unpin {use_case}")
@@ -325,7 +324,7 @@ def pin(use_case: UseCaseName, version: VersionNumber) -> None:
 def unpin(use_case: UseCaseName) -> None:
     """Serve the champion again."""
     from portfolio.bundle.store import Store
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
 
     Store.of(load_use_case(use_case).name).unpin()
     print("the champion is served")
@@ -339,7 +338,7 @@ def shadow(
 ) -> None:
     """Let a challenger answer a share of the requests too, for the prediction log alone. Nobody sees its answers."""
     from portfolio.bundle.store import Store
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
 
     name = load_use_case(use_case).name
     store = _store_with(name, version) if share else Store.of(name)
@@ -350,7 +349,7 @@ def shadow(
 def _store_with(use_case: str, version: int) -> Store:
     """The store, with that version's bundle in it: from the registry, if it was never published."""
     from portfolio.bundle.store import Store
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
 
     store = Store.of(use_case)
     versions = store.versions()
@@ -392,7 +391,7 @@ def export(
 ) -> None:
     """Copy the champion's bundle into a folder that can be served by itself, to put it into an image."""
     from portfolio.bundle.store import Store
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
 
     champion = Store.of(load_use_case(use_case).name).export(folder / use_case)
     print(f"version {champion.model_version} (digest {champion.digest[:12]}) is in {folder / use_case}")
@@ -513,7 +512,7 @@ def serve(
     port: Annotated[int, typer.Option(help="port to listen on", min=1, max=65535)] = 8000,
 ) -> None:
     """Serve the champion, and swap in a new one when it is published. Stop with Ctrl-C."""
-    from portfolio.contract.use_case import load_use_case
+    from portfolio.contract.loading import load_use_case
 
     os.environ["PORTFOLIO_USE_CASE"] = load_use_case(use_case).name
     _check_can_listen(host, port)

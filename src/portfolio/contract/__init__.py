@@ -1,1 +1,25 @@
-"""What a use case says: its fields, its target, its source, its prices, its config and its texts."""
+"""What a use case says: its fields, its target, its source, its prices, its config and its texts.
+
+Use cases import this room alone. What it offers them is listed here.
+"""
+
+from portfolio.contract.fields import Category, Image, Number
+from portfolio.contract.images import Images
+from portfolio.contract.params import NetworkParams
+from portfolio.contract.sources import Csv, Rows, Source
+from portfolio.contract.table import Table
+from portfolio.contract.targets import Classes, Quantity
+
+__all__ = [
+    "Category",
+    "Classes",
+    "Csv",
+    "Image",
+    "Images",
+    "NetworkParams",
+    "Number",
+    "Quantity",
+    "Rows",
+    "Source",
+    "Table",
+]

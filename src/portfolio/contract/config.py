@@ -9,59 +9,51 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, HttpUrl, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from portfolio.bundle.policy import Prices
+from portfolio.contract.params import NetworkParams
 from portfolio.core.errors import ConfigError
-from portfolio.core.types import Digest, Strict
+from portfolio.core.faults import faults
+from portfolio.core.types import Strict
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Collect(Strict):
-    """Where raw rows come from, and how many days of them have arrived."""
-
-    source: Literal["embedded", "web"]
-    url: HttpUrl | None = None
-    sha256: Digest | None = None
-    start: date
-    batches: int = Field(ge=1, le=3660)
-    until: date
-
-    @model_validator(mode="after")
-    def _web_is_pinned(self) -> Self:
-        if self.source == "web" and not (self.url and self.sha256):
-            raise ValueError("source 'web' needs both url and sha256, so that the bytes are pinned")
-        if self.until < self.start:
-            raise ValueError(f"until ({self.until}) lies before start ({self.start}): nothing would be collected")
-        return self
+    until: date | None = Field(default=None, description="later batches have not arrived yet; none: all have")
 
 
 class Validate(Strict):
-    max_bad_fraction: float = Field(ge=0, le=1)
-    min_rows: int = Field(ge=1)
+    max_bad_fraction: float = Field(default=0.05, ge=0, le=1, description="a batch with more is quarantined whole")
+    min_rows: int = Field(default=1, ge=1, description="a batch with fewer rows is quarantined whole")
 
 
 class Prepare(Strict):
-    val_fraction: Fraction
-    test_fraction: Fraction
+    val_fraction: Fraction = 0.15
+    test_fraction: Fraction = 0.2
 
     @model_validator(mode="after")
     def _leaves_train(self) -> Self:
         if self.val_fraction + self.test_fraction >= 0.9:
-            raise ValueError("val_fraction + test_fraction must stay under 0.9, to leave rows to train on")
+            raise ValueError("val_fraction + test_fraction must be less than 0.9, to leave rows to train on")
         return self
 
 
 class Train(Strict):
-    seed: int = Field(ge=0)
-    max_epochs: int = Field(ge=1, le=10_000)
-    batch_size: int = Field(ge=2)
-    learning_rate: float = Field(gt=0, le=1)
-    weight_decay: float = Field(ge=0, le=1)
-    patience: int = Field(ge=1)
-    accelerator: Literal["auto", "cpu", "gpu", "mps"]
-    augment: bool = Field(description="change training batches at random as the use case's `augmentation` does")
+    seed: int = Field(default=7, ge=0)
+    max_epochs: int = Field(default=30, ge=1, le=10_000)
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=0.005, gt=0, le=1)
+    weight_decay: float = Field(default=0.001, ge=0, le=1)
+    patience: int = Field(default=6, ge=1, description="epochs without a better validation loss before training stops")
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    augment: bool = Field(
+        default=False, description="change training batches at random as the use case's `augmentation` does"
+    )
+
+
+PROBABILITIES = (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.998, 0.999)
 
 
 class Value(Prices):
@@ -70,8 +62,10 @@ class Value(Prices):
     tolerance: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="how far off a value may be and still be right"
     )
-    thresholds: Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)]
-    prefer: Literal["best", "simplest"] = Field(description="of candidates within noise of the best by value")
+    thresholds: Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)] = PROBABILITIES
+    prefer: Literal["best", "simplest"] = Field(
+        default="best", description="of candidates within noise of the best by value"
+    )
 
     @property
     def prices(self) -> Prices:
@@ -81,8 +75,8 @@ class Value(Prices):
 class Gate(Strict):
     """What a challenger must keep to, however much it is worth."""
 
-    max_latency_ms: float = Field(gt=0, description="the median time of one row on one core")
-    max_model_mb: float = Field(gt=0)
+    max_latency_ms: float = Field(default=5, gt=0, description="the median time of one row on one core")
+    max_model_mb: float = Field(default=50, gt=0)
 
 
 Changes = dict[str, Any]
@@ -92,11 +86,15 @@ Changes = dict[str, Any]
 class Studies(Strict):
     """What each study varies. A study's name is its key here."""
 
-    seeds: Annotated[tuple[int, ...], Field(min_length=1, description="every training is repeated with each")]
-    learning_curve: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(alias="learning-curve", min_length=2)
-    capacity: Annotated[tuple[Changes, ...], Field(min_length=2)]
-    ablation: Annotated[dict[str, Changes], Field(min_length=1)]
-    cross_validate: int = Field(alias="cross-validate", ge=2, le=20, description="the number of folds")
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = Field(
+        default=(7, 8, 9), description="every training is repeated with each"
+    )
+    learning_curve: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        default=(0.1, 0.25, 0.5, 1), alias="learning-curve", min_length=2, description="of the training rows"
+    )
+    capacity: tuple[Changes, ...] = Field(default=(), description="networks from small to large")
+    ablation: dict[str, Changes] = Field(default={}, description="each beside the network as configured")
+    cross_validate: int = Field(default=5, alias="cross-validate", ge=2, le=20, description="the number of folds")
 
 
 class Between(Strict):
@@ -104,14 +102,14 @@ class Between(Strict):
 
     low: float
     high: float
-    log: bool = Field(default=False, description="look for it by its logarithm")
+    log: bool = Field(default=False, description="search on a logarithmic scale")
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
         if not self.low < self.high:
-            raise ValueError(f"low ({self.low:g}) must lie under high ({self.high:g})")
+            raise ValueError(f"low ({self.low:g}) must be less than high ({self.high:g})")
         if self.log and self.low <= 0:
-            raise ValueError("a range looked at by its logarithm must lie above 0")
+            raise ValueError("with log: true, low must be greater than 0")
         return self
 
 
@@ -124,8 +122,15 @@ class OneOf(Strict):
 class Tune(Strict):
     """How many trials, and over which values of which keys."""
 
-    trials: int = Field(ge=1, le=10_000)
+    trials: int = Field(default=24, ge=1, le=10_000)
     space: Annotated[dict[str, Between | OneOf], Field(min_length=1)]
+
+
+SPACE = {
+    "train.learning_rate": {"low": 0.0005, "high": 0.02, "log": True},
+    "train.weight_decay": {"low": 0.000001, "high": 0.1, "log": True},
+}
+"""What is tuned of every network, unless the config says otherwise."""
 
 
 class Config(Strict):
@@ -135,14 +140,14 @@ class Config(Strict):
     use_case: str
     sha256: str
 
-    collect: Collect
+    collect: Collect = Collect()
     # `validate` is the stage's name; pydantic has an old method of that name.
-    validate_: Validate = Field(alias="validate")
-    prepare: Prepare
-    train: Train
+    validate_: Validate = Field(default=Validate(), alias="validate")
+    prepare: Prepare = Prepare()
+    train: Train = Train()
     network: dict[str, Any]
     value: Value
-    gate: Gate
+    gate: Gate = Gate()
     studies: Studies
     tune: Tune
 
@@ -171,7 +176,7 @@ class Config(Strict):
         try:
             return Config.model_validate(content)
         except ValidationError as error:
-            raise ConfigError(explain(f"{config_path(self.use_case)} with {changes}", error)) from error
+            raise ConfigError(faults(f"{config_path(self.use_case)} with {changes}", error)) from error
 
 
 SECTIONS = tuple(
@@ -198,8 +203,8 @@ def config_path(use_case: str) -> Path:
     return Path("configs") / f"{use_case}.yaml"
 
 
-def load_config(use_case: str) -> Config:
-    """Read and check a use case's config.
+def read_config(use_case: str, network: type[NetworkParams]) -> Config:
+    """Read a use case's config; what it does not say has its default, some of them of its network's kind.
 
     Raises ConfigError naming the file, the key, the value and what is allowed.
     """
@@ -209,25 +214,24 @@ def load_config(use_case: str) -> Config:
         content = yaml.safe_load(raw)
     except FileNotFoundError as error:
         raise ConfigError(f"{path} is missing. Run this in the repository's root, or add the file.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}. Mend the line it names.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}. Correct the line it names.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold sections: {', '.join(SECTIONS)}.")
+    for section in content:
+        if section in SECTIONS and content[section] is None:
+            content[section] = {}
+    defaults: dict[str, dict[str, Any]] = {
+        "studies": {"capacity": network.capacity, "ablation": network.ablation},
+        "tune": {"space": {**SPACE, **network.space}},
+        "network": {},
+    }
+    for section, values in defaults.items():
+        stated = content.get(section, {})
+        content[section] = {**values, **stated} if isinstance(stated, dict) else stated
     try:
-        return Config.model_validate({**content, "use_case": use_case, "sha256": hashlib.sha256(raw).hexdigest()})
+        config = Config.model_validate({**content, "use_case": use_case, "sha256": hashlib.sha256(raw).hexdigest()})
     except ValidationError as error:
-        raise ConfigError(explain(str(path), error)) from error
-
-
-def explain(where: str, error: ValidationError) -> str:
-    """Every fault of a validation error: the key, the value and what is allowed."""
-    lines = []
-    for fault in error.errors():
-        key = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
-        if fault["type"] == "extra_forbidden":
-            lines.append(f"  {key}: there is no such key; is it a typo?")
-        elif fault["type"] == "missing":
-            lines.append(f"  {key}: is missing")
-        else:
-            lines.append(f"  {key}: {fault['msg']} (found {fault['input']!r})")
-    return f"{where} does not fit:\n" + "\n".join(lines)
+        raise ConfigError(faults(str(path), error)) from error
+    params = network.read(config.network, f"{path}, section 'network'")
+    return config.model_copy(update={"network": params.model_dump(mode="json")})

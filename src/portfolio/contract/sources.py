@@ -1,33 +1,165 @@
-"""Sources of raw data: something that delivers batches named by date.
+"""Where raw rows come from: something that delivers batches named by date.
 
-A collected batch never changes; collecting again adds only what is new.
+A collected batch never changes; collecting again adds what is new. So the rows of a batch must not depend on how many
+batches there are, or will be.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portfolio.contract.config import Collect
+from portfolio.core.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     import polars as pl
 
+DOWNLOADS = Path("data") / "downloads"
+ROW = "row"
+"""The key of rows that have none of their own: batch and place in it."""
+
 
 class Source(ABC):
-    """Delivers batches by date."""
+    """Delivers batches by date.
+
+    `key` is the column that names a row: no two rows share a value. Without one, each row is named by its batch and its
+    place there, in a column `row`. `date` is the column that dates the rows, if there is one. `split_by` are the
+    columns that rows which belong together share, such as a person or a place: they end up in the same split. Unless
+    given, each row is dealt to a split by itself.
+    """
+
+    def __init__(self, *, key: str | None = None, split_by: Sequence[str] = (), date: str = "") -> None:
+        self.has_key = key is not None
+        self.key = key or ROW
+        self.split_by = tuple(split_by)
+        self.date = date
 
     @abstractmethod
     def dates(self) -> list[date]:
-        """The days for which there are batches by now, in order. Cheap: nothing is fetched."""
+        """The days for which there are batches by now, in order."""
 
     @abstractmethod
     def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
-        """The raw rows of those days. Raises SourceError if the source can't be reached."""
+        """The raw rows of those days. Raises SourceError if the source can't be reached or read."""
 
 
-def arrived(collect: Collect) -> list[date]:
-    """The days of a collection that have arrived by `until`."""
-    days = [collect.start + timedelta(days=number) for number in range(collect.batches)]
-    return [day for day in days if day <= collect.until]
+class Rows(Source):
+    """A source that has all its rows at once. A subclass writes `rows`.
+
+    They are dealt to days by the column `date`, if there is one; else `rows_per_day` at a time, in the order in which
+    they come, from the day `start` on; else they are one batch, of the day `start`.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: str | None = None,
+        split_by: Sequence[str] = (),
+        date: str = "",
+        start: date | str | None = None,
+        rows_per_day: int | None = None,
+    ) -> None:
+        super().__init__(key=key, split_by=split_by, date=date)
+        self._start, self._rows_per_day = _day(start), rows_per_day
+        if bool(date) == (start is not None):
+            raise ConfigError(
+                "A source needs either date=, the column that dates each row, or start=, the day of its first batch."
+            )
+        if rows_per_day is not None and (date or rows_per_day < 1):
+            raise ConfigError("rows_per_day must be at least 1, and goes with start=, not with date=.")
+
+    @abstractmethod
+    def rows(self) -> pl.DataFrame:
+        """All rows there are by now. Raises SourceError if they can't be reached or read."""
+
+    def dates(self) -> list[date]:
+        return sorted(self._batches())
+
+    def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
+        batches = self._batches()
+        return {day: batches[day] for day in days}
+
+    def _batches(self) -> dict[date, pl.DataFrame]:
+        rows = self.rows()
+        if self._start is not None:
+            size = self._rows_per_day or max(1, len(rows))
+            starts = range(0, len(rows), size)
+            return {self._start + timedelta(days=number): rows[at : at + size] for number, at in enumerate(starts)}
+        return _by_date(rows, self.date)
+
+
+def _by_date(rows: pl.DataFrame, column: str) -> dict[date, pl.DataFrame]:
+    import polars as pl
+
+    if column not in rows.columns:
+        raise SourceError(f"There is no column '{column}' to date the rows by. There are: {', '.join(rows.columns)}.")
+    days = rows[column].cast(pl.Date, strict=False) if rows[column].dtype != pl.String else _parsed(rows[column])
+    if days.null_count():
+        raise SourceError(
+            f"{days.null_count():,} of {len(days):,} values of '{column}' are no dates. Correct them, or date the rows "
+            "by another column."
+        )
+    return {day: part for (day,), part in rows.group_by(days.alias("day"), maintain_order=True)}
+
+
+def _parsed(column: pl.Series) -> pl.Series:
+    import polars as pl
+
+    try:
+        return column.str.to_datetime(strict=False, time_unit="us").cast(pl.Date)
+    except pl.exceptions.PolarsError:
+        return column.str.to_date(strict=False)
+
+
+def _day(day: date | str | None) -> date | None:
+    try:
+        return date.fromisoformat(day) if isinstance(day, str) else day
+    except ValueError as error:
+        raise ConfigError(f"start='{day}' is no date ({error}). Write it as 2026-01-31.") from error
+
+
+class Csv(Rows):
+    """A CSV file on the web, pinned by its SHA-256, or in a local folder. With `shuffle`, its rows come in the order of
+    a hash of their content: a file that is sorted, by place for one, would otherwise come in batches that differ.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str = "",
+        path: str = "",
+        sha256: str = "",
+        shuffle: bool = False,
+        key: str | None = None,
+        split_by: Sequence[str] = (),
+        date: str = "",
+        start: date | str | None = None,
+        rows_per_day: int | None = None,
+    ) -> None:
+        super().__init__(key=key, split_by=split_by, date=date, start=start, rows_per_day=rows_per_day)
+        if bool(url) == bool(path):
+            raise ConfigError("Csv needs either url=, with the sha256= of the file, or path=.")
+        if url and not sha256:
+            raise ConfigError(f"Csv needs the sha256= of {url}, so that everybody trains on the same bytes.")
+        self.url, self.path, self.sha256, self._shuffle = url, path, sha256, shuffle
+
+    def rows(self) -> pl.DataFrame:
+        import polars as pl
+
+        from portfolio.core.download import download
+        from portfolio.core.hashing import uniform
+
+        where = self.url or self.path
+        try:
+            table = pl.read_csv(download(self.url, self.sha256, DOWNLOADS) if self.url else Path(self.path))
+        except FileNotFoundError as error:
+            raise SourceError(f"{where} is missing. Put the file there, or correct path= in the use case.") from error
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).splitlines()[0]
+            raise SourceError(
+                f"{where} can't be read as a CSV file ({reason}). Check the file and its encoding."
+            ) from error
+        return table[uniform(table, salt="shuffle").argsort(kind="stable")] if self._shuffle else table

@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from portfolio.core import files
 from portfolio.core.errors import SourceError, UnreachableError
-
-if TYPE_CHECKING:
-    pass
-
 
 TIMEOUT_SECONDS = 30.0
 

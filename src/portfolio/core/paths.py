@@ -10,6 +10,8 @@ from portfolio.core.environment import state_folder
 # Set by whoever shows the stages' output itself: each then writes to its log, and not to the terminal.
 LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
 
+PARAMS = Path("params.yaml")
+
 # Beside a candidate's bundle: how long its training took. It differs from run to run, so it is no part of the bundle.
 TRAIN_SECONDS_NAME = "train_seconds"
 # And the parameters of its scikit-learn estimator, for MLflow.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from portfolio.core import files
 from portfolio.core.errors import SourceError
 
 if TYPE_CHECKING:
-    pass
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Collected:
         return f"{len(self.added)} new batches ({self.rows:,} rows), {self.present} were there already"
 
 
-def collect(source: Source, folder: Path) -> Collected:
-    """Write every batch that is not there yet as `<folder>/<date>.parquet`.
+def collect(source: Source, folder: Path, until: date | None = None) -> Collected:
+    """Write every batch up to the day `until` that is not there yet as `<folder>/<date>.parquet`.
 
     Each batch is written beside and renamed, so a killed collect leaves whole batches only, and the next one
     completes it. Two collects at once take turns.
@@ -41,17 +42,25 @@ def collect(source: Source, folder: Path) -> Collected:
     with _locked(folder.parent / ".collect.lock"):
         for leftover in folder.glob(".*.partial"):
             leftover.unlink()
-        days = source.dates()
+        days = [day for day in source.dates() if until is None or day <= until]
         missing = [day for day in days if not (folder / f"{day}.parquet").exists()]
         added, rows = [], 0
         for day, frame in (source.read(missing) if missing else {}).items():
             target = folder / f"{day}.parquet"
             _writable(target)
+            if not source.has_key:
+                frame = frame.with_columns(_places(day, len(frame)).alias(source.key))
             with files.replaced(target) as partial:
                 frame.write_parquet(partial)
             added.append(str(day))
             rows += len(frame)
         return Collected(added=added, present=len(days) - len(missing), rows=rows)
+
+
+def _places(day: date, rows: int) -> pl.Series:
+    import polars as pl
+
+    return pl.select(pl.format("{}-{}", pl.lit(str(day)), pl.int_range(rows).cast(pl.String).str.zfill(6))).to_series()
 
 
 def _writable(path: Path) -> None:

@@ -55,9 +55,9 @@ def _prepared(use_case: UseCase, name: str) -> Path:
 
 
 def sklearn_input(use_case: UseCase, inputs: dict[str, Array]) -> Any:
-    """What scikit-learn is fitted on: one input as it is, several as a data frame with a column each."""
-    if len(inputs) == 1:
-        return next(iter(inputs.values()))
+    """What scikit-learn is fitted on: an image [rows, pixels] as it is, else a data frame with a column an input."""
+    if [field.kind for field in use_case.inputs] == ["image"]:
+        return inputs[use_case.inputs[0].name]
     import pandas
 
     frame: pd.DataFrame = pandas.DataFrame({name: array[:, 0] for name, array in inputs.items()})

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from portfolio.bundle.manifest import SMALLEST_PROBABILITY
 from portfolio.core.types import Array
 
-# Below this a probability counts as zero: a tree's leaf gives exact zeros, whose logarithm says nothing.
-SMALLEST_PROBABILITY = 1e-7
 BINS = 10
 # The standard deviation of the logarithm of a temperature, before any data: two in three lie within 0.6 and 1.65.
 PRIOR_SPREAD = 0.5

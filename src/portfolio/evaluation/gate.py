@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.latency import latency_ms
 from portfolio.bundle.policy import saved
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
@@ -107,8 +108,8 @@ def _worth(difference: Array, *, first: bool) -> Check:
 def _slices(use_case: UseCase, test: Split, difference: Array) -> Check:
     """Whether any slice is worse by more than noise; the more slices, the surer one must be (Bonferroni)."""
     slices = []
-    for by, column in use_case.slices(test.rows).items():
-        labels = column.cast(str).to_numpy()
+    for by, column in use_case.groups(test.rows).items():
+        labels = column.to_numpy()
         slices += [(f"{by} {label}", labels == label) for label in np.unique(labels)]
     slices = [(name, rows) for name, rows in slices if rows.sum() >= MIN_SLICE_ROWS]
     worse = []
@@ -124,7 +125,7 @@ def _slices(use_case: UseCase, test: Split, difference: Array) -> Check:
 
 
 def _bounds(config: Config, challenger: Bundle, test: Split) -> list[Check]:
-    latency, megabytes = challenger.latency_ms(test.inputs), challenger.model_bytes / 1e6
+    latency, megabytes = latency_ms(challenger, test.inputs), challenger.model_bytes / 1e6
     max_latency, max_megabytes = config.gate.max_latency_ms, config.gate.max_model_mb
     return [
         Check("latency", latency <= max_latency, "latency", {"ms": latency, "limit": max_latency}),

@@ -8,9 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from portfolio.bundle.manifest import Output
+from portfolio.bundle.manifest import SMALLEST_PROBABILITY, Output
 from portfolio.core.types import Array
-from portfolio.evaluation.calibration import SMALLEST_PROBABILITY
 
 LOSS = {"classification": "log_loss", "regression": "rmse"}
 """Of each task, the metric that training makes small."""

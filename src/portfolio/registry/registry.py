@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import Manifest, bundle_digest, content_sha256, read_manifest
 from portfolio.bundle.store import Store
-from portfolio.contract.config import Config, load_config
+from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import BundleError, DataError, RegistryError
@@ -109,7 +109,7 @@ class Registry:
             verdict = Verdict.decided(False, "rolled_back")
         else:
             old = None if champion is None else self._open_champion(champion, number)
-            verdict = judge(self._use_case, load_config(self._name), old, Bundle.open(folder))
+            verdict = judge(self._use_case, self._use_case.config(), old, Bundle.open(folder))
         self._mlflow.set_model_version_tag(self._name, str(number), VERDICT_TAG, verdict.reason)
         record = self._record(number, folder, verdict)
         self._mlflow.log_dict(record["run_id"], record, "gate/verdict.json")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from portfolio.bundle.policy import VALUE
-from portfolio.contract.config import STUDIES, load_config
-from portfolio.contract.use_case import load_use_case
+from portfolio.contract.config import STUDIES
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.files import read_metrics
 from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
@@ -86,7 +86,7 @@ def threshold(use_case: str, language: str) -> str:
 
 def tuning(use_case: str, language: str) -> str:
     """A table of the best trials beside what the config said before; what it says now stands out."""
-    words, config = read_words(language), load_config(use_case)
+    words, config = read_words(language), load_use_case(use_case).config()
     record = read_metrics(Paths(use_case).metrics("tuning"), f"portfolio tune {use_case}")
     keys = {key: key.rpartition(".")[2].replace("_", " ") for key in record["space"]}
     trials = [(str(trial["trial"]), trial) for trial in record["best"]]

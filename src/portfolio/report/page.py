@@ -16,8 +16,9 @@ import numpy as np
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import Manifest, content_sha256
 from portfolio.bundle.policy import VALUE
+from portfolio.contract.card import LANGUAGES
 from portfolio.contract.config import STUDIES, Config
-from portfolio.contract.use_case import LANGUAGES, UseCase
+from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.paths import Paths
 from portfolio.core.types import Array

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
-
-from portfolio.bundle.graph import constant_graph, sklearn_graph
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
@@ -21,9 +18,6 @@ def run(use_case: UseCase, config: Config) -> None:
     train, val = load_split(use_case, "train"), load_split(use_case, "val")
     for name, fit in baselines(use_case, train).items():
         fitted = fit()
-        to_graph = constant_graph if isinstance(fitted.model, np.ndarray) else sklearn_graph
-        graph = to_graph(use_case, fitted.model)
-        write_candidate(
-            folder / name, use_case, config, graph, train, fitted.predict(train.inputs), val, fitted.seconds
-        )
+        expected = fitted.predict(train.inputs)
+        write_candidate(folder / name, use_case, config, fitted.graph(), train, expected, val, fitted.seconds)
         files.write_text(folder / name / PARAMETERS_NAME, json.dumps(fitted.parameters, indent=1) + "\n")

@@ -1,30 +1,25 @@
-"""Give every row its split, by a hash of its identity: a row never moves when data grow."""
+"""Write the rows of each split."""
 
 from __future__ import annotations
 
 import hashlib
 
-import numpy as np
 import polars as pl
 
 from portfolio.contract.config import Config
-from portfolio.contract.use_case import UseCase
+from portfolio.contract.use_case import BATCH, UseCase
 from portfolio.core import files
 from portfolio.core.errors import DataError
-from portfolio.core.hashing import uniform
 from portfolio.core.paths import Paths
-
-SPLITS = ("test", "val", "train")
+from portfolio.data.split import SPLITS, split_numbers
 
 
 def run(use_case: UseCase, config: Config) -> None:
     paths = Paths(use_case.name)
     rows = pl.concat(
-        [pl.read_parquet(path).with_columns(pl.lit(path.stem).alias("batch")) for path in sorted(paths.clean.iterdir())]
+        [pl.read_parquet(path).with_columns(pl.lit(path.stem).alias(BATCH)) for path in sorted(paths.clean.iterdir())]
     )
-    shares = uniform(rows.select(use_case.identity), salt="split")
-    test, val = config.prepare.test_fraction, config.prepare.val_fraction
-    splits = np.digitize(shares, [test, test + val])
+    splits = split_numbers(use_case.source, rows, config.prepare)
     counts: list[str] = []
     with files.replaced_folder(paths.splits) as folder:
         for number, name in enumerate(SPLITS):

@@ -6,7 +6,6 @@ import json
 
 import polars as pl
 
-from portfolio.bundle.graph import network_graph
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
@@ -22,7 +21,7 @@ def run(use_case: UseCase, config: Config) -> None:
     paths = Paths(use_case.name)
     train, val = load_split(use_case, "train"), load_split(use_case, "val")
     fitted = fit_network(use_case, config, train, val)
-    graph = network_graph(use_case, fitted.preprocessor, fitted.network, fitted.width)
+    graph = fitted.graph()
     expected = fitted.predict(train.inputs)
     write_candidate(paths.models / NETWORK, use_case, config, graph, train, expected, val, fitted.seconds)
     with files.replaced(paths.plots / "training.csv") as partial:

@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import onnx
 from sklearn.pipeline import Pipeline
 
-from portfolio.bundle.graph import round_to_float32
+from portfolio.bundle.graph import constant_graph, round_to_float32, sklearn_graph
 from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
@@ -31,6 +32,13 @@ class FittedBaseline:
             return {}
         return {key: str(value) for key, value in self.model[-1].get_params().items()}
 
+    def graph(self) -> onnx.ModelProto:
+        """It as an ONNX graph. Raises BundleError for an estimator that can't be exported."""
+        inputs, output = self.use_case.inputs, self.use_case.output
+        if isinstance(self.model, np.ndarray):
+            return constant_graph(inputs, output, self.model)
+        return sklearn_graph(inputs, output, self.model, log=self.use_case.target.log)
+
     def predict(self, inputs: dict[str, Array]) -> Array:
         """Probabilities [rows, classes] or values [rows, 1] for inputs [rows, width] by name."""
         rows = sklearn_input(self.use_case, inputs)
@@ -39,7 +47,7 @@ class FittedBaseline:
         if self.use_case.output.task == "classification":
             return np.asarray(self.model.predict_proba(rows))
         values = np.asarray(self.model.predict(rows)).reshape(-1, 1)
-        return np.exp(values) if self.use_case.log_target else values
+        return np.exp(values) if self.use_case.target.log else values
 
 
 def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBaseline:
@@ -47,7 +55,7 @@ def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBasel
     started = time.perf_counter()
     preprocessor = use_case.preprocessor()
     steps = [] if preprocessor is None else [("preprocessor", preprocessor)]
-    targets = np.log(train.targets) if use_case.log_target else train.targets
+    targets = np.log(train.targets) if use_case.target.log else train.targets
     pipeline = Pipeline([*steps, ("estimator", estimator)]).fit(sklearn_input(use_case, train.inputs), targets)
     return FittedBaseline(use_case, round_to_float32(pipeline), time.perf_counter() - started)
 
@@ -65,5 +73,7 @@ def fit_constant(use_case: UseCase, train: Split) -> FittedBaseline:
 
 def baselines(use_case: UseCase, train: Split) -> dict[str, Callable[[], FittedBaseline]]:
     """What fits each of them on `train`, by its name."""
-    fits = {name: partial(fit_baseline, use_case, estimator, train) for name, estimator in use_case.baselines().items()}
+    fits = {
+        name: partial(fit_baseline, use_case, estimator, train) for name, estimator in use_case.candidates().items()
+    }
     return {"constant": partial(fit_constant, use_case, train), **fits}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +13,7 @@ import onnx
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.graph import calibrated
 from portfolio.bundle.lineage import git_commit
-from portfolio.bundle.manifest import InputField, Lineage, Manifest
+from portfolio.bundle.manifest import InputField, Lineage, Manifest, tensor_names
 from portfolio.bundle.reference import reference
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
@@ -22,9 +23,6 @@ from portfolio.core.paths import TRAIN_SECONDS_NAME
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, data_sha256
 from portfolio.evaluation.calibration import fit_temperature
-
-if TYPE_CHECKING:
-    pass
 
 GOLDEN_ROWS = 8
 # Of float32 graphs against the models they come from: relative to the largest of 1 and the expected value.
@@ -64,7 +62,7 @@ def write_candidate(
     manifest = Manifest(
         use_case=use_case.name,
         candidate=folder.name,
-        inputs=use_case.inputs,
+        inputs=_with_examples(use_case.inputs, train.inputs),
         output=use_case.output,
         temperature=temperature,
         reference={field.name: reference(field, train.inputs[field.name]) for field in use_case.inputs},
@@ -83,7 +81,22 @@ def _run(raw: bytes, use_case: UseCase, inputs: dict[str, Array]) -> Array:
     import onnxruntime as ort
 
     session = ort.InferenceSession(raw, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run([use_case.output.tensor], inputs)[0])
+    tensors = tensor_names(len(use_case.inputs))
+    feed = {tensor: inputs[field.name] for tensor, field in zip(tensors, use_case.inputs, strict=True)}
+    return np.asarray(session.run([use_case.output.tensor], feed)[0])
+
+
+def _with_examples(fields: Sequence[InputField], inputs: dict[str, Array]) -> tuple[InputField, ...]:
+    """The fields with the values of one real row: the first that lacks as little as any."""
+    lacking = sum((_is_missing(field, inputs[field.name]) for field in fields), start=np.int64(0))
+    row = int(np.argmin(lacking))
+    return tuple(
+        field.model_copy(update={"example": _plain(field, inputs[field.name][row : row + 1])[0]}) for field in fields
+    )
+
+
+def _is_missing(field: InputField, values: Array) -> Array:
+    return np.asarray(values[:, 0] == "" if field.is_string else np.isnan(values[:, 0]), dtype=np.int64)
 
 
 def _plain(field: InputField, values: Array) -> list[Any]:

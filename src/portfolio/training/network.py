@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 
+import portfolio.contract
+from portfolio.bundle.graph import network_graph
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.environment import state_folder
-from portfolio.core.errors import ConfigError
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
 from portfolio.training.lightning import OnEpoch, fit, outputs, run_key
@@ -35,6 +36,11 @@ class FittedNetwork:
     history: list[dict[str, float]]
     best_epoch: int
     seconds: float
+
+    def graph(self) -> onnx.ModelProto:
+        """It, with its preprocessor, as an ONNX graph."""
+        inputs, output = self.use_case.inputs, self.use_case.output
+        return network_graph(inputs, output, self.preprocessor, self.network, self.width)
 
     @property
     def parameters(self) -> int:
@@ -61,14 +67,9 @@ def fit_network(
         preprocessor.fit(sklearn_input(use_case, train.inputs))
     features, val_features = (_features(use_case, preprocessor, split.inputs) for split in (train, val))
     augment = use_case.augmentation() if config.train.augment else None
-    if config.train.augment and augment is None:
-        raise ConfigError(
-            f"'{use_case.name}' has no augmentation. Set train.augment: false in configs/{use_case.name}.yaml, or "
-            "write the use case's `augmentation`."
-        )
     scale = TargetScale.of(use_case, train.targets)
     torch.manual_seed(config.train.seed)
-    network = use_case.network(config.network, features.shape[1])
+    network = use_case.network(use_case.network_params.read(config.network), features.shape[1])
     key = run_key(config.train.model_dump(), config.network, _rows_sha256(use_case, train, val), _code_sha256(use_case))
     started = time.perf_counter()
     fitted = fit(
@@ -100,8 +101,8 @@ class TargetScale:
     def of(cls, use_case: UseCase, targets: Array) -> TargetScale:
         if use_case.output.task == "classification":
             return cls("classification", False, 0.0, 1.0)
-        values = np.log(targets) if use_case.log_target else targets
-        return cls("regression", use_case.log_target, float(values.mean()), float(values.std()))
+        values = np.log(targets) if use_case.target.log else targets
+        return cls("regression", use_case.target.log, float(values.mean()), float(values.std()) or 1.0)
 
     def forward(self, targets: Array) -> Array:
         if self._task == "classification":
@@ -138,6 +139,6 @@ def _rows_sha256(use_case: UseCase, *splits: Split) -> str:
 
 def _code_sha256(use_case: UseCase) -> str:
     """Of the code that training depends on: a run that was killed is not resumed by other code."""
-    own = Path(inspect.getfile(type(use_case))).parent.glob("*.py")
-    code = [*sorted(own), Path(inspect.getfile(fit)), Path(__file__)]
+    folders = (use_case.folder, Path(portfolio.contract.__file__).parent, Path(__file__).parent)
+    code = [path for folder in folders for path in sorted(folder.glob("*.py"))]
     return hashlib.sha256("".join(map(files.sha256, code)).encode()).hexdigest()

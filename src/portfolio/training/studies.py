@@ -22,6 +22,7 @@ from portfolio.core.paths import Paths
 from portfolio.core.terminal import counted_progress
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split
+from portfolio.data.split import identities
 from portfolio.evaluation.metrics import LOSS, score
 from portfolio.training.baselines import baselines
 from portfolio.training.lightning import OnEpoch
@@ -118,9 +119,9 @@ def _cross_validate(use_case: UseCase, config: Config, train: Split, val: Split)
     """
     inputs = {name: np.concatenate([array, val.inputs[name]]) for name, array in train.inputs.items()}
     rows = Split(inputs, np.concatenate([train.targets, val.targets]), pl.concat([train.rows, val.rows]))
-    identities = rows.rows.select(use_case.identity)
-    folds = np.floor(uniform(identities, salt="fold") * config.studies.cross_validate)
-    aside = uniform(identities, salt="early stopping") < config.prepare.val_fraction
+    units = identities(use_case.source, rows.rows)
+    folds = np.floor(uniform(units, salt="fold") * config.studies.cross_validate)
+    aside = uniform(units, salt="early stopping") < config.prepare.val_fraction
     for fold in range(config.studies.cross_validate):
         held_out, stop, fit_on = (
             rows.take(mask) for mask in (folds == fold, (folds != fold) & aside, (folds != fold) & ~aside)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portfolio.contract.config import Between, Changes, Config, section_of
-from portfolio.contract.use_case import UseCase, load_use_case
+from portfolio.contract.loading import load_use_case
+from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, PortfolioError

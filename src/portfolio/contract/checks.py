@@ -1,0 +1,127 @@
+"""All that can be known to be wrong with a use case before any of its data is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import yaml
+
+from portfolio.bundle.manifest import METRICS
+from portfolio.contract.config import Config, Value, config_path
+from portfolio.contract.use_case import UseCase
+from portfolio.core.errors import ConfigError
+from portfolio.core.paths import PARAMS
+
+
+def check(use_case: UseCase) -> None:
+    """Raises ConfigError with the file, the reason and the remedy."""
+    _check_listed(use_case)
+    _check_columns(use_case)
+    _check_target(use_case)
+    use_case.card_texts()
+    config = use_case.config()
+    _check_config(use_case, config, "")
+    # What studies and tuning change must fit too, or they fail after minutes.
+    for changes in config.variations():
+        _check_config(use_case, config.changed(changes), f" with {changes}")
+
+
+def _check_listed(use_case: UseCase) -> None:
+    try:
+        content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    except (FileNotFoundError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"{PARAMS} is missing or damaged ({error}). It lists the use cases: bring it back."
+        ) from error
+    listed = content.get("use_cases") if isinstance(content, dict) else None
+    if not isinstance(listed, list) or use_case.name not in listed:
+        raise ConfigError(
+            f"'{use_case.name}' is not in {PARAMS}, from which DVC takes the use cases. Add this line under "
+            f"`use_cases:`\n  - {use_case.name}"
+        )
+
+
+def _check_columns(use_case: UseCase) -> None:
+    where = use_case.folder / "use_case.py"
+    names = [field.name for field in use_case.inputs]
+    if not names:
+        raise ConfigError(f'{where}: `inputs` is empty. Declare at least one, such as Number("age", 0, 120).')
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ConfigError(f"{where}: `inputs` has {', '.join(twice)} twice. Leave one out.")
+    taken = {use_case.target.column: "the target", use_case.key: "the key"}
+    for name in names:
+        if name in taken:
+            raise ConfigError(
+                f"{where}: '{name}' is {taken[name]}, which a model must not see. Take it out of `inputs`."
+            )
+        if name in use_case.ignore:
+            raise ConfigError(f"{where}: '{name}' is both an input and ignored. Take it out of one of them.")
+    if use_case.target.column in use_case.ignore:
+        raise ConfigError(f"{where}: the target '{use_case.target.column}' is ignored. Take it out of `ignore`.")
+    for name in (*names, *use_case.columns()):
+        if name in RESERVED:
+            raise ConfigError(
+                f"{where}: the project adds a column '{name}' itself ({RESERVED[name]}). Rename the one in the data."
+            )
+    for field in use_case.inputs:
+        if field.minimum is not None and field.maximum is not None and field.minimum >= field.maximum:
+            raise ConfigError(f"{where}: '{field.name}': the minimum must be less than the maximum.")
+        repeated = [text for text, count in Counter(field.categories).items() if count > 1]
+        if field.kind == "category" and (repeated or not field.categories or "" in field.categories):
+            raise ConfigError(
+                f"{where}: '{field.name}': list each category once, and none that is empty; for rows without one, add "
+                "missing=True."
+            )
+
+
+RESERVED = {"batch": "the batch that brought a row", "reason": "why a row is in quarantine"}
+
+
+def _check_target(use_case: UseCase) -> None:
+    where, output = use_case.folder / "use_case.py", use_case.output
+    if output.task == "classification":
+        for values, what in ((output.labels, "label"), (output.classes, "name")):
+            repeated = [text for text, count in Counter(values).items() if count > 1]
+            if repeated:
+                raise ConfigError(f"{where}: the target has the {what} {', '.join(repeated)} twice. Leave one out.")
+        if len(output.classes) < 2:
+            raise ConfigError(f"{where}: the target needs at least two classes.")
+    known = METRICS[output.task]
+    if use_case.metric not in known:
+        raise ConfigError(
+            f"{where}: there is no metric '{use_case.metric}' for {output.task}. There are: {', '.join(known)}."
+        )
+
+
+def _check_config(use_case: UseCase, config: Config, changed: str) -> None:
+    path = config_path(use_case.name)
+    use_case.network_params.read(config.network, f"{path}, section 'network'{changed}")
+    value = config.value
+    if use_case.output.task == "regression":
+        _check_quantity(use_case, value)
+    else:
+        outside = [f"{threshold:g}" for threshold in value.thresholds if not 0 <= threshold <= 1]
+        if outside:
+            raise ConfigError(
+                f"{path}: value.thresholds: {', '.join(outside)} must be between 0 and 1, as they are probabilities."
+            )
+        if value.tolerance is not None:
+            raise ConfigError(f"{path}: value.tolerance is for quantities; a class is right or wrong. Leave it out.")
+    if config.train.augment and type(use_case).augmentation is UseCase.augmentation:
+        raise ConfigError(
+            f"{path}: train.augment{changed}: '{use_case.name}' has no augmentation. Set it to false, or write the "
+            "method `augmentation`."
+        )
+
+
+def _check_quantity(use_case: UseCase, value: Value) -> None:
+    path, output = config_path(use_case.name), use_case.output
+    unit = f", in {output.unit}" if output.unit else ""
+    if value.tolerance is None:
+        raise ConfigError(f"{path}: value.tolerance is missing. Say how far off a {output.name} may be{unit}.")
+    if "thresholds" not in value.model_fields_set:
+        raise ConfigError(
+            f"{path}: value.thresholds is missing. List the values of {output.name}{unit} up to which the machine may "
+            "answer by itself; the evaluation chooses the best of them."
+        )

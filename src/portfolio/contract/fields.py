@@ -1,0 +1,68 @@
+"""The inputs of a use case, one line each: `Number("age", 0, 100, unit="years", missing=True)`.
+
+Each of these makes an `InputField`, which goes into the bundle's manifest as it is declared. So the schema, the
+preprocessing, the request model, the page's form and the drift reference all follow from the same line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from portfolio.bundle.manifest import InputField
+from portfolio.core.labels import category_text
+
+
+def Number(  # noqa: N802  (reads like the class of which it makes an instance)
+    name: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    *,
+    unit: str = "",
+    step: float | None = None,
+    missing: bool = False,
+    description: str = "",
+) -> InputField:
+    """A number, integer or not, from `minimum` to `maximum` as far as they are given.
+
+    `missing`: a row may lack it. `step`: every value is a multiple of it.
+    """
+    return InputField(
+        name=name,
+        kind="number",
+        minimum=minimum,
+        maximum=maximum,
+        unit=unit,
+        step=step,
+        nullable=missing,
+        description=description,
+    )
+
+
+def Category(  # noqa: N802  (as above)
+    name: str, categories: Iterable[str | int | float | bool], *, missing: bool = False, description: str = ""
+) -> InputField:
+    """One of some values, as the data write them: texts, integers or booleans."""
+    texts = tuple(category_text(category) for category in categories)
+    return InputField(name=name, kind="category", categories=texts, nullable=missing, description=description)
+
+
+def Image(  # noqa: N802  (as above)
+    name: str,
+    height: int,
+    width: int,
+    maximum: float,
+    *,
+    minimum: float = 0,
+    step: float | None = None,
+    description: str = "",
+) -> InputField:
+    """A grey picture: a list of height x width numbers, row by row, from `minimum` (background) to `maximum` (ink)."""
+    return InputField(
+        name=name,
+        kind="image",
+        shape=(height, width),
+        minimum=minimum,
+        maximum=maximum,
+        step=step,
+        description=description,
+    )

@@ -1,0 +1,91 @@
+"""The one function that finds use cases: folders of `use_cases/` in the current folder, which is the repository's root.
+
+They are imported from there and from nowhere else, so a worktree or a queued experiment runs its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from portfolio.contract.checks import check
+from portfolio.contract.use_case import USE_CASES, UseCase
+from portfolio.core.errors import ConfigError, PortfolioError
+
+MODULE = "use_case"
+
+
+def use_case_names() -> list[str]:
+    """The use cases that have a folder here."""
+    return sorted(path.parent.name for path in USE_CASES.glob(f"*/{MODULE}.py"))
+
+
+def load_use_case(name: str) -> UseCase:
+    """The use case of that name, checked.
+
+    Raises ConfigError, saying what is wrong and what to do, for all that can be known to be wrong without its data.
+    """
+    names = use_case_names()
+    if not names:
+        raise ConfigError(
+            f"There is no {USE_CASES}/NAME/{MODULE}.py in {Path.cwd()}. Run this in the repository's root, or add one."
+        )
+    if name not in names:
+        raise ConfigError(f"There is no use case '{name}'. There are: {', '.join(names)}.")
+    if not name.isidentifier():
+        raise ConfigError(
+            f"{USE_CASES}/{name}: the folder is a Python package, so its name must consist of letters, digits and "
+            "underscores. Rename it, its config, and its word in params.yaml."
+        )
+    use_case = _class(name)(name)
+    check(use_case)
+    return use_case
+
+
+def _class(name: str) -> type[UseCase]:
+    """The class that its module defines."""
+    path = USE_CASES / name / f"{MODULE}.py"
+    try:
+        module = _imported(name)
+    except PortfolioError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except Exception as error:  # whatever a user's code may raise
+        where = [frame for frame in traceback.extract_tb(error.__traceback__) if str(USE_CASES) in frame.filename]
+        line = error.lineno if isinstance(error, SyntaxError) else (where[-1].lineno if where else 0)
+        reason = str(error).strip() or "no reason given"
+        raise ConfigError(f"{path}, line {line}: {type(error).__name__}: {reason}") from error
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, UseCase) and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise ConfigError(f"{path} must define one class derived from Table or Images; it defines {len(found)}.")
+    lacking = [fact for fact in ("source", "target", "inputs") if not hasattr(found[0], fact)]
+    if lacking:
+        raise ConfigError(
+            f"{path}: the class {found[0].__name__} lacks {', '.join(lacking)}. Declare them in its body."
+        )
+    return found[0]
+
+
+def _imported(name: str) -> ModuleType:
+    package, folder = USE_CASES.name, USE_CASES.absolute()
+    if list(getattr(sys.modules.get(package), "__path__", [])) != [str(folder)]:
+        # None yet, or those of another checkout.
+        for known in [known for known in sys.modules if known == package or known.startswith(f"{package}.")]:
+            del sys.modules[known]
+        _add_package(package, folder)
+    if f"{package}.{name}" not in sys.modules:
+        _add_package(f"{package}.{name}", folder / name)
+    return importlib.import_module(f"{package}.{name}.{MODULE}")
+
+
+def _add_package(name: str, folder: Path) -> None:
+    """Make the folder a package under that name, whatever the interpreter's path: so it is this tree's."""
+    package = ModuleType(name)
+    package.__path__ = [str(folder)]
+    sys.modules[name] = package

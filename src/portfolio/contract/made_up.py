@@ -1,0 +1,69 @@
+"""Made-up rows that fit a use case's declarations: to try its models before there are data, and in tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from portfolio.bundle.manifest import InputField
+from portfolio.contract.targets import Quantity
+from portfolio.contract.use_case import UseCase
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Scores = npt.NDArray[np.float64]
+MISSING_SHARE = 0.05
+
+
+def made_up_rows(use_case: UseCase, rows: int, seed: int = 0) -> pl.DataFrame:
+    """Raw rows whose target follows from the inputs, with some noise, so that a model has something to learn."""
+    import polars as pl
+
+    random = np.random.default_rng(seed)
+    columns: dict[str, Any] = {use_case.key: [f"made-up-{seed}-{number:06d}" for number in range(rows)]}
+    score = np.zeros(rows)
+    for number, field in enumerate(use_case.inputs):
+        columns[field.name], part = _values(field, rows, random)
+        score += part / (number + 1)
+    score += random.normal(0, 0.05, rows)
+    # Ranks are uniform, so that every class is there and no value is out of bounds.
+    ranks = (score.argsort().argsort() + 0.5) / rows
+    columns[use_case.target.column] = _targets(use_case, ranks)
+    for name in use_case.columns():
+        columns.setdefault(name, [f"{name} {number % 7}" for number in range(rows)])
+    return pl.DataFrame(columns)
+
+
+def _values(field: InputField, rows: int, random: np.random.Generator) -> tuple[Any, Scores]:
+    """Values of one field, and what they add to the score that the target follows from, [rows]."""
+    if field.kind == "category":
+        numbers = random.integers(0, len(field.categories), rows)
+        values: list[Any] = [field.categories[number] for number in numbers]
+        part = numbers / max(1, len(field.categories) - 1)
+    elif field.kind == "text":
+        numbers = random.integers(0, 2, rows)
+        values, part = [("bad", "good")[number] for number in numbers], numbers.astype(float)
+    else:
+        low = 0.0 if field.minimum is None else field.minimum
+        high = low + 1 if field.maximum is None else field.maximum
+        part = random.random(rows)
+        brightness = part[:, None] * random.random((rows, field.width)) if field.kind == "image" else part[:, None]
+        scaled = low + (high - low) * brightness
+        values = scaled.tolist() if field.kind == "image" else scaled[:, 0].tolist()
+    if field.nullable:
+        missing = random.random(rows) < MISSING_SHARE
+        values = [None if gone else value for value, gone in zip(values, missing, strict=True)]
+    return values, np.asarray(part, dtype=np.float64)
+
+
+def _targets(use_case: UseCase, ranks: Scores) -> list[Any]:
+    target = use_case.target
+    if isinstance(target, Quantity):
+        low = (1.0 if target.log else 0.0) if target.minimum is None else target.minimum
+        high = low + 1 if target.maximum is None else target.maximum
+        return list(low + (high - low) * ranks)
+    labels = target.output.labels
+    return [labels[int(rank * len(labels))] for rank in ranks]

@@ -1,0 +1,64 @@
+"""The pandera schema that follows from a use case's declarations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandera.polars as pa
+import polars as pl
+from pandera.api.polars.types import PolarsData
+
+from portfolio.bundle.manifest import InputField
+from portfolio.contract.targets import Quantity, Target
+
+if TYPE_CHECKING:
+    from portfolio.contract.use_case import UseCase
+
+
+def schema(use_case: UseCase) -> pa.DataFrameSchema:
+    """For normalised rows: keys and categories as text, numbers as Float64, images as arrays, missing as null."""
+    columns = {use_case.key: pa.Column(pl.String, unique=True)}
+    columns |= {field.name: _column(field) for field in use_case.inputs}
+    columns[use_case.target.column] = _target(use_case.target)
+    return pa.DataFrameSchema(columns)
+
+
+def _column(field: InputField) -> pa.Column:
+    match field.kind:
+        case "number":
+            return pa.Column(pl.Float64, _bounds(field.minimum, field.maximum), nullable=field.nullable)
+        case "category":
+            return pa.Column(pl.String, pa.Check.isin(list(field.categories)), nullable=field.nullable)
+        case "image":
+            return pa.Column(pl.Array(pl.Float32, field.width), _pixels(field))
+        case _:
+            return pa.Column(pl.String, nullable=field.nullable)
+
+
+def _target(target: Target) -> pa.Column:
+    if isinstance(target, Quantity):
+        # A logarithm needs a value above 0.
+        positive = [pa.Check.greater_than(0)] if target.log else []
+        return pa.Column(pl.Float64, [*_bounds(target.minimum, target.maximum), *positive])
+    return pa.Column(pl.String, pa.Check.isin(list(target.output.labels)))
+
+
+def _bounds(minimum: float | None, maximum: float | None) -> list[pa.Check]:
+    if minimum is not None and maximum is not None:
+        return [pa.Check.in_range(minimum, maximum)]
+    low = [] if minimum is None else [pa.Check.ge(minimum)]
+    high = [] if maximum is None else [pa.Check.le(maximum)]
+    # An infinite number is nobody's measurement.
+    finite = pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), error="is finite")
+    return [*low, *high, finite]
+
+
+def _pixels(field: InputField) -> pa.Check:
+    low = -float("inf") if field.minimum is None else field.minimum
+    high = float("inf") if field.maximum is None else field.maximum
+
+    def within(data: PolarsData) -> pl.LazyFrame:
+        pixels = pl.col(data.key).arr
+        return data.lazyframe.select((pixels.min() >= low) & (pixels.max() <= high))
+
+    return pa.Check(within, name="pixels", error=f"pixels are {low:g} to {high:g}")

@@ -1,0 +1,94 @@
+"""Rows in one form, whatever types they came in: text, Float64, arrays; and null for what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from portfolio.bundle.manifest import InputField
+from portfolio.contract.targets import Quantity
+from portfolio.contract.use_case import UseCase
+from portfolio.core.labels import category_text
+
+Reasons = dict[int, list[str]]
+
+
+@dataclass
+class Normalized:
+    """`frame` has the columns of the use case that there are; `reasons` say by row what is none of its kind."""
+
+    frame: pl.DataFrame
+    reasons: Reasons = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    """What is wrong with a whole column."""
+
+    def reject(self, rows: pl.Series, reason: str) -> None:
+        """Give a reason for each row where the bool series is true."""
+        for row in rows.arg_true():
+            self.reasons.setdefault(row, []).append(reason)
+
+
+def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
+    """The columns that the use case names, each in the form of its kind.
+
+    NaN, null, empty and blank are all missing. Integers are numbers; 1, 1.0 and "1" are one category.
+    """
+    found = Normalized(frame)
+    wanted, allowed = use_case.columns(), {*use_case.ignore, use_case.source.date}
+    strange = [name for name in frame.columns if name not in wanted and name not in allowed]
+    found.faults += [f"the column '{name}' is neither an input nor ignored" for name in strange]
+    found.faults += [f"the column '{name}' is missing" for name in wanted if name not in frame.columns]
+    if found.faults:
+        return found
+    by_name = {field.name: field for field in use_case.inputs}
+    columns = []
+    for name in wanted:
+        if name in by_name:
+            columns.append(_column(by_name[name], frame[name], found))
+        elif name == use_case.target.column and isinstance(use_case.target, Quantity):
+            columns.append(_numbers(frame[name], found))
+        else:
+            columns.append(_labels(frame[name]))
+    found.frame = pl.DataFrame([column.alias(name) for name, column in zip(wanted, columns, strict=True)])
+    return found
+
+
+def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Series:
+    if field.kind == "image":
+        return _images(field, column, found)
+    return _numbers(column, found) if field.kind == "number" else _labels(column)
+
+
+def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
+    if column.dtype == pl.String:
+        text = column.str.strip_chars().replace("", None)
+        numbers = text.cast(pl.Float64, strict=False)
+        unread = numbers.is_null() & text.is_not_null()
+        for row in unread.arg_true():
+            found.reasons.setdefault(row, []).append(f"{column.name}: '{text[row][:40]}' is no number")
+    else:
+        numbers = column.cast(pl.Float64, strict=False)
+    return numbers.fill_nan(None)
+
+
+def _labels(column: pl.Series) -> pl.Series:
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+    values = column.unique().drop_nulls()
+    texts = [category_text(value) for value in values]
+    labels = pl.Series([text if text.strip() else None for text in texts], dtype=pl.String)
+    return column.replace_strict(values, labels, default=None, return_dtype=pl.String)
+
+
+def _images(field: InputField, column: pl.Series, found: Normalized) -> pl.Series:
+    lists = column.arr.to_list() if isinstance(column.dtype, pl.Array) else column
+    if not isinstance(lists.dtype, pl.List):
+        found.faults.append(f"the column '{column.name}' holds no lists of pixels")
+        return column
+    fits = lists.list.len() == field.width
+    found.reject(~fits.fill_null(False), f"{column.name}: must be {field.width} pixels")
+    blank = pl.Series([[0.0] * field.width], dtype=pl.List(pl.Float32))
+    pixels = lists.cast(pl.List(pl.Float32), strict=False)
+    # The rows that do not fit have a reason already; they only have to have a form.
+    return pl.select(pl.when(fits).then(pixels).otherwise(pl.lit(blank).first())).to_series().list.to_array(field.width)

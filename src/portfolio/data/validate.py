@@ -1,0 +1,98 @@
+"""What is wrong with a batch: bad rows with the reason, or the whole batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandera.errors
+import polars as pl
+from pandera.polars import DataFrameSchema
+
+from portfolio.contract.config import Validate
+from portfolio.contract.use_case import UseCase
+from portfolio.core.errors import DataError
+from portfolio.data.normalize import normalize
+
+
+def check_batch(
+    path: Path, schema: DataFrameSchema, use_case: UseCase, limits: Validate
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The good rows, normalized, and the bad ones as they came, with a column `reason`. Every row is in one of them.
+
+    Raises DataError if the file can't be read as Parquet.
+    """
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(
+            f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. Delete it and "
+            f"collect again: portfolio collect {use_case.name}"
+        ) from error
+
+    def whole(reason: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return frame.clear(), frame.with_columns(pl.lit(reason).alias("reason"))
+
+    if len(frame) < limits.min_rows:
+        return whole(f"the batch has {len(frame)} rows, fewer than {limits.min_rows}")
+    found = normalize(use_case, frame)
+    if found.faults:
+        return whole(f"the batch does not fit the use case: {'; '.join(found.faults)}")
+    reasons = found.reasons
+    try:
+        schema.validate(found.frame, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        of_schema = cases.filter(pl.col("index").is_null())
+        if not of_schema.is_empty():
+            faults = [_describe(case) for case in of_schema.iter_rows(named=True)]
+            return whole(f"the batch does not fit the schema: {'; '.join(faults)}")
+        for case in cases.iter_rows(named=True):
+            reasons.setdefault(case["index"], []).append(_describe(case))
+    if len(reasons) > limits.max_bad_fraction * len(frame):
+        first = next(iter(reasons.values()))[0]
+        return whole(
+            f"{len(reasons)} of {len(frame)} rows are bad, over {limits.max_bad_fraction:.0%} (first: {first})"
+        )
+    good = found.frame.filter(~pl.int_range(pl.len()).is_in(list(reasons)))
+    bad = frame[sorted(reasons)].with_columns(
+        pl.Series("reason", ["; ".join(reasons[row]) for row in sorted(reasons)], dtype=pl.String)
+    )
+    return good, bad
+
+
+def repeated_keys(folder: Path, key: str) -> dict[str, list[str]]:
+    """By file, the keys of its rows that an earlier file has already. One pass over the key column alone."""
+    paths = sorted(folder.iterdir())
+    if not paths:
+        return {}
+    rows = pl.concat(
+        [
+            pl.read_parquet(path, columns=[key]).with_columns(pl.lit(number).alias("file"))
+            for number, path in enumerate(paths)
+        ]
+    )
+    again = rows.filter(pl.col(key).is_duplicated()).filter(pl.col("file") > pl.col("file").min().over(key))
+    return {paths[number].name: keys for number, keys in again.group_by("file").agg(key).iter_rows()}
+
+
+def split_repeated(
+    clean: pl.DataFrame, raw: pl.DataFrame, keys: list[str], key: str, limits: Validate
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The clean rows that are new, and the raw rows that an earlier batch delivered, with a column `reason`."""
+    if len(keys) > limits.max_bad_fraction * len(clean):
+        reason = f"{len(keys)} of {len(clean)} rows were in an earlier batch, over {limits.max_bad_fraction:.0%}"
+        return clean.clear(), raw.with_columns(pl.lit(reason).alias("reason"))
+    repeated = raw.filter(pl.col(key).cast(pl.String).is_in(keys))
+    reason = f"{key}: was in an earlier batch"
+    return clean.filter(~pl.col(key).is_in(keys)), repeated.with_columns(pl.lit(reason).alias("reason"))
+
+
+def _describe(case: dict[str, object]) -> str:
+    """One fault that Pandera found, in words."""
+    match case["check"]:
+        case "column_in_schema":
+            return f"there is no column {case['failure_case']!r} in the schema"
+        case "column_in_dataframe":
+            return f"the column {case['failure_case']!r} is missing"
+        case check:
+            return f"{case['column']}: {check} (found {case['failure_case']!r})"
