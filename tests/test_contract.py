@@ -25,7 +25,7 @@ from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.store import Store
 from portfolio.contract.card import LANGUAGES
-from portfolio.contract.config import Config, load_config
+from portfolio.contract.config import Config
 from portfolio.contract.loading import load_use_case, use_case_names
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
@@ -45,7 +45,7 @@ def case(request: pytest.FixtureRequest, built: Callable[[str], Path]) -> UseCas
 
 @pytest.fixture
 def config(case: UseCase) -> Config:
-    return load_config(case.name)
+    return case.config()
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_it_can_be_served(case: UseCase, served: TestClient) -> None:
     (prediction,) = answer.json()["predictions"]
     assert prediction["class"] in case.output.classes if case.output.classes else prediction["value"]
     assert prediction["decision"] in ("machine", "person")
-    assert prediction["expected_yen"] <= load_config(case.name).value.by_hand_yen
+    assert prediction["expected_yen"] <= case.config().value.by_hand_yen
     for field in case.inputs:
         without = {key: value for key, value in example["instances"][0].items() if key != field.name}
         status = served.post("/predict", json={"instances": [without]}).status_code

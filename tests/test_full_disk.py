@@ -65,32 +65,32 @@ def assert_clear(result: subprocess.CompletedProcess[str], reason: str) -> None:
 
 
 def test_a_collect_on_a_full_disk_is_completed_when_there_is_room(workspace: Path) -> None:
-    edit_config("digits", collect={"until": "2026-01-12"})
+    edit_config("toy", collect={"until": "2026-01-12"})
     result = on_small_disk(
         "data",
         "24k",
-        f"{PORTFOLIO} collect digits; echo $? >code; ls -A data/digits/raw/batches >left",
+        f"{PORTFOLIO} collect digits; echo $? >code; ls -A data/toy/raw/batches >left",
     )
     assert Path("code").read_text() == "1\n"
     assert_clear(result, "No space left on device")
     left = Path("left").read_text().split()
     assert 0 < len(left) < 8
     assert all(name.startswith("2026-01-") and name.endswith(".parquet") for name in left), left
-    before = contents(Paths("digits").batches)
-    collect("digits")
-    after = contents(Paths("digits").batches)
+    before = contents(Paths("toy").batches)
+    collect("toy")
+    after = contents(Paths("toy").batches)
     assert len(after) == 8
     assert before.items() <= after.items()
 
 
 def test_a_stage_on_a_full_disk_leaves_the_old_outputs(built: Built) -> None:
-    built("digits")
-    before = contents(Paths("digits").splits)
+    built("toy")
+    before = contents(Paths("toy").splits)
     result = on_small_disk("data", "2m", f"{FULL}; {PORTFOLIO} stage prepare digits; echo $? >code")
     assert Path("code").read_text() == "1\n"
     assert_clear(result, "No space left on device")
-    assert contents(Paths("digits").splits) == before
-    assert list(Paths("digits").splits.parent.glob(".*.partial")) == []
+    assert contents(Paths("toy").splits) == before
+    assert list(Paths("toy").splits.parent.glob(".*.partial")) == []
 
 
 def test_publishing_on_a_full_disk_leaves_the_old_champion(workspace: Path) -> None:
@@ -114,14 +114,14 @@ def test_publishing_on_a_full_disk_leaves_the_old_champion(workspace: Path) -> N
     assert [path.name for path in (store / "bundles").iterdir()] == Path("bundles").read_text().split()
 
 
-@pytest.mark.parametrize("arguments", [("collect", "digits"), ("stage", "prepare", "digits")])
+@pytest.mark.parametrize("arguments", [("collect", "toy"), ("stage", "prepare", "toy")])
 def test_a_file_that_can_not_be_written_whole_is_not_there(built: Built, arguments: tuple[str, ...]) -> None:
-    built("digits")
-    last = max(Paths("digits").batches.glob("*.parquet"))
+    built("toy")
+    last = max(Paths("toy").batches.glob("*.parquet"))
     last.unlink()
-    before = (contents(Paths("digits").batches), contents(Paths("digits").splits))
+    before = (contents(Paths("toy").batches), contents(Paths("toy").splits))
     result = limited(*arguments, size_bytes=1000)
     assert result.returncode == 1
     assert_clear(result, "File too large")
-    assert (contents(Paths("digits").batches), contents(Paths("digits").splits)) == before
-    assert collect("digits").added == [last.stem]
+    assert (contents(Paths("toy").batches), contents(Paths("toy").splits)) == before
+    assert collect("toy").added == [last.stem]

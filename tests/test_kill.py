@@ -77,9 +77,9 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
 def test_a_killed_collect_is_completed_by_the_next(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    folder = Paths("digits").batches
+    folder = Paths("toy").batches
     process = subprocess.Popen(
-        [sys.executable, "-c", STOPPING_COLLECT, point, "collect", "digits"],
+        [sys.executable, "-c", STOPPING_COLLECT, point, "collect", "toy"],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -89,18 +89,18 @@ def test_a_killed_collect_is_completed_by_the_next(
     kill_group(process)
     whole = [path for path in folder.iterdir() if path.suffix == ".parquet"]
     assert len(whole) == 3
-    assert len(collect("digits").added) == 21
+    assert len(collect("toy").added) == 21
     found = contents(folder)
     (tmp_path / "uninterrupted").mkdir()
     (tmp_path / "uninterrupted" / "configs").symlink_to(workspace / "configs")
     monkeypatch.chdir(tmp_path / "uninterrupted")
-    collect("digits")
+    collect("toy")
     assert contents(folder) == found
 
 
 def test_a_killed_training_goes_on_to_the_same_model(built: Built, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = built("digits")
-    paths = Paths("digits")
+    folder = built("toy")
+    paths = Paths("toy")
     model = paths.models / "network" / "model.onnx"
     curve = paths.plots / "training.csv"
     expected = (paths.metrics("train").read_text(), curve.read_text(), files.sha256(model))
@@ -108,7 +108,7 @@ def test_a_killed_training_goes_on_to_the_same_model(built: Built, capsys: pytes
     curve.unlink()
     model.unlink()
     process = subprocess.Popen(
-        [sys.executable, "-m", "portfolio", "stage", "train", "digits"],
+        [sys.executable, "-m", "portfolio", "stage", "train", "toy"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -116,7 +116,7 @@ def test_a_killed_training_goes_on_to_the_same_model(built: Built, capsys: pytes
     )
 
     def checkpoints() -> list[Path]:
-        return list((folder / ".state" / "checkpoints" / "digits").glob("*/last.ckpt"))
+        return list((folder / ".state" / "checkpoints" / "toy").glob("*/last.ckpt"))
 
     wait_until(lambda: bool(checkpoints()), process)
     kill_group(process)
@@ -124,7 +124,7 @@ def test_a_killed_training_goes_on_to_the_same_model(built: Built, capsys: pytes
     assert checkpoints(), "it was killed too late to prove anything"
     assert not model.exists()
     capsys.readouterr()
-    run_stage("train", "digits")
+    run_stage("train", "toy")
     assert "resuming from" in capsys.readouterr().out
     assert (paths.metrics("train").read_text(), curve.read_text(), files.sha256(model)) == expected
 
@@ -140,36 +140,36 @@ def test_a_repro_killed_between_stages_goes_on_to_the_same_model(
     monkeypatch.setenv("PATH", f"{beside}{os.pathsep}{os.environ['PATH']}")
     # As if nothing had run before.
     Path("dvc.lock").unlink(missing_ok=True)
-    collect("digits")
-    command = [str(beside / "dvc"), "repro", "baselines@digits"]
+    collect("toy")
+    command = [str(beside / "dvc"), "repro", "baselines@toy"]
 
     with (tmp_path / "log").open("w+") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, text=True, start_new_session=True)
-        wait_until(Paths("digits").lock("baselines").exists, process)
+        wait_until(Paths("toy").lock("baselines").exists, process)
         kill_group(process)
     assert json.loads(Path(".dvc/tmp/rwlock").read_text())["write"], "it left no lock behind"
-    assert not Paths("digits").models.exists()
+    assert not Paths("toy").models.exists()
     again = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     assert again.returncode == 0, again.stderr
-    assert "Running stage 'baselines@digits'" in again.stdout
-    assert "Running stage 'prepare@digits'" not in again.stdout
-    uninterrupted = built_once("digits")
+    assert "Running stage 'baselines@toy'" in again.stdout
+    assert "Running stage 'prepare@toy'" not in again.stdout
+    uninterrupted = built_once("toy")
     for name in ("train", "val", "test"):
-        path = Paths("digits").splits / f"{name}.parquet"
+        path = Paths("toy").splits / f"{name}.parquet"
         assert files.sha256(path) == files.sha256(uninterrupted / path)
-    bundle = Paths("digits").models / "baselines" / "logistic_regression"
+    bundle = Paths("toy").models / "baselines" / "logistic_regression"
     assert read_manifest(bundle)[0].model_sha256 == read_manifest(uninterrupted / bundle)[0].model_sha256
-    assert json.loads(Paths("digits").metrics("validate").read_text())["batches"] == 24
+    assert json.loads(Paths("toy").metrics("validate").read_text())["batches"] == 24
 
 
 def test_a_stage_waits_for_one_that_a_kill_left_running(built: Built) -> None:
     """DVC alone was killed: what it had started goes on, and writes the same files."""
-    built("digits")
-    sha256 = Paths("digits").splits / "sha256"
+    built("toy")
+    sha256 = Paths("toy").splits / "sha256"
     sha256.write_text("what the other one writes")
-    with files.alone(Paths("digits").lock("prepare")):
+    with files.alone(Paths("toy").lock("prepare")):
         process = subprocess.Popen(
-            [sys.executable, "-m", "portfolio", "stage", "prepare", "digits"], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "portfolio", "stage", "prepare", "toy"], stderr=subprocess.PIPE, text=True
         )
         assert process.stderr is not None
         assert "waiting" in process.stderr.readline()

@@ -75,31 +75,31 @@ def test_the_demo_ends_with_a_champion_that_reads_digits(
 
     state = str(clone / ".state")
     monkeypatch.setenv("PORTFOLIO_STATE", state)
-    champion = Store.of("digits").champion()
+    champion = Store.of("toy").champion()
     assert champion is not None
-    manifest = Bundle.open(Store.of("digits").bundle_folder(champion.digest)).manifest
+    manifest = Bundle.open(Store.of("toy").bundle_folder(champion.digest)).manifest
     assert manifest.lineage.mlflow_run_id
     work = clone / ".state" / "demo"
-    scores = json.loads((work / "metrics" / "digits" / "evaluate.json").read_text())
+    scores = json.loads((work / "metrics" / "toy" / "evaluate.json").read_text())
     assert scores["candidates"][scores["best"]]["accuracy"] > 0.97
 
     # With nothing new, nothing runs and nothing changes.
     metrics = {path: path.stat().st_mtime_ns for path in (work / "metrics").rglob("*.json")}
-    again = succeed(work, "run", "digits", PORTFOLIO_STATE=state)
+    again = succeed(work, "run", "toy", PORTFOLIO_STATE=state)
     assert again.count("nothing has changed") == len(STAGES)
     assert {path: path.stat().st_mtime_ns for path in (work / "metrics").rglob("*.json")} == metrics
-    assert Store.of("digits").champion() == champion
+    assert Store.of("toy").champion() == champion
 
     # New days arrive: they are collected, and what depends on them runs.
     config = work / "configs" / "digits.yaml"
     config.write_text(config.read_text().replace("until: 2026-01-28", "until: 2026-01-30"))
-    more = succeed(work, "run", "digits", PORTFOLIO_STATE=state)
+    more = succeed(work, "run", "toy", PORTFOLIO_STATE=state)
     assert "2 new batches" in more
     assert "version 2" in more
-    told = succeed(work, "report", "digits", "--lang", "ja", PORTFOLIO_STATE=state)
+    told = succeed(work, "report", "toy", "--lang", "ja", PORTFOLIO_STATE=state)
     assert told.strip().endswith("reports/digits/index.ja.html")
-    assert "version 2" in (work / "reports" / "digits" / "index.html").read_text()
-    listed = succeed(work, "models", "digits", PORTFOLIO_STATE=state)
+    assert "version 2" in (work / "reports" / "toy" / "index.html").read_text()
+    listed = succeed(work, "models", "toy", PORTFOLIO_STATE=state)
     assert "champion" in listed
     assert "test rows" in listed
 
@@ -118,7 +118,7 @@ def test_what_a_task_did_is_in_prefect(clone: Path, demo: str) -> None:
 
 def test_the_report_links_to_its_run_in_mlflow(clone: Path, demo: str) -> None:
     """With the real server on the demo's state; only the port is another."""
-    page = (clone / ".state" / "demo" / "reports" / "digits" / "index.html").read_text()
+    page = (clone / ".state" / "demo" / "reports" / "toy" / "index.html").read_text()
     link = re.search(r'href="http://127.0.0.1:5000/#/experiments/(\d+)/runs/(\w+)"', page)
     assert link is not None
     with socket() as probe:
@@ -163,15 +163,15 @@ def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path, m
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
     for command in (["add", "-A"], [*identity, "commit", "-qm", "a run"]):
         subprocess.run(["git", *command], cwd=work, check=True)
-    before = json.loads((work / "metrics" / "digits" / "train.json").read_text())
-    dvc("exp", "run", "-S", "configs/digits.yaml:train.max_epochs=2", "evaluate@digits")
-    after = json.loads((work / "metrics" / "digits" / "train.json").read_text())
+    before = json.loads((work / "metrics" / "toy" / "train.json").read_text())
+    dvc("exp", "run", "-S", "configs/toy.yaml:train.max_epochs=2", "evaluate@toy")
+    after = json.loads((work / "metrics" / "toy" / "train.json").read_text())
     assert (before["epochs"] > 2, after["epochs"]) == (True, 2)
     assert "train.max_epochs" in dvc("params", "diff")
-    changes = json.loads(dvc("metrics", "diff", "--json"))["metrics/digits/evaluate.json"]
+    changes = json.loads(dvc("metrics", "diff", "--json"))["metrics/toy/evaluate.json"]
     assert "candidates.network.log_loss" in changes
     assert not any("logistic_regression" in name for name in changes)
-    assert "metrics/digits/evaluate.json" in dvc("metrics", "show")
+    assert "metrics/toy/evaluate.json" in dvc("metrics", "show")
     dvc("plots", "show")
     page = (work / "dvc_plots" / "index.html").read_text()
     assert "training.csv" in page
@@ -179,10 +179,10 @@ def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path, m
 
     monkeypatch.chdir(work)
     points = [{"network.channels": [2, 4]}, {"network.channels": [4, 8]}]
-    edit_config("digits", studies={"seeds": [7], "capacity": points})
-    told = succeed(work, "study", "capacity", "digits", PORTFOLIO_STATE=str(tmp_path / "state"))
-    assert "metrics/digits/studies/capacity.json" in told
-    assert len(json.loads((work / "metrics" / "digits" / "studies" / "capacity.json").read_text())["points"]) == 2
+    edit_config("toy", studies={"seeds": [7], "capacity": points})
+    told = succeed(work, "study", "capacity", "toy", PORTFOLIO_STATE=str(tmp_path / "state"))
+    assert "metrics/toy/studies/capacity.json" in told
+    assert len(json.loads((work / "metrics" / "toy" / "studies" / "capacity.json").read_text())["points"]) == 2
 
 
 def test_the_loop_on_housing_serves_a_value(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = checkout(tmp_path_factory.mktemp("readme"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        collect("digits")
+        collect("toy")
     return folder
 
 
@@ -180,8 +180,8 @@ def test_every_command_that_acts_is_run_somewhere(command: str) -> None:
         "portfolio nonsense",
         "portfolio run --nonsense",
         "dvc nonsense",
-        "dvc repro nonsense@digits",
-        "dvc exp run -S configs/digits.yaml:train.nonsense=1",
+        "dvc repro nonsense@toy",
+        "dvc exp run -S configs/toy.yaml:train.nonsense=1",
         "nonsense",
     ],
 )

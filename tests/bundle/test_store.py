@@ -102,4 +102,4 @@ def test_the_state_folder_is_one_place_and_can_be_moved(monkeypatch: pytest.Monk
     monkeypatch.delenv("PORTFOLIO_STATE", raising=False)
     assert state_folder() == tmp_path / ".state"
     monkeypatch.setenv("PORTFOLIO_STATE", "/elsewhere")
-    assert Store.of("digits").folder.is_relative_to("/elsewhere")
+    assert Store.of("toy").folder.is_relative_to("/elsewhere")

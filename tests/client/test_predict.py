@@ -25,7 +25,7 @@ def exported(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s
     """The digest of a champion that stands in a store of its own, in which the server looks for it."""
     publish(store, tmp_path / "old", version=1, bias=1.0)
     digest = publish(store, tmp_path / "new", version=2)
-    alone = tmp_path / "image" / "store" / "digits"
+    alone = tmp_path / "image" / "store" / "toy"
     store.export(alone)
     assert [folder.name for folder in (alone / "bundles").iterdir()] == [digest]
     monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path / "image"))

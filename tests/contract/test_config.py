@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from portfolio.bundle.policy import Prices
-from portfolio.contract.config import config_path, load_config
+from portfolio.contract.config import config_path
 from portfolio.contract.loading import load_use_case, use_case_names
 from portfolio.core.errors import ConfigError
 from tests.conftest import ROOT, edit_config
@@ -14,7 +14,7 @@ from tests.conftest import ROOT, edit_config
 
 @pytest.mark.parametrize("name", use_case_names())
 def test_every_config_loads(workspace: Path, name: str) -> None:
-    assert load_config(name).use_case == name
+    assert load_use_case(name).config().use_case == name
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ def test_every_config_loads(workspace: Path, name: str) -> None:
     ],
 )
 def test_a_fault_is_named_with_its_key_and_value(workspace: Path, old: str, new: str, message: str) -> None:
-    path = config_path("digits")
+    path = config_path("toy")
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
     with pytest.raises(ConfigError, match=message):
-        load_config("digits")
+        load_use_case("toy").config()
 
 
 @pytest.mark.parametrize(
@@ -47,45 +47,45 @@ def test_a_fault_is_named_with_its_key_and_value(workspace: Path, old: str, new:
     ],
 )
 def test_prices_and_thresholds_that_can_not_be(workspace: Path, value: dict[str, Any], message: str) -> None:
-    edit_config("digits", value=value)
+    edit_config("toy", value=value)
     with pytest.raises(ConfigError, match=message):
-        load_config("digits")
+        load_use_case("toy").config()
 
 
 @pytest.mark.parametrize("price", list(Prices.model_fields))
 def test_a_missing_price_is_named(workspace: Path, price: str) -> None:
-    path = config_path("digits")
+    path = config_path("toy")
     text = path.read_text()
     path.write_text("".join(line for line in text.splitlines(keepends=True) if f"{price}:" not in line))
     assert path.read_text() != text
     with pytest.raises(ConfigError, match=rf"value\.{price}: is missing"):
-        load_config("digits")
+        load_use_case("toy").config()
 
 
 @pytest.mark.parametrize(
     ("use_case", "sections", "message"),
     [
         (
-            "digits",
+            "toy",
             {"value": {"thresholds": [0.5, 1.5]}},
             r"digits\.yaml: value\.thresholds: 1\.5 can be no probability",
         ),
-        ("digits", {"value": {"thresholds": [-0.1]}}, r"value\.thresholds: -0\.1"),
-        ("digits", {"value": {"tolerance": 3}}, r"digits\.yaml: value\.tolerance: .*nothing would read it"),
+        ("toy", {"value": {"thresholds": [-0.1]}}, r"value\.thresholds: -0\.1"),
+        ("toy", {"value": {"tolerance": 3}}, r"digits\.yaml: value\.tolerance: .*nothing would read it"),
         ("housing", {"value": {"tolerance": None}}, r"housing\.yaml: value\.tolerance is missing"),
         (
-            "digits",
+            "toy",
             {"network": {"dropuot": 0.1}},
             r"digits\.yaml, section 'network' does not fit:\n  dropuot: there is no",
         ),
-        ("digits", {"studies": {"capacity": [{"network.chanels": [1, 2]}] * 2}}, r"no key 'network\.chanels'"),
+        ("toy", {"studies": {"capacity": [{"network.chanels": [1, 2]}] * 2}}, r"no key 'network\.chanels'"),
         (
-            "digits",
+            "toy",
             {"studies": {"ablation": {"x": {"network.dropout": 2}}}},
             r"with \{'network\.dropout': 2\} does not",
         ),
-        ("digits", {"tune": {"space": {"train.wieght_decay": {"low": 0, "high": 1}}}}, r"no key 'train\.wieght_decay'"),
-        ("digits", {"tune": {"space": {"network.channels": {"choices": [[1, 2], [1]]}}}}, r"with .*channels"),
+        ("toy", {"tune": {"space": {"train.wieght_decay": {"low": 0, "high": 1}}}}, r"no key 'train\.wieght_decay'"),
+        ("toy", {"tune": {"space": {"network.channels": {"choices": [[1, 2], [1]]}}}}, r"with .*channels"),
     ],
 )
 def test_what_would_fail_after_minutes_is_found_before_anything_runs(
@@ -99,10 +99,10 @@ def test_what_would_fail_after_minutes_is_found_before_anything_runs(
 
 @pytest.mark.parametrize("threshold", [".nan", ".inf"])
 def test_a_threshold_is_a_number(workspace: Path, threshold: str) -> None:
-    path = config_path("digits")
+    path = config_path("toy")
     path.write_text(path.read_text().replace("thresholds: [0,", f"thresholds: [{threshold},"))
     with pytest.raises(ConfigError, match=r"value\.thresholds\.0: .*finite number"):
-        load_config("digits")
+        load_use_case("toy").config()
 
 
 def test_a_config_is_checked_without_torch() -> None:

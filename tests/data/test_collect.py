@@ -11,7 +11,6 @@ from typing import ClassVar
 import polars as pl
 import pytest
 
-from portfolio.contract.config import load_config
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Source
 from portfolio.core.download import download
@@ -22,12 +21,12 @@ from tests.conftest import edit_config
 
 
 def test_collecting_twice_adds_nothing(workspace: Path) -> None:
-    source = load_use_case("digits").source(load_config("digits"))
-    first = collect(source, Paths("digits").batches)
-    before = {path: path.stat().st_mtime_ns for path in Paths("digits").batches.iterdir()}
-    second = collect(source, Paths("digits").batches)
+    source = load_use_case("toy").source
+    first = collect(source, Paths("toy").batches)
+    before = {path: path.stat().st_mtime_ns for path in Paths("toy").batches.iterdir()}
+    second = collect(source, Paths("toy").batches)
     assert (len(first.added), second.added, second.present) == (24, [], 24)
-    assert before == {path: path.stat().st_mtime_ns for path in Paths("digits").batches.iterdir()}
+    assert before == {path: path.stat().st_mtime_ns for path in Paths("toy").batches.iterdir()}
 
 
 def test_a_broken_off_collect_is_completed(workspace: Path) -> None:
@@ -40,7 +39,7 @@ def test_a_broken_off_collect_is_completed(workspace: Path) -> None:
 
         mended = False
 
-    source, folder = Breaking(), Paths("digits").batches
+    source, folder = Breaking(), Paths("toy").batches
     collect(source, folder)
     (folder / ".2026-01-06.parquet.x.partial").write_text("cut off")
     source.mended = True
@@ -49,9 +48,9 @@ def test_a_broken_off_collect_is_completed(workspace: Path) -> None:
 
 
 def test_two_collects_at_once_do_no_harm(workspace: Path) -> None:
-    source = load_use_case("digits").source(load_config("digits"))
+    source = load_use_case("toy").source
     results = []
-    threads = [threading.Thread(target=lambda: results.append(collect(source, Paths("digits").batches))) for _ in "ab"]
+    threads = [threading.Thread(target=lambda: results.append(collect(source, Paths("toy").batches))) for _ in "ab"]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -131,11 +130,11 @@ def test_a_source_that_delivers_less_is_not_said_to_have_delivered_all(workspace
 
 def test_more_days_add_batches_and_change_none(workspace: Path) -> None:
     folder = workspace / "batches"
-    edit_config("digits", collect={"until": "2026-01-07"})
-    collect(load_use_case("digits").source(load_config("digits")), folder)
+    edit_config("toy", collect={"until": "2026-01-07"})
+    collect(load_use_case("toy").source, folder)
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    edit_config("digits", collect={"until": "2026-01-09"})
-    done = collect(load_use_case("digits").source(load_config("digits")), folder)
+    edit_config("toy", collect={"until": "2026-01-09"})
+    done = collect(load_use_case("toy").source, folder)
     assert (done.added, done.present) == (["2026-01-08", "2026-01-09"], 3)
     assert {path: path.read_bytes() for path in before} == before
 

@@ -15,10 +15,10 @@ Built = Callable[[str], Path]
 
 
 def test_a_split_is_the_prepared_rows_as_arrays(built: Built) -> None:
-    built("digits")
-    case = load_use_case("digits")
+    built("toy")
+    case = load_use_case("toy")
     split = load_split(case, "test")
-    rows = pl.read_parquet(Paths("digits").splits / "test.parquet")
+    rows = pl.read_parquet(Paths("toy").splits / "test.parquet")
     assert len(split) == len(rows) == len(split.inputs["pixels"])
     assert split.rows.equals(rows)
     assert split.inputs["pixels"][3].tolist() == rows["pixels"].to_list()[3]
@@ -26,35 +26,34 @@ def test_a_split_is_the_prepared_rows_as_arrays(built: Built) -> None:
 
 
 def test_a_missing_split_names_the_command_that_makes_it(built: Built) -> None:
-    built("digits")
-    shutil.rmtree(Paths("digits").splits)
-    with pytest.raises(DataError, match=r"train\.parquet is missing.*dvc repro prepare@digits"):
-        load_split(load_use_case("digits"), "train")
+    built("toy")
+    shutil.rmtree(Paths("toy").splits)
+    with pytest.raises(DataError, match=r"train\.parquet is missing.*dvc repro prepare@toy"):
+        load_split(load_use_case("toy"), "train")
     with pytest.raises(DataError, match=r"sha256 is missing.*portfolio collect digits"):
-        data_sha256(load_use_case("digits"))
+        data_sha256(load_use_case("toy"))
 
 
 def test_scikit_learn_gets_one_input_as_it_is_and_several_by_name() -> None:
     pixels = np.zeros((2, 64), dtype=np.float32)
-    assert sklearn_input(load_use_case("digits"), {"pixels": pixels}) is pixels
+    assert sklearn_input(load_use_case("toy"), {"pixels": pixels}) is pixels
     columns = {"weight": np.array([[1], [np.nan]], dtype=np.float32), "colour": np.array([["a"], [""]], dtype=object)}
-    frame = sklearn_input(load_use_case("digits"), columns)
+    frame = sklearn_input(load_use_case("toy"), columns)
     assert list(frame.columns) == ["weight", "colour"]
     assert frame["colour"].tolist() == ["a", ""]
     assert frame["weight"].isna().tolist() == [False, True]
 
 
 def test_the_data_hash_is_of_all_the_rows(built: Built) -> None:
-    built("digits")
-    case = load_use_case("digits")
+    built("toy")
+    case = load_use_case("toy")
     before = data_sha256(case)
     assert len(before) == 64
-    from portfolio.contract.config import load_config
     from portfolio.stages import prepare
 
-    prepare.run(case, load_config("digits"))
+    prepare.run(case, load_use_case("toy").config())
     assert data_sha256(case) == before
-    batch = max(Paths("digits").clean.iterdir())
+    batch = max(Paths("toy").clean.iterdir())
     pl.read_parquet(batch)[1:].write_parquet(batch)
-    prepare.run(case, load_config("digits"))
+    prepare.run(case, load_use_case("toy").config())
     assert data_sha256(case) != before

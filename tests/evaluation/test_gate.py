@@ -12,7 +12,7 @@ import pytest
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.policy import Policy
-from portfolio.contract.config import Config, load_config
+from portfolio.contract.config import Config
 from portfolio.contract.loading import load_use_case
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split
@@ -54,8 +54,8 @@ def model(tmp_path: Path) -> Model:
 
 @pytest.fixture
 def config(workspace: Path) -> Config:
-    edit_config("digits", value={"by_hand_yen": 6, "check_yen": 2, "error_yen": 200})
-    return load_config("digits")
+    edit_config("toy", value={"by_hand_yen": 6, "check_yen": 2, "error_yen": 200})
+    return load_use_case("toy").config()
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def judge(config: Config, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Verd
     rows = pl.DataFrame({"batch": ["2026-01-05"] * 350 + ["2026-01-06"] * 50, "digit": TARGETS})
     test = Split({"pixels": np.zeros((ROWS, 4), dtype=np.float32)}, TARGETS, rows)
     monkeypatch.setattr(gate, "load_split", lambda case, name: test)
-    return lambda old, new: gate.judge(load_use_case("digits"), load_config("digits"), old, new)
+    return lambda old, new: gate.judge(load_use_case("toy"), load_use_case("toy").config(), old, new)
 
 
 def failed(verdict: Verdict) -> list[str]:
@@ -125,7 +125,7 @@ def test_other_fields_are_refused_with_the_remedy(judge: Any, model: Model) -> N
 
 @pytest.mark.parametrize(("bound", "name"), [("max_latency_ms", "latency"), ("max_model_mb", "size")])
 def test_a_model_that_is_too_slow_or_too_large_is_refused(judge: Any, model: Model, bound: str, name: str) -> None:
-    edit_config("digits", gate={bound: 1e-9})
+    edit_config("toy", gate={bound: 1e-9})
     verdict = judge(model(range(40)), model())
     assert failed(verdict) == [name]
     assert "are allowed" in verdict.reason

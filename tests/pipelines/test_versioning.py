@@ -102,22 +102,22 @@ def miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_stage_runs_once_until_something_changes(miniature: Path) -> None:
-    assert versioning.reproduce("greet@digits", LOG) is True
-    assert versioning.reproduce("greet@digits", LOG) is False
+    assert versioning.reproduce("greet@toy", LOG) is True
+    assert versioning.reproduce("greet@toy", LOG) is False
     Path("input/digits").write_text("good day")
-    assert versioning.reproduce("greet@digits", LOG) is True
+    assert versioning.reproduce("greet@toy", LOG) is True
     assert Path("output").read_text() == "good day"
 
 
 def test_a_failing_stage_is_a_portfolio_error_that_names_it_and_what_it_said(miniature: Path) -> None:
-    versioning.reproduce("greet@digits", LOG)
+    versioning.reproduce("greet@toy", LOG)
     before = Path("dvc.lock").read_text()
     Path("input/digits").unlink()
     LOG.write_text("Error: of before\nreading\nError: it is cut off:\n  at its end\n")
     with pytest.raises(
-        PortfolioError, match=r"Stage greet@digits failed\. Error: it is cut off:\n  at its end\n.*stage\.log"
+        PortfolioError, match=r"Stage greet@toy failed\. Error: it is cut off:\n  at its end\n.*stage\.log"
     ):
-        versioning.reproduce("greet@digits", LOG)
+        versioning.reproduce("greet@toy", LOG)
     assert Path("dvc.lock").read_text() == before
 
 
@@ -127,8 +127,8 @@ def test_a_stage_that_failed_without_a_word_is_a_portfolio_error_too(miniature: 
     if said is not None:
         LOG.write_text(said)
     Path("input/digits").unlink()
-    with pytest.raises(PortfolioError, match="Stage greet@digits failed") as told:
-        versioning.reproduce("greet@digits", LOG)
+    with pytest.raises(PortfolioError, match="Stage greet@toy failed") as told:
+        versioning.reproduce("greet@toy", LOG)
     assert "log" not in str(told.value)
 
 
@@ -138,9 +138,9 @@ def test_a_stage_that_fails_leaves_the_last_figures(miniature: Path) -> None:
     content = yaml.safe_load(MINIATURE)
     content["stages"]["greet"]["outs"] = [{"output": next(iter(declared.values()))}]
     Path("dvc.yaml").write_text(yaml.safe_dump(content))
-    subprocess.run([sys.executable, "-m", "dvc", "repro", "greet@digits"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "greet@toy"], check=True, capture_output=True)
     Path("dvc.yaml").write_text(Path("dvc.yaml").read_text().replace("cat input", "false && cat input"))
-    assert subprocess.run([sys.executable, "-m", "dvc", "repro", "greet@digits"], capture_output=True).returncode != 0
+    assert subprocess.run([sys.executable, "-m", "dvc", "repro", "greet@toy"], capture_output=True).returncode != 0
     assert Path("output").read_text() == "hello"
 
 
@@ -149,8 +149,8 @@ def test_a_missing_input_is_a_data_error_with_the_remedy(miniature: Path, versio
     if versioned:
         versioning.add(Path("input"))
     shutil.rmtree("input")
-    with pytest.raises(DataError, match=r"input.*portfolio collect digits, then dvc repro greet@digits"):
-        versioning.reproduce("greet@digits", LOG)
+    with pytest.raises(DataError, match=r"input.*portfolio collect digits, then dvc repro greet@toy"):
+        versioning.reproduce("greet@toy", LOG)
 
 
 def test_the_log_of_a_stage_that_does_not_run_stays(miniature: Path) -> None:
@@ -176,11 +176,11 @@ def test_a_folder_is_versioned_as_a_whole(miniature: Path) -> None:
 
 @pytest.mark.parametrize("left", ["", '{"write": {'])
 def test_a_note_of_locks_that_a_kill_cut_off_is_not_in_the_way(miniature: Path, left: str) -> None:
-    versioning.reproduce("greet@digits", LOG)
+    versioning.reproduce("greet@toy", LOG)
     notes = Path(".dvc/tmp/rwlock")
     assert notes.exists()
     notes.write_text(left)
-    assert versioning.reproduce("greet@digits", LOG) is False
+    assert versioning.reproduce("greet@toy", LOG) is False
     notes.write_text(left)
     versioning.add(Path("input"))
 
@@ -191,14 +191,14 @@ def test_a_lock_of_a_process_that_is_gone_is_not_in_the_way(miniature: Path) -> 
     Path(".dvc/tmp").mkdir(exist_ok=True)
     held = {str(miniature / "output"): {"pid": ended.pid, "cmd": "dvc repro"}}
     Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": held, "read": {}}))
-    assert versioning.reproduce("greet@digits", LOG) is True
+    assert versioning.reproduce("greet@toy", LOG) is True
 
 
 def test_a_dvc_lock_that_is_cut_off_is_a_portfolio_error_that_names_it(miniature: Path) -> None:
-    versioning.reproduce("greet@digits", LOG)
+    versioning.reproduce("greet@toy", LOG)
     lock = Path("dvc.lock")
     lock.write_text(lock.read_text().replace("outs:", "outs: ["))
     with pytest.raises(PortfolioError, match=r"dvc\.lock"):
-        versioning.stage_graph("digits")
+        versioning.stage_graph("toy")
     with pytest.raises(PortfolioError, match=r"dvc\.lock"):
-        versioning.reproduce("greet@digits", LOG)
+        versioning.reproduce("greet@toy", LOG)

@@ -15,7 +15,6 @@ import pytest
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import MODEL_NAME, read_manifest
 from portfolio.bundle.store import Champion, Store
-from portfolio.contract.config import load_config
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError, DataError, RegistryError, RegistryUnreachableError
 from portfolio.core.paths import Paths
@@ -55,7 +54,7 @@ def train(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Train:
         monkeypatch.setattr(case, "baselines", lambda self: {"model": model})
         run_stage("baselines", "toy")
         run_stage("evaluate", "toy")
-        return registry.register(load_config("toy"))
+        return registry.register(load_use_case("toy").config())
 
     return train
 
@@ -77,7 +76,7 @@ def verdict_record() -> dict[str, Any]:
 def test_nothing_evaluated_is_an_error_with_the_remedy(registry: Registry) -> None:
     Paths("toy").best.unlink()
     with pytest.raises(DataError, match="dvc repro evaluate@toy"):
-        registry.register(load_config("toy"))
+        registry.register(load_use_case("toy").config())
     assert registry.versions() == []
 
 
@@ -91,7 +90,7 @@ def test_a_server_that_is_down_is_not_one_that_has_nothing(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     registry = Registry(load_use_case("toy"))
     asked: dict[str, Callable[[], object]] = {
-        "register": lambda: registry.register(load_config("toy")),
+        "register": lambda: registry.register(load_use_case("toy").config()),
         "promote": lambda: registry.promote(1),
         "rollback": registry.rollback,
         "versions": registry.versions,
@@ -107,7 +106,7 @@ def test_a_damaged_database_is_named_with_the_remedy(workspace: Path, monkeypatc
     database.parent.mkdir(parents=True)
     database.write_text("no database")
     with pytest.raises(RegistryUnreachableError, match=r"mlflow\.db .*move it away"):
-        Registry(load_use_case("digits"))
+        Registry(load_use_case("toy"))
 
 
 def test_a_new_version_is_the_challenger(registry: Registry, train: Train) -> None:
@@ -159,7 +158,7 @@ def twin(registry: Registry) -> int:
     write_bundle(folder, raw, manifest.model_copy(update={"model_sha256": hashlib.sha256(raw).hexdigest()}))
     (folder / "train_seconds").write_text("0")
     run_stage("evaluate", "toy")
-    return registry.register(load_config("toy"))
+    return registry.register(load_use_case("toy").config())
 
 
 @pytest.mark.parametrize("kind", ["worse", "equal"])

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from portfolio.bundle.manifest import read_manifest
-from portfolio.contract.config import load_config
 from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import data_sha256
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 def log(mlflow: MlflowClient, name: str) -> str:
     folder = Paths("toy").candidates()[name]
-    return log_candidate(mlflow, load_use_case("toy"), load_config("toy"), name, folder)
+    return log_candidate(mlflow, load_use_case("toy"), load_use_case("toy").config(), name, folder)
 
 
 def runs(mlflow: MlflowClient) -> list[Run]:
@@ -53,7 +52,7 @@ def test_a_baseline_has_its_parameters_and_each_run_its_policy_and_prices(mlflow
     for params in (baseline, network):
         assert params["policy.rule"] == "probability_at_least"
         assert 0 <= float(params["policy.threshold"]) <= 1
-        assert float(params["prices.error_yen"]) == load_config("toy").value.error_yen
+        assert float(params["prices.error_yen"]) == load_use_case("toy").config().value.error_yen
 
 
 @pytest.mark.parametrize("name", ["network", "logistic_regression"])
@@ -67,7 +66,7 @@ def test_a_run_has_the_test_metrics_the_lineage_the_data_and_the_bundle(mlflow: 
     assert found == pytest.approx(scores)
     assert run.data.tags["git_commit"] == manifest.lineage.git_commit
     assert run.data.tags["data_sha256"] == data_sha256(load_use_case("toy"))
-    assert run.data.tags["config_sha256"] == load_config("toy").sha256
+    assert run.data.tags["config_sha256"] == load_use_case("toy").config().sha256
     (used,) = run.inputs.dataset_inputs
     assert used.dataset.name == "toy"
     assert data_sha256(load_use_case("toy")).startswith(used.dataset.digest)

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from portfolio.cli.main import app
-from portfolio.contract.config import STUDIES, load_config
+from portfolio.contract.config import STUDIES
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
 from portfolio.report.blocks import BLOCKS, filled
@@ -24,11 +25,11 @@ RATE = "train.learning_rate"
 @pytest.fixture
 def documents(built: Callable[[str], Path]) -> dict[str, Path]:
     """Documents with every block, beside small records of a tuning, of studies and of a bench."""
-    folder = built("digits")
+    folder = built("toy")
     for name in ("README.md", "README.ja.md"):
-        abouts = [f"{block} {'lightning' if block == 'bench' else 'digits'}" for block in BLOCKS]
+        abouts = [f"{block} {'lightning' if block == 'bench' else 'toy'}" for block in BLOCKS]
         (folder / name).write_text("".join(BLOCK.format(about) for about in abouts))
-    rate = load_config("digits").train.learning_rate
+    rate = load_use_case("toy").config().train.learning_rate
     tried = [
         {"trial": 7, "val_loss": 0.02, "values": {RATE: rate}},
         {"trial": 8, "val_loss": 0.03, "values": {RATE: 0.5}},
@@ -37,11 +38,11 @@ def documents(built: Callable[[str], Path]) -> dict[str, Path]:
         **{"space": {RATE: {}}, "best": tried, "as_configured": {"trial": 0, "val_loss": 0.04, "values": {RATE: 0.25}}},
         **{"importance": {RATE: 1.0}, "trials": 3, "pruned": 1, "train_seconds": 12.5},
     }
-    write(Paths("digits").metrics("tuning"), record)
+    write(Paths("toy").metrics("tuning"), record)
     figures = {"log_loss": [0.1, 0.3], "accuracy": [0.8, 0.9]}
     for name in STUDIES:
         point = {"name": f"a point of {name}", "train": figures, "val": figures}
-        write(Paths("digits").study(name), {"metrics": list(figures), "points": [point]})
+        write(Paths("toy").study(name), {"metrics": list(figures), "points": [point]})
     rows = [
         {
             "name": "Lightning / raw loop",
@@ -96,7 +97,7 @@ def test_blocks_follow_the_metrics_in_both_languages(documents: dict[str, Path])
     assert "\nold\n" in documents["en"].read_text()
     readme()
     readme("--check")
-    evaluation = json.loads(Paths("digits").metrics("evaluate").read_text())
+    evaluation = json.loads(Paths("toy").metrics("evaluate").read_text())
     value = f"{evaluation['candidates'][evaluation['best']]['value_yen_per_1000']:,.0f}"
     texts = {language: path.read_text() for language, path in documents.items()}
     assert f"**{value} yen saved" in texts["en"]
@@ -107,14 +108,14 @@ def test_blocks_follow_the_metrics_in_both_languages(documents: dict[str, Path])
         assert "\nold\n" not in text
         assert text.count(f"| {value} |") >= 1
     changed = json.dumps(evaluation).replace('"test_rows": ', '"test_rows": 1')
-    Paths("digits").metrics("evaluate").write_text(changed)
+    Paths("toy").metrics("evaluate").write_text(changed)
     with pytest.raises(DataError, match="make readme"):
         readme("--check")
 
 
 def test_the_trial_that_the_config_has_stands_out(documents: dict[str, Path]) -> None:
     text = filled(documents["en"])
-    rate = load_config("digits").train.learning_rate
+    rate = load_use_case("toy").config().train.learning_rate
     assert f"| **7** | 0.02 | {rate} |\n| 8 | 0.03 | 0.5 |\n| as configured before | 0.04 | 0.25 |" in text
     assert "3 trials, 1 of them cut short, in 12.5 s of training." in text
     assert "learning rate 100.0%" in text
@@ -171,9 +172,9 @@ def test_a_block_that_can_not_be_written_is_named(documents: dict[str, Path], te
 @pytest.mark.parametrize(
     ("block", "missing", "remedy"),
     [
-        ("result digits", "metrics/digits/evidence.json", "portfolio run digits"),
-        ("tuning digits", "metrics/digits/tuning.json", "portfolio tune digits"),
-        ("capacity digits", "metrics/digits/studies/capacity.json", "portfolio study capacity digits"),
+        ("result digits", "metrics/toy/evidence.json", "portfolio run digits"),
+        ("tuning digits", "metrics/toy/tuning.json", "portfolio tune digits"),
+        ("capacity digits", "metrics/toy/studies/capacity.json", "portfolio study capacity digits"),
         ("bench lightning", "metrics/bench.json", "python -m bench lightning"),
     ],
 )

@@ -14,12 +14,11 @@ import pytest
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import MODEL_NAME, read_manifest
 from portfolio.bundle.policy import VALUE
-from portfolio.contract.config import load_config
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError, DataError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
-from portfolio.stages.evaluate import choose
+from portfolio.evaluation.comparison import choose
 from tests.conftest import edit_config, run_stage
 
 Built = Callable[[str], Path]
@@ -33,7 +32,7 @@ def evidence(name: str) -> dict[str, Any]:
     return dict(json.loads(Paths(name).metrics("evidence").read_text()))
 
 
-@pytest.mark.parametrize("name", ["digits", "housing"])
+@pytest.mark.parametrize("name", ["toy", "housing"])
 def test_the_scores_are_of_the_bundles_on_the_test_split(built: Built, name: str) -> None:
     built(name)
     case = load_use_case(name)
@@ -49,7 +48,7 @@ def test_the_scores_are_of_the_bundles_on_the_test_split(built: Built, name: str
             assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((answers[:, 0] - test.targets) ** 2)))
 
 
-@pytest.mark.parametrize("name", ["digits", "housing"])
+@pytest.mark.parametrize("name", ["toy", "housing"])
 def test_the_best_is_the_one_that_is_worth_most_on_the_validation_rows(built: Built, name: str) -> None:
     built(name)
     found, candidates = evaluation(name), evidence(name)["candidates"]
@@ -94,11 +93,11 @@ def test_of_equals_the_smaller_model_is_best(built: Built) -> None:
     assert "network" in evidence("toy")["within_noise"]
 
 
-@pytest.mark.parametrize("name", ["digits", "housing"])
+@pytest.mark.parametrize("name", ["toy", "housing"])
 def test_the_value_is_what_the_prices_make_of_each_answer(built: Built, name: str) -> None:
     """Added up row by row, by hand, from the bundle that would be served."""
     built(name)
-    case, prices = load_use_case(name), load_config(name).value
+    case, prices = load_use_case(name), load_use_case(name).config().value
     test = load_split(case, "test")
     for candidate, folder in Paths(name).candidates().items():
         bundle = Bundle.open(folder)
@@ -117,7 +116,7 @@ def test_the_value_is_what_the_prices_make_of_each_answer(built: Built, name: st
         assert scores["value_yen_per_1000"] == pytest.approx(1000 * yen / len(test), abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["digits", "housing"])
+@pytest.mark.parametrize("name", ["toy", "housing"])
 def test_the_policy_is_the_threshold_that_is_worth_most_on_the_validation_rows(built: Built, name: str) -> None:
     built(name)
     for found in evidence(name)["candidates"].values():
@@ -126,12 +125,12 @@ def test_the_policy_is_the_threshold_that_is_worth_most_on_the_validation_rows(b
 
 
 def test_new_prices_move_the_policy_and_leave_the_models_alone(built: Built) -> None:
-    built("digits")
-    before = {name: Bundle.open(folder).manifest for name, folder in Paths("digits").candidates().items()}
-    edit_config("digits", value={"error_yen": 0})
-    run_stage("evaluate", "digits")
-    val = load_split(load_use_case("digits"), "val")
-    for name, folder in Paths("digits").candidates().items():
+    built("toy")
+    before = {name: Bundle.open(folder).manifest for name, folder in Paths("toy").candidates().items()}
+    edit_config("toy", value={"error_yen": 0})
+    run_stage("evaluate", "toy")
+    val = load_split(load_use_case("toy"), "val")
+    for name, folder in Paths("toy").candidates().items():
         manifest = Bundle.open(folder).manifest
         assert manifest.policy is not None
         assert manifest.policy.prices.error_yen == 0
@@ -148,8 +147,8 @@ def test_the_simplest_within_noise_is_taken_where_the_config_prefers_it(workspac
     resampled: Any = {name: figures[name][VALUE] + noise[row] for row, name in enumerate(sizes)}
     found = {}
     for prefer in ("best", "simplest"):
-        edit_config("digits", value={"prefer": prefer})
-        chosen, within_noise, why = choose(load_config("digits"), models, figures, resampled)
+        edit_config("toy", value={"prefer": prefer})
+        chosen, within_noise, why = choose(load_use_case("toy").config(), models, figures, resampled)
         assert within_noise == ["small"]
         assert "within noise of" in why
         found[prefer] = chosen
@@ -157,35 +156,35 @@ def test_the_simplest_within_noise_is_taken_where_the_config_prefers_it(workspac
 
 
 def test_every_figure_lies_in_its_interval(built: Built) -> None:
-    built("digits")
-    for name, found in evidence("digits")["candidates"].items():
-        figures = evaluation("digits")["candidates"][name]  # type: ignore[index]
+    built("toy")
+    for name, found in evidence("toy")["candidates"].items():
+        figures = evaluation("toy")["candidates"][name]  # type: ignore[index]
         assert found["intervals"].keys() == figures.keys()
         for key, (low, high) in found["intervals"].items():
             assert low - 1e-6 <= figures[key] <= high + 1e-6, (name, key)
 
 
 def test_a_class_without_a_test_row_is_an_error_with_the_remedy(built: Built) -> None:
-    built("digits")
-    path = Paths("digits").splits / "test.parquet"
+    built("toy")
+    path = Paths("toy").splits / "test.parquet"
     pl.read_parquet(path).filter(pl.col("digit") != 7).write_parquet(path)
-    before = evaluation("digits")
+    before = evaluation("toy")
     with pytest.raises(DataError, match=r"no row of class 7.*raise prepare\.test_fraction"):
-        run_stage("evaluate", "digits")
-    assert evaluation("digits") == before
+        run_stage("evaluate", "toy")
+    assert evaluation("toy") == before
 
 
 def test_every_candidate_has_its_plot(built: Built) -> None:
-    built("digits")
-    plots = {path.name: path.read_bytes()[:4] for path in (Paths("digits").plots / "predictions").iterdir()}
-    assert plots == {f"{name}.png": b"\x89PNG" for name in Paths("digits").candidates()}
+    built("toy")
+    plots = {path.name: path.read_bytes()[:4] for path in (Paths("toy").plots / "predictions").iterdir()}
+    assert plots == {f"{name}.png": b"\x89PNG" for name in Paths("toy").candidates()}
 
 
 def test_a_damaged_candidate_is_refused_and_the_old_evaluation_stays(built: Built) -> None:
-    built("digits")
-    before = evaluation("digits")
-    model = Paths("digits").models / "network" / MODEL_NAME
+    built("toy")
+    before = evaluation("toy")
+    model = Paths("toy").models / "network" / MODEL_NAME
     model.write_bytes(model.read_bytes()[:-10])
     with pytest.raises(BundleError, match="SHA-256"):
-        run_stage("evaluate", "digits")
-    assert evaluation("digits") == before
+        run_stage("evaluate", "toy")
+    assert evaluation("toy") == before

@@ -22,9 +22,9 @@ Built = Callable[[str], Path]
 
 
 def test_the_metrics_are_those_of_the_best_epoch(built: Built) -> None:
-    built("digits")
-    metrics = json.loads(Paths("digits").metrics("train").read_text())
-    with (Paths("digits").plots / "training.csv").open() as stream:
+    built("toy")
+    metrics = json.loads(Paths("toy").metrics("train").read_text())
+    with (Paths("toy").plots / "training.csv").open() as stream:
         epochs = list(csv.DictReader(stream))
     best = min(epochs, key=lambda row: float(row["val_loss"]))
     assert len(epochs) == metrics["epochs"] == QUICK_EPOCHS
@@ -37,13 +37,13 @@ def test_the_metrics_are_those_of_the_best_epoch(built: Built) -> None:
 
 
 def test_the_bundle_gives_the_validation_loss_that_training_saw(built: Built) -> None:
-    built("digits")
-    val = load_split(load_use_case("digits"), "val")
-    bundle = Bundle.open(Paths("digits").models / "network")
+    built("toy")
+    val = load_split(load_use_case("toy"), "val")
+    bundle = Bundle.open(Paths("toy").models / "network")
     # The graph is calibrated; what training saw was not. The smallest probabilities do not survive the way there.
     probabilities = softened(bundle.predict(val.inputs), 1 / bundle.manifest.temperature)
     loss = -np.log(probabilities[np.arange(len(val)), val.targets]).mean()
-    assert loss == pytest.approx(json.loads(Paths("digits").metrics("train").read_text())["val_loss"], rel=1e-2)
+    assert loss == pytest.approx(json.loads(Paths("toy").metrics("train").read_text())["val_loss"], rel=1e-2)
 
 
 def test_the_same_run_twice_gives_the_same_bytes(built: Built) -> None:
@@ -99,5 +99,5 @@ def change_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_is_left_of_the_checkpoints(built: Built) -> None:
-    folder = built("digits")
+    folder = built("toy")
     assert [path for path in (folder / ".state").rglob("*.ckpt")] == []

@@ -8,14 +8,14 @@ from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from tests.conftest import collect, edit_config, run_stage
 
-PATHS = Paths("digits")
+PATHS = Paths("toy")
 
 
 @pytest.fixture
 def batches(workspace: Path) -> list[Path]:
     """Three collected days of some 60 forms each."""
-    edit_config("digits", collect={"until": "2026-01-07"})
-    collect("digits")
+    edit_config("toy", collect={"until": "2026-01-07"})
+    collect("toy")
     return sorted(PATHS.batches.glob("*.parquet"))
 
 
@@ -24,7 +24,7 @@ def folder(path: Path) -> dict[str, pl.DataFrame]:
 
 
 def test_good_batches_pass_as_they_are(batches: list[Path]) -> None:
-    run_stage("validate", "digits")
+    run_stage("validate", "toy")
     assert {name: len(frame) for name, frame in folder(PATHS.clean).items()} == {
         path.stem: len(pl.read_parquet(path)) for path in batches
     }
@@ -40,7 +40,7 @@ def test_a_bad_row_goes_to_quarantine_with_its_reason(batches: list[Path]) -> No
         form_id=pl.when(pl.int_range(pl.len()) == 9).then(pl.lit("?")).otherwise("form_id"),
     )
     bad.write_parquet(batches[0])
-    run_stage("validate", "digits")
+    run_stage("validate", "toy")
     good, quarantined = folder(PATHS.clean)[batches[0].stem], folder(PATHS.quarantine)[batches[0].stem]
     assert len(good) == len(raw) - 2
     assert quarantined["form_id"].to_list() == [bad["form_id"][5], "?"]
@@ -57,7 +57,7 @@ def test_a_batch_with_too_many_bad_rows_goes_whole(batches: list[Path]) -> None:
     raw.with_columns(
         digit=pl.when(pl.int_range(pl.len()) < few).then(pl.lit(11, pl.Int8)).otherwise("digit")
     ).write_parquet(batches[1])
-    run_stage("validate", "digits")
+    run_stage("validate", "toy")
     assert set(folder(PATHS.clean)) == {batches[0].stem, batches[2].stem}
     assert len(folder(PATHS.quarantine)[batches[1].stem]) == len(raw)
 
@@ -77,7 +77,7 @@ def test_a_batch_with_too_many_bad_rows_goes_whole(batches: list[Path]) -> None:
 def test_a_batch_that_is_wrong_as_a_whole_goes_whole(batches: list[Path], broken: object, reason: str) -> None:
     frame = broken(pl.read_parquet(batches[0]))  # type: ignore[operator]
     frame.write_parquet(batches[0])
-    run_stage("validate", "digits")
+    run_stage("validate", "toy")
     assert set(folder(PATHS.clean)) == {batches[1].stem, batches[2].stem}
     quarantined = folder(PATHS.quarantine)[batches[0].stem]
     assert len(quarantined) == len(frame)
@@ -86,26 +86,26 @@ def test_a_batch_that_is_wrong_as_a_whole_goes_whole(batches: list[Path], broken
 
 @pytest.mark.parametrize("size", [0, 10, 0.5, -1], ids=["empty", "ten bytes", "half", "all but one byte"])
 def test_a_file_that_is_cut_off_is_named_and_the_clean_data_stay(batches: list[Path], size: float) -> None:
-    run_stage("validate", "digits")
+    run_stage("validate", "toy")
     before = {path: path.read_bytes() for path in PATHS.clean.iterdir()}
     raw = batches[1].read_bytes()
     batches[1].write_bytes(raw[: int(size * len(raw)) if 0 < size < 1 else int(size)])
     with pytest.raises(DataError, match=rf"{batches[1].name}.*(?s:.*)collect again"):
-        run_stage("validate", "digits")
+        run_stage("validate", "toy")
     assert {path: path.read_bytes() for path in PATHS.clean.iterdir()} == before
     batches[1].unlink()
-    assert collect("digits").added == [batches[1].stem]
-    run_stage("validate", "digits")
+    assert collect("toy").added == [batches[1].stem]
+    run_stage("validate", "toy")
     assert {path: path.read_bytes() for path in PATHS.clean.iterdir()} == before
 
 
 def test_when_every_batch_is_bad_the_clean_data_stay(batches: list[Path]) -> None:
-    run_stage("validate", "digits")
+    run_stage("validate", "toy")
     before = folder(PATHS.clean)
     for path in batches:
         pl.read_parquet(path).drop("digit").write_parquet(path)
     with pytest.raises(DataError, match="digit"):
-        run_stage("validate", "digits")
+        run_stage("validate", "toy")
     assert list(folder(PATHS.clean)) == list(before)
 
 
@@ -114,14 +114,14 @@ def test_a_row_that_was_delivered_before_is_bad(batches: list[Path]) -> None:
     second = pl.read_parquet(batches[1])
     first_row = pl.int_range(pl.len()) == 0
     second.with_columns(form_id=pl.when(first_row).then(pl.lit(key)).otherwise("form_id")).write_parquet(batches[1])
-    run_stage("validate", "digits")
+    run_stage("validate", "toy")
     assert folder(PATHS.quarantine)[batches[1].stem]["reason"].to_list() == ["form_id: was in an earlier batch"]
     assert key in folder(PATHS.clean)[batches[0].stem]["form_id"].to_list()
 
 
 def test_a_batch_that_was_delivered_before_goes_whole(batches: list[Path]) -> None:
     pl.read_parquet(batches[0]).write_parquet(batches[1])
-    run_stage("validate", "digits")
+    run_stage("validate", "toy")
     assert set(folder(PATHS.clean)) == {batches[0].stem, batches[2].stem}
     assert "were in an earlier batch" in folder(PATHS.quarantine)[batches[1].stem]["reason"][0]
 
@@ -130,5 +130,5 @@ def test_a_refused_batch_may_be_delivered_again(batches: list[Path]) -> None:
     good = pl.read_parquet(batches[0])
     good.drop("digit").write_parquet(batches[0])
     good.write_parquet(batches[1])
-    run_stage("validate", "digits")
+    run_stage("validate", "toy")
     assert set(folder(PATHS.clean)) == {batches[1].stem, batches[2].stem}

@@ -15,7 +15,6 @@ from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.graph import network_graph
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.reference import reference
-from portfolio.contract.config import load_config
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import BundleError
@@ -78,7 +77,7 @@ def test_a_graph_that_answers_nan_is_refused(built: Built) -> None:
     folder = Paths("toy").models / "network"
     before = (folder / "model.onnx").read_bytes()
     with pytest.raises(BundleError, match="'network' differs from its model by nan"):
-        write_candidate(folder, case, load_config("toy"), graph, train, expected, train, 0.0)
+        write_candidate(folder, case, load_use_case("toy").config(), graph, train, expected, train, 0.0)
     assert (folder / "model.onnx").read_bytes() == before
 
 
@@ -88,7 +87,7 @@ def test_the_manifest_has_the_models_digest_and_the_lineage(built: Built) -> Non
     manifest = Bundle.open(folder).manifest
     assert manifest.model_sha256 == hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
     assert manifest.lineage.data_sha256 == (Paths("toy").splits / "sha256").read_text()
-    assert manifest.lineage.config_sha256 == load_config("toy").sha256
+    assert manifest.lineage.config_sha256 == load_use_case("toy").config().sha256
     assert manifest.lineage.model_version is None
     assert len(manifest.golden_outputs) == len(manifest.golden_inputs["weight"]) == 8
 

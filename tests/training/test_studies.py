@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from portfolio.cli.main import app
-from portfolio.contract.config import STUDIES, load_config
+from portfolio.contract.config import STUDIES
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import Paths
@@ -58,7 +58,7 @@ def test_an_ablation_stands_beside_the_config_as_it_is(built: Built) -> None:
 
 def test_cross_validation_holds_each_row_out_once_for_every_candidate(built: Built) -> None:
     built("toy")
-    case, config = load_use_case("toy"), load_config("toy")
+    case, config = load_use_case("toy"), load_use_case("toy").config()
     train, val = load_split(case, "train"), load_split(case, "val")
     trainings = list(studies.TRAININGS["cross-validate"](case, config, train, val))
     assert {training.point for training in trainings} == {"constant", "logistic_regression", "network"}

@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from portfolio.cli.main import app
-from portfolio.contract.config import config_path, load_config
+from portfolio.contract.config import config_path
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError, DataError, PortfolioError
 from portfolio.core.paths import Paths
@@ -27,20 +27,20 @@ SPACE = {RATE: {"low": 0.001, "high": 0.01, "log": True}, CHANNELS: {"choices": 
 
 @pytest.fixture
 def digits(built: Callable[[str], Path], empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = built("digits")
+    folder = built("toy")
     (folder / ".state" / "mlflow").mkdir()
     shutil.copyfile(empty_mlflow, folder / ".state" / "mlflow" / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     changes = {"network": {"channels": [2, 4]}, "train": {"max_epochs": 2, "learning_rate": 0.004}}
-    edit_config("digits", tune={"trials": 2, "space": SPACE}, **changes)
+    edit_config("toy", tune={"trials": 2, "space": SPACE}, **changes)
     return folder
 
 
 def tune() -> dict[str, Any]:
-    result = CliRunner().invoke(app, ["tune", "digits", "--workers", "1"])
+    result = CliRunner().invoke(app, ["tune", "toy", "--workers", "1"])
     if result.exception:
         raise result.exception
-    record: dict[str, Any] = json.loads(Paths("digits").metrics("tuning").read_text())
+    record: dict[str, Any] = json.loads(Paths("toy").metrics("tuning").read_text())
     return record
 
 
@@ -53,17 +53,17 @@ def test_a_study_begins_with_the_config_goes_on_and_is_logged(digits: Path) -> N
     assert first["best"][0]["val_loss"] == min(trial["val_loss"] for trial in first["best"])
     assert tune() == first
     # One that was killed while a trial ran has left that behind.
-    study = tuning._open("digits", first_search(first))
+    study = tuning._open("toy", first_search(first))
     cut_off = study.ask()
     cut_off.suggest_float(RATE, 0.001, 0.01, log=True)
     cut_off.suggest_categorical(CHANNELS, ["[2, 4]", "[4, 8]"])
-    edit_config("digits", tune={"trials": 3})
+    edit_config("toy", tune={"trials": 3})
     assert tune()["trials"] == 3
     tried = study.get_trials(deepcopy=False)
     assert tried[-1].params == cut_off.params
     assert tried[-1].state.is_finished()
     mlflow = client()
-    experiment = mlflow.get_experiment_by_name("digits")
+    experiment = mlflow.get_experiment_by_name("toy")
     assert experiment is not None
     runs = mlflow.search_runs([experiment.experiment_id])
     (parent,) = [run for run in runs if run.info.run_name == "tuning"]
@@ -78,13 +78,13 @@ def first_search(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_study_of_another_search_is_refused_and_kept(digits: Path) -> None:
-    search = tuning._search(load_use_case("digits"), load_config("digits"))
-    tuning._open("digits", search).enqueue_trial({RATE: 0.002, CHANNELS: "[4, 8]"})
-    edit_config("digits", tune={"space": {**SPACE, RATE: {"low": 0.001, "high": 0.1}}}, train={"batch_size": 32})
+    search = tuning._search(load_use_case("toy"), load_use_case("toy").config())
+    tuning._open("toy", search).enqueue_trial({RATE: 0.002, CHANNELS: "[4, 8]"})
+    edit_config("toy", tune={"space": {**SPACE, RATE: {"low": 0.001, "high": 0.1}}}, train={"batch_size": 32})
     with pytest.raises(ConfigError, match=r"train\.learning_rate, train\.batch_size differ.*moving that file away"):
         tune()
-    assert len(tuning._open("digits", search).trials) == 1
-    assert not Paths("digits").metrics("tuning").exists()
+    assert len(tuning._open("toy", search).trials) == 1
+    assert not Paths("toy").metrics("tuning").exists()
 
 
 @pytest.mark.parametrize(
@@ -99,49 +99,49 @@ def test_a_study_of_another_search_is_refused_and_kept(digits: Path) -> None:
     ],
 )
 def test_a_space_that_can_not_be_searched_is_refused(digits: Path, space: dict[str, Any], why: str) -> None:
-    edit_config("digits", tune={"space": space})
+    edit_config("toy", tune={"space": space})
     with pytest.raises(ConfigError, match=why):
         tune()
-    assert not tuning.database("digits").exists()
+    assert not tuning.database("toy").exists()
 
 
 def test_a_damaged_study_is_named_with_the_remedy(workspace: Path) -> None:
-    path = tuning.database("digits")
+    path = tuning.database("toy")
     path.parent.mkdir(parents=True)
     path.write_text("no database" * 1000)
     with pytest.raises(PortfolioError, match=r"digits\.db can't be read.*Move it away"):
-        tuning._open("digits", {})
+        tuning._open("toy", {})
 
 
 @pytest.fixture
 def tuned(workspace: Path) -> Path:
     """A workspace with a record whose best trial differs from the config."""
     values = {RATE: 0.0012, CHANNELS: [8, 16], "train.weight_decay": 0.00001}
-    record = Paths("digits").metrics("tuning")
+    record = Paths("toy").metrics("tuning")
     record.parent.mkdir(parents=True)
-    record.write_text(json.dumps({"space": tuning._space(load_config("digits")), "best": [{"values": values}]}))
-    return config_path("digits")
+    record.write_text(json.dumps({"space": tuning._space(load_use_case("toy").config()), "best": [{"values": values}]}))
+    return config_path("toy")
 
 
 def test_the_best_is_written_into_the_config_once_the_difference_was_seen(tuned: Path) -> None:
     before = tuned.read_text()
-    refused = CliRunner().invoke(app, ["tune-apply", "digits"], input="n\n")
-    assert f"-  learning_rate: {load_config('digits').train.learning_rate}" in refused.output
+    refused = CliRunner().invoke(app, ["tune-apply", "toy"], input="n\n")
+    assert f"-  learning_rate: {load_use_case('toy').config().train.learning_rate}" in refused.output
     assert "+  learning_rate: 0.0012" in refused.output
     assert tuned.read_text() == before
-    result = CliRunner().invoke(app, ["tune-apply", "digits", "--yes"])
+    result = CliRunner().invoke(app, ["tune-apply", "toy", "--yes"])
     assert result.exit_code == 0, result.output
-    config = load_config("digits")
+    config = load_use_case("toy").config()
     assert (config.train.learning_rate, config.train.weight_decay) == (0.0012, 0.00001)
     assert config.network["channels"] == [8, 16]
     # YAML readers agree that it is a number.
     assert yaml.safe_load(tuned.read_text())["train"]["weight_decay"] == 0.00001
     changed = [line for line in tuned.read_text().splitlines() if line not in before.splitlines()]
     assert len(changed) == 3
-    assert "has the best trial's values already" in CliRunner().invoke(app, ["tune-apply", "digits"]).output
+    assert "has the best trial's values already" in CliRunner().invoke(app, ["tune-apply", "toy"]).output
 
 
-@pytest.mark.parametrize("use_case", ["digits", "housing"])
+@pytest.mark.parametrize("use_case", ["toy", "housing"])
 def test_a_config_without_changes_is_written_as_it_was(use_case: str) -> None:
     path = ROOT / config_path(use_case)
     assert tuning.tuned_config(path, {}) == path.read_text()
@@ -149,19 +149,19 @@ def test_a_config_without_changes_is_written_as_it_was(use_case: str) -> None:
 
 def test_without_a_record_there_is_nothing_to_apply(workspace: Path) -> None:
     with pytest.raises(ConfigError, match="portfolio tune digits"):
-        tuning.best_values(load_config("digits"))
+        tuning.best_values(load_use_case("toy").config())
 
 
 def test_a_damaged_record_is_named_with_the_remedy(tuned: Path) -> None:
-    Paths("digits").metrics("tuning").write_text('{"space": ')
+    Paths("toy").metrics("tuning").write_text('{"space": ')
     with pytest.raises(DataError, match=r"tuning\.json is damaged .*portfolio tune digits"):
-        tuning.best_values(load_config("digits"))
+        tuning.best_values(load_use_case("toy").config())
 
 
 def test_a_record_of_another_space_is_not_applied(tuned: Path) -> None:
-    edit_config("digits", tune={"space": SPACE})
+    edit_config("toy", tune={"space": SPACE})
     before = tuned.read_text()
-    result = CliRunner().invoke(app, ["tune-apply", "digits", "--yes"])
+    result = CliRunner().invoke(app, ["tune-apply", "toy", "--yes"])
     assert isinstance(result.exception, ConfigError)
     assert "train.learning_rate, train.weight_decay differ. Tune anew: portfolio tune digits" in str(result.exception)
     assert tuned.read_text() == before
