@@ -2,6 +2,6 @@
 # that of the image.
 set -eu
 cd /workspace
-rm -rf src pipelines configs
+rm -rf src pipelines configs use_cases
 cp -R /app/. .
 exec "$@"

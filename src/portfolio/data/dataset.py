@@ -36,7 +36,11 @@ class Split:
 
 
 def load_split(use_case: UseCase, name: str) -> Split:
-    rows = pl.read_parquet(_prepared(use_case, f"{name}.parquet"))
+    return as_split(use_case, pl.read_parquet(_prepared(use_case, f"{name}.parquet")))
+
+
+def as_split(use_case: UseCase, rows: pl.DataFrame) -> Split:
+    """Normalized rows as a split."""
     return Split(use_case.features(rows), use_case.targets(rows), rows)
 
 

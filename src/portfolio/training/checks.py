@@ -1,0 +1,91 @@
+"""What can be known to be wrong with a use case's models before they are trained: a dry run on made-up rows."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+
+from portfolio.contract.config import Config
+from portfolio.contract.made_up import made_up_rows
+from portfolio.contract.use_case import UseCase
+from portfolio.core.errors import ConfigError, PortfolioError
+from portfolio.data.dataset import Split, as_split, sklearn_input
+from portfolio.data.normalize import normalize
+
+ROWS_PER_CLASS = 20
+RESERVED = ("constant", "network")
+
+
+def check_candidates(use_case: UseCase) -> None:
+    """Fit and export every candidate once. Raises ConfigError naming the candidate, the reason and the remedy."""
+    from portfolio.training.baselines import fit_baseline
+
+    where = f"{use_case.folder}/use_case.py: candidates()"
+    estimators = use_case.candidates()
+    rows = _made_up_split(use_case)
+    for name, estimator in estimators.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in RESERVED:
+            raise ConfigError(
+                f"{where}: '{name}' can't be a candidate's name. Use lower-case letters, digits and underscores, and "
+                f"neither of {', '.join(RESERVED)}, which every use case has."
+            )
+        if use_case.output.task == "classification" and not _has_probabilities(estimator):
+            raise ConfigError(
+                f"{where}: {type(estimator).__name__} gives no probabilities, which the decision needs. Wrap it in "
+                "CalibratedClassifierCV(..., ensemble=False)."
+            )
+        try:
+            with warnings.catch_warnings():
+                # What a fit on so few rows warns of says nothing about the real one.
+                warnings.simplefilter("ignore")
+                fit_baseline(use_case, estimator, rows).graph()
+        except PortfolioError as error:
+            raise ConfigError(f"{where}: '{name}': {error}") from error
+        except Exception as error:  # whatever scikit-learn, or a user's own code, may raise
+            reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+            raise ConfigError(
+                f"{where}: '{name}' can't be fitted on {len(rows)} made-up rows ({type(error).__name__}: {reason})."
+            ) from error
+
+
+def _has_probabilities(estimator: Any) -> bool:
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    return hasattr(last, "predict_proba")
+
+
+def check_network(use_case: UseCase, config: Config) -> None:
+    """Run the network once. Raises ConfigError if that fails, or gives outputs of another shape than is needed."""
+    import torch
+
+    where = f"{use_case.folder}/use_case.py: network()"
+    rows = _made_up_split(use_case)
+    features = sklearn_input(use_case, rows.inputs)
+    preprocessor = use_case.preprocessor()
+    if preprocessor is not None:
+        features = preprocessor.fit_transform(features)
+    array = np.asarray(features, dtype=np.float32)[:4]
+    outputs = max(1, len(use_case.output.classes))
+    try:
+        network = use_case.network(use_case.network_params.read(config.network), array.shape[1]).eval()
+        with torch.no_grad():
+            found = tuple(network(torch.tensor(array)).shape)
+    except PortfolioError:
+        raise
+    except Exception as error:  # whatever torch, or a user's own code, may raise
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise ConfigError(
+            f"{where}: it fails on features of shape {list(array.shape)} ({type(error).__name__}: {reason})."
+        ) from error
+    if found != (len(array), outputs):
+        what = f"one logit for each of the {outputs} classes" if use_case.output.classes else "one value a row"
+        raise ConfigError(
+            f"{where}: it gives outputs of shape {list(found)} for {len(array)} rows; it must give {what}."
+        )
+
+
+def _made_up_split(use_case: UseCase) -> Split:
+    count = ROWS_PER_CLASS * max(2, len(use_case.output.classes))
+    return as_split(use_case, normalize(use_case, made_up_rows(use_case, count)).frame)
