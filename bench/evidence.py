@@ -14,7 +14,7 @@ from portfolio.bundle.bundle import Bundle
 from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
-from portfolio.stages.evaluate import Candidate, compare
+from portfolio.evaluation.comparison import Evaluated, compare
 
 ROWS = 10_000
 
@@ -29,7 +29,7 @@ def main() -> None:
         bundle = Bundle.open(folder)
         assert bundle.manifest.policy is not None
         answers = (bundle.predict(val.inputs), bundle.predict(many.inputs))
-        candidates[name] = Candidate(bundle, bundle.manifest.policy, *answers)
+        candidates[name] = Evaluated(bundle, bundle.manifest.policy, *answers)
     started = time.perf_counter()
     compare(use_case, config, candidates, val, many)
     print(json.dumps({"candidates": len(candidates), "seconds": time.perf_counter() - started}))

@@ -15,7 +15,7 @@ from torch import nn
 from portfolio.contract.config import Train
 from portfolio.core.errors import ConfigError
 from portfolio.core.types import Array
-from portfolio.training.lightning import Batches, Candidate, Fitted, fit, outputs, run_key
+from portfolio.training.lightning import Batches, Fitted, NetworkModule, fit, outputs, run_key
 
 PARAMS = Train(
     seed=7,
@@ -133,7 +133,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 ) -> None:
     interrupted(
         monkeypatch,
-        Candidate,
+        NetworkModule,
         "training_step",
         lambda candidate, batch, number: candidate.current_epoch == epoch and number == 5,
     )
@@ -147,9 +147,11 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
 def counted_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     steps: list[int] = []
-    original = Candidate.training_step
+    original = NetworkModule.training_step
     monkeypatch.setattr(
-        Candidate, "training_step", lambda self, batch, number: (steps.append(number), original(self, batch, number))[1]
+        NetworkModule,
+        "training_step",
+        lambda self, batch, number: (steps.append(number), original(self, batch, number))[1],
     )
     return steps
 
@@ -183,7 +185,7 @@ def test_early_stopping_is_not_forgotten_by_a_resumed_run(
 ) -> None:
     params = PARAMS.model_copy(update={"patience": 2})
     expected = train(tmp_path / "whole", params, worsening)
-    interrupted(monkeypatch, Candidate, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
+    interrupted(monkeypatch, NetworkModule, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
     with pytest.raises(InterruptedError):
         train(tmp_path / "run", params, worsening)
     assert same(train(tmp_path / "run", params, worsening), expected)
@@ -193,7 +195,7 @@ def test_an_epoch_that_is_no_better_leaves_a_checkpoint_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worsening: tuple[Array, Array]
 ) -> None:
     params = PARAMS.model_copy(update={"patience": 3})
-    interrupted(monkeypatch, Candidate, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
+    interrupted(monkeypatch, NetworkModule, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
     with pytest.raises(InterruptedError):
         train(tmp_path / "run", params, worsening)
     steps = counted_steps(monkeypatch)
@@ -215,7 +217,7 @@ def test_a_run_that_stopped_early_but_was_not_cleared_away_does_not_go_on(
 def test_a_damaged_checkpoint_is_not_in_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: Fitted
 ) -> None:
-    interrupted(monkeypatch, Candidate, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
+    interrupted(monkeypatch, NetworkModule, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
     with pytest.raises(InterruptedError):
         train(tmp_path / "run")
     path = tmp_path / "run" / "last.ckpt"
@@ -227,7 +229,7 @@ def test_a_checkpoint_of_another_network_is_not_in_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: Fitted
 ) -> None:
     """The network's code was changed between the kill and the next run."""
-    interrupted(monkeypatch, Candidate, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
+    interrupted(monkeypatch, NetworkModule, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
     with pytest.raises(InterruptedError):
         fit(nn.Linear(4, 2), "classification", split(200, 0), split(60, 1), PARAMS, tmp_path / "run")
     assert same(train(tmp_path / "run"), uninterrupted)

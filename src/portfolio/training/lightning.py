@@ -55,7 +55,7 @@ class Batches:
             yield self._features[rows], self._targets[rows]
 
 
-class Candidate(pl.LightningModule):
+class NetworkModule(pl.LightningModule):
     """A use case's network with its loss, optimizer and schedule."""
 
     def __init__(self, network: nn.Module, task: str, train: Train, augment: Augmentation | None = None) -> None:
@@ -151,7 +151,7 @@ class History(Callback):
         self._on_epoch = on_epoch
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, Candidate)
+        assert isinstance(pl_module, NetworkModule)
         self.rows.append(
             {
                 "epoch": trainer.current_epoch + 1,
@@ -245,18 +245,18 @@ def fit(
         reload_dataloaders_every_n_epochs=1,
         deterministic=True,
     )
-    candidate = Candidate(network, task, params, augment)
-    resume = folder / CHECKPOINT if _resumable(folder / CHECKPOINT, candidate) else None
+    module = NetworkModule(network, task, params, augment)
+    resume = folder / CHECKPOINT if _resumable(folder / CHECKPOINT, module) else None
     if resume:
         if on_epoch is None:
             print(f"resuming from {resume}")
     else:
         shutil.rmtree(folder, ignore_errors=True)
     # weights_only: a checkpoint is tensors and plain values, never code.
-    trainer.fit(candidate, datamodule=Data(train, val, params), ckpt_path=resume, weights_only=True)
-    candidate.network.load_state_dict(history.best_weights)
+    trainer.fit(module, datamodule=Data(train, val, params), ckpt_path=resume, weights_only=True)
+    module.network.load_state_dict(history.best_weights)
     shutil.rmtree(folder)
-    return Fitted(candidate.network.cpu().eval(), history.rows, history.best_epoch)
+    return Fitted(module.network.cpu().eval(), history.rows, history.best_epoch)
 
 
 def _trainer(**arguments: Any) -> pl.Trainer:
@@ -268,13 +268,13 @@ def _trainer(**arguments: Any) -> pl.Trainer:
         ) from error
 
 
-def _resumable(checkpoint: Path, candidate: Candidate) -> bool:
+def _resumable(checkpoint: Path, module: NetworkModule) -> bool:
     """Whether there is a checkpoint, whole and of this network."""
     try:
         found = torch.load(checkpoint, weights_only=True)["state_dict"]
     except Exception:  # a cut-off file fails in many ways, none of them worth more than to start anew
         return False
-    shapes = {name: tensor.shape for name, tensor in candidate.state_dict().items()}
+    shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
     return {name: tensor.shape for name, tensor in found.items()} == shapes
 
 
