@@ -235,7 +235,8 @@ def filled(path: Path) -> str:
     """The text of a document with every block written anew from the metrics.
 
     A block stands between `<!-- figures: NAME USE_CASE -->` (or `bench PART`, or only `serving`) and
-    `<!-- /figures -->`. One about a use case that is no longer here stays as it was measured. Raises ConfigError if there is no such block, or no end to it.
+    `<!-- /figures -->`. One about a use case that is no longer here stays as it was measured. Raises ConfigError if
+    there is no such block, or no end to it.
     """
     text = path.read_text(encoding="utf-8")
     language = "ja" if path.name.endswith(".ja.md") else "en"
