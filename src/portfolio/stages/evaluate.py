@@ -27,7 +27,6 @@ from portfolio.evaluation.calibration import reliability, softened
 from portfolio.evaluation.metrics import from_means, row_statistics
 from portfolio.evaluation.statistics import CONFIDENCE, SAMPLES, interval, resampled_means
 from portfolio.evaluation.value import choose_policy, curve
-from portfolio.report import plots
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,6 @@ def run(use_case: UseCase, config: Config) -> None:
             }
             for name, fitted in paths.fitted().items()
         }
-    for name, candidate in found.items():
-        plots.predictions(paths.plots / "predictions" / f"{name}.png", use_case.output, test.targets, candidate.test)
     for name, content in {"evaluate": evaluation, "evidence": evidence, "costs": costs}.items():
         files.write_text(paths.metrics(name), json.dumps(content, indent=1) + "\n")
     best = evaluation["best"]
