@@ -16,6 +16,7 @@ from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 from dvc.stage.exceptions import MissingDataSource
 
+from portfolio.core import files
 from portfolio.core.errors import DataError, PortfolioError
 
 # DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
@@ -48,12 +49,14 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
 def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
     """Run one stage, unless its inputs are as they were and it is not forced. Says whether it ran.
 
-    Raises PortfolioError if the stage fails, with what its log says of that, and DataError, with the remedy, if what it
-    depends on is not there.
+    If the stage fails, the figures of its last run stay. Raises PortfolioError then, with what its log says of that,
+    and DataError, with the remedy, if what it depends on is not there.
     """
     try:
-        # Stages beside each other hold DVC's lock in turn, only while no stage's command runs.
-        return bool(_repository().reproduce(targets=[address], single_item=True, force=force))
+        repository = _repository()
+        with _figures_kept(repository, address):
+            # Stages beside each other hold DVC's lock in turn, only while no stage's command runs.
+            return bool(repository.reproduce(targets=[address], single_item=True, force=force))
     except ReproductionError as error:
         if isinstance(error.__cause__, (FileNotFoundError, MissingDataSource)):
             use_case = re.split("[@-]", address)[-1]
@@ -67,6 +70,24 @@ def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
         raise PortfolioError(f"Stage {address} failed. {reason}") from error
     except DvcException as error:
         raise PortfolioError(f"DVC can't run {address}: {error}") from error
+
+
+@contextmanager
+def _figures_kept(repository: Repo, address: str) -> Iterator[None]:
+    """Bring back, if the stage fails, the outputs that git keeps and not DVC.
+
+    DVC deletes a stage's outputs before it runs. What is declared with `persist` it leaves alone, but a stage that has
+    such an output never comes from the run cache.
+    """
+    outs = [Path(out.fs_path) for stage in repository.stage.collect(address) for out in stage.outs if not out.use_cache]
+    earlier = {path: path.read_bytes() for path in outs if path.is_file()}
+    try:
+        yield
+    except BaseException:
+        for path, content in earlier.items():
+            with files.replaced(path) as partial:
+                partial.write_bytes(content)
+        raise
 
 
 def _reason(said: str) -> str:

@@ -7,3 +7,6 @@ compile() { uv pip compile pyproject.toml --universal --python-version 3.11 --ge
 compile --all-extras -o requirements/dev.lock
 compile --extra train --extra pipeline --extra serving -o requirements/pipeline.lock
 compile --extra serving -o requirements/serving.lock
+# What results depend on, for dvc.yaml. Written aside first: the redirection would empty the file before it is needed.
+python -m portfolio.cli.provenance >requirements/versions.yaml.partial
+mv requirements/versions.yaml.partial requirements/versions.yaml

@@ -2,95 +2,182 @@
 
 from __future__ import annotations
 
-import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from portfolio.contract.config import STUDIES, Config
+from portfolio.cli.provenance import LIBRARIES, LOCK, VERSIONS, locked_versions, named_libraries
+from portfolio.contract.config import SECTIONS, STUDIES
+from portfolio.core.errors import ConfigError
 from tests.conftest import ROOT
 
-# Where things lie, how they are written and what a user is told: not what comes out.
-PLUMBING = {"bundle", "config", "environment", "errors", "files", "paths", "store", "terminal"}
-SOURCE = Path("src") / "portfolio"
-USE_CASE = "src/portfolio/use_cases/${item.use_case}"
+SOURCE = "src/portfolio"
+STUDY = "study"
+STAGES: dict[str, Any] = {
+    folder_stage: content
+    for file in ("dvc.yaml", "studies/dvc.yaml")
+    for folder_stage, content in yaml.safe_load((ROOT / file).read_text())["stages"].items()
+}
+USE_CASE = "use_cases/${item.use_case}"
 
-STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-STUDY: dict[str, Any] = yaml.safe_load((ROOT / "studies" / "dvc.yaml").read_text())["stages"]["study"]
+# Follows the imports in the source folder that PYTHONPATH names, wherever in a module they stand.
+FOLLOW = """
+import grimp, json
+graph = grimp.build_graph(
+    "portfolio", include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None
+)
+print(json.dumps({module: sorted(graph.find_upstream_modules(module)) for module in graph.modules}))
+"""
 
 
-def imported(module: Path) -> set[str]:
-    """The names of the library's modules that a module imports."""
-    tree = ast.parse((ROOT / module).read_text())
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
-    return {
-        name
-        for node in nodes
-        if node.module is not None and (node.module == "portfolio" or node.module.startswith("portfolio."))
-        for name in (
-            [alias.name for alias in node.names] if node.module == "portfolio" else [node.module.split(".")[1]]
-        )
-    }
+def imports(source: Path) -> dict[str, set[str]]:
+    """By module of the library, all that it imports, however indirectly."""
+    result = subprocess.run(
+        [sys.executable, "-c", FOLLOW],
+        env={**os.environ, "PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {module: set(reached) for module, reached in json.loads(result.stdout).items()}
+
+
+@pytest.fixture(scope="module")
+def reach() -> dict[str, set[str]]:
+    return imports(ROOT / "src")
+
+
+def begin(stage: str) -> str:
+    return "portfolio.training.studies" if stage == STUDY else f"portfolio.stages.{stage}"
+
+
+def reached_modules(stage: str, reach: dict[str, set[str]]) -> set[str]:
+    """The library's own. Also what the contract offers to a use case, whose code no import names."""
+    modules = {begin(stage)} | reach[begin(stage)]
+    for module in [module for module in reach if module.startswith("portfolio.contract.")]:
+        modules |= {module} | reach[module]
+    return {name for name in modules if name.startswith("portfolio.")}
+
+
+def dep_of(module: str, deps: list[str]) -> str | None:
+    """The dep under which the module lies: its room, or itself."""
+    path = f"src/{module.replace('.', '/')}"
+    return next((dep for dep in deps if path == dep or f"{path}.py" == dep or path.startswith(f"{dep}/")), None)
+
+
+def unnamed(stage: str, reach: dict[str, set[str]]) -> set[str]:
+    """What a stage reaches and its deps do not name."""
+    return {name for name in reached_modules(stage, reach) if dep_of(name, STAGES[stage]["deps"]) is None}
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_the_code_that_makes_its_result(stage: str) -> None:
-    own = SOURCE / "stages" / f"{stage}.py"
-    deps = set(STAGES[stage]["deps"])
-    assert str(own) in deps
-    for name in imported(own) - PLUMBING:
-        assert str(SOURCE / f"{name}.py") in deps, f"{stage} uses {name}"
-    # What every stage asks its use case: identity, inputs, target, the deciding metric.
-    assert deps & {USE_CASE, f"{USE_CASE}/__init__.py"}, f"{stage} asks its use case"
+def test_a_stage_depends_on_the_code_that_it_reaches(stage: str, reach: dict[str, set[str]]) -> None:
+    deps = STAGES[stage]["deps"]
+    assert unnamed(stage, reach) == set()
+    assert USE_CASE in deps
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_no_room_that_it_does_not_reach(stage: str, reach: dict[str, set[str]]) -> None:
+    deps = [dep for dep in STAGES[stage]["deps"] if dep.startswith(SOURCE)]
+    assert set(deps) == {dep_of(module, deps) for module in reached_modules(stage, reach)}
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "stages"),
+    [
+        ("stages/train.py", "from portfolio.registry import tracking", {"train"}),
+        ("stages/train.py", "def late() -> None:\n    import portfolio.report.charts", {"train"}),
+        ("evaluation/metrics.py", "from portfolio.report.charts import Chart", {"train", "evaluate", STUDY}),
+        ("contract/config.py", "from portfolio.data import dataset", {"configure"}),
+    ],
+)
+def test_an_import_that_no_dep_names_is_found(tmp_path: Path, module: str, line: str, stages: set[str]) -> None:
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / SOURCE / module).open("a") as stream:
+        stream.write(f"\n{line}\n")
+    reach = imports(tmp_path / "src")
+    assert {stage for stage in STAGES if unnamed(stage, reach)} == stages
+
+
+@pytest.mark.parametrize("stage", ["train", "evaluate"])
+def test_a_colour_of_a_chart_trains_nothing_anew(stage: str, reach: dict[str, set[str]]) -> None:
+    assert not any("report" in name or "registry" in name for name in reached_modules(stage, reach))
+
+
+@cache
+def distributions() -> dict[str, set[str]]:
+    """By the name that is imported, those under which it is installed."""
+    return {module: set(names) for module, names in metadata.packages_distributions().items()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_versions_of_the_libraries_that_it_reaches(
+    stage: str, reach: dict[str, set[str]]
+) -> None:
+    reached = {name for module in reach[begin(stage)] for name in distributions().get(module.partition(".")[0], ())}
+    named = set(named_libraries(STAGES[stage]))
+    assert reached & set(LIBRARIES) <= named <= set(LIBRARIES)
+    # What it computes with.
+    assert "scikit-learn" not in named or "scipy" in named
+
+
+def test_the_versions_are_those_of_the_locks() -> None:
+    stated = yaml.safe_load((ROOT / VERSIONS).read_text())
+    project = (ROOT / "pyproject.toml").read_text()
+    for lock in (LOCK, LOCK.with_name("dev.lock")):
+        assert locked_versions((ROOT / lock).read_text(), project) == stated, f"{lock}: make lock"
+
+
+def test_a_library_that_is_not_locked_is_named() -> None:
+    lock = (ROOT / LOCK).read_text().replace("\nscikit-learn==", "\nother==")
+    with pytest.raises(ConfigError, match=r"scikit-learn.*make lock"):
+        locked_versions(lock, (ROOT / "pyproject.toml").read_text())
+
+
+def stated_keys(stage: str) -> set[str]:
+    """What a stage names of the config that `configure` has written."""
+    config = "models/${item.use_case}/config.json"
+    return {key for entry in STAGES[stage].get("params", []) for key in entry.get(config, [])}
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != STUDY])
 def test_a_stage_depends_on_its_section_of_the_config(stage: str) -> None:
-    known = {field.alias or name for name, field in Config.model_fields.items()} - {
-        "use_case",
-        "sha256",
-        "collect",
-    }
-    stated = {key for entry in STAGES[stage].get("params", []) for keys in entry.values() for key in keys}
-    assert stated <= known
-    if stage in known:
+    stated = stated_keys(stage)
+    assert stated <= set(SECTIONS) - {"collect"}
+    if stage in SECTIONS:
         assert stage in stated
 
 
-def test_a_study_depends_on_the_code_that_makes_its_result() -> None:
-    used = imported(SOURCE / "studies.py") - PLUMBING
-    assert {str(SOURCE / f"{name}.py") for name in [*used, "studies"]} <= set(STUDY["deps"])
-
-
-def kept_by_git() -> list[Any]:
-    return [
-        entry
-        for stage in [*STAGES.values(), STUDY]
-        for entry in [*stage.get("outs", []), *stage.get("metrics", [])]
-        if isinstance(entry, dict) and any(not options.get("cache", True) for options in entry.values())
-    ]
-
-
-def test_what_git_keeps_is_not_deleted_before_a_stage_runs() -> None:
-    assert len(kept_by_git()) == 6
-    for entry in kept_by_git():
-        assert all(options["persist"] for options in entry.values()), entry
+def test_every_section_of_the_config_belongs_to_a_stage() -> None:
+    # Collecting and tuning are no functions of files.
+    stated = {key.partition(".")[0] for stage in STAGES for key in stated_keys(stage)}
+    assert set(SECTIONS) - {"collect", "tune"} == stated
 
 
 def test_dvc_knows_every_study() -> None:
-    assert set(STUDY["matrix"]["name"]) == set(STUDIES)
+    assert set(STAGES[STUDY]["matrix"]["name"]) == set(STUDIES)
 
 
-def test_every_section_of_the_config_belongs_to_a_stage() -> None:
-    stated = {
-        key.split(".")[0]
-        for stage in [*STAGES.values(), STUDY]
-        for entry in stage.get("params", [])
-        for keys in entry.values()
-        for key in keys
-    }
-    # Collecting and tuning are no functions of files.
-    for path in (ROOT / "configs").glob("*.yaml"):
-        assert set(yaml.safe_load(path.read_text())) - {"collect", "tune"} <= stated
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_runs_the_code_of_its_own_tree(stage: str) -> None:
+    assert STAGES[stage]["cmd"].startswith("env PYTHONPATH=src:. portfolio ")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_comes_from_the_run_cache(stage: str) -> None:
+    """DVC keeps no runs of a stage with `persist`, nor with `cache: false` on what is neither a metric nor a plot."""
+    for kind in ("outs", "metrics", "plots"):
+        for entry in STAGES[stage].get(kind, []):
+            options = next(iter(entry.values())) if isinstance(entry, dict) else {}
+            assert "persist" not in options
+            assert kind != "outs" or "cache" not in options

@@ -46,6 +46,15 @@ def test_a_network_has_its_parameters_and_its_curve_by_epoch(mlflow: MlflowClien
     assert lines == (Paths("toy").plots / "training.csv").read_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [("network", {"network.png", "training.png"}), ("logistic_regression", {"logistic_regression.png"})],
+)
+def test_a_run_has_its_pictures(mlflow: MlflowClient, name: str, drawn: set[str]) -> None:
+    plots = Path(mlflow.download_artifacts(log(mlflow, name), "plots"))
+    assert {path.name: path.read_bytes()[:4] for path in plots.glob("*.png")} == {n: b"\x89PNG" for n in drawn}
+
+
 def test_a_baseline_has_its_parameters_and_each_run_its_policy_and_prices(mlflow: MlflowClient) -> None:
     baseline, network = (mlflow.get_run(log(mlflow, name)).data.params for name in ("logistic_regression", "network"))
     assert baseline["estimator.C"] == "1.0"

@@ -20,7 +20,7 @@ from portfolio.core.paths import Paths
 from portfolio.evaluation import gate
 from portfolio.registry import registry
 from portfolio.report.page import INTERVIEWS
-from portfolio.report.words import PAGES, TEMPLATES, number, read_words, yen
+from portfolio.report.words import PAGES, TEMPLATES, number, yen
 from tests.conftest import edit_config, run_stage
 
 
@@ -96,11 +96,11 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
 def test_what_the_gate_finds_has_its_sentence_in_both_languages() -> None:
     source = "".join(inspect.getsource(module) for module in (gate, registry))
     for language in LANGUAGES:
-        findings = read_words(language)["findings"]
+        findings = gate.read_findings()[language]
         # One sentence for each, and none that nothing says; those of value are put together.
         said = {name for name in findings if f'"{name}"' in source} | {n for n in findings if "better_than" in n}
         assert said == findings.keys()
-        assert findings.keys() == read_words("en")["findings"].keys()
+        assert findings.keys() == gate.read_findings()["en"].keys()
 
 
 def test_only_the_means_against_overfitting_that_are_on_are_named(built: Callable[[str], Path]) -> None:

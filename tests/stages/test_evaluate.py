@@ -174,12 +174,6 @@ def test_a_class_without_a_test_row_is_an_error_with_the_remedy(built: Built) ->
     assert evaluation("toy") == before
 
 
-def test_every_candidate_has_its_plot(built: Built) -> None:
-    built("toy")
-    plots = {path.name: path.read_bytes()[:4] for path in (Paths("toy").plots / "predictions").iterdir()}
-    assert plots == {f"{name}.png": b"\x89PNG" for name in Paths("toy").candidates()}
-
-
 def test_a_damaged_candidate_is_refused_and_the_old_evaluation_stays(built: Built) -> None:
     built("toy")
     before = evaluation("toy")

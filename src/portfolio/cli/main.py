@@ -69,6 +69,7 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
     import pkgutil
 
     import portfolio.stages
+    from portfolio.cli import provenance
     from portfolio.contract.loading import load_use_case
     from portfolio.core import files
     from portfolio.core.errors import ConfigError
@@ -85,9 +86,11 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
             # The descriptors, not sys.stdout: libraries in C write there too.
             os.dup2(stream.fileno(), 1)
             os.dup2(stream.fileno(), 2)
+    config = case.config()
+    provenance.check(name, config)
     # One whose DVC was killed may still run: two at once would take each other's checkpoints and files away.
     with files.alone(Paths(use_case).lock(name)):
-        importlib.import_module(f"portfolio.stages.{name}").run(case, case.config())
+        importlib.import_module(f"portfolio.stages.{name}").run(case, config)
 
 
 @app.command()
@@ -182,6 +185,7 @@ def report(
     paths = Paths(case.name)
     os.environ[LOGS_VARIABLE] = "1"
     log = paths.log("report")
+    versioning.reproduce(f"configure@{case.name}", paths.log("configure"))
     with versioning.log_of_this_run(log):
         versioning.reproduce(f"report@{case.name}", log, force=paths.report_is_stale())
     print((paths.report / PAGES[lang.value]).resolve().as_uri())
@@ -205,14 +209,17 @@ def study(
     case, paths = load_use_case(use_case), Paths(use_case)
     config = case.config()
     if uncached:
+        from portfolio.cli import provenance
         from portfolio.training import studies
 
+        provenance.check("study", config, Path("studies") / "dvc.yaml")
         with files.alone(paths.lock(f"study-{name}")):
             studies.run(name, case, config)
         return
     from pipelines import versioning
     from portfolio.report.words import show_study
 
+    versioning.reproduce(f"configure@{use_case}", paths.log("configure"))
     versioning.reproduce(f"studies/dvc.yaml:study@{name}-{use_case}", paths.log(f"study-{name}"))
     show_study(paths.study(name))
 

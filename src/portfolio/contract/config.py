@@ -151,6 +151,10 @@ class Config(Strict):
     studies: Studies
     tune: Tune
 
+    def sections(self) -> dict[str, Any]:
+        """What the file says or leaves to its defaults, as JSON values."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"use_case", "sha256"})
+
     def variations(self) -> Iterator[Changes]:
         """All that studies and tuning change, one after the other: each must fit, or it fails after minutes."""
         yield from self.studies.capacity

@@ -48,6 +48,11 @@ class Paths:
         return Path("models") / self.use_case
 
     @property
+    def config(self) -> Path:
+        """The config with its defaults filled in, as the stages depend on it."""
+        return self.models / "config.json"
+
+    @property
     def best(self) -> Path:
         return self.models / "best.json"
 

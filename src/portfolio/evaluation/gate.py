@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import yaml
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.latency import latency_ms
@@ -15,10 +18,18 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split
 from portfolio.evaluation.statistics import CONFIDENCE, interval, resampled_means
-from portfolio.report.words import read_words
 
 # A slice with fewer rows says nothing about the next ones.
 MIN_SLICE_ROWS = 20
+
+
+@cache
+def read_findings() -> dict[str, dict[str, str]]:
+    """The sentences by language and name."""
+    texts: dict[str, dict[str, str]] = yaml.safe_load(
+        Path(__file__).with_name("findings.yaml").read_text(encoding="utf-8")
+    )
+    return texts
 
 
 @dataclass(frozen=True)
@@ -26,12 +37,11 @@ class Check:
     name: str
     passed: bool
     finding: str
-    """Which of the `findings` in templates/words.yaml says what was found, with these figures in it."""
+    """Which sentence of findings.yaml says what was found, with these figures in it."""
     figures: dict[str, Any] = field(default_factory=dict)
 
     def told(self, language: str) -> str:
-        sentence: str = read_words(language)["findings"][self.finding]
-        return sentence.format(**self.figures)
+        return read_findings()[language][self.finding].format(**self.figures)
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import content_sha256, read_manifest
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core.environment import local_environment, state_folder
 from portfolio.core.errors import RegistryUnreachableError
 from portfolio.core.paths import PARAMETERS_NAME, Paths
+from portfolio.data.dataset import load_split
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -104,16 +107,13 @@ def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name:
     if name == "network":
         parameters |= {f"train.{key}": value for key, value in config.train.model_dump().items()}
         parameters |= {f"network.{key}": value for key, value in config.network.items()}
-        with (paths.plots / "training.csv").open() as stream:
-            for row in csv.DictReader(stream):
-                epoch = int(float(row["epoch"]))
-                metrics += [
-                    Metric(key.replace("_", "/", 1), float(row[key]), timestamp, epoch)
-                    for key in ("train_loss", "val_loss")
-                ]
-        for plot in ("training.csv", "training.png"):
-            mlflow.log_artifact(run_id, str(paths.plots / plot), "plots")
-    mlflow.log_artifact(run_id, str(paths.plots / "predictions" / f"{name}.png"), "plots")
+        for row in _history(paths):
+            metrics += [
+                Metric(key.replace("_", "/", 1), row[key], timestamp, int(row["epoch"]))
+                for key in ("train_loss", "val_loss")
+            ]
+        mlflow.log_artifact(run_id, str(paths.plots / "training.csv"), "plots")
+    _log_plots(mlflow, run_id, use_case, name, folder)
     mlflow.log_batch(
         run_id,
         metrics=metrics,
@@ -130,6 +130,27 @@ def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name:
     mlflow.log_artifacts(run_id, str(folder), "bundle")
     mlflow.set_terminated(run_id)
     return run_id
+
+
+def _history(paths: Paths) -> list[dict[str, float]]:
+    """The network's losses by epoch."""
+    with (paths.plots / "training.csv").open() as stream:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
+
+
+def _log_plots(mlflow: MlflowClient, run_id: str, use_case: UseCase, name: str, folder: Path) -> None:
+    """Draw the pictures of one candidate. They are no outputs of the stages, which would run anew for a colour."""
+    from portfolio.report import plots
+
+    paths = Paths(use_case.name)
+    test = load_split(use_case, "test")
+    with TemporaryDirectory() as drawn:
+        answers = Bundle.open(folder).predict(test.inputs)
+        plots.predictions(Path(drawn) / f"{name}.png", use_case.output, test.targets, answers)
+        if name == "network":
+            best_epoch = json.loads(paths.metrics("train").read_text())["best_epoch"]
+            plots.training(Path(drawn) / "training.png", _history(paths), best_epoch)
+        mlflow.log_artifacts(run_id, drawn, "plots")
 
 
 def _log_dataset(mlflow: MlflowClient, run_id: str, use_case: UseCase, data_sha256: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import STUDIES
-from portfolio.contract.loading import load_use_case
+from portfolio.contract.loading import listed_use_cases, load_use_case, use_case_names
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.files import read_metrics
 from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
@@ -43,6 +43,18 @@ def result(use_case: str, language: str) -> str:
         rows=number(evaluation["test_rows"]),
     )
     return text
+
+
+def use_cases(_: str, language: str) -> str:
+    """The title, result and comparison of each use case in params.yaml, or how to get its figures."""
+    words, parts = read_words(language), []
+    for name in listed_use_cases():
+        if Paths(name).metrics("evaluate").exists():
+            figures = [result(name, language), comparison(name, language)]
+        else:
+            figures = [words["no_figures"].format(command=f"`make run USE_CASE={name}`")]
+        parts += [f"### {load_use_case(name).card_texts()[language]['title']}", *figures]
+    return "\n\n".join(parts)
 
 
 def comparison(use_case: str, language: str) -> str:
@@ -196,12 +208,16 @@ def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-BLOCKS: dict[str, Callable[[str, str], str]] = {
+OF_A_USE_CASE: dict[str, Callable[[str, str], str]] = {
     "result": result,
     "comparison": comparison,
     "threshold": threshold,
     "tuning": tuning,
     **{name: partial(study, name) for name in STUDIES},
+}
+BLOCKS: dict[str, Callable[[str, str], str]] = {
+    **OF_A_USE_CASE,
+    "use-cases": use_cases,
     "bench": bench,
     "serving": serving,
     "serving-result": serving_result,
@@ -219,7 +235,8 @@ def filled(path: Path) -> str:
     """The text of a document with every block written anew from the metrics.
 
     A block stands between `<!-- figures: NAME USE_CASE -->` (or `bench PART`, or only `serving`) and
-    `<!-- /figures -->`. Raises ConfigError if there is no such block, or no end to it.
+    `<!-- /figures -->`. One about a use case that is no longer here stays as it was measured. Raises ConfigError if
+    there is no such block, or no end to it.
     """
     text = path.read_text(encoding="utf-8")
     language = "ja" if path.name.endswith(".ja.md") else "en"
@@ -228,6 +245,8 @@ def filled(path: Path) -> str:
         name, _, about = match[1].partition(" ")
         if name not in BLOCKS:
             raise ConfigError(f"{path}: there is no block '{name}'. There are: {', '.join(BLOCKS)}.")
+        if name in OF_A_USE_CASE and about not in use_case_names():
+            return match[0]
         return f"{BEGIN}{match[1]} -->\n{BLOCKS[name](about, language)}\n{END}"
 
     if text.count(BEGIN) != text.count(END):

@@ -1,4 +1,4 @@
-"""The plots that a stage leaves beside its metrics, as PNG files for DVC and MLflow."""
+"""The plots that MLflow shows beside a candidate's metrics, as PNG files."""
 
 from __future__ import annotations
 

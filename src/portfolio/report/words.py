@@ -76,7 +76,7 @@ def show_tuning(path: Path) -> None:
 
 @cache
 def read_words(language: str) -> dict[str, Any]:
-    """Our own words in one language, for the report, the docs and the gate's findings."""
+    """Our own words in one language, for the report and the docs."""
     texts = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
     return {key: text[language] for key, text in texts.items()}
 

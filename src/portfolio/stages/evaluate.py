@@ -22,7 +22,6 @@ from portfolio.core.paths import TRAIN_SECONDS_NAME, Paths
 from portfolio.data.dataset import Split, load_split
 from portfolio.evaluation.comparison import Evaluated, compare
 from portfolio.evaluation.value import choose_policy
-from portfolio.report import plots
 
 
 def run(use_case: UseCase, config: Config) -> None:
@@ -45,8 +44,6 @@ def run(use_case: UseCase, config: Config) -> None:
             }
             for name, fitted in paths.fitted().items()
         }
-    for name, candidate in found.items():
-        plots.predictions(paths.plots / "predictions" / f"{name}.png", use_case.output, test.targets, candidate.test)
     for name, content in {"evaluate": evaluation, "evidence": evidence, "costs": costs}.items():
         files.write_text(paths.metrics(name), json.dumps(content, indent=1) + "\n")
     best = evaluation["best"]

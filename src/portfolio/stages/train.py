@@ -12,7 +12,6 @@ from portfolio.core import files
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
 from portfolio.evaluation.metrics import LOSS, score
-from portfolio.report import plots
 from portfolio.training.checks import check_network
 from portfolio.training.export import write_candidate
 from portfolio.training.network import NETWORK, fit_network
@@ -28,7 +27,6 @@ def run(use_case: UseCase, config: Config) -> None:
     write_candidate(paths.models / NETWORK, use_case, config, graph, train, expected, val, fitted.seconds)
     with files.replaced(paths.plots / "training.csv") as partial:
         pl.DataFrame(fitted.history).write_csv(partial)
-    plots.training(paths.plots / "training.png", fitted.history, fitted.best_epoch)
     best = fitted.history[fitted.best_epoch - 1]
     loss = LOSS[use_case.output.task]
     sides = {"train": (train, expected), "val": (val, fitted.predict(val.inputs))}

@@ -1,0 +1,122 @@
+"""Whether a stage's result would get its right name: DVC records it as that of the code, the versions and the config here.
+
+Run as a module, it prints requirements/versions.yaml: `python -m portfolio.cli.provenance`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import portfolio
+from portfolio.contract.config import Config, config_path
+from portfolio.core.errors import ConfigError, DataError
+from portfolio.core.paths import Paths
+
+# What a number or a graph depends on. The stages name of these what they reach.
+LIBRARIES = (
+    "matplotlib",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "pandera",
+    "polars",
+    "pytorch-lightning",
+    "scikit-learn",
+    "scipy",
+    "skl2onnx",
+    "torch",
+)
+VERSIONS = Path("requirements") / "versions.yaml"
+LOCK = Path("requirements") / "pipeline.lock"
+
+
+def check(stage: str, config: Config, pipeline: Path = Path("dvc.yaml")) -> None:
+    """Raises PortfolioError if the code, a version that the stage depends on, or the config is another than DVC's."""
+    _check_code()
+    _check_versions(stage, pipeline)
+    _check_config(stage, config)
+
+
+def _check_code() -> None:
+    own, running = Path("src").resolve() / "portfolio", Path(portfolio.__file__).resolve().parent
+    if own.is_dir() and own != running:
+        raise ConfigError(
+            f"The code that runs is {running}, and the result would be recorded as that of {own}. Let DVC run the stage "
+            "(dvc repro), or run it as dvc.yaml does: env PYTHONPATH=src:. portfolio stage ..."
+        )
+
+
+def _check_versions(stage: str, pipeline: Path) -> None:
+    if not pipeline.exists():
+        return
+    locked: dict[str, str | list[str]] = yaml.safe_load(VERSIONS.read_text())
+    differ = []
+    for name in named_libraries(yaml.safe_load(pipeline.read_text())["stages"][stage]):
+        try:
+            # Torch's builds differ by what follows the plus: 2.13.0+cpu.
+            installed = metadata.version(name).partition("+")[0]
+        except metadata.PackageNotFoundError:
+            installed = "not installed"
+        if installed not in _as_list(locked[name]):
+            differ.append(f"{name} {installed} (locked: {' or '.join(_as_list(locked[name]))})")
+    if differ:
+        raise ConfigError(
+            f"The installed libraries differ from {VERSIONS}, under whose versions the result would be recorded: "
+            f"{', '.join(differ)}. Install the locked ones: make setup"
+        )
+
+
+def _check_config(stage: str, config: Config) -> None:
+    path = Paths(config.use_case).config
+    if stage == "configure" or not path.exists():
+        return
+    if json.loads(path.read_text()) != config.sections():
+        raise DataError(
+            f"{config_path(config.use_case)} has changed since {path} was made from it, and the result would be "
+            f"recorded as that of before. Run: dvc repro configure@{config.use_case}, then the same again."
+        )
+
+
+def named_libraries(stage: dict[str, Any]) -> list[str]:
+    """The libraries that a stage of dvc.yaml depends on."""
+    return [
+        name
+        for entry in stage.get("params", [])
+        if isinstance(entry, dict)
+        for path, keys in entry.items()
+        if path == str(VERSIONS)
+        for name in keys
+    ]
+
+
+def locked_versions(lock: str, project: str) -> dict[str, str | list[str]]:
+    """The versions of LIBRARIES in a lock's text, and torch's in that of pyproject.toml.
+
+    A library whose version depends on Python's has a list of them.
+    """
+    found: dict[str, str | list[str]] = {}
+    for name in LIBRARIES:
+        text, pattern = (project, r'^torch = "(.+)"') if name == "torch" else (lock, rf"^{name}==(\S+)")
+        versions = re.findall(pattern, text, re.M)
+        if not versions:
+            raise ConfigError(f"No version of {name} is locked. Add it to pyproject.toml and run: make lock")
+        found[name] = versions[0] if len(versions) == 1 else versions
+    return found
+
+
+def _as_list(versions: str | list[str]) -> list[str]:
+    return [versions] if isinstance(versions, str) else versions
+
+
+if __name__ == "__main__":
+    print(
+        "# The locked versions of the libraries that make results, written by `make lock`. The stages name them in dvc.yaml."
+    )
+    print(yaml.safe_dump(locked_versions(LOCK.read_text(), Path("pyproject.toml").read_text())), end="")

@@ -1,0 +1,18 @@
+"""Write the config as the other stages depend on it: checked, and with the defaults of what the file leaves out.
+
+They name its sections as DVC params, so that a comment or another stage's section runs nothing anew.
+"""
+
+from __future__ import annotations
+
+import json
+
+from portfolio.contract.config import Config
+from portfolio.contract.use_case import UseCase
+from portfolio.core import files
+from portfolio.core.paths import Paths
+
+
+def run(use_case: UseCase, config: Config) -> None:
+    files.write_text(Paths(use_case.name).config, json.dumps(config.sections(), indent=1) + "\n")
+    print(f"{', '.join(config.sections())}")
