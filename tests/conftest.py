@@ -251,8 +251,14 @@ def checkout(folder: Path) -> Path:
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return committed(folder)
+
+
+def committed(folder: Path) -> Path:
+    """The repository, with all that it holds in a commit."""
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "tree"]):
+    for command in (["add", "-A"], [*identity, "commit", "-qm", "tree"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
     return folder
 

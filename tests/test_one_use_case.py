@@ -1,0 +1,70 @@
+"""No use case is special: with the project's own deleted, and another in their place, everything works."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, TOY, USE_CASES, checkout, committed
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout that has the toy and nothing else."""
+    folder = checkout(tmp_path_factory.mktemp("copy"))
+    for name in USE_CASES:
+        for place in ("use_cases", "data", "metrics"):
+            shutil.rmtree(folder / place / name, ignore_errors=True)
+        (folder / "configs" / f"{name}.yaml").unlink()
+    shutil.copytree(ROOT / "tests" / "use_cases" / TOY, folder / "use_cases" / TOY)
+    shutil.copyfile(ROOT / "tests" / "use_cases" / f"{TOY}.yaml", folder / "configs" / f"{TOY}.yaml")
+    (folder / "data" / TOY / "raw").mkdir(parents=True)
+    (folder / "data" / TOY / "raw" / "README.md").write_text("Batches of melons.\n")
+    (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": [TOY]}))
+    run(folder, "portfolio", "readme")
+    return committed(folder)
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command with the copy's own code. What it prints is shown if it fails."""
+    beside = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
+        "PORTFOLIO_STATE": str(folder / ".state"),
+    }
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
+    assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout[-8000:]}{result.stderr[-4000:]}"
+    return result.stdout
+
+
+@pytest.mark.parametrize("command", ["ruff check .", "ruff format --check .", "lint-imports --no-cache", "mypy"])
+def test_its_checks_pass(copy: Path, command: str) -> None:
+    run(copy, *command.split())
+
+
+def test_its_readme_says_how_to_get_figures(copy: Path) -> None:
+    run(copy, "portfolio", "readme", "--check")
+    assert f"make run USE_CASE={TOY}" in (copy / "README.md").read_text()
+
+
+def test_its_demo_runs(copy: Path) -> None:
+    told = run(copy, "portfolio", "demo")
+    assert "Done in" in told
+
+
+def test_its_makefile_has_it_as_the_default(copy: Path) -> None:
+    assert f"portfolio run '{TOY}'" in run(copy, "make", "--dry-run", "run")
+
+
+def test_its_tests_pass(copy: Path) -> None:
+    """Those that ask what use cases there are; all others use the toy wherever they run."""
+    told = run(copy, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_contract.py", "tests/test_imports.py")
+    assert " passed" in told
