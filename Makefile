@@ -62,6 +62,9 @@ bench-serving: setup  ## our server beside MLflow's, LitServe, BentoML, MLServer
 reliability: setup  ## what is claimed of the server's reliability, tried (20 minutes; ONLY="kill overload")
 	@python -m bench.reliability $(ONLY)
 
+pictures: setup  ## take the README's pictures of the page and the report from the champion (needs Chromium)
+	@python -m bench.pictures '$(USE_CASE)'
+
 test-compose: setup  ## build the images and try the whole loop in containers (needs a Docker engine)
 	pytest -m compose -s tests/test_compose.py
 
@@ -77,4 +80,4 @@ lock: setup  ## renew the locked versions
 clean:  ## delete what was made here: state, models, plots, reports, prepared data; collected batches stay
 	rm -rf .state build models plots reports data/*/clean data/*/quarantine data/*/splits
 
-.PHONY: help setup demo run serve models mlflow report readme check test bench bench-serving reliability test-compose up down lock clean
+.PHONY: help setup demo run serve models mlflow report readme check test bench bench-serving reliability pictures test-compose up down lock clean
