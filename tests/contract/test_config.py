@@ -120,7 +120,8 @@ def test_a_threshold_is_a_number(workspace: Path, threshold: str) -> None:
 def test_a_use_case_is_checked_without_heavy_libraries(workspace: Path) -> None:
     code = (
         "import sys; from portfolio.contract.loading import load_use_case, use_case_names; "
-        "[load_use_case(name) for name in use_case_names()]; assert not {'torch', 'sklearn', 'polars'} & set(sys.modules)"
+        "[load_use_case(name) for name in use_case_names()]; "
+        "assert not {'torch', 'sklearn', 'polars'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=workspace, check=True)
 

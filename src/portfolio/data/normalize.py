@@ -61,6 +61,9 @@ def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
 
 
 def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
+    if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Boolean, pl.Null)):
+        found.faults.append(f"the column '{column.name}' holds no numbers ({column.dtype})")
+        return column
     if column.dtype == pl.String:
         text = column.str.strip_chars().replace("", None)
         numbers = text.cast(pl.Float64, strict=False)
