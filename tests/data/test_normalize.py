@@ -170,7 +170,7 @@ def test_a_picture_that_lacks_pixels_is_named_by_its_row(bad: list[float] | None
     )
     found = normalize(case, frame)
     assert list(found.reasons) == [1]
-    assert found.reasons[1] == ["ink: must be 2 pixels"]
+    assert found.reasons[1] == ["ink: must be 2 numbers"]
     assert found.frame["ink"].to_list()[::2] == [[0.0, 4.0], [1.0, 2.0]]
 
 
