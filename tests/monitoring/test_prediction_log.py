@@ -38,7 +38,7 @@ def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database without tables."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'log' / 'digits.db'}"
+        return f"sqlite:///{tmp_path / 'log' / 'toy.db'}"
     found: str = request.getfixturevalue("postgres_address")
     engine = create_engine(found)
     with engine.begin() as connection:

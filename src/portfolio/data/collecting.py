@@ -42,7 +42,13 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
     with _locked(folder.parent / ".collect.lock"):
         for leftover in folder.glob(".*.partial"):
             leftover.unlink()
-        days = [day for day in source.dates() if until is None or day <= until]
+        there = source.dates()
+        days = [day for day in there if until is None or day <= until]
+        if there and not days:
+            raise SourceError(
+                f"The source has no batch up to {until}; its first is of {there[0]}. Set collect.until in the "
+                "config to a later day."
+            )
         missing = [day for day in days if not (folder / f"{day}.parquet").exists()]
         added, rows = [], 0
         for day, frame in (source.read(missing) if missing else {}).items():
