@@ -20,7 +20,7 @@ from portfolio.core.paths import Paths
 from portfolio.evaluation import gate
 from portfolio.registry import registry
 from portfolio.report.page import INTERVIEWS
-from portfolio.report.words import PAGES, TEMPLATES, number, read_words, yen
+from portfolio.report.words import PAGES, TEMPLATES, number, yen
 from tests.conftest import ALL_USE_CASES, edit_config, run_stage
 
 
