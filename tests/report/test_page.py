@@ -19,7 +19,7 @@ from portfolio.contract.use_case import LANGUAGES, load_use_case, use_case_names
 from portfolio.core.paths import Paths
 from portfolio.evaluation import gate
 from portfolio.registry import registry
-from portfolio.report.words import PAGES, TEMPLATES, number, read_words, yen
+from portfolio.report.words import PAGES, TEMPLATES, number, yen
 from tests.conftest import edit_config, run_stage
 
 
