@@ -53,13 +53,17 @@ VersionNumber = Annotated[int, typer.Argument(help="a version that `portfolio mo
 
 @app.command()
 def collect(use_case: UseCaseName = "digits") -> None:
-    """Fetch the batches that are new, as data/USE_CASE/raw/batches/DATE.parquet."""
+    """Fetch the batches that are new, as data/USE_CASE/raw/batches/DATE.parquet, and put them under DVC."""
     from portfolio.contract.loading import load_use_case
     from portfolio.core.paths import Paths
     from portfolio.data import collecting
 
-    case = load_use_case(use_case)
-    print(collecting.collect(case.source, Paths(use_case).batches, case.config().collect.until))
+    case, batches = load_use_case(use_case), Paths(use_case).batches
+    print(collecting.collect(case.source, batches, case.config().collect.until))
+    # Queued experiments run in a copy, which has what git or DVC keeps.
+    from pipelines import versioning
+
+    versioning.add(batches)
 
 
 @app.command()
@@ -75,6 +79,7 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
     from portfolio.core.errors import ConfigError
     from portfolio.core.paths import LOGS_VARIABLE, Paths
 
+    provenance.check_code()
     names = sorted(module.name for module in pkgutil.iter_modules(portfolio.stages.__path__))
     if name not in names:
         raise ConfigError(f"There is no stage '{name}'. There are: {', '.join(names)}.")
@@ -87,7 +92,9 @@ def stage(name: Annotated[str, typer.Argument(help="a stage of dvc.yaml")], use_
             os.dup2(stream.fileno(), 1)
             os.dup2(stream.fileno(), 2)
     config = case.config()
-    provenance.check(name, config)
+    provenance.check_versions(name)
+    if name != "configure":
+        provenance.check_config(config)
     # One whose DVC was killed may still run: two at once would take each other's checkpoints and files away.
     with files.alone(Paths(use_case).lock(name)):
         importlib.import_module(f"portfolio.stages.{name}").run(case, config)
@@ -212,7 +219,9 @@ def study(
         from portfolio.cli import provenance
         from portfolio.training import studies
 
-        provenance.check("study", config, Path("studies") / "dvc.yaml")
+        provenance.check_code()
+        provenance.check_versions("study", Path("studies") / "dvc.yaml")
+        provenance.check_config(config)
         with files.alone(paths.lock(f"study-{name}")):
             studies.run(name, case, config)
         return

@@ -7,7 +7,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,28 @@ class Steps:
                     self._live.stop()
             line = Text.from_markup(f"{mark} [bold]{name:<12}[/]{step.seconds:6.1f} s  ")
             console.print(line.append(step.result), soft_wrap=True)
+
+
+_steps_shown: ContextVar[Steps] = ContextVar("steps_shown")
+
+
+@contextmanager
+def steps_shown() -> Iterator[Steps]:
+    """For this long, `step` adds to these steps, here and in the tasks that are started from here.
+
+    They are found by the context: a flow is pickled with the globals that it names, and what draws can't be.
+    """
+    steps = Steps()
+    token = _steps_shown.set(steps)
+    try:
+        yield steps
+    finally:
+        _steps_shown.reset(token)
+
+
+def step(name: str, log: Path | None = None) -> AbstractContextManager[Step]:
+    """A step of the run that is under way. Raises LookupError outside of `steps_shown`."""
+    return _steps_shown.get().step(name, log)
 
 
 def print_diff(path: Path, before: str, after: str) -> None:
