@@ -71,8 +71,9 @@ def _fastapi(services: Services) -> FastAPI:
 async def _answer_error(request: Request, error: Exception) -> Response:
     """All errors look alike, whoever raises them."""
     if isinstance(error, HTTPException):
-        code = "not_found" if error.status_code == 404 else "refused"
-        error = RequestError(error.status_code, code, str(error.detail))
+        error = RequestError(
+            error.status_code, "not_found" if error.status_code == 404 else "refused", str(error.detail)
+        )
     elif isinstance(error, RequestValidationError):
         first = error.errors()[0]
         error = RequestError(422, "invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}.")

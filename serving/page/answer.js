@@ -1,4 +1,4 @@
-// The answer: the class or value, who decides, what that is worth, and the true answer in return.
+// The answer: the class or value, who decides, what that is worth, and the feedback on it.
 
 import * as api from "./api.js";
 import { amount, share, words, yen } from "./words.js";
@@ -12,7 +12,7 @@ export class Answer {
   #nameOfOutput;
   #settle; // makes the answer that is shown one that counts
   #stored; // called when a label was stored
-  #failed; // called with a fault
+  #failed; // called with a error
   #given = null; // the answer that is shown
   #current = false; // whether it is to the input as it is now
   #label = null; // the label that was given to it, with what came of it
@@ -181,8 +181,8 @@ export class Answer {
       this.#drawOutcome();
       this.#enableLabels();
       this.#stored();
-    } catch (fault) {
-      this.#failed(fault);
+    } catch (error) {
+      this.#failed(error);
     }
   }
 

@@ -63,7 +63,7 @@ function ask(wasWrong) {
 }
 
 function complain(text) {
-  $("key-fault").textContent = text;
-  $("key-fault").hidden = text === "";
+  $("key-error").textContent = text;
+  $("key-error").hidden = text === "";
   $("key-value").setAttribute("aria-invalid", String(text !== ""));
 }

@@ -1,6 +1,8 @@
 """Logs as lines of JSON on standard error, with the id of each request.
 
-@@@
+Whoever logs never waits, even if nobody reads: a thread of its own writes, a few times a second, and the oldest lines
+are dropped. Python's logging takes everything that is rare. A line per request does not go through it: a record in a
+QueueHandler takes 11 µs of the event loop, a dictionary in this queue 0.5 µs, and a whole request about 160 µs.
 """
 
 from __future__ import annotations

@@ -321,10 +321,10 @@ def test_draw_a_digit_get_its_class_give_feedback_and_see_it_counted(digits: str
     expect(page.locator("#spoken")).to_contain_text("digit: 7.")
     expect(page.locator(".bars .best .label")).to_have_text("7")
     assert page.locator(".bars li").count() == 10
-    expect(page.locator("#by")).to_have_text("Answered by machine")
+    expect(page.locator("#by")).to_have_text("Answered by the machine")
     expect(page.locator("#yen")).to_contain_text("yen")
     expect(page.locator("#explanation canvas").last).to_have_attribute(
-        "aria-label", re.compile("8 by 8 pixels.* speak for 7")
+        "aria-label", re.compile("8 by 8 pixels.* are evidence for 7")
     )
     page.get_by_role("button", name="7", exact=True).click()
     expect(page.locator("#thanks")).to_have_text("Stored: 7. The answer was right.")
@@ -373,7 +373,7 @@ def test_all_of_it_by_keyboard(digits: str, visit: Visit) -> None:
 def test_the_example_goes_pixel_by_pixel_and_a_drawing_begins_on_clean_paper(digits: str, visit: Visit) -> None:
     page = ready(visit(digits))
     with page.expect_request("**/predict?**") as sent:
-        page.get_by_role("button", name="An example").click()
+        page.get_by_role("button", name="Use an example").click()
     assert sent.value.post_data_json["instances"][0]["pixels"][2] == 5
     expect(page.locator("#top")).to_have_text("0")
     answered(page)
@@ -456,7 +456,7 @@ def test_japanese_by_the_browsers_language_and_by_choice(digits: str, visit: Vis
     answered(page)
     expect(page.locator("#spoken")).to_contain_text("数字：7。")  # noqa: RUF001
     page.get_by_role("button", name="English").click()
-    expect(page.locator("#by")).to_have_text("Answered by machine")
+    expect(page.locator("#by")).to_have_text("Answered by the machine")
     expect(page.locator("#top")).to_have_text("7")
     page.reload()
     ready(page)
@@ -468,12 +468,12 @@ def test_japanese_by_the_browsers_language_and_by_choice(digits: str, visit: Vis
 def test_dark_by_the_system_and_by_choice(digits: str, visit: Visit) -> None:
     page = ready(visit(digits, color_scheme="dark"))
     assert luminance(page, "backgroundColor") < 0.2 < 0.6 < luminance(page, "color")
-    page.get_by_role("button", name="Change to Light colours").click()
+    page.get_by_role("button", name="Switch to Light mode").click()
     assert luminance(page, "color") < 0.2 < 0.6 < luminance(page, "backgroundColor")
     page.reload()
     ready(page)
     assert luminance(page, "backgroundColor") > 0.6
-    page.get_by_role("button", name="Change to Dark colours").click()
+    page.get_by_role("button", name="Switch to Dark mode").click()
     assert luminance(page, "backgroundColor") < 0.2
 
 
@@ -533,7 +533,7 @@ def test_a_table_is_a_form(toy: str, visit: Visit) -> None:
     expect(page.locator("#top")).to_have_text("ripe")
     answered(page)
     expect(page.locator(".diverging li")).to_have_count(2)
-    expect(page.locator("#explanation")).to_contain_text("speaks for ripe")
+    expect(page.locator("#explanation")).to_contain_text("evidence for ripe")
     # May be missing.
     page.get_by_label("weight (kg)").fill("")
     answered(page)
@@ -560,7 +560,7 @@ def test_a_text_shows_which_characters_mattered(visit: Visit, tmp_path: Path) ->
         coloured = page.locator(".marked span[style*='rgb']")
         expect(coloured).to_have_count(2)
         assert coloured.all_text_contents() == ["楽", "-"]
-        expect(page.locator("#because")).to_contain_text("No decision policy")
+        expect(page.locator("#because")).to_contain_text("no decision policy")
         page.get_by_label("text").fill("--")
         expect(page.locator("#top")).to_have_text("bad")
         page.get_by_label("text").fill("")
@@ -573,11 +573,11 @@ def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: P
         page = ready(visit(address, locale="en-US"))
         page.get_by_label("rooms").fill("3")
         expect(page.locator("#top")).to_have_text("$250")
-        expect(page.locator("#because")).to_have_text("Up to $300 the machine answers by itself.")
+        expect(page.locator("#because")).to_have_text("Up to $300, the machine answers on its own.")
         expect(page.locator("#yen")).to_have_text("+900 yen")
         page.get_by_label("rooms").fill("8")
         expect(page.locator("#top")).to_have_text("$500")
-        expect(page.locator("#by")).to_have_text("Goes to a person")
+        expect(page.locator("#by")).to_have_text("Checked by a person")
         expect(page.locator("#explanation")).to_contain_text("raises the value")
         answered(page)
         page.get_by_role("spinbutton", name="What is the true value?").fill("480")
@@ -593,11 +593,11 @@ def test_a_key_is_asked_for_until_it_fits(digits_state: Path, visit: Visit) -> N
     allowed = hashlib.sha256(b"right").hexdigest()
     with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
         page = visit(address)
-        expect(page.locator("#key-fault")).to_be_hidden()
+        expect(page.locator("#key-error")).to_be_hidden()
         give_key(page, " ")
-        expect(page.locator("#key-fault")).to_have_text("Give a key.")
+        expect(page.locator("#key-error")).to_have_text("Enter a key.")
         give_key(page, "wrong")
-        expect(page.locator("#key-fault")).to_contain_text("does not know that key")
+        expect(page.locator("#key-error")).to_contain_text("did not accept that key")
         give_key(page, "right")
         ready(page)
         draw(page, SEVEN)
@@ -613,7 +613,7 @@ def test_a_key_is_asked_for_until_it_fits(digits_state: Path, visit: Visit) -> N
 
 def give_key(page: Page, key: str) -> None:
     page.get_by_role("textbox", name="Key").fill(key)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
 
 
 def test_a_key_that_no_header_may_have_is_refused_in_the_dialog(digits_state: Path, visit: Visit) -> None:
@@ -624,7 +624,7 @@ def test_a_key_that_no_header_may_have_is_refused_in_the_dialog(digits_state: Pa
         page = visit(address, script=stored)
         for key in ("don’t", "clé", "鍵"):  # noqa: RUF001
             give_key(page, key)
-            expect(page.locator("#key-fault")).to_contain_text(f"“{re.sub('[a-z]', '', key)}” can't be in a key")
+            expect(page.locator("#key-error")).to_contain_text(f"“{re.sub('[a-z]', '', key)}” can't be in a key")
             expect(page.get_by_role("textbox", name="Key")).to_be_focused()
         give_key(page, "right")
         ready(page)
@@ -690,7 +690,7 @@ def test_how_to_label_is_seen_before_the_first_label_and_after(digits: str, visi
     page.keyboard.press("7")  # there is nothing to label yet
     draw(page, SEVEN)
     answered(page)
-    expect(page.locator("#thanks")).to_have_text("One click, or the key itself.")
+    expect(page.locator("#thanks")).to_have_text("Click the right one, or press its key.")
     expect(page.locator("#thanks")).to_be_visible()
     page.get_by_role("button", name="日本語").click()
     expect(page.locator("#thanks")).to_contain_text("同じキーを押してください")
@@ -711,7 +711,7 @@ def test_a_notice_goes_when_the_label_is_stored_and_speaks_the_language_chosen(d
     fault = {"error": {"code": "log_unavailable", "message": "The label could not be stored.", "details": []}}
     page.route("**/feedback", lambda route: route.fulfill(status=503, json=fault), times=1)
     page.get_by_role("button", name="7", exact=True).click()
-    expect(page.locator("#notice")).to_have_text("The label could not be stored. Send it again later.")
+    expect(page.locator("#notice")).to_have_text("The label could not be stored. Try again later.")
     page.get_by_role("button", name="日本語").click()
     expect(page.locator("#notice")).to_contain_text("正解を記録できませんでした。")
     page.get_by_role("button", name="7", exact=True).click()
@@ -721,9 +721,9 @@ def test_a_notice_goes_when_the_label_is_stored_and_speaks_the_language_chosen(d
     visit.faults.clear()
 
 
-def test_every_fault_of_the_server_has_a_sentence_in_both_languages() -> None:
+def test_every_error_of_the_server_has_a_sentence_in_both_languages() -> None:
     codes = {"unreachable", "other"}
-    for path in (ROOT / "serving").glob("*.py"):
+    for path in (ROOT / "serving").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "RequestError":
                 codes |= {
@@ -738,9 +738,9 @@ def test_every_fault_of_the_server_has_a_sentence_in_both_languages() -> None:
 
 
 def words_of_the_page() -> list[dict[str, str]]:
-    """The faults' sentences in words.js, by code: in English, in Japanese."""
+    """The sentences for errors in words.js, by code: in English, in Japanese."""
     text = (ROOT / "serving" / "page" / "words.js").read_text(encoding="utf-8")
-    return [dict(re.findall(r'^  "fault\.(\w+)": "(.+)",$', part, re.MULTILINE)) for part in text.split("const JA")]
+    return [dict(re.findall(r'^  "error\.(\w+)": "(.+)",$', part, re.MULTILINE)) for part in text.split("const JA")]
 
 
 def test_both_languages_have_the_same_words() -> None:
@@ -751,7 +751,7 @@ def test_both_languages_have_the_same_words() -> None:
     assert english == japanese
 
 
-def test_a_fault_that_is_not_known_is_told_in_both_languages(digits: str, visit: Visit) -> None:
+def test_an_unknown_error_is_told_in_both_languages(digits: str, visit: Visit) -> None:
     page = ready(visit(digits, locale="ja-JP"))
     fault = {"error": {"code": "of_a_newer_server", "message": "The moon is full.", "details": []}}
     page.route("**/predict?**", lambda route: route.fulfill(status=422, json=fault))
