@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+
+from portfolio.bundle.manifest import Output
+from serving.errors import RequestError
+from serving.record.feedback import read_feedback
 
 INSTANCES = {"instances": [{"pixels": [4, 3, 2, 1]}, {"pixels": [1, 2, 3, 4]}]}
 
@@ -59,3 +65,22 @@ def test_what_is_no_feedback_is_refused(client: TestClient, body: Any) -> None:
 
 def test_too_much_is_refused(client: TestClient) -> None:
     assert client.post("/feedback", content=b" " * 100_000).status_code == 413
+
+
+def label_of(output: Output, label: Any) -> Any:
+    body = json.dumps({"request_id": "0" * 32, "label": label}).encode()
+    return read_feedback(body, SimpleNamespace(output=output)).label  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("label", "stored"), [(0, "0"), (1.0, "1"), ("1", "1"), (True, "true"), ("false", "false")])
+def test_a_class_may_be_sent_as_the_number_or_boolean_that_it_is_in_the_data(label: Any, stored: str) -> None:
+    output = Output(task="classification", name="survived", classes=("0", "1", "true", "false"))
+    assert label_of(output, label) == stored
+
+
+@pytest.mark.parametrize("label", ["3", True, None])
+def test_a_value_is_a_number(label: Any) -> None:
+    output = Output(task="regression", name="rent", unit="USD")
+    assert label_of(output, 3) == 3
+    with pytest.raises(RequestError):
+        label_of(output, label)
