@@ -1,4 +1,4 @@
-// Puts the page together: from the manifest to an input, from the input to an answer, over and over.
+// Puts the page together: an input from the manifest, and answers to the input, live.
 
 import { Answer } from "./answer.js";
 import * as api from "./api.js";
@@ -22,11 +22,11 @@ let answer;
 let shown = null; // the instance and explanation that are shown
 let complaint = null; // the error that is shown
 
-/** The model's card in this language; where it has none, in English. */
+/** The model's card in this language, or in English where it lacks that. */
 function card() {
   const found = { ...model.card.en, ...model.card[language] };
   if (language !== "ja") return found;
-  // The file that it is from breaks its lines, which leaves blanks; Japanese has none.
+  // Line breaks in the YAML file become blanks, which Japanese does not use.
   const joined = (text) => text.replace(/(?<=[\u3000-\u9fff\uff00-\uffef]) +(?=\S)/g, "");
   return Object.fromEntries(Object.entries(found).map(([key, text]) => [key, joined(text)]));
 }
@@ -52,7 +52,7 @@ function drawComplaint() {
     if (!known || complaint.code === "invalid_request") said.push(complaint.message);
   }
   const text = said.join(" ");
-  // The same once more would be read out once more.
+  // Setting the same text again would have it read aloud again.
   if ($("notice").textContent !== text) $("notice").textContent = text;
   $("notice").hidden = text === "";
 }

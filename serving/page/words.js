@@ -1,4 +1,4 @@
-// All words of the page, in both languages, and numbers as each writes them.
+// All words of the page in both languages, and numbers in the style of each.
 
 const EN = {
   skip: "Skip to the input",
@@ -268,11 +268,11 @@ export function toggleLanguage() {
   try {
     localStorage.setItem(KEY, language);
   } catch {
-    // where storage is switched off, the choice holds until the page is left
+    // without storage, the choice lasts until the page is left
   }
 }
 
-/** The words for a key, with {names} put in. */
+/** The words for a key, with {names} filled in. */
 export function words(key, values = {}) {
   const text = ALL[language][key] ?? EN[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
@@ -280,7 +280,7 @@ export function words(key, values = {}) {
 
 export const hasWords = (key) => key in EN;
 
-/** Put the words into all elements that name theirs. */
+/** Put words into all elements that have a data-words attribute. */
 export function fillIn() {
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll("[data-words]")) {
@@ -288,7 +288,7 @@ export function fillIn() {
   }
 }
 
-/** So many significant figures; thousands keep all of theirs, and what is longer still is shortened in words. */
+/** To `digits` significant figures. Thousands keep all digits, and longer numbers are written compactly. */
 export function number(value, digits = 4) {
   const size = Math.abs(value);
   const options =
@@ -304,13 +304,13 @@ export function share(value) {
   return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 }).format(short(value, 3));
 }
 
-/** A difference, with its sign: of shares in per cent. */
+/** A signed difference, in per cent if it is one of shares. */
 export function difference(value, isShare) {
   const options = isShare ? { style: "percent", maximumFractionDigits: 1 } : { maximumSignificantDigits: 3 };
   return new Intl.NumberFormat(language, { ...options, signDisplay: "exceptZero" }).format(value);
 }
 
-/** What is nearly 1 must not be rounded to it: nearly sure is not certain. */
+/** Something close to 1 must not be rounded to it: nearly sure is not certain. */
 function short(value, digits) {
   return value < 1 ? Math.min(value, 1 - 10 ** -digits) : value;
 }
@@ -320,7 +320,7 @@ export function yen(value) {
   return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
 }
 
-/** A value in its unit: an amount of money if the unit is a currency. */
+/** A value with its unit; as an amount of money if the unit is a currency. */
 export function amount(value, unit) {
   if (/^[A-Z]{3}$/.test(unit)) {
     const options = {

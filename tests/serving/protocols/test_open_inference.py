@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from serving.protocols.open_inference import InputTensor
+from serving.protocols.open_inference import _tensor as tensor_of
+
 PIXELS = [4.0, 3.0, 2.0, 1.0]
 URL = "/v2/models/digits/infer"
 
@@ -170,3 +173,8 @@ def test_bytes_that_do_not_fit_are_a_clear_error(
     assert answer.status_code == 422
     field = answer.json()["details"][0]["field"]
     assert field == "Inference-Header-Content-Length" if length else field.startswith("pixels") or field == "body"
+
+
+def test_null_is_a_missing_value_among_strings_too() -> None:
+    read = tensor_of(InputTensor(name="x", shape=[2, 1], datatype="BYTES", data=["a", None]), b"")[0]
+    assert read.tolist() == [["a"], [""]]
