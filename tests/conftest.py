@@ -121,6 +121,7 @@ def own_environment() -> Iterator[None]:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("PORTFOLIO_USE_CASE", TOY)
     return Store.of(TOY)
 
 

@@ -12,7 +12,7 @@ from bench.server import portfolio_server
 from portfolio.bundle.store import Store
 from portfolio.cli.main import main
 from portfolio.core.errors import PortfolioError
-from serving.security import hashed
+from serving.front.security import hashed
 from tests.conftest import publish
 
 

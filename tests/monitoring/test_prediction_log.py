@@ -21,8 +21,9 @@ from sqlalchemy.exc import OperationalError
 
 from portfolio.core.errors import ConfigError
 from portfolio.monitoring.prediction_log import ROWS_IN_STATEMENT, PredictionLog, predictions
-from serving.exchange import RequestError, new_request_id
-from serving.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Record, Recorder
+from serving.errors import RequestError
+from serving.front.exchange import new_request_id
+from serving.record.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Record, Recorder
 from tests import postgres
 
 

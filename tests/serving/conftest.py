@@ -1,4 +1,4 @@
-"""A server of the tiny bundle, in this process; and digits as they are really trained."""
+"""A server of the tiny bundle, in this process; and toy as they are really trained."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from starlette.testclient import TestClient
 from portfolio.bundle.store import Store
 from portfolio.core.paths import Paths
 from serving.app import create_app
+from serving.front.front import Front
+from serving.services import Services
 from tests.conftest import ROOT, environment_kept, publish, run_stage
 
 
@@ -24,6 +26,13 @@ def client(store: Store, tmp_path: Path) -> Iterator[TestClient]:
     publish(store, tmp_path / "one", version=1)
     with TestClient(create_app()) as client:
         yield client
+
+
+def services(client: TestClient) -> Services:
+    """The parts of the server behind a test client."""
+    assert isinstance(client.app, Front)
+    found: Services = client.app.app.state.services
+    return found
 
 
 @dataclass(frozen=True)
@@ -38,10 +47,10 @@ class Trained:
 def trained_digits(built_once: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Digits with the network trained as its config says: what is asked of drawings needs the real model."""
     folder = tmp_path_factory.mktemp("trained")
-    shutil.copytree(built_once("digits"), folder, dirs_exist_ok=True)
-    shutil.copyfile(ROOT / "configs" / "digits.yaml", folder / "configs" / "digits.yaml")
+    shutil.copytree(built_once("toy"), folder, dirs_exist_ok=True)
+    shutil.copyfile(ROOT / "configs" / "toy.yaml", folder / "configs" / "toy.yaml")
     with environment_kept(), chdir(folder):
         os.environ["PORTFOLIO_STATE"] = str(folder / ".state")
         for stage in ("train", "evaluate"):
-            run_stage(stage, "digits")
-        return Trained(folder, folder / Paths("digits").best_folder())
+            run_stage(stage, "toy")
+        return Trained(folder, folder / Paths("toy").best_folder())

@@ -389,7 +389,7 @@ def api_key() -> None:
     """Make a new key for the API, and what the server's settings hold of it. Nothing is stored."""
     import secrets
 
-    from serving.security import hashed
+    from serving.front.security import hashed
 
     key = secrets.token_urlsafe(32)
     print(f"key      {key}")

@@ -77,7 +77,9 @@ def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
 
 def _labels(column: pl.Series) -> pl.Series:
     if column.dtype.is_float():
-        column = column.fill_nan(None)
+        column = pl.select(pl.when(column.is_finite()).then(column)).to_series()
+    elif column.dtype.is_temporal() or column.dtype.is_decimal():
+        column = column.cast(pl.String)
     values = column.unique().drop_nulls()
     texts = [category_text(value) for value in values]
     labels = pl.Series([text if text.strip() else None for text in texts], dtype=pl.String)
