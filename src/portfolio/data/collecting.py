@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from portfolio.contract.sources import Source
 from portfolio.core import files
 from portfolio.core.errors import SourceError
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -38,7 +30,7 @@ def collect(source: Source, folder: Path) -> Collected:
     completes it. Two collects at once take turns.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.parent / ".collect.lock"):
+    with files.alone(folder.parent / ".collect.lock"):
         for leftover in folder.glob(".*.partial"):
             leftover.unlink()
         days = source.dates()
@@ -58,19 +50,3 @@ def _writable(path: Path) -> None:
     """One place to raise a clear error for a folder that can't be written."""
     if not os.access(path.parent, os.W_OK):
         raise SourceError(f"{path.parent} can't be written. Check its permissions.")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, however it ends."""
-    with path.open("w") as stream:
-        started = time.monotonic()
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() - started > 600:
-                    raise SourceError(f"{path} has been held for 10 minutes by another collect. Stop it.") from None
-                time.sleep(0.2)
-        yield
