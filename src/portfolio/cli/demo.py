@@ -157,11 +157,8 @@ def show_rows(
         return
     drawings = [_drawing(fields[0], row[fields[0].name]) for row in rows]
     width = max(_drawn_width(fields[0]), *(cell_len(label) for label in (*predicted, *actual)))
-    for name, cells in (
-        *(("", line) for line in zip(*drawings, strict=True)),
-        (PREDICTED, predicted),
-        (ACTUAL, actual),
-    ):
+    lines = [("", line) for line in zip(*drawings, strict=True)]
+    for name, cells in (*lines, (PREDICTED, predicted), (ACTUAL, actual)):
         # A character of Japanese is two columns wide.
         centred = (" " * ((width - cell_len(cell)) // 2) + cell for cell in cells)
         line = f"  {name:<11}" + "  ".join(set_cell_size(cell, width) for cell in centred)
@@ -201,5 +198,5 @@ def _drawing(image: InputField, values: Sequence[float]) -> list[str]:
     high = max(values) if image.maximum is None else image.maximum
     height, width = image.shape
     stride = _stride(image)
-    ink = [INK[round((value - low) / ((high - low) or 1) * (len(INK) - 1))] for value in values]
+    ink = [INK[int((value - low) / ((high - low) or 1) * (len(INK) - 1))] for value in values]
     return ["".join(ink[row * width : (row + 1) * width : stride]) for row in range(0, height, stride)]

@@ -22,8 +22,8 @@ app = typer.Typer(
     add_completion=False,
     help="""From data collection to a served model, one use case at a time.
 
-    Start with [bold]demo[/], which shows the whole loop in a copy and stops. [bold]run[/] trains here, and
-    [bold]serve[/] serves the result.""",
+    Start with [bold]demo[/], which runs the whole loop in a copy and stops.
+    Then [bold]run[/] trains here, and [bold]serve[/] serves the result.""",
 )
 # In the order in which one needs them, which is also that of the help.
 for group in (loop, steps, server, client, evidence, versions, state):

@@ -68,12 +68,10 @@ def mlflow_pages(port: PortNumber = 5000) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    code = process.wait()
+    process.wait()
     # MLflow ends with 0 whatever became of the server that it started.
     if not asked_to_stop:
-        raise PortfolioError(
-            f"MLflow's server ended unexpectedly (exit code {code}). The reason is in its output above."
-        )
+        raise PortfolioError("MLflow's server ended unexpectedly. The reason is in its output above.")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -87,8 +85,8 @@ def api_key() -> None:
     print(f"key      {key}")
     print(f"SHA-256  {hashed(key)}")
     print(
-        "Clients send the key (PORTFOLIO_API_KEY, or the header Authorization: Bearer KEY). The server gets the SHA-256:\n"
-        "SERVING_API_KEYS for predictions, SERVING_ADMIN_KEYS for /metrics and /admin; separate several with commas."
+        "Clients send the key (PORTFOLIO_API_KEY, or the header Authorization: Bearer KEY); the server is given the\n"
+        "SHA-256: SERVING_API_KEYS for predictions, SERVING_ADMIN_KEYS for /metrics and /admin, separated by commas."
     )
 
 

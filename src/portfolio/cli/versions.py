@@ -101,9 +101,7 @@ def unpin(use_case: NamedUseCase) -> None:
 def shadow(
     use_case: NamedUseCase,
     version: VersionNumber,
-    share: Annotated[
-        float, typer.Option(help="Share of the requests, between 0 and 1; 0 stops it.", min=0, max=1)
-    ] = 0.1,
+    share: Annotated[float, typer.Option(help="Share of the requests, 0 to 1; 0 stops it.", min=0, max=1)] = 0.1,
 ) -> None:
     """Run a challenger on a share of the requests; its answers go to the prediction log only."""
     from portfolio.bundle.store import Store
