@@ -155,10 +155,10 @@ def give_data(use_case: str) -> None:
     if collect.source != "web":
         return
     host_and_path = str(collect.url).split("://", 1)[1]
-    mirror = Path(os.environ.get("PORTFOLIO_MIRROR") or ROOT.parent / "shared" / "mirror")
+    mirror = Path(os.environ.get("PORTFOLIO_MIRROR") or Path.cwd() / "mirror")
     if not (mirror / host_and_path).is_file():
         if use_case not in SAMPLES:
-            pytest.skip(f"{mirror} lacks {host_and_path}, and tests/samples.py makes none in its form")
+            pytest.skip(f"PORTFOLIO_MIRROR names no folder with {host_and_path}, and tests/samples.py can't make it")
         mirror = Path.cwd() / "mirror"
         (mirror / host_and_path).parent.mkdir(parents=True)
         (mirror / host_and_path).write_bytes(SAMPLES[use_case]())

@@ -77,12 +77,15 @@ def test_an_image_is_a_list_or_a_column_for_each_value(content: str | bytes, for
 @pytest.mark.parametrize(
     ("content", "form"),
     [
-        ("id,rooms,age,place,seen on\n7,3,,a,2026-01-05\n8,4.5,2,\"b, c\",2026-01-06\n", "csv"),
+        ('id,rooms,age,place,seen on\n7,3,,a,2026-01-05\n8,4.5,2,"b, c",2026-01-06\n', "csv"),
         (
             '{"id": 7, "rooms": 3, "place": "a"}\n{"rooms": 4.5, "age": 2, "place": "b, c", "seen on": 1, "id": 3}\n',
             "jsonl",
         ),
-        (parquet(id=[1, 2], rooms=[3.0, 4.5], age=[None, 2], place=["a", "b, c"], **{"seen on": [[1], [2]]}), "parquet"),
+        (
+            parquet(id=[1, 2], rooms=[3.0, 4.5], age=[None, 2], place=["a", "b, c"], **{"seen on": [[1], [2]]}),
+            "parquet",
+        ),
     ],
 )
 def test_columns_that_the_model_does_not_take_are_left_out_and_named_once(content: str | bytes, form: str) -> None:

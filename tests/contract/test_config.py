@@ -106,7 +106,9 @@ def test_a_threshold_is_a_number(workspace: Path, threshold: str) -> None:
 
 
 def test_a_config_is_checked_without_torch() -> None:
-    code = "import sys; from portfolio.contract.use_case import *; [load_use_case(n).config() for n in use_case_names()]"
+    code = (
+        "import sys; from portfolio.contract.use_case import *; [load_use_case(n).config() for n in use_case_names()]"
+    )
     code += "; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from portfolio.report.page import INTERVIEWS
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import content_sha256
@@ -19,6 +18,7 @@ from portfolio.contract.use_case import LANGUAGES, load_use_case, use_case_names
 from portfolio.core.paths import Paths
 from portfolio.evaluation import gate
 from portfolio.registry import registry
+from portfolio.report.page import INTERVIEWS
 from portfolio.report.words import PAGES, TEMPLATES, number, read_words, yen
 from tests.conftest import edit_config, run_stage
 

@@ -26,7 +26,7 @@ from portfolio.core.environment import local_environment, state_folder
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import Paths, default_use_case
 from portfolio.core.terminal import console
-from portfolio.report.words import PAGES
+from portfolio.report.words import PAGES, number
 
 READY_TIMEOUT_SECONDS = 60
 INK = " .:-=+*#%@"
@@ -133,7 +133,7 @@ def _predict(address: str, clone: Path, use_case: UseCase, model: dict[str, Any]
     else:
         unit = model["output"]["unit"]
         predicted, actual = (
-            [f"{value:,.5g} {unit}".rstrip() for value in values]
+            [f"{number(value)} {unit}".rstrip() for value in values]
             for values in ([answer["value"] for answer in answers], targets)
         )
         result = f"{len(actual)} answers"
@@ -170,7 +170,8 @@ def _show_table(
 ) -> None:
     table = Table()
     for name in (*(field.name for field in fields[:MAX_COLUMNS]), PREDICTED, ACTUAL):
-        table.add_column(Text(name), overflow="ellipsis", no_wrap=True, max_width=MAX_CELL_WIDTH)
+        answer = name in (PREDICTED, ACTUAL)
+        table.add_column(Text(name), overflow="fold", no_wrap=answer, max_width=MAX_CELL_WIDTH)
     for row, *answers in zip(rows, predicted, actual, strict=True):
         cells = [_cell(row[field.name]) for field in fields[:MAX_COLUMNS]]
         table.add_row(*(Text(cell) for cell in (*cells, *answers)))
@@ -180,7 +181,7 @@ def _show_table(
 def _cell(value: Any) -> str:
     if value is None:
         return "missing"
-    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def _drawn_width(image: InputField) -> int:
