@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 from socket import socket
+from textwrap import shorten
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -181,7 +182,7 @@ def _show_table(
 def _cell(value: Any) -> str:
     if value is None:
         return "missing"
-    return number(value) if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else shorten(str(value), MAX_CELL_WIDTH, placeholder="…")
 
 
 def _drawn_width(image: InputField) -> int:
