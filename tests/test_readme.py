@@ -26,6 +26,7 @@ RUN_ELSEWHERE = {
     "make check": ".ci/run",
     "make run": "tests/test_loop.py",
     "make models": "tests/test_loop.py",
+    "make clean": "tests/test_makefile.py",
     "make mlflow": "tests/test_loop.py",
     "make serve": "tests/serving/test_hot_swap.py",
     "make up": "tests/test_compose.py",

@@ -109,3 +109,12 @@ def test_a_load_without_good_answers_ends_with_1(address: str) -> None:
     result = portfolio("load", address, "--rate", "100", "--seconds", "0.1", "--rows", "1001", "--json")
     assert result.returncode == 1
     assert json.loads(result.stdout)["by_status"] == {"422": 10}
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://127.0.0.1:1"])
+def test_a_proxy_that_can_not_be_used_is_one_message(proxy: str) -> None:
+    command = [sys.executable, "-m", "portfolio", "smoke", "http://server.invalid", "--timeout-seconds", "0"]
+    result = subprocess.run(command, env=os.environ | {"all_proxy": proxy}, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "proxy of this environment can't be used" in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
