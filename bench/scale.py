@@ -21,7 +21,7 @@ from portfolio.contract.made_up import made_up_rows
 from portfolio.contract.sources import Source
 from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
-from portfolio.data.collecting import collect
+from portfolio.data.collect import collect
 
 STEPS = ("collect", "validate", "prepare")
 FIRST_DAY = date(2026, 1, 5)

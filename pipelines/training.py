@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from portfolio.data.collect import Collected
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
@@ -17,8 +18,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import RegistryUnreachableError, UnreachableError
 from portfolio.core.paths import LOGS_VARIABLE, Paths
 from portfolio.core.terminal import step, steps_shown
-from portfolio.data import collecting
-from portfolio.data.collecting import Collected
+from portfolio.data import collect as collecting
 from portfolio.evaluation.gate import Verdict
 from portfolio.registry.registry import Registry
 

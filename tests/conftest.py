@@ -17,6 +17,7 @@ import onnx
 import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
+from portfolio.data.collect import Collected
 
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
@@ -27,8 +28,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
 from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
-from portfolio.data import collecting
-from portfolio.data.collecting import Collected
+from portfolio.data import collect as collecting
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

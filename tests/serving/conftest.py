@@ -1,4 +1,4 @@
-"""A server of the tiny bundle, in this process; and toy as they are really trained."""
+"""A server of the tiny bundle, in this process; and digits as they are really trained."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Trained:
 def trained_digits(built_once: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Digits with the network trained as its config says: what is asked of drawings needs the real model."""
     folder = tmp_path_factory.mktemp("trained")
-    shutil.copytree(built_once("toy"), folder, dirs_exist_ok=True)
-    shutil.copyfile(ROOT / "configs" / "toy.yaml", folder / "configs" / "toy.yaml")
+    shutil.copytree(built_once("digits"), folder, dirs_exist_ok=True)
+    shutil.copyfile(ROOT / "configs" / "digits.yaml", folder / "configs" / "digits.yaml")
     with environment_kept(), chdir(folder):
         os.environ["PORTFOLIO_STATE"] = str(folder / ".state")
         for stage in ("train", "evaluate"):
-            run_stage(stage, "toy")
-        return Trained(folder, folder / Paths("toy").best_folder())
+            run_stage(stage, "digits")
+        return Trained(folder, folder / Paths("digits").best_folder())

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -39,7 +35,7 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
     completes it. Two collects at once take turns.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.parent / ".collect.lock"):
+    with files.alone(folder.parent / ".collect.lock"):
         for leftover in folder.glob(".*.partial"):
             leftover.unlink()
         there = source.dates()
@@ -73,19 +69,3 @@ def _writable(path: Path) -> None:
     """One place to raise a clear error for a folder that can't be written."""
     if not os.access(path.parent, os.W_OK):
         raise SourceError(f"{path.parent} can't be written. Check its permissions.")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, however it ends."""
-    with path.open("w") as stream:
-        started = time.monotonic()
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() - started > 600:
-                    raise SourceError(f"{path} has been held for 10 minutes by another collect. Stop it.") from None
-                time.sleep(0.2)
-        yield

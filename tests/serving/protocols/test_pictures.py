@@ -34,13 +34,13 @@ def bundle(trained_digits: Trained) -> Bundle:
 @pytest.fixture(scope="module")
 def images(trained_digits: Trained) -> npt.NDArray[np.float64]:
     """The test split's images, [images, 8, 8]."""
-    rows = pl.read_parquet(trained_digits.folder / Paths("toy").splits / "test.parquet")
+    rows = pl.read_parquet(trained_digits.folder / Paths("digits").splits / "test.parquet")
     return np.array(rows["pixels"].to_list()).reshape(-1, 8, 8)
 
 
 @pytest.fixture
 def client(store: Store, bundle: Bundle) -> Iterator[TestClient]:
-    """A server of the trained toy."""
+    """A server of the trained digits."""
     lineage = bundle.manifest.lineage.model_copy(update={"model_version": 1})
     store.publish(bundle.folder, bundle.manifest.model_copy(update={"lineage": lineage}))
     with TestClient(create_app()) as client:
@@ -146,7 +146,7 @@ def test_size_and_place_do_not_matter(bundle: Bundle) -> None:
 
 
 def test_the_form_is_told_by_the_manifest(bundle: Bundle, images: npt.NDArray[np.float64]) -> None:
-    """Eight by eight blocks of a box of 20 by 32 dots, sheared upright: how NIST prepared these toy."""
+    """Eight by eight blocks of a box of 20 by 32 dots, sheared upright: how NIST prepared these digits."""
     form = Form.of(bundle.manifest, bundle.manifest.inputs[0])
     assert (form.top, form.bottom, form.left, form.right) == pytest.approx((0, 8, 1.5, 6.5), abs=0.3)
     assert form.fills
@@ -241,7 +241,7 @@ def test_drawings_are_read(bundle: Bundle) -> None:
 
 
 def test_test_images_are_read_at_any_size_and_place(bundle: Bundle, trained_digits: Trained) -> None:
-    rows = pl.read_parquet(trained_digits.folder / Paths("toy").splits / "test.parquet").to_dict(as_series=False)
+    rows = pl.read_parquet(trained_digits.folder / Paths("digits").splits / "test.parquet").to_dict(as_series=False)
     assert read(bundle, enlarged(rows, MAXIMUM, (8, 8))).read_rightly >= 0.91
 
 

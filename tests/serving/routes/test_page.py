@@ -100,8 +100,8 @@ def digits_state(trained_digits: Trained, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def toy(digits_state: Path) -> Iterator[str]:
-    with served(digits_state, "toy") as address:
+def digits(digits_state: Path) -> Iterator[str]:
+    with served(digits_state, "digits") as address:
         yield address
 
 
@@ -311,9 +311,9 @@ def answered(page: Page) -> None:
 # What one does
 
 
-def test_draw_a_digit_get_its_class_give_feedback_and_see_it_counted(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy))
-    before = stats(toy)
+def test_draw_a_digit_get_its_class_give_feedback_and_see_it_counted(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
+    before = stats(digits)
     expect(page.locator("#live-feedback")).to_have_text(str(int(before["feedback"])))
     draw(page, SEVEN)
     expect(page.locator("#top")).to_have_text("7")
@@ -329,13 +329,13 @@ def test_draw_a_digit_get_its_class_give_feedback_and_see_it_counted(toy: str, v
     page.get_by_role("button", name="7", exact=True).click()
     expect(page.locator("#thanks")).to_have_text("Stored: 7. The answer was right.")
     expect(page.locator("#live-feedback")).to_have_text(str(int(before["feedback"]) + 1))
-    assert stats(toy)["feedback_right"] == before["feedback_right"] + 1
+    assert stats(digits)["feedback_right"] == before["feedback_right"] + 1
     # An answer has one label.
     expect(page.get_by_role("button", name="3", exact=True)).to_be_disabled()
 
 
-def test_a_finger_draws_on_a_phone(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy, **PHONE))
+def test_a_finger_draws_on_a_phone(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, **PHONE))
     touch(page, THREE)
     expect(page.locator("#top")).to_have_text("3")
     answered(page)
@@ -347,8 +347,8 @@ def test_a_finger_draws_on_a_phone(toy: str, visit: Visit) -> None:
     assert small == 0
 
 
-def test_all_of_it_by_keyboard(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy))
+def test_all_of_it_by_keyboard(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")
@@ -370,8 +370,8 @@ def test_all_of_it_by_keyboard(toy: str, visit: Visit) -> None:
     expect(page.locator("#result")).to_be_hidden()
 
 
-def test_the_example_goes_pixel_by_pixel_and_a_drawing_begins_on_clean_paper(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy))
+def test_the_example_goes_pixel_by_pixel_and_a_drawing_begins_on_clean_paper(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
     with page.expect_request("**/predict?**") as sent:
         page.get_by_role("button", name="Use an example").click()
     assert sent.value.post_data_json["instances"][0]["pixels"][2] == 5
@@ -405,8 +405,8 @@ addEventListener("DOMContentLoaded", () => {
 """
 
 
-def test_one_request_at_a_time_and_no_stale_answer(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy, script=SLOW))
+def test_one_request_at_a_time_and_no_stale_answer(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, script=SLOW))
     draw(page, ZERO)
     page.wait_for_timeout(250)  # now it is under way
     page.get_by_role("button", name="Clear").click()
@@ -417,38 +417,38 @@ def test_one_request_at_a_time_and_no_stale_answer(toy: str, visit: Visit) -> No
     assert page.evaluate("window.most") == 1
 
 
-def test_what_is_still_being_drawn_does_not_count(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy))
+def test_what_is_still_being_drawn_does_not_count(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
     page.clock.install()
-    before = stats(toy)["predictions"]
+    before = stats(digits)["predictions"]
     for part in (SEVEN[:2], SEVEN[2:]):
         draw(page, part)
         page.clock.run_for(200)
         answered(page)
-    assert stats(toy)["predictions"] == before
+    assert stats(digits)["predictions"] == before
     with page.expect_response(lambda response: response.url.endswith("/predict?explain=true")):
         page.clock.run_for(1000)
-    assert stats(toy)["predictions"] == before + 1
+    assert stats(digits)["predictions"] == before + 1
 
 
-def test_feedback_waits_for_the_answer_to_what_is_drawn(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy, script=SLOW))
+def test_feedback_waits_for_the_answer_to_what_is_drawn(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, script=SLOW))
     draw(page, ZERO)
     answered(page)
-    before = stats(toy)["feedback"]
+    before = stats(digits)["feedback"]
     draw(page, [(0.4, 0.5), (0.6, 0.5)])
     expect(page.get_by_role("button", name="0", exact=True)).to_be_disabled()
     page.keyboard.press("0")
     answered(page)
     expect(page.get_by_role("button", name="0", exact=True)).to_be_enabled()
-    assert stats(toy)["feedback"] == before
+    assert stats(digits)["feedback"] == before
 
 
 # How it looks
 
 
-def test_japanese_by_the_browsers_language_and_by_choice(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy, locale="ja-JP"))
+def test_japanese_by_the_browsers_language_and_by_choice(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, locale="ja-JP"))
     expect(page.locator("html")).to_have_attribute("lang", "ja")
     expect(page.locator("h1")).to_have_text("帳票の手書き数字の読み取り")
     draw(page, SEVEN)
@@ -465,8 +465,8 @@ def test_japanese_by_the_browsers_language_and_by_choice(toy: str, visit: Visit)
     assert left == ["日本語"]
 
 
-def test_dark_by_the_system_and_by_choice(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy, color_scheme="dark"))
+def test_dark_by_the_system_and_by_choice(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, color_scheme="dark"))
     assert luminance(page, "backgroundColor") < 0.2 < 0.6 < luminance(page, "color")
     page.get_by_role("button", name="Switch to Light mode").click()
     assert luminance(page, "color") < 0.2 < 0.6 < luminance(page, "backgroundColor")
@@ -482,10 +482,10 @@ def luminance(page: Page, style: str) -> float:
     return float(np.dot([0.2126, 0.7152, 0.0722], colour[:3]) / 255)
 
 
-def test_text_is_legible_and_controls_have_names(toy: str, visit: Visit) -> None:
+def test_text_is_legible_and_controls_have_names(digits: str, visit: Visit) -> None:
     """Contrast by WCAG 2, of all text, in both themes."""
     for scheme in ("light", "dark"):
-        page = ready(visit(toy, color_scheme=scheme))
+        page = ready(visit(digits, color_scheme=scheme))
         draw(page, SEVEN)
         answered(page)
         assert page.evaluate(PALE) == []
@@ -591,7 +591,7 @@ def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: P
 
 def test_a_key_is_asked_for_until_it_fits(digits_state: Path, visit: Visit) -> None:
     allowed = hashlib.sha256(b"right").hexdigest()
-    with visit.served(digits_state, "toy", SERVING_API_KEYS=allowed) as address:
+    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
         page = visit(address)
         expect(page.locator("#key-error")).to_be_hidden()
         give_key(page, " ")
@@ -618,7 +618,7 @@ def give_key(page: Page, key: str) -> None:
 
 def test_a_key_that_no_header_may_have_is_refused_in_the_dialog(digits_state: Path, visit: Visit) -> None:
     allowed = hashlib.sha256(b"right").hexdigest()
-    with visit.served(digits_state, "toy", SERVING_API_KEYS=allowed) as address:
+    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
         # One that was stored before is not sent either.
         stored = "sessionStorage.getItem('portfolio-key') ?? sessionStorage.setItem('portfolio-key', 'don’t')"  # noqa: RUF001
         page = visit(address, script=stored)
@@ -645,7 +645,7 @@ for (const name of ["localStorage", "sessionStorage"]) {
 
 def test_all_of_it_without_storage(digits_state: Path, visit: Visit) -> None:
     allowed = hashlib.sha256(b"right").hexdigest()
-    with visit.served(digits_state, "toy", SERVING_API_KEYS=allowed) as address:
+    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
         page = visit(address, script=NO_STORAGE)
         give_key(page, "right")
         ready(page)
@@ -659,7 +659,7 @@ def test_all_of_it_without_storage(digits_state: Path, visit: Visit) -> None:
 def test_a_page_opened_before_there_is_a_model_comes_alive(
     trained_digits: Trained, tmp_path: Path, visit: Visit
 ) -> None:
-    with visit.served(tmp_path, "toy", probe_path="/healthz") as address:
+    with visit.served(tmp_path, "digits", probe_path="/healthz") as address:
         page = visit(address)
         page.evaluate("window.opened = true")
         expect(page.get_by_role("alert")).to_contain_text("The server has no model yet.")
@@ -674,7 +674,7 @@ def test_a_page_opened_before_there_is_a_model_comes_alive(
 
 
 def test_without_a_model_the_server_is_asked_seldom(tmp_path: Path, visit: Visit) -> None:
-    with visit.served(tmp_path, "toy", probe_path="/healthz") as address:
+    with visit.served(tmp_path, "digits", probe_path="/healthz") as address:
         page = visit(address)
         expect(page.get_by_role("alert")).to_be_visible()
         asked: list[str] = []
@@ -685,8 +685,8 @@ def test_without_a_model_the_server_is_asked_seldom(tmp_path: Path, visit: Visit
     visit.faults.clear()
 
 
-def test_how_to_label_is_seen_before_the_first_label_and_after(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy))
+def test_how_to_label_is_seen_before_the_first_label_and_after(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
     page.keyboard.press("7")  # there is nothing to label yet
     draw(page, SEVEN)
     answered(page)
@@ -704,8 +704,8 @@ def test_how_to_label_is_seen_before_the_first_label_and_after(toy: str, visit: 
     expect(page.locator("#thanks")).to_contain_text("同じキーを押してください")
 
 
-def test_a_notice_goes_when_the_label_is_stored_and_speaks_the_language_chosen(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy))
+def test_a_notice_goes_when_the_label_is_stored_and_speaks_the_language_chosen(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
     draw(page, SEVEN)
     answered(page)
     fault = {"error": {"code": "log_unavailable", "message": "The label could not be stored.", "details": []}}
@@ -751,8 +751,8 @@ def test_both_languages_have_the_same_words() -> None:
     assert english == japanese
 
 
-def test_an_unknown_error_is_told_in_both_languages(toy: str, visit: Visit) -> None:
-    page = ready(visit(toy, locale="ja-JP"))
+def test_an_unknown_error_is_told_in_both_languages(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, locale="ja-JP"))
     fault = {"error": {"code": "of_a_newer_server", "message": "The moon is full.", "details": []}}
     page.route("**/predict?**", lambda route: route.fulfill(status=422, json=fault))
     draw(page, SEVEN)
@@ -761,7 +761,7 @@ def test_an_unknown_error_is_told_in_both_languages(toy: str, visit: Visit) -> N
 
 
 def test_a_server_that_is_gone_is_told(digits_state: Path, visit: Visit) -> None:
-    with served(digits_state, "toy") as address:
+    with served(digits_state, "digits") as address:
         page = ready(visit(address))
     draw(page, SEVEN)
     expect(page.get_by_role("alert")).to_have_text("The server can't be reached.")
