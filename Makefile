@@ -1,47 +1,56 @@
 # Every target is one call of `portfolio` or of a standard tool, in an environment that set-up makes by itself.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-USE_CASE ?= digits
+ifeq ($(USE_CASE),)
+# The first of params.yaml, which is what `portfolio` takes too.
+USE_CASE := $(shell awk '/^use_cases:/ {list = 1} list && $$1 == "-" {print $$2; exit}' params.yaml)
+endif
 HOST ?= 127.0.0.1
 PORT ?= 8000
 MLFLOW_PORT ?= 5000
-MLFLOW = $(abspath $(or $(PORTFOLIO_STATE),.state))/mlflow
 REPORT_LANG ?= en
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Compiled modules are kept whatever the shell says: without them every command imports two to three times as long.
 unexport PYTHONDONTWRITEBYTECODE
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
-include deploy/image.mk
-
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ /{printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Start (USE_CASE=NAME chooses a use case; the default is the first of params.yaml)
 
 setup:  ## make .venv from the locked versions (TORCH=cpu|auto|cu128 chooses PyTorch's build)
 	@bash requirements/setup.sh dev
 
-demo: setup  ## the whole loop on real data, from collection to a served prediction, then stop
-	@portfolio demo
+demo: setup  ## run the whole loop in a copy, from collection to served predictions, and stop
+	@portfolio demo $(USE_CASE)
 
-run: setup  ## the training flow: collect, version, train, promote, publish (USE_CASE=digits|housing)
-	@portfolio run '$(USE_CASE)'
+run: setup  ## train here: collect, version, train, evaluate, promote, publish
+	@portfolio run $(USE_CASE)
 
-serve: setup  ## serve the champion (USE_CASE, HOST, PORT)
-	@portfolio serve '$(USE_CASE)' --host $(HOST) --port $(PORT)
+serve: setup  ## serve the champion (HOST, PORT)
+	@portfolio serve $(USE_CASE) --host $(HOST) --port $(PORT)
 
-models: setup  ## the registered versions with their aliases and metrics
-	@portfolio models '$(USE_CASE)'
+##@ Look at the results
 
-mlflow: setup  ## MLflow's pages of what was trained here, at http://127.0.0.1:5000 (MLFLOW_PORT)
-	@test -f $(MLFLOW)/mlflow.db || { echo "Nothing was trained here yet: make run" >&2; exit 1; }
-	DO_NOT_TRACK=true MLFLOW_DISABLE_TELEMETRY=true mlflow server --host 127.0.0.1 --port $(MLFLOW_PORT) --workers 1 \
-		--backend-store-uri sqlite:///$(MLFLOW)/mlflow.db --artifacts-destination $(MLFLOW)/artifacts
+report: setup  ## write the report: one page to show, and answers for an interview (REPORT_LANG=en|ja)
+	@portfolio report $(USE_CASE) --lang $(REPORT_LANG)
 
-report: setup  ## the report: one page to show, and answers for an interview (USE_CASE, REPORT_LANG=en|ja)
-	@portfolio report '$(USE_CASE)' --lang $(REPORT_LANG)
+models: setup  ## list the registered versions with their aliases and metrics
+	@portfolio models $(USE_CASE)
 
-readme: setup  ## write the figures of README*.md and docs/ from the metrics files
+mlflow: setup  ## open MLflow's pages on what was trained here, at http://127.0.0.1:5000 (MLFLOW_PORT)
+	@portfolio mlflow --port $(MLFLOW_PORT)
+
+readme: setup  ## update the figures in README*.md and docs/ from the metrics files
 	@portfolio readme
+
+##@ Change the code
+
+format: setup  ## format the code and fix what the linter can fix
+	ruff check --fix .
+	ruff format .
 
 check: setup  ## lint, types, import rules, and whether the docs' figures are those of the metrics
 	ruff check .
@@ -50,34 +59,47 @@ check: setup  ## lint, types, import rules, and whether the docs' figures are th
 	lint-imports
 	portfolio readme --check
 
-test: setup  ## all tests that need no Docker
+test: setup  ## run all tests that need no Docker
 	pytest
 
-bench: setup  ## measure what the README claims of speed (20 minutes on two cores)
+lock: setup  ## update the locked versions
+	bash requirements/lock.sh
+
+##@ Measure
+
+bench: setup  ## measure what the README claims about speed (20 minutes on two cores)
 	@python -m bench
 
-bench-serving: setup  ## our server beside MLflow's, LitServe, BentoML, MLServer and FastAPI (20 minutes; needs wrk; ONLY="...")
+bench-serving: setup  ## compare with MLflow, LitServe, BentoML, MLServer and FastAPI (20 minutes; needs wrk; ONLY="...")
 	@python -m bench.serving $(ONLY)
 
-reliability: setup  ## what is claimed of the server's reliability, tried (20 minutes; ONLY="kill overload")
+reliability: setup  ## test what is claimed about the server's reliability (20 minutes; ONLY="kill overload")
 	@python -m bench.reliability $(ONLY)
 
 pictures: setup  ## take the README's pictures of the page and the report from the champion (needs Chromium)
-	@python -m bench.pictures '$(USE_CASE)'
+	@python -m bench.pictures $(USE_CASE)
 
-test-compose: setup  ## build the images and try the whole loop in containers (needs a Docker engine)
-	pytest -m compose -s tests/test_compose.py
+##@ Run in containers
 
-up:  ## the whole loop in containers, with the pages of MLflow and Prefect (USE_CASE, API_PORT, ...)
-	USE_CASE='$(USE_CASE)' PORTFOLIO_GIT_COMMIT=$$(git rev-parse HEAD) $(COMPOSE) up --build
+up:  ## run the whole loop in containers, with the pages of MLflow and Prefect (API_PORT, ...)
+	USE_CASE=$(USE_CASE) PORTFOLIO_GIT_COMMIT=$$(git rev-parse HEAD) $(COMPOSE) up --build
 
-down:  ## stop the containers; their data stay in volumes (with them: docker compose down --volumes)
+down:  ## stop the containers; their data stay in volumes (docker compose down --volumes deletes them too)
 	$(COMPOSE) down
 
-lock: setup  ## renew the locked versions
-	bash requirements/lock.sh
+test-compose: setup  ## build the images and test the whole loop in containers
+	pytest -m compose -s tests/test_compose.py
 
-clean:  ## delete what was made here: state, models, plots, reports, prepared data; collected batches stay
-	rm -rf .state build models plots reports data/*/clean data/*/quarantine data/*/splits
+include deploy/image.mk
 
-.PHONY: help setup demo run serve models mlflow report readme check test bench bench-serving reliability pictures test-compose up down lock clean
+##@ Clean up
+
+clean:  ## delete what can be made again: prepared data, models, plots, reports, caches, logs, checkpoints, the demo
+	rm -rf build models plots dvc_plots reports data/*/clean data/*/quarantine data/*/splits
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	state="$${PORTFOLIO_STATE:-.state}" && rm -rf "$$state"/{demo,logs,checkpoints}
+
+clean-state: setup  ## delete the registry, the store, the prediction log and its labels; asks first
+	@portfolio clean-state
+
+.PHONY: help setup demo run serve report models mlflow readme format check test lock bench bench-serving reliability pictures up down test-compose clean clean-state

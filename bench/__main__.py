@@ -224,7 +224,9 @@ def scale(work: Path) -> list[Row]:
     for count in ROWS:
         folder = work / "scale"
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(ROOT / "configs", folder / "configs")
+        for name in ("configs", "use_cases"):
+            shutil.copytree(ROOT / name, folder / name)
+        shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
         for step in STEPS:
             found[step, count] = printed(python("bench.scale", step, str(count)), folder)
     for step in STEPS:

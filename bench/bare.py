@@ -13,7 +13,7 @@ from portfolio.bundle.store import Store
 from portfolio.contract.loading import load_use_case
 from portfolio.core import files
 from portfolio.core.paths import Paths
-from portfolio.data import collecting
+from portfolio.data import collect as collecting
 
 
 def main(name: str) -> None:

@@ -4,7 +4,7 @@
 
 The digits are drawn by a seeded generator: strokes of several ways to write each one, bent, slanted, turned, stretched,
 at any place and size, with thin pens and thick ones. To them come the test split's own images, enlarged and moved. Each
-picture goes through `serving.pictures` to the champion's bundle, as a PNG file, the way the server takes it.
+picture goes through `serving.protocols.pictures` to the champion's bundle, as a PNG file, the way the server takes it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rich.table import Table
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
 from portfolio.core.paths import Paths
-from serving.pictures import read_picture
+from serving.protocols.pictures import read_picture
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "metrics" / "drawings.json"

@@ -15,17 +15,18 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from portfolio.bundle.bundle import Bundle, write_bundle
+from portfolio.bundle.manifest import tensor_names
 
 LARGE = (3072, 3072, 3072)
 
 
 def make(folder: Path, like: Bundle, *, widths: tuple[int, ...], seed: int = 0, version: int = 1) -> Bundle:
     """Write a network with hidden layers so wide as a bundle, whose manifest is else that of `like`."""
-    (field,) = like.manifest.inputs
+    (field,), (tensor,) = like.manifest.inputs, tensor_names(1)
     output = like.manifest.output.tensor
-    raw = network(field.name, output, (field.width, *widths, len(like.manifest.output.classes)), seed)
+    raw = network(tensor, output, (field.width, *widths, len(like.manifest.output.classes)), seed)
     session = ort.InferenceSession(raw, providers=["CPUExecutionProvider"])
-    (expected,) = session.run([output], like.arrays(like.manifest.golden_inputs))
+    (expected,) = session.run([output], {tensor: like.arrays(like.manifest.golden_inputs)[field.name]})
     changed = {
         "model_sha256": hashlib.sha256(raw).hexdigest(),
         "golden_outputs": np.asarray(expected).tolist(),

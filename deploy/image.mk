@@ -8,6 +8,11 @@ DIGEST = $(shell [ ! -e $(CHAMPION) ] || sed -n 's/.*"digest": *"\(.\{12\}\).*/\
 # A tag says what is inside: the use case, the champion's digest, the commit of the code around it.
 TAGGED = $(NAME):$(USE_CASE)-$(DIGEST)-$(shell git rev-parse --short=7 HEAD)
 
+##@ Deploy: an image with the champion inside
+
+use-case:  ## print which use case the other targets take
+	@echo "USE_CASE=$(USE_CASE)" | tee -a "$${GITHUB_ENV:-/dev/null}"
+
 deploy-plan:  ## must the champion's image still be built and pushed? Says deploy=true or deploy=false, and why
 	@if [ -z "$(DIGEST)" ]; then deploy=false why="no champion of $(USE_CASE) has been published"; \
 	elif docker pull --quiet $(TAGGED) >/dev/null 2>&1; then deploy=false why="$(TAGGED) has been pushed already"; \
@@ -33,4 +38,4 @@ push-image:  ## push that image, and then let the tag that is the use case's nam
 	docker tag $(TAGGED) $(NAME):$(USE_CASE)
 	docker push $(NAME):$(USE_CASE)
 
-.PHONY: deploy-plan image smoke-image registry-login push-image
+.PHONY: use-case deploy-plan image smoke-image registry-login push-image

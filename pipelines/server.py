@@ -14,8 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from socket import socket
@@ -86,20 +84,25 @@ class PrefectServer:
 
     def _ask(self) -> None:
         """Ask until it answers. It prepares its routes when first asked, so it is asked what a flow will ask."""
+        import httpx
+
         assert self._process is not None
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self._address}/admin/storage", timeout=30):
+        # It is on this machine: a proxy would look for it on its own.
+        with httpx.Client(trust_env=False, timeout=30) as client:
+            while True:
+                try:
+                    client.get(f"{self._address}/admin/storage").raise_for_status()
                     return
-            except OSError:
-                ended = self._process.poll() is not None
-                if ended or time.monotonic() - self._started > START_TIMEOUT_SECONDS:
-                    self._failure = PortfolioError(
-                        f"Prefect's server {'ended' if ended else 'did not answer'} while starting; {self._log} says "
-                        "why. Run again, or name a running server: export PREFECT_API_URL=http://HOST:4200/api"
-                    )
-                    return
-                time.sleep(0.1)
+                except httpx.HTTPError:
+                    ended = self._process.poll() is not None
+                    if ended or time.monotonic() - self._started > START_TIMEOUT_SECONDS:
+                        self._failure = PortfolioError(
+                            f"Prefect's server {'ended' if ended else 'did not answer'} while starting; {self._log} "
+                            "says why. Run again, or name a running server: "
+                            "export PREFECT_API_URL=http://HOST:4200/api"
+                        )
+                        return
+                    time.sleep(0.1)
 
     def _stop(self) -> None:
         assert self._process is not None
@@ -114,12 +117,12 @@ class PrefectServer:
 
 def _check_answer(address: str) -> None:
     """Raise PortfolioError if nothing answers there. What answers with an error is Prefect's to tell."""
+    import httpx
+
     try:
-        with urllib.request.urlopen(f"{address}/health", timeout=30):
-            pass
-    except urllib.error.HTTPError:
-        pass
-    except (OSError, ValueError) as error:
+        # Through a proxy if the environment names one, as Prefect itself will ask it.
+        httpx.get(f"{address}/health", timeout=30)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as error:
         raise PortfolioError(
             f"No Prefect server answers at PREFECT_API_URL, {address} ({error}). Start it, or unset that variable, and "
             "the run starts one of its own."

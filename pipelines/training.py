@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 
+from portfolio.data.collect import Collected
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
@@ -15,13 +17,11 @@ from pipelines import versioning
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import RegistryUnreachableError, UnreachableError
 from portfolio.core.paths import LOGS_VARIABLE, Paths
-from portfolio.core.terminal import Steps
-from portfolio.data import collecting
-from portfolio.data.collecting import Collected
+from portfolio.core.terminal import step, steps_shown
+from portfolio.data import collect as collecting
 from portfolio.evaluation.gate import Verdict
 from portfolio.registry.registry import Registry
 
-steps = Steps()
 REPORT = "report"
 
 
@@ -59,20 +59,20 @@ async def _is_unreachable(task: object, run: object, state: State[object]) -> bo
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
 def collect(use_case: str) -> Collected:
     """Ask the source for batches that are new. Only a source that did not answer is asked again."""
-    with steps.step("collect") as step:
+    with step("collect") as shown:
         case = load_use_case(use_case)
         done = collecting.collect(case.source, Paths(use_case).batches, case.config().collect.until)
-        step.result = str(done)
-    get_run_logger().info(step.result)
+        shown.result = str(done)
+    get_run_logger().info(shown.result)
     return done
 
 
 @task
 def version(use_case: str) -> None:
     """Put the raw batches under DVC."""
-    with steps.step("version") as step:
+    with step("version") as shown:
         versioning.add(Paths(use_case).batches)
-        step.result = f"{Paths(use_case).batches}.dvc"
+        shown.result = f"{Paths(use_case).batches}.dvc"
 
 
 @task(task_run_name="{address}")
@@ -80,37 +80,39 @@ def run_stage(address: str, force: bool = False) -> bool:
     """Run one stage of dvc.yaml, unless nothing it depends on has changed. What it prints is the task's log."""
     name, use_case = address.split("@")
     log = Paths(use_case).log(name)
-    with versioning.log_of_this_run(log), steps.step(name, log) as step:
+    with versioning.log_of_this_run(log), step(name, log) as shown:
         try:
             ran = versioning.reproduce(address, log, force=force)
         finally:
             printed = log.read_text(errors="replace").strip() if log.exists() else ""
             get_run_logger().info(printed or "nothing was run")
         if printed:
-            step.result = printed.splitlines()[-1]
+            shown.result = printed.splitlines()[-1]
         else:
-            step.result = "the same was run before: its outputs come from DVC's cache" if ran else "nothing has changed"
+            shown.result = (
+                "the same was run before: its outputs come from DVC's cache" if ran else "nothing has changed"
+            )
     return ran
 
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
 def register(use_case: str) -> int:
     """Log every candidate with MLflow, and register the best one. What was logged before is not logged again."""
-    with steps.step("register") as step:
+    with step("register") as shown:
         case = load_use_case(use_case)
         number = Registry(case).register(case.config())
-        step.result = f"version {number}"
-    get_run_logger().info(step.result)
+        shown.result = f"version {number}"
+    get_run_logger().info(shown.result)
     return number
 
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
 def promote(use_case: str, number: int) -> Verdict:
     """Ask the gate; if it lets the version through, make it champion and publish its bundle."""
-    with steps.step("promote") as step:
+    with step("promote") as shown:
         verdict = Registry(load_use_case(use_case)).promote(number)
-        step.result = f"{'promoted and published' if verdict.promoted else 'not promoted'}: {verdict.reason}"
-    get_run_logger().info(step.result)
+        shown.result = f"{'promoted and published' if verdict.promoted else 'not promoted'}: {verdict.reason}"
+    get_run_logger().info(shown.result)
     return verdict
 
 
@@ -119,20 +121,29 @@ def promote(use_case: str, number: int) -> Verdict:
 def training(use_case: str) -> Outcome:
     """From new data to a published champion. The stages and their order are read from dvc.yaml."""
     os.environ[LOGS_VARIABLE] = "1"
-    collected = collect(use_case)
-    version(use_case)
-    stages: dict[str, PrefectFuture[bool]] = {}
-    last = f"{REPORT}@{use_case}"
-    for address, needs in versioning.stage_graph(use_case).items():
-        if address == last:
-            continue
-        stages[address] = run_stage.submit(address=address, return_state=False, wait_for=[stages[n] for n in needs])
-    ran = [address for address, future in stages.items() if future.result()]
-    number = register(use_case)
-    verdict = promote(use_case, number)
-    # It tells the verdict too, so it is written when that is known.
-    if run_stage(last, force=Paths(use_case).report_is_stale()):
-        ran.append(last)
-    outcome = Outcome(collected, ran, number, verdict, dict(steps.seconds))
-    create_markdown_artifact(key=f"training-{use_case}", markdown=outcome.markdown(use_case))
+    with steps_shown() as steps:
+        collected = collect(use_case)
+        version(use_case)
+        ran = run_stages(use_case)
+        number = register(use_case)
+        verdict = promote(use_case, number)
+        # The report tells the verdict too, so it is written when that is known.
+        if run_stage(f"{REPORT}@{use_case}", force=Paths(use_case).report_is_stale()):
+            ran.append(f"{REPORT}@{use_case}")
+        outcome = Outcome(collected, ran, number, verdict, steps.seconds)
+    create_markdown_artifact(key=artifact_key(use_case), markdown=outcome.markdown(use_case))
     return outcome
+
+
+def run_stages(use_case: str) -> list[str]:
+    """Run the stages before the report, each once those that it needs have ended. Gives back those that ran."""
+    stages: dict[str, PrefectFuture[bool]] = {}
+    for address, needs in versioning.stage_graph(use_case).items():
+        if address != f"{REPORT}@{use_case}":
+            stages[address] = run_stage.submit(address=address, return_state=False, wait_for=[stages[n] for n in needs])
+    return [address for address, future in stages.items() if future.result()]
+
+
+def artifact_key(use_case: str) -> str:
+    """Prefect's artifact keys have lower-case letters, digits and dashes only."""
+    return f"training-{re.sub('[^a-z0-9]+', '-', use_case.lower())}"

@@ -112,8 +112,14 @@ def log_of_this_run(log: Path) -> Iterator[None]:
 
 
 def add(folder: Path) -> None:
-    """Version a folder: its content goes to DVC's cache, and `<folder>.dvc` beside it names it."""
-    _repository().add(str(folder))
+    """Version a folder: its content goes to DVC's cache, and `<folder>.dvc` beside it names it.
+
+    Raises PortfolioError if DVC can't.
+    """
+    try:
+        _repository().add(str(folder))
+    except DvcException as error:
+        raise PortfolioError(f"DVC can't add {folder}: {error}") from error
 
 
 def _repository() -> Repo:

@@ -1,4 +1,4 @@
-"""The process that serves: uvicorn, with an end that loses no request."""
+"""The process that serves: uvicorn, with a shutdown that loses no request."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from types import FrameType
 
 import uvicorn
 
-from serving.app import Application, create_app
-from serving.gathered import GatheredProtocol
-from serving.logs import LogWriter
-from serving.security import ALWAYS
+from serving.app import create_app
+from serving.front.admission import Admission
+from serving.front.gathered import GatheredProtocol
+from serving.front.security import ALWAYS
+from serving.record.logs import LogWriter
 from serving.settings import Settings
 
-# How long connections are given to send what they are about to, and to be told to close.
+# How long open connections may still send requests, and are told to close.
 DRAIN_SECONDS = 1.0
-# After that, for requests that are under way. With what the logs take, 4 and 1 seconds, all stays within ten.
+# After that, how long requests in progress may take. With 4 + 1 seconds for the logs, everything takes less than ten.
 FINISH_SECONDS = 3
-# How long a connection may be open without a request under way; uvicorn's own limit holds only between two requests.
+# How long a connection may be open without a request in progress. uvicorn's own limit only counts between requests.
 IDLE_SECONDS = 5
 TICKS_A_SECOND = 10
 BACKLOG = 2048
-# Objects made, and not freed, before Python looks for cycles. Requests leave none.
+# Allocations without a release before Python looks for reference cycles. Requests leave none.
 GC_THRESHOLD = 50_000
 
 
 class Server(uvicorn.Server):
-    """On SIGTERM: stop accepting, answer what comes on open connections and close them, then end."""
+    """On SIGTERM it stops accepting, answers what still comes on open connections, closes them, and ends."""
 
-    def __init__(self, config: uvicorn.Config, application: Application, max_requests: int) -> None:
+    def __init__(self, config: uvicorn.Config, admission: Admission, max_requests: int) -> None:
         super().__init__(config)
-        self._application = application
+        self._admission = admission
         self._max_requests = max_requests
-        application.busy = self._busy
+        admission.in_progress = self._in_progress
 
-    def _busy(self) -> int:
-        """The requests under way, with those that were read and wait for their turn."""
+    def _in_progress(self) -> int:
+        """The requests in progress, with those that have been read and wait for their turn."""
         tasks = self.server_state.tasks
         if len(tasks) <= self._max_requests:
             return len(tasks)
-        # Those that were answered in this turn of the event loop are still among them: counted, they would keep out
-        # everybody else of that turn, and under an overload all would be refused and nobody answered.
+        # Requests answered in this turn of the event loop are still among them. If they counted, they would keep out
+        # all others of this turn, and under overload every request would be refused.
         return sum(not task.done() for task in tasks)
 
     async def on_tick(self, counter: int) -> bool:
@@ -57,10 +58,10 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._application.draining = True
+        self._admission.draining = True
         for server in self.servers:
             server.close()
-        # uvicorn would cut idle connections at once, and with them requests that are on their way.
+        # uvicorn would cut idle connections at once, and lose requests that are on their way.
         deadline = time.monotonic() + DRAIN_SECONDS
         while self.server_state.connections and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
@@ -88,17 +89,17 @@ def run(host: str, port: int) -> None:
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises the signal again when all is done: that is an end as it should be.
+        # uvicorn raises the signal again at the end. By then the shutdown is complete.
         signal.signal(number, _end)
     log.start()
-    # What is there by now stays: looking through it for cycles again and again would take longer than the requests do.
+    # Whatever exists by now is here to stay: searching it for cycles again and again would cost more than the requests.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     try:
-        Server(config, application, settings.max_requests).run()
+        Server(config, application.admission, settings.max_requests).run()
     except SystemExit as end:
         log.stop()
-        # A model that still runs in a thread would be waited for, however long that takes.
+        # Python would wait for a model that still runs in a thread, however long that takes.
         os._exit(end.code if isinstance(end.code, int) else 1)
     finally:
         log.stop()

@@ -17,6 +17,7 @@ import onnx
 import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
+from portfolio.data.collect import Collected
 
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
@@ -27,7 +28,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
 from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
-from portfolio.data import collecting
+from portfolio.data import collect as collecting
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -70,7 +71,7 @@ def tiny_bundle(folder: Path, bias: float = 0.0, version: int | None = None, pol
     logits = np.array(golden) @ np.array([[1, -1], [0.5, -0.5], [-1, 1], [-0.5, 0.5]]) + [0, bias]
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     manifest = Manifest(
-        use_case="digits",
+        use_case=TOY,
         candidate="tiny",
         inputs=(
             InputField(
@@ -120,28 +121,37 @@ def own_environment() -> Iterator[None]:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path / "state"))
-    return Store.of("digits")
+    monkeypatch.setenv("PORTFOLIO_USE_CASE", TOY)
+    return Store.of(TOY)
 
 
 TOY = "toy"
+SHAPES = "shapes"
 USE_CASES: list[str] = yaml.safe_load((ROOT / "params.yaml").read_text())["use_cases"]
 """The use cases of this project, whichever they are."""
+ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, TOY, SHAPES]))
+"""Those, and the ones that exist for tests alone: a table and pictures."""
 
 
 def make_workspace(folder: Path) -> Path:
-    """Fill a folder with the project's use cases, and the one that exists for tests alone."""
+    """Fill a folder with the project's use cases, and those that exist for tests alone."""
     for name in ("configs", "use_cases"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(
-        ROOT / "tests" / "use_cases" / TOY,
-        folder / "use_cases" / TOY,
-        ignore=shutil.ignore_patterns("__pycache__"),
-        dirs_exist_ok=True,
-    )
-    shutil.copyfile(ROOT / "tests" / "use_cases" / "toy.yaml", folder / "configs" / "toy.yaml")
-    names = list(dict.fromkeys([*USE_CASES, TOY]))
-    (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": names}))
+        copy_folder(ROOT / name, folder / name)
+    return add_test_use_cases(folder)
+
+
+def add_test_use_cases(folder: Path) -> Path:
+    """Add the use cases of the tests to a repository's own, as anybody would."""
+    own = ROOT / "tests" / "use_cases"
+    for name in (TOY, SHAPES):
+        copy_folder(own / name, folder / "use_cases" / name)
+        shutil.copyfile(own / f"{name}.yaml", folder / "configs" / f"{name}.yaml")
+    (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": ALL_USE_CASES}))
     return folder
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
 
 
 @pytest.fixture
@@ -156,6 +166,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 QUICK_EPOCHS = 3
+MADE_UP_ROWS = 800
 
 
 def edit_config(use_case: str, **sections: dict[str, Any]) -> None:
@@ -176,16 +187,17 @@ def run_stage(name: str, use_case: str) -> None:
     importlib.import_module(f"portfolio.stages.{name}").run(case, case.config())
 
 
-def collect(use_case: str) -> None:
+def collect(use_case: str) -> Collected:
     """Collect what the source has. Where that is on the web and no mirror has it, the rows are made up."""
     case = load_use_case(use_case)
     batches = Paths(use_case).batches
     if is_at_hand(case):
-        collecting.collect(case.source, batches, case.config().collect.until)
-        return
+        return collecting.collect(case.source, batches, case.config().collect.until)
     batches.mkdir(parents=True)
-    for day in range(1, 4):
-        made_up_rows(case, 800, seed=day).write_parquet(batches / f"2026-01-0{day}.parquet")
+    days = [f"2026-01-0{day}" for day in range(1, 4)]
+    for seed, day in enumerate(days):
+        made_up_rows(case, MADE_UP_ROWS, seed).write_parquet(batches / f"{day}.parquet")
+    return Collected(added=days, present=0, rows=len(days) * MADE_UP_ROWS)
 
 
 def is_at_hand(case: UseCase) -> bool:
@@ -240,7 +252,7 @@ def built(built_once: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest
 
 
 def checkout(folder: Path) -> Path:
-    """A repository with this working tree's files in one commit."""
+    """A repository with this working tree's files, and the use cases of the tests, in one commit."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -251,6 +263,7 @@ def checkout(folder: Path) -> Path:
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
+    add_test_use_cases(folder)
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     return committed(folder)
 

@@ -148,7 +148,7 @@ def test_a_repro_killed_between_stages_goes_on_to_the_same_model(
         wait_until(Paths("toy").lock("baselines").exists, process)
         kill_group(process)
     assert json.loads(Path(".dvc/tmp/rwlock").read_text())["write"], "it left no lock behind"
-    assert not Paths("toy").models.exists()
+    assert not (Paths("toy").models / "baselines").exists()
     again = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     assert again.returncode == 0, again.stderr
     assert "Running stage 'baselines@toy'" in again.stdout

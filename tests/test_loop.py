@@ -62,7 +62,7 @@ def test_the_demo_ends_with_a_champion_that_reads_digits(
 ) -> None:
     assert "6 of 6 right" in demo
     # A label under each image.
-    (read,), (really,) = re.findall(r"^  read as +(.*)", demo, re.M), re.findall(r"^  really +(.*)", demo, re.M)
+    (read,), (really,) = re.findall(r"^  predicted +(.*)", demo, re.M), re.findall(r"^  actual +(.*)", demo, re.M)
     assert len(read.split()) == 6
     assert read == really
     assert Path(urlsplit(demo.split()[-1]).path).is_file()
@@ -175,7 +175,6 @@ def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path, m
     dvc("plots", "show")
     page = (work / "dvc_plots" / "index.html").read_text()
     assert "training.csv" in page
-    assert "network.png" in page
 
     monkeypatch.chdir(work)
     points = [{"network.channels": [2, 4]}, {"network.channels": [4, 8]}]
@@ -187,7 +186,6 @@ def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path, m
 
 def test_the_loop_on_housing_serves_a_value(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(clone)
-    monkeypatch.setenv("PORTFOLIO_MIRROR", "")
     give_data("housing")
     told = succeed(clone, "run", "housing", PORTFOLIO_MIRROR=os.environ["PORTFOLIO_MIRROR"])
     assert "promoted and published" in told

@@ -11,21 +11,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT, TOY, USE_CASES, checkout, committed
+from tests.conftest import ALL_USE_CASES, TOY, checkout, committed
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout that has the toy and nothing else."""
     folder = checkout(tmp_path_factory.mktemp("copy"))
-    for name in USE_CASES:
+    for name in {*ALL_USE_CASES} - {TOY}:
         for place in ("use_cases", "data", "metrics"):
             shutil.rmtree(folder / place / name, ignore_errors=True)
         (folder / "configs" / f"{name}.yaml").unlink()
-    shutil.copytree(ROOT / "tests" / "use_cases" / TOY, folder / "use_cases" / TOY)
-    shutil.copyfile(ROOT / "tests" / "use_cases" / f"{TOY}.yaml", folder / "configs" / f"{TOY}.yaml")
-    (folder / "data" / TOY / "raw").mkdir(parents=True)
-    (folder / "data" / TOY / "raw" / "README.md").write_text("Batches of melons.\n")
     (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": [TOY]}))
     run(folder, "portfolio", "readme")
     return committed(folder)

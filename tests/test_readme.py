@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
@@ -25,8 +26,9 @@ RUN_ELSEWHERE = {
     "make check": ".ci/run",
     "make run": "tests/test_loop.py",
     "make models": "tests/test_loop.py",
+    "make clean": "tests/test_makefile.py",
     "make mlflow": "tests/test_loop.py",
-    "make serve": "tests/serving/test_hot_swap.py",
+    "make serve": "tests/serving/runtime/test_hot_swap.py",
     "make up": "tests/test_compose.py",
     "make down": "tests/test_compose.py",
     "make report": "tests/test_loop.py",
@@ -34,20 +36,20 @@ RUN_ELSEWHERE = {
     "portfolio run": "tests/test_loop.py",
     "portfolio models": "tests/test_loop.py",
     "portfolio demo": "tests/test_loop.py",
-    "portfolio serve": "tests/serving/test_hot_swap.py",
+    "portfolio serve": "tests/serving/runtime/test_hot_swap.py",
     "portfolio study": "tests/test_loop.py",
-    "portfolio tune": "tests/test_tuning.py",
-    "portfolio tune-apply": "tests/test_tuning.py",
-    "make readme": "tests/test_blocks.py",
-    "portfolio readme": "tests/test_blocks.py",
-    "portfolio promote": "tests/test_registry.py",
-    "portfolio rollback": "tests/test_registry.py",
-    "portfolio predict": "tests/test_cli.py",
-    "portfolio load": "tests/test_cli.py",
-    "portfolio pin": "tests/test_cli.py",
-    "portfolio unpin": "tests/test_cli.py",
-    "portfolio shadow": "tests/test_cli.py",
-    "portfolio api-key": "tests/test_cli.py",
+    "portfolio tune": "tests/training/test_tuning.py",
+    "portfolio tune-apply": "tests/training/test_tuning.py",
+    "make readme": "tests/report/test_blocks.py",
+    "portfolio readme": "tests/report/test_blocks.py",
+    "portfolio promote": "tests/registry/test_registry.py",
+    "portfolio rollback": "tests/registry/test_registry.py",
+    "portfolio predict": "tests/cli/test_client.py",
+    "portfolio load": "tests/cli/test_client.py",
+    "portfolio pin": "tests/cli/test_versions.py",
+    "portfolio unpin": "tests/cli/test_versions.py",
+    "portfolio shadow": "tests/cli/test_versions.py",
+    "portfolio api-key": "tests/cli/test_server.py",
     "portfolio collect": "tests/test_kill.py",
     "portfolio stage": "tests/test_kill.py",
     "dvc repro": "tests/test_kill.py",
@@ -228,8 +230,9 @@ def test_every_make_target_has_a_line_of_help() -> None:
 
 
 def test_every_command_of_the_command_line_has_help() -> None:
-    assert app.registered_commands
-    assert [command for command in app.registered_commands if not (command.callback and command.callback.__doc__)] == []
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert commands
+    assert [name for name, command in commands.items() if not command.help] == []
 
 
 def test_the_tree_names_files_that_exist() -> None:

@@ -19,7 +19,7 @@ from bench.rows import Row
 from bench.server import portfolio_server
 from portfolio.bundle.bundle import Bundle
 from portfolio.client.connection import Connection
-from serving.recorder import SECONDS_TO_DISK
+from serving.record.recorder import SECONDS_TO_DISK
 
 CONNECTIONS = 32
 EXIT_SECONDS = 10

@@ -22,7 +22,7 @@ from bench.reliability.ends import Received, is_whole, log_of, logged
 from bench.rows import Row
 from bench.server import portfolio_server
 from portfolio.bundle.bundle import Bundle
-from serving.recorder import SECONDS_TO_DISK
+from serving.record.recorder import SECONDS_TO_DISK
 
 CONNECTIONS = 8
 # Where Debian and Fedora put it.

@@ -1,4 +1,4 @@
-// The answer: the class or value, who decides, what that is worth, and the true answer in return.
+// The answer: the class or value, who decides, what that is worth, and the feedback on it.
 
 import * as api from "./api.js";
 import { amount, share, words, yen } from "./words.js";
@@ -12,10 +12,10 @@ export class Answer {
   #nameOfOutput;
   #settle; // makes the answer that is shown one that counts
   #stored; // called when a label was stored
-  #failed; // called with a fault
+  #failed; // called with an error
   #given = null; // the answer that is shown
-  #current = false; // whether it is to the input as it is now
-  #label = null; // the label that was given to it, with what came of it
+  #current = false; // whether it answers the input as it is now
+  #label = null; // the label that was given to it, and the outcome
   #rows = new Map(); // of the bars, by class
   #spoken = 0;
 
@@ -69,7 +69,7 @@ export class Answer {
     return this.#model.output.task === "classification";
   }
 
-  /** Whether a label is also given by its key: only where the hint tells so. */
+  /** Whether pressing a key gives a label too: only if the hint says so. */
   get #hasKeys() {
     return this.#choices.length > 0 && this.#choices.every((button) => button.dataset.label.length === 1);
   }
@@ -89,7 +89,7 @@ export class Answer {
     if (this.#isClass) this.#drawBars(prediction);
     this.#drawDecision(prediction);
     const spoken = words("spoken", { name: this.#nameOfOutput, answer: shown, decision: words(prediction.decision) });
-    // Read out only when the hand rests, not with every stroke.
+    // Read aloud only when the hand rests, not with every stroke.
     clearTimeout(this.#spoken);
     this.#spoken = setTimeout(() => {
       if ($("spoken").textContent !== spoken) $("spoken").textContent = spoken;
@@ -172,7 +172,7 @@ export class Answer {
   async #give(label, shown) {
     if (!this.#current || this.#label) return;
     const given = await this.#settle();
-    // What could not be asked has been complained of; what was drawn meanwhile has another answer.
+    // A failed request has been reported already; if the input has changed meanwhile, this is not its answer.
     if (!given || given.draft || this.#given !== given || this.#label) return;
     try {
       const { stored } = await api.feedback(given.request_id, label);
@@ -181,17 +181,17 @@ export class Answer {
       this.#drawOutcome();
       this.#enableLabels();
       this.#stored();
-    } catch (fault) {
-      this.#failed(fault);
+    } catch (error) {
+      this.#failed(error);
     }
   }
 
-  /** What came of the label; before there is one, how to give it. */
+  /** The outcome of the label, or how to give one. */
   #drawOutcome() {
     const outcome = this.#label && ({ true: "right", false: "wrong" }[this.#label.right] ?? "stored");
     const hint = this.#hasKeys ? words("feedback.keys") : "";
     const text = outcome ? words(`thanks.${outcome}`, { label: this.#label.shown }) : hint;
-    // The same once more would be read out once more.
+    // Setting the same text again would have it read aloud again.
     if ($("thanks").textContent !== text) $("thanks").textContent = text;
   }
 

@@ -4,7 +4,7 @@ import { askInsteadOf, key } from "./key.js";
 
 const TIMEOUT_MS = 15_000;
 
-export class Fault extends Error {
+export class RequestError extends Error {
   constructor(code, message, details = []) {
     super(message);
     this.code = code;
@@ -21,7 +21,7 @@ async function call(path, options = {}) {
     response = await fetch(path, { ...options, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
     body = await response.json();
   } catch {
-    throw new Fault("unreachable", `${path} gave no answer.`);
+    throw new RequestError("unreachable", `${path} gave no answer.`);
   }
   if (response.status === 401) {
     await askInsteadOf(sent);
@@ -29,7 +29,7 @@ async function call(path, options = {}) {
   }
   if (!response.ok) {
     const { code = "unknown", message = response.statusText, details = [] } = body.error ?? {};
-    throw new Fault(code, message, details);
+    throw new RequestError(code, message, details);
   }
   return body;
 }

@@ -18,7 +18,7 @@ export class Paper {
   #at = null; // where the pointer was
   #key = { x: 0.5, y: 0.5, down: false }; // the pen of the keyboard
   #blank = true;
-  #exact = null; // the example's own pixels, while it is what is shown
+  #exact = null; // the example's own pixels, while the example is shown
 
   constructor(field, changed) {
     this.#field = field;
@@ -41,7 +41,7 @@ export class Paper {
       this.#canvas.addEventListener(end, () => (this.#at = null));
     }
     this.#canvas.addEventListener("keydown", (event) => this.#type(event));
-    // Who comes here by keyboard is shown the pen.
+    // Keyboard users need to see the pen.
     this.#canvas.addEventListener("keyup", (event) => event.key === "Tab" && this.#showPen());
   }
 
@@ -79,14 +79,14 @@ export class Paper {
     });
   }
 
-  /** What is to be sent: the picture as a PNG file, or the example's own pixels. Null while nothing is drawn. */
+  /** What to send: the picture as a PNG file, or the example's own pixels. Null while nothing is drawn. */
   async read() {
     if (this.#blank) return null;
     if (this.#exact) return { [this.#field.name]: this.#exact };
     return new Promise((give) => this.#canvas.toBlob(give, "image/png"));
   }
 
-  /** The drawing as pixels, for an image that is one input among others, where no file can be sent. */
+  /** The drawing as pixels, for an image among other inputs, where no file can be sent. */
   pixels() {
     if (this.#blank) return null;
     if (this.#exact) return this.#exact;
@@ -116,7 +116,7 @@ export class Paper {
 
   #move(event) {
     if (!this.#at) return;
-    // A fast hand moves on between two frames; the browser has kept where.
+    // A fast hand moves between two frames; the browser has kept the positions.
     const passed = event.getCoalescedEvents?.() ?? [];
     for (const one of passed.length ? passed : [event]) {
       const next = this.#place(one);
@@ -156,14 +156,14 @@ export class Paper {
     this.#state.textContent = words(this.#key.down ? "pen.down" : "pen.up");
   }
 
-  /** Where an event is, as shares of the paper. */
+  /** The position of an event, as shares of the paper. */
   #place(event) {
     const box = this.#canvas.getBoundingClientRect();
     return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
   }
 
   #draw(from, to) {
-    // What is drawn by hand begins on clean paper, not on the example.
+    // A drawing begins on clean paper, not on the example.
     if (this.#exact) this.clear();
     const { width, height } = this.#canvas;
     const context = this.#context;

@@ -1,4 +1,4 @@
-// Which parts of the input mattered: blue for those that speak for the answer, orange for those against it.
+// Which parts of the input mattered: blue is evidence for the answer, orange against it.
 
 import { inks } from "./canvas.js";
 import { difference, words } from "./words.js";
@@ -6,7 +6,7 @@ import { difference, words } from "./words.js";
 const SUPPORTS = [31, 111, 235];
 const OPPOSES = [226, 110, 10];
 const CELLS = 240; // dots along the longer side
-// Parts that matter less than this share of the strongest are left as they are.
+// Parts that matter less than this share of the strongest get no colour.
 const LITTLE = 0.04;
 
 export function showExplanation(container, fields, instance, explanation, output, nameOf) {
@@ -31,7 +31,7 @@ function heading(fields) {
   return title;
 }
 
-/** From -1 to 1: how much each part mattered, of the strongest. */
+/** How much each part mattered, from -1 to 1 relative to the strongest. */
 function shares(falls) {
   const strongest = Math.max(...falls.map(Math.abs), 1e-6);
   return falls.map((fall) => fall / strongest);
@@ -39,7 +39,7 @@ function shares(falls) {
 
 function colour(part) {
   if (Math.abs(part) < LITTLE) return null;
-  // The root makes the middle of the scale easier to tell from nothing.
+  // The square root makes the middle of the scale easier to see.
   return `rgb(${(part > 0 ? SUPPORTS : OPPOSES).join(" ")} / ${0.9 * Math.sqrt(Math.abs(part))})`;
 }
 
@@ -65,7 +65,7 @@ function picture(field, values, falls, of) {
   return figures;
 }
 
-/** Pixels as squares of ink; with parts, on the colour of what each mattered. */
+/** Pixels as squares of ink; with parts, as dots on the colour of how much each mattered. */
 function paint(context, size, columns, ink, parts) {
   ink.forEach((amount, number) => {
     const [x, y] = [(number % columns) * size, Math.floor(number / columns) * size];
@@ -79,7 +79,7 @@ function paint(context, size, columns, ink, parts) {
       context.fillStyle = tint;
       context.fillRect(x, y, size, size);
     }
-    // Its area is the ink, so that the colour round it stays to be seen.
+    // Its area is the amount of ink, so that the colour around it stays visible.
     const side = size * 0.62 * Math.sqrt(amount);
     context.fillStyle = "rgb(0 0 0 / 0.8)";
     context.beginPath();

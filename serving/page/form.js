@@ -1,9 +1,9 @@
-// The inputs of the model as fields to fill in, or as paper to draw on.
+// The inputs of the model, as fields to fill in or as paper to draw on.
 
 import { Paper } from "./canvas.js";
 import { number, words } from "./words.js";
 
-/** The paper, where the only input is an image; else a form. Both: elements, name(), clear(), example(), read(). */
+/** Paper if the only input is an image, else a form. Both have: elements, name(), clear(), example(), read(). */
 export function makeInput(fields, changed) {
   const [only] = fields;
   return fields.length === 1 && only.kind === "image" ? new Sheet(only, changed) : new Form(fields, changed);
@@ -40,7 +40,7 @@ class Form {
 
   constructor(fields, changed) {
     this.#changed = changed;
-    this.#entries = fields.map((field) => new Entry(field, changed));
+    this.#entries = fields.map((field, place) => new Entry(field, place, changed));
     this.elements = this.#entries.map((entry) => entry.element);
   }
 
@@ -58,15 +58,10 @@ class Form {
     this.#changed();
   }
 
-  /** {field: value}; null while something is missing or does not fit. */
+  /** {field: value}; null while something is missing or invalid. */
   async read() {
-    const instance = {};
-    for (const entry of this.#entries) {
-      const value = entry.value();
-      if (value === undefined) return null;
-      instance[entry.field.name] = value;
-    }
-    return instance;
+    const values = this.#entries.map((entry) => [entry.field.name, entry.value()]);
+    return values.some(([, value]) => value === undefined) ? null : Object.fromEntries(values);
   }
 }
 
@@ -76,7 +71,7 @@ class Entry {
   #hint = document.createElement("span");
   #paper = null;
 
-  constructor(field, changed) {
+  constructor(field, place, changed) {
     this.field = field;
     this.element = document.createElement("div");
     this.element.className = `entry ${field.kind}`;
@@ -86,7 +81,8 @@ class Entry {
       return;
     }
     this.#control = makeControl(field);
-    this.#control.id = `field-${field.name}`;
+    // By place: a name may have blanks, and an id may not.
+    this.#control.id = `field-${place}`;
     this.#control.required = !field.nullable && field.kind !== "text";
     this.#label.htmlFor = this.#control.id;
     this.#hint.className = "hint";
@@ -125,7 +121,7 @@ class Entry {
     else this.#set(this.field.example);
   }
 
-  /** The value; null where it is missing and may be; undefined where it does not do. */
+  /** The value; null if it is missing and may be; undefined if it is invalid. */
   value() {
     if (this.#paper) return this.#paper.pixels() ?? undefined;
     if (!this.#control.checkValidity()) return undefined;

@@ -1,9 +1,9 @@
-// The key that a server may ask for: kept for this tab alone, and asked for in a dialog.
+// The API key, if the server requires one: asked for in a dialog, and kept for this tab only.
 
 import { words } from "./words.js";
 
 const NAME = "portfolio-key";
-const FORBIDDEN = /[^\x20-\x7e]/u; // no HTTP header has these the same everywhere
+const FORBIDDEN = /[^\x20-\x7e]/u; // HTTP headers can only carry ASCII reliably
 const $ = (id) => document.getElementById(id);
 
 let held = stored();
@@ -14,7 +14,7 @@ function stored() {
     const found = sessionStorage.getItem(NAME);
     return FORBIDDEN.test(found ?? "") ? null : found;
   } catch {
-    return null; // where storage is switched off, the key holds until the page is left
+    return null; // without storage, the key lasts until the page is left
   }
 }
 
@@ -30,9 +30,9 @@ function keep(given) {
 /** The key, or null. */
 export const key = () => held;
 
-/** Ask for a key, since the server refused the one that was sent (null: none was). Several calls may find out at once. */
+/** Ask for a key, because the server refused the one that was sent (null: none). Several calls may do so at once. */
 export async function askInsteadOf(refused) {
-  if (held !== refused) return; // another one was given meanwhile
+  if (held !== refused) return; // another key was given meanwhile
   asking ??= ask(refused !== null).finally(() => (asking = null));
   await asking;
 }
@@ -63,7 +63,7 @@ function ask(wasWrong) {
 }
 
 function complain(text) {
-  $("key-fault").textContent = text;
-  $("key-fault").hidden = text === "";
+  $("key-error").textContent = text;
+  $("key-error").hidden = text === "";
   $("key-value").setAttribute("aria-invalid", String(text !== ""));
 }

@@ -1,4 +1,4 @@
-// Puts the page together: from the manifest to an input, from the input to an answer, over and over.
+// Puts the page together: an input from the manifest, and answers to the input, live.
 
 import { Answer } from "./answer.js";
 import * as api from "./api.js";
@@ -7,10 +7,10 @@ import { headingOf, makeInput } from "./form.js";
 import { showCard, showLive, showVersions } from "./panel.js";
 import { fillIn, hasWords, language, toggleLanguage, words } from "./words.js";
 
-const REST_MS = 150; // how long the input must rest before it is asked about
-const SETTLED_MS = 1000; // and for how much longer, until its answer counts
+const REST_MS = 150; // how long the input must rest before it is sent
+const SETTLED_MS = 1000; // and how much longer until its answer counts
 const STATS_MS = 5000;
-const RETRY_MS = 3000; // until a server without a model is asked again
+const RETRY_MS = 3000; // before a server without a model is asked again
 const LONG_FORM = 4; // with more fields than this, it is longer than the answer
 const $ = (id) => document.getElementById(id);
 
@@ -20,21 +20,21 @@ let stats = null;
 let input; // what is drawn or filled in
 let answer;
 let shown = null; // the instance and explanation that are shown
-let complaint = null; // the fault that is told
+let complaint = null; // the error that is shown
 
-/** The model's card in this language; where it has none, in English. */
+/** The model's card in this language, or in English where it lacks that. */
 function card() {
   const found = { ...model.card.en, ...model.card[language] };
   if (language !== "ja") return found;
-  // The file that it is from breaks its lines, which leaves blanks; Japanese has none.
+  // Line breaks in the YAML file become blanks, which Japanese does not use.
   const joined = (text) => text.replace(/(?<=[\u3000-\u9fff\uff00-\uffef]) +(?=\S)/g, "");
   return Object.fromEntries(Object.entries(found).map(([key, text]) => [key, joined(text)]));
 }
 
 const nameOfField = (field) => card()[`field.${field.name}`] ?? field.name.replaceAll("_", " ");
 
-function complain(fault) {
-  complaint = fault;
+function complain(error) {
+  complaint = error;
   drawComplaint();
 }
 
@@ -46,20 +46,20 @@ function calm() {
 function drawComplaint() {
   const said = [];
   if (complaint) {
-    const known = hasWords(`fault.${complaint.code}`);
-    said.push(words(known ? `fault.${complaint.code}` : "fault.other"));
-    // What does not fit, the server says field by field.
+    const known = hasWords(`error.${complaint.code}`);
+    said.push(words(known ? `error.${complaint.code}` : "error.other"));
+    // The server says what is invalid, field by field.
     if (!known || complaint.code === "invalid_request") said.push(complaint.message);
   }
   const text = said.join(" ");
-  // The same once more would be read out once more.
+  // Setting the same text again would have it read aloud again.
   if ($("notice").textContent !== text) $("notice").textContent = text;
   $("notice").hidden = text === "";
 }
 
-// The live answer. There is never more than one request under way; an answer to an input that has changed meanwhile is
-// dropped, and the input as it is then is asked about. What is still being drawn is a draft to the server: it neither logs
-// nor counts the answer. That comes once the input has settled, or when its true answer is given.
+// The live answer. There is never more than one request in progress. If the input has changed meanwhile, the answer is
+// dropped and the new input is sent. While it is still being drawn, the input is a draft: the server neither logs nor
+// counts the answer. It is sent again to be counted once it has settled, or when its true answer is given.
 let edition = 0;
 let underway = null;
 let again = false;
@@ -108,10 +108,10 @@ async function answerTo(draft) {
       }
     }
     calm();
-  } catch (fault) {
+  } catch (error) {
     if (asked === edition) {
       forget();
-      complain(fault);
+      complain(error);
     }
   }
 }
@@ -127,7 +127,7 @@ function show(given, instance) {
   answer.show(given);
   explain();
   refreshStats();
-  // Another version may have taken over: its card is another, too.
+  // Another version may have taken over, which has another card.
   if (given.model.digest !== model.digest) refreshModel().catch(complain);
 }
 
@@ -161,16 +161,16 @@ async function refreshStats() {
     stats = await api.stats();
     showLive(stats, model);
   } catch {
-    // The next look, or the next answer, will tell.
+    // The next refresh, or the next answer, will show it.
   }
 }
 
-/** Ask for the model, again and again until there is one. */
+/** Ask for the model until there is one. */
 async function start() {
   try {
     await refreshModel();
-  } catch (fault) {
-    complain(fault);
+  } catch (error) {
+    complain(error);
     setTimeout(start, RETRY_MS);
     return;
   }

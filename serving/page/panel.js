@@ -1,4 +1,4 @@
-// What stands beside the answer: the model's card and figures, the versions in the store, and the live figures.
+// What is shown beside the answer: the model's card and metrics, the versions in the store, and live metrics.
 
 import { duration, hasWords, moment, number, share, words, yen } from "./words.js";
 

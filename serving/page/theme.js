@@ -1,11 +1,11 @@
-// Light or dark: as the system has it, until the toggle says otherwise.
+// Light or dark: the system's choice, until the toggle says otherwise.
 const system = matchMedia("(prefers-color-scheme: dark)");
 
 function storedTheme() {
   try {
     return localStorage.getItem("theme");
   } catch {
-    return null; // where storage is switched off, the choice holds until the page is left
+    return null; // without storage, the choice lasts until the page is left
   }
 }
 

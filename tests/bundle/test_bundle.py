@@ -46,7 +46,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         ("golden_outputs", [[0.5, 0.5], [0.5, 0.5]], "golden"),
         ("golden_outputs", [], "golden"),
         ("golden_inputs", {"pixels": [[1.0]]}, "golden"),
-        ("manifest_version", 2, "manifest_version"),
+        ("manifest_version", 1, "manifest_version"),
         ("surprise", 1, "surprise"),
     ],
 )
@@ -61,9 +61,22 @@ def test_a_manifest_that_does_not_hold_is_refused(tmp_path: Path, key: str, valu
 
 def test_fields_that_are_not_the_graphs_are_refused(tmp_path: Path) -> None:
     folder = tiny_bundle(tmp_path / "bundle").folder
-    text = (folder / MANIFEST_NAME).read_text().replace('"pixels"', '"points"')
-    (folder / MANIFEST_NAME).write_text(text)
-    with pytest.raises(BundleError, match="inputs"):
+    manifest = json.loads((folder / MANIFEST_NAME).read_text())
+    (field,) = manifest["inputs"]
+    narrower = {**field, "shape": [1, 2], "example": [1, 2]}
+    text = {"name": "pixels", "kind": "category", "categories": ["a"]}
+    for inputs in ([narrower], [text], [field, {**field, "name": "more"}], []):
+        (folder / MANIFEST_NAME).write_text(json.dumps(manifest | {"inputs": inputs}))
+        with pytest.raises(BundleError, match="inputs"):
+            Bundle.open(folder)
+
+
+def test_golden_inputs_of_another_name_are_refused(tmp_path: Path) -> None:
+    folder = tiny_bundle(tmp_path / "bundle").folder
+    manifest = json.loads((folder / MANIFEST_NAME).read_text())
+    manifest["inputs"][0]["name"] = "points"
+    (folder / MANIFEST_NAME).write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="golden inputs fail"):
         Bundle.open(folder)
 
 

@@ -16,7 +16,7 @@ from portfolio.bundle.store import Store
 from portfolio.client.predict import ask, picture_prediction, predictions, smoke, wait_until_ready
 from portfolio.core.errors import AnswerError, ConfigError, PortfolioError, RegistryError
 from serving.app import create_app
-from serving.security import hashed
+from serving.front.security import hashed
 from tests.conftest import publish
 
 

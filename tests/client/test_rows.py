@@ -21,9 +21,18 @@ TABLE = (
 )
 
 
-def rows(content: str | bytes, form: str, fields: tuple[InputField, ...] = TABLE, *ignored: str) -> list[Any]:
+def rows(
+    content: str | bytes, form: str, fields: tuple[InputField, ...] = TABLE, left_out: list[str] | None = None
+) -> list[Any]:
+    """The rows; what is left out of them is added to `left_out`, and without that list nothing may be."""
     raw = content.encode() if isinstance(content, str) else content
-    return list(read_rows(io.BytesIO(raw), form, fields, ignored))
+    told: list[str] = []
+    found = list(read_rows(io.BytesIO(raw), form, fields, told.extend))
+    if left_out is None:
+        assert told == []
+    else:
+        left_out += told
+    return found
 
 
 def parquet(**columns: Any) -> bytes:
@@ -65,11 +74,34 @@ def test_an_image_is_a_list_or_a_column_for_each_value(content: str | bytes, for
     assert rows(content, form, IMAGE) == [{"pixels": [1, 2, 3, 4]}]
 
 
-def test_a_column_that_is_no_input_is_named_and_may_be_ignored() -> None:
-    content = "id,rooms,age,place\n7,3,,a\n"
-    with pytest.raises(DataError, match=r"no input id\. .*rooms, age, place.*--ignore id"):
-        rows(content, "csv")
-    assert rows(content, "csv", TABLE, "id") == GOOD[:1]
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        ('id,rooms,age,place,seen on\n7,3,,a,2026-01-05\n8,4.5,2,"b, c",2026-01-06\n', "csv"),
+        (
+            '{"id": 7, "rooms": 3, "place": "a"}\n{"rooms": 4.5, "age": 2, "place": "b, c", "seen on": 1, "id": 3}\n',
+            "jsonl",
+        ),
+        (
+            parquet(id=[1, 2], rooms=[3.0, 4.5], age=[None, 2], place=["a", "b, c"], **{"seen on": [[1], [2]]}),
+            "parquet",
+        ),
+    ],
+)
+def test_columns_that_the_model_does_not_take_are_left_out_and_named_once(content: str | bytes, form: str) -> None:
+    left_out: list[str] = []
+    assert rows(content, form, TABLE, left_out) == GOOD
+    assert left_out == ["id", "seen on"]
+
+
+def test_of_an_image_in_columns_the_missing_ones_are_named() -> None:
+    with pytest.raises(DataError, match=r"Row 1: the inputs pixels_0, pixels_2 are missing"):
+        rows("pixels_1,pixels_3\n2,4\n", "csv", IMAGE)
+    left_out: list[str] = []
+    assert rows("pixels_4,pixels_0,pixels_1,pixels_2,pixels_3\n5,1,2,3,4\n", "csv", IMAGE, left_out) == [
+        {"pixels": [1, 2, 3, 4]}
+    ]
+    assert left_out == ["pixels_4"]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +152,7 @@ def test_an_image_must_be_a_list_of_numbers(pixels: str) -> None:
 
 def test_rows_are_read_as_they_are_asked_for() -> None:
     lines = io.BytesIO(b"rooms,place\n" + b"3,a\n" * 10 + b"x,a\n")
-    reading = read_rows(lines, "csv", TABLE)
+    reading = read_rows(lines, "csv", TABLE, on_left_out=[].append)
     assert [next(reading)["rooms"] for _ in range(10)] == [3.0] * 10
     with pytest.raises(DataError, match="Row 11"):
         next(reading)

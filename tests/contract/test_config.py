@@ -7,12 +7,12 @@ import pytest
 
 from portfolio.bundle.policy import Prices
 from portfolio.contract.config import config_path
-from portfolio.contract.loading import load_use_case, use_case_names
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError
-from tests.conftest import ROOT, edit_config
+from tests.conftest import ALL_USE_CASES, edit_config
 
 
-@pytest.mark.parametrize("name", use_case_names())
+@pytest.mark.parametrize("name", ALL_USE_CASES)
 def test_every_config_loads(workspace: Path, name: str) -> None:
     assert load_use_case(name).config().use_case == name
 
@@ -20,11 +20,12 @@ def test_every_config_loads(workspace: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("learning_rate:", "learnign_rate:", "train.learnign_rate: there is no such key"),
-        ("max_epochs: 30", "max_epochs: 0", "train.max_epochs.*found 0"),
-        ("val_fraction: 0.15", "val_fraction: 0.8", "leave rows to train on"),
-        ("until: 2026-01-28", "until: 2025-01-01", "nothing would be collected"),
-        ("max_epochs: 30", "max_epochs: [", "not valid YAML"),
+        ("  learning_rate:", "  learnign_rate:", "train.learnign_rate: there is no such key"),
+        ("max_epochs: 3", "max_epochs: 0", "train.max_epochs.*found 0"),
+        ("collect:", "prepare: {val_fraction: 0.8}\ncollect:", "leave rows to train on"),
+        ("max_epochs: 3", "max_epochs: [", "not valid YAML"),
+        ("train:", "- train:", "not valid YAML"),
+        ("gate:", "gaet:", "gaet: there is no such key"),
     ],
 )
 def test_a_fault_is_named_with_its_key_and_value(workspace: Path, old: str, new: str, message: str) -> None:
@@ -68,33 +69,44 @@ def test_a_missing_price_is_named(workspace: Path, price: str) -> None:
         (
             "toy",
             {"value": {"thresholds": [0.5, 1.5]}},
-            r"digits\.yaml: value\.thresholds: 1\.5 can be no probability",
+            r"toy\.yaml: value\.thresholds: 1\.5 must be between 0 and 1",
         ),
         ("toy", {"value": {"thresholds": [-0.1]}}, r"value\.thresholds: -0\.1"),
-        ("toy", {"value": {"tolerance": 3}}, r"digits\.yaml: value\.tolerance: .*nothing would read it"),
-        ("housing", {"value": {"tolerance": None}}, r"housing\.yaml: value\.tolerance is missing"),
+        ("toy", {"value": {"tolerance": 3}}, r"toy\.yaml: value\.tolerance is for quantities.*Leave it out"),
         (
             "toy",
-            {"network": {"dropuot": 0.1}},
-            r"digits\.yaml, section 'network' does not fit:\n  dropuot: there is no",
+            {"network": {"hiden": 8}},
+            r"toy\.yaml, section 'network' does not fit:\n  hiden: there is no",
         ),
-        ("toy", {"studies": {"capacity": [{"network.chanels": [1, 2]}] * 2}}, r"no key 'network\.chanels'"),
+        ("toy", {"studies": {"capacity": [{"network.hiden": 8}] * 2}}, r"no key 'network\.hiden'"),
         (
             "toy",
-            {"studies": {"ablation": {"x": {"network.dropout": 2}}}},
-            r"with \{'network\.dropout': 2\} does not",
+            {"studies": {"ablation": {"x": {"network.hidden": 0}}}},
+            r"with \{'network\.hidden': 0\} does not",
         ),
         ("toy", {"tune": {"space": {"train.wieght_decay": {"low": 0, "high": 1}}}}, r"no key 'train\.wieght_decay'"),
-        ("toy", {"tune": {"space": {"network.channels": {"choices": [[1, 2], [1]]}}}}, r"with .*channels"),
+        ("toy", {"tune": {"space": {"network.hidden": {"choices": [8, 0]}}}}, r"with .*hidden"),
+        ("shapes", {"network": {"channels": [8]}}, r"shapes\.yaml, section 'network' does not fit:\n  channels"),
+        ("shapes", {"tune": {"space": {"network.channels": {"choices": [[1, 2], [1]]}}}}, r"with .*channels"),
+        (
+            "toy",
+            {"train": {"augment": True}},
+            r"toy\.yaml: train\.augment: 'toy' has no augmentation\. Set it to false",
+        ),
+        (
+            "toy",
+            {"tune": {"space": {"train.augment": {"choices": [False, True]}}}},
+            r"train\.augment with \{'train\.augment': True\}: 'toy' has no augmentation",
+        ),
     ],
 )
 def test_what_would_fail_after_minutes_is_found_before_anything_runs(
     workspace: Path, use_case: str, sections: dict[str, Any], message: str
 ) -> None:
-    load_use_case(use_case).config()
+    load_use_case(use_case)
     edit_config(use_case, **sections)
     with pytest.raises(ConfigError, match=message):
-        load_use_case(use_case).config()
+        load_use_case(use_case)
 
 
 @pytest.mark.parametrize("threshold", [".nan", ".inf"])
@@ -105,14 +117,35 @@ def test_a_threshold_is_a_number(workspace: Path, threshold: str) -> None:
         load_use_case("toy").config()
 
 
-def test_a_config_is_checked_without_torch() -> None:
+def test_a_use_case_is_checked_without_heavy_libraries(workspace: Path) -> None:
     code = (
-        "import sys; from portfolio.contract.use_case import *; [load_use_case(n).config() for n in use_case_names()]"
+        "import sys; from portfolio.contract.loading import load_use_case, use_case_names; "
+        "[load_use_case(name) for name in use_case_names()]; "
+        "assert not {'torch', 'sklearn', 'polars'} & set(sys.modules)"
     )
-    code += "; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=workspace, check=True)
 
 
-def test_an_unknown_use_case_lists_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"no use case 'digit'.*digits, housing"):
-        load_use_case("digit")
+def test_an_unknown_use_case_lists_those_there_are(workspace: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"no use case 'tpy'.*{', '.join(sorted(ALL_USE_CASES))}"):
+        load_use_case("tpy")
+
+
+def test_what_a_config_does_not_say_has_its_default(workspace: Path) -> None:
+    """The prices are all that a config must say, and they are its user's own."""
+    config_path("shapes").write_text("value: {by_hand_yen: 6, check_yen: 2, error_yen: 210}\n")
+    config = load_use_case("shapes").config()
+    assert config.value.prices == Prices(by_hand_yen=6, check_yen=2, error_yen=210)
+    assert config.network == {"channels": [16, 32], "dropout": 0.3}
+    assert {"network.channels", "train.learning_rate"} <= set(config.tune.space)
+    assert list(config.variations())
+    config_path("shapes").write_text("collect:\n")
+    with pytest.raises(ConfigError, match="value: is missing"):
+        load_use_case("shapes")
+
+
+def test_what_a_config_says_of_studies_stands_in_place_of_the_default(workspace: Path) -> None:
+    config = load_use_case("toy").config()
+    assert config.studies.seeds == (1, 2)
+    assert set(config.studies.ablation) == {"no weight decay"}
+    assert config.studies.cross_validate == 2

@@ -1,4 +1,6 @@
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,34 @@ def test_other_errors_stay_as_they_are(tmp_path: Path) -> None:
         with pytest.raises(type(error)) as caught, files.replaced(tmp_path / "target"):
             raise error
         assert caught.value is error
+
+
+HOLD = """
+import signal, sys
+from pathlib import Path
+from portfolio.core import files
+
+with files.alone(Path(sys.argv[1])):
+    print("held", flush=True)
+    signal.pause()
+"""
+
+
+def test_a_lock_is_waited_for_and_ends_with_its_process_however_that_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "locks" / "one.lock"
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "held\n"
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as second:
+            assert second.stdout is not None
+            assert second.stderr is not None
+            assert str(path) in second.stderr.readline()
+            first.kill()
+            assert second.stdout.readline() == "held\n"
+            second.kill()
+    with files.alone(path):
+        pass
+    assert capsys.readouterr().err == ""

@@ -10,14 +10,13 @@ from typing import ClassVar
 
 import polars as pl
 import pytest
+from portfolio.data.collect import collect
 
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Source
 from portfolio.core.download import download
 from portfolio.core.errors import SourceError
 from portfolio.core.paths import Paths
-from portfolio.data.collecting import collect
-from tests.conftest import edit_config
 
 
 def test_collecting_twice_adds_nothing(workspace: Path) -> None:
@@ -25,7 +24,7 @@ def test_collecting_twice_adds_nothing(workspace: Path) -> None:
     first = collect(source, Paths("toy").batches)
     before = {path: path.stat().st_mtime_ns for path in Paths("toy").batches.iterdir()}
     second = collect(source, Paths("toy").batches)
-    assert (len(first.added), second.added, second.present) == (24, [], 24)
+    assert (len(first.added), second.added, second.present) == (6, [], 6)
     assert before == {path: path.stat().st_mtime_ns for path in Paths("toy").batches.iterdir()}
 
 
@@ -55,7 +54,7 @@ def test_two_collects_at_once_do_no_harm(workspace: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(len(result.added) for result in results) == [0, 24]
+    assert sorted(len(result.added) for result in results) == [0, 6]
 
 
 @pytest.fixture
@@ -130,13 +129,27 @@ def test_a_source_that_delivers_less_is_not_said_to_have_delivered_all(workspace
 
 def test_more_days_add_batches_and_change_none(workspace: Path) -> None:
     folder = workspace / "batches"
-    edit_config("toy", collect={"until": "2026-01-07"})
-    collect(load_use_case("toy").source, folder)
+    source = load_use_case("toy").source
+    collect(source, folder, date(2026, 1, 7))
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    edit_config("toy", collect={"until": "2026-01-09"})
-    done = collect(load_use_case("toy").source, folder)
+    done = collect(source, folder, date(2026, 1, 9))
     assert (done.added, done.present) == (["2026-01-08", "2026-01-09"], 3)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_day_before_the_first_batch_is_named(workspace: Path) -> None:
+    with pytest.raises(SourceError, match=r"no batch up to 2025-01-01; its first is of 2026-01-05.*collect\.until"):
+        collect(load_use_case("toy").source, workspace / "batches", date(2025, 1, 1))
+    assert list((workspace / "batches").iterdir()) == []
+
+
+def test_rows_without_a_key_are_named_by_batch_and_place(workspace: Path) -> None:
+    folder = workspace / "batches"
+    collect(load_use_case("shapes").source, folder)
+    names = [pl.read_parquet(path)["row"] for path in sorted(folder.iterdir())]
+    assert names[0][0] == "2026-01-05-000000"
+    assert names[2][299] == "2026-01-07-000299"
+    assert pl.concat(names).is_unique().all()
 
 
 class Server(BaseHTTPRequestHandler):

@@ -15,14 +15,14 @@ Built = Callable[[str], Path]
 
 
 def test_a_split_is_the_prepared_rows_as_arrays(built: Built) -> None:
-    built("toy")
-    case = load_use_case("toy")
+    built("shapes")
+    case = load_use_case("shapes")
     split = load_split(case, "test")
-    rows = pl.read_parquet(Paths("toy").splits / "test.parquet")
-    assert len(split) == len(rows) == len(split.inputs["pixels"])
+    rows = pl.read_parquet(Paths("shapes").splits / "test.parquet")
+    assert len(split) == len(rows) == len(split.inputs["drawing"])
     assert split.rows.equals(rows)
-    assert split.inputs["pixels"][3].tolist() == rows["pixels"].to_list()[3]
-    assert split.targets.tolist() == rows["digit"].to_list()
+    assert split.inputs["drawing"][3].tolist() == rows["drawing"].to_list()[3]
+    assert [case.output.labels[number] for number in split.targets] == rows["shape"].to_list()
 
 
 def test_a_missing_split_names_the_command_that_makes_it(built: Built) -> None:
@@ -30,13 +30,13 @@ def test_a_missing_split_names_the_command_that_makes_it(built: Built) -> None:
     shutil.rmtree(Paths("toy").splits)
     with pytest.raises(DataError, match=r"train\.parquet is missing.*dvc repro prepare@toy"):
         load_split(load_use_case("toy"), "train")
-    with pytest.raises(DataError, match=r"sha256 is missing.*portfolio collect digits"):
+    with pytest.raises(DataError, match=r"sha256 is missing.*portfolio collect toy"):
         data_sha256(load_use_case("toy"))
 
 
-def test_scikit_learn_gets_one_input_as_it_is_and_several_by_name() -> None:
-    pixels = np.zeros((2, 64), dtype=np.float32)
-    assert sklearn_input(load_use_case("toy"), {"pixels": pixels}) is pixels
+def test_scikit_learn_gets_one_picture_as_it_is_and_columns_by_name(workspace: Path) -> None:
+    drawing = np.zeros((2, 36), dtype=np.float32)
+    assert sklearn_input(load_use_case("shapes"), {"drawing": drawing}) is drawing
     columns = {"weight": np.array([[1], [np.nan]], dtype=np.float32), "colour": np.array([["a"], [""]], dtype=object)}
     frame = sklearn_input(load_use_case("toy"), columns)
     assert list(frame.columns) == ["weight", "colour"]

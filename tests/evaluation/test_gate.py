@@ -60,7 +60,8 @@ def config(workspace: Path) -> Config:
 
 @pytest.fixture
 def judge(config: Config, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Verdict]:
-    rows = pl.DataFrame({"batch": ["2026-01-05"] * 350 + ["2026-01-06"] * 50, "digit": TARGETS})
+    ripe = pl.Series(TARGETS).replace_strict({0: "false", 1: "true"})
+    rows = pl.DataFrame({"batch": ["2026-01-05"] * 350 + ["2026-01-06"] * 50, "ripe": ripe})
     test = Split({"pixels": np.zeros((ROWS, 4), dtype=np.float32)}, TARGETS, rows)
     monkeypatch.setattr(gate, "load_split", lambda case, name: test)
     return lambda old, new: gate.judge(load_use_case("toy"), load_use_case("toy").config(), old, new)

@@ -21,8 +21,9 @@ from sqlalchemy.exc import OperationalError
 
 from portfolio.core.errors import ConfigError
 from portfolio.monitoring.prediction_log import ROWS_IN_STATEMENT, PredictionLog, predictions
-from serving.exchange import RequestError, new_request_id
-from serving.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Record, Recorder
+from serving.errors import RequestError
+from serving.front.exchange import new_request_id
+from serving.record.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Record, Recorder
 from tests import postgres
 
 
@@ -38,7 +39,7 @@ def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database without tables."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'log' / 'digits.db'}"
+        return f"sqlite:///{tmp_path / 'log' / 'toy.db'}"
     found: str = request.getfixturevalue("postgres_address")
     engine = create_engine(found)
     with engine.begin() as connection:

@@ -44,3 +44,9 @@ def test_flows_send_heartbeats_to_a_named_server_alone(
     named.start()
     with named.flow_settings():
         assert get_current_settings().flows.heartbeat_frequency == default
+
+
+def test_a_prefect_server_that_does_not_answer_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    with pytest.raises(PortfolioError, match=r"PREFECT_API_URL, http://127\.0\.0\.1:1/api .*unset"):
+        PrefectServer(workspace / "prefect.log").start()

@@ -51,7 +51,7 @@ def train(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Train:
         }[kind]
 
         case = type(load_use_case("toy"))
-        monkeypatch.setattr(case, "baselines", lambda self: {"model": model})
+        monkeypatch.setattr(case, "candidates", lambda self: {"model": model})
         run_stage("baselines", "toy")
         run_stage("evaluate", "toy")
         return registry.register(load_use_case("toy").config())

@@ -157,9 +157,9 @@ def test_what_was_tried_and_did_not_hold_is_told(documents: dict[str, Path]) -> 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (BLOCK.format("nonsense digits"), "no block 'nonsense'. There are: result, comparison, threshold"),
-        (BLOCK.format("result digits").replace("<!-- /figures -->", ""), "needs a '<!-- /figures -->'"),
-        (BLOCK.format("result digit"), "no use case 'digit'"),
+        (BLOCK.format("nonsense toy"), "no block 'nonsense'. There are: result, comparison, threshold"),
+        (BLOCK.format("result toy").replace("<!-- /figures -->", ""), "needs a '<!-- /figures -->'"),
+        (BLOCK.format("result tyo"), "no use case 'tyo'"),
     ],
 )
 def test_a_block_that_can_not_be_written_is_named(documents: dict[str, Path], text: str, why: str) -> None:
@@ -171,9 +171,9 @@ def test_a_block_that_can_not_be_written_is_named(documents: dict[str, Path], te
 @pytest.mark.parametrize(
     ("block", "missing", "remedy"),
     [
-        ("result digits", "metrics/toy/evidence.json", "portfolio run digits"),
-        ("tuning digits", "metrics/toy/tuning.json", "portfolio tune digits"),
-        ("capacity digits", "metrics/toy/studies/capacity.json", "portfolio study capacity digits"),
+        ("result toy", "metrics/toy/evidence.json", "portfolio run toy"),
+        ("tuning toy", "metrics/toy/tuning.json", "portfolio tune toy"),
+        ("capacity toy", "metrics/toy/studies/capacity.json", "portfolio study capacity toy"),
         ("bench lightning", "metrics/bench.json", "python -m bench lightning"),
     ],
 )

@@ -15,27 +15,33 @@ from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import content_sha256
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.card import LANGUAGES
-from portfolio.contract.loading import load_use_case, use_case_names
+from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.evaluation import gate
 from portfolio.registry import registry
 from portfolio.report.page import INTERVIEWS
 from portfolio.report.words import PAGES, TEMPLATES, number, yen
-from tests.conftest import edit_config, run_stage
+from tests.conftest import ALL_USE_CASES, edit_config, run_stage
 
 
-@pytest.fixture(params=[*use_case_names(), "toy"])
+@pytest.fixture(params=ALL_USE_CASES)
 def paths(request: pytest.FixtureRequest, built: Callable[[str], Path]) -> Paths:
     built(request.param)
     return Paths(request.param)
 
 
-def test_every_text_is_there_in_every_language(paths: Paths) -> None:
-    card = yaml.safe_load(load_use_case(paths.use_case).card.read_text())
-    words = yaml.safe_load((TEMPLATES / "words.yaml").read_text())
-    for key, text in {**card, **words}.items():
+def test_every_word_is_there_in_every_language() -> None:
+    for key, text in yaml.safe_load((TEMPLATES / "words.yaml").read_text()).items():
         assert set(text) == set(LANGUAGES), key
         assert all(text.values()), key
+
+
+def test_every_text_of_the_card_is_there_in_every_language(paths: Paths) -> None:
+    card = load_use_case(paths.use_case).card_texts()
+    assert set(card) == set(LANGUAGES)
+    for texts in card.values():
+        assert texts.keys() == card["en"].keys()
+        assert all(texts.values())
 
 
 def test_the_lines_of_a_japanese_text_are_joined_without_a_space(paths: Paths) -> None:

@@ -15,6 +15,8 @@ from starlette.testclient import TestClient
 from portfolio.bundle.store import Store
 from portfolio.core.paths import Paths
 from serving.app import create_app
+from serving.front.front import Front
+from serving.services import Services
 from tests.conftest import ROOT, environment_kept, publish, run_stage
 
 
@@ -24,6 +26,13 @@ def client(store: Store, tmp_path: Path) -> Iterator[TestClient]:
     publish(store, tmp_path / "one", version=1)
     with TestClient(create_app()) as client:
         yield client
+
+
+def services(client: TestClient) -> Services:
+    """The parts of the server behind a test client."""
+    assert isinstance(client.app, Front)
+    found: Services = client.app.app.state.services
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,14 @@
 import json
 import re
-import sqlite3
-import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from portfolio.bundle.manifest import InputField
 from portfolio.bundle.store import Store
 from serving.app import create_app
-from serving.exchange import RequestError
-from serving.schema import Requests
-from serving.settings import Settings
-from tests.conftest import publish, tiny_bundle
+from tests.serving.conftest import services
 
 GOOD = {"instances": [{"pixels": [4, 3, 2, 1]}]}
 
@@ -64,15 +57,6 @@ def test_a_bad_request_names_the_field(client: TestClient, body: Any, status: in
     assert answer.json()["error"]["details"][0]["field"] == field
 
 
-def shadowed(client: TestClient) -> Path:
-    """The file of the prediction log, when what a shadow said is in it: it runs behind the answer."""
-    deadline = time.monotonic() + 10
-    while "portfolio_shadowed_total 1.0" not in client.get("/metrics").text or client.app.recorder.waiting:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return Path(Settings.from_environment().log_address.removeprefix("sqlite:///"))
-
-
 def test_ten_megabytes_are_too_large(client: TestClient) -> None:
     assert post(client, b" " * 10_000_000).status_code == 413
 
@@ -87,7 +71,7 @@ def test_the_documented_examples_of_a_version_and_of_feedback_work(client: TestC
     paths = client.get("/openapi.json").json()["paths"]
     versioned = paths["/v2/models/{name}/versions/{version}/infer"]["post"]
     content = versioned["requestBody"]["content"]
-    infer = client.post("/v2/models/digits/versions/1/infer", json=content["application/json"]["example"])
+    infer = client.post("/v2/models/toy/versions/1/infer", json=content["application/json"]["example"])
     assert infer.status_code == 200, infer.text
     assert content["application/octet-stream"]["schema"]["format"] == "binary"
     parameters = {parameter["name"] for parameter in versioned["parameters"]}
@@ -109,20 +93,6 @@ def test_without_a_champion_it_says_what_to_do(store: Store, tmp_path: Path) -> 
         answer = client.get("/readyz")
         assert answer.status_code == 503
         assert "make run" in answer.json()["error"]["message"]
-
-
-def test_a_new_champion_takes_over_and_a_bad_one_does_not(client: TestClient, store: Store, tmp_path: Path) -> None:
-    digest = publish(store, tmp_path / "two", version=2, bias=1.0)
-    client.app.champion.refresh()
-    assert post(client, GOOD).json()["model"] == {"use_case": "digits", "version": 2, "digest": digest}
-
-    bad = tiny_bundle(tmp_path / "three", 2.0, 3)
-    digest = store.publish(bad.folder, bad.manifest).digest
-    model = store.bundle_folder(digest) / "model.onnx"
-    model.write_bytes(model.read_bytes()[:-1] + b"x")
-    client.app.champion.refresh()
-    assert post(client, GOOD).json()["model"]["version"] == 2
-    assert "SHA-256" in client.get("/model").json()["last_refusal"]
 
 
 def test_the_documentation_loads_nothing_from_outside(client: TestClient) -> None:
@@ -161,26 +131,17 @@ def test_errors_all_look_alike(client: TestClient) -> None:
 
 
 def test_errors_of_the_open_inference_protocol_are_a_text(client: TestClient) -> None:
-    for answer in (client.get("/v2/models/other"), client.get("/v2/models/digits/infer")):
+    for answer in (client.get("/v2/models/other"), client.get("/v2/models/toy/infer")):
         assert answer.status_code in (404, 405)
         assert set(answer.json()) == {"error", "code", "details", "request_id"}
         assert isinstance(answer.json()["error"], str)
-
-
-def test_a_number_that_float32_can_not_hold_is_refused() -> None:
-    field = InputField(name="x", kind="number", description="a number without bounds", example=1.0)
-    requests = Requests(SimpleNamespace(inputs=(field,)), max_rows=10)  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match="less than or equal"):
-        requests.read(b'{"instances": [{"x": 1e39}]}')
-    with pytest.raises(RequestError, match="greater than or equal"):
-        requests.from_rows([{"x": -1e39}], "instances")
 
 
 def test_a_fault_of_the_server_is_told_as_one(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ValueError("what it was")
 
-    monkeypatch.setattr(client.app.champion.current.bundle, "predict", broken)
+    monkeypatch.setattr(services(client).watcher.served().bundle, "predict", broken)
     answer = client.post("/predict", json=GOOD)
     assert answer.status_code == 500
     assert "what it was" not in answer.text
@@ -192,60 +153,3 @@ def test_a_page_may_load_nothing_from_elsewhere_and_be_in_no_frame(client: TestC
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Frame-Options"] == "DENY"
-
-
-def test_a_pinned_version_is_served_until_it_is_unpinned(client: TestClient, store: Store, tmp_path: Path) -> None:
-    def served() -> int:
-        client.app.champion.refresh()
-        return int(client.get("/readyz").json()["model"]["version"])
-
-    publish(store, tmp_path / "two", version=2, bias=1.0)
-    assert served() == 2
-    store.pin(1)
-    assert served() == 1
-    publish(store, tmp_path / "three", version=3, bias=2.0)
-    assert served() == 1
-    assert [v["version"] for v in client.get("/versions").json() if v["is_served"]] == [1]
-    store.unpin()
-    assert served() == 3
-
-
-def test_a_store_out_of_reach_leaves_what_is_loaded(client: TestClient, store: Store) -> None:
-    away = store.folder.with_name("away")
-    store.folder.rename(away)
-    client.app.champion.refresh()
-    assert client.post("/predict", json=GOOD).status_code == 200
-    away.rename(store.folder)
-    client.app.champion.refresh()
-    assert client.get("/model").json()["last_refusal"] is None
-
-
-def test_a_shadow_answers_for_the_log_alone(client: TestClient, store: Store, tmp_path: Path) -> None:
-    two = tiny_bundle(tmp_path / "two", 2.0, 2)
-    store.add(two.folder, two.manifest)
-    store.set_shadow(2, 1.0)
-    client.app.champion.refresh()
-    assert client.get("/model").json()["shadow"]["version"] == 2
-    answer = post(client, GOOD).json()
-    assert answer["model"]["version"] == 1
-    with sqlite3.connect(shadowed(client)) as connection:
-        ((request_id, version, outputs),) = connection.execute(
-            "select request_id, model_version, outputs from shadow_predictions"
-        )
-    assert (request_id, version) == (answer["request_id"], 2)
-    assert json.loads(outputs)[0][0] < answer["predictions"][0]["probabilities"]["left"]
-    store.set_shadow(2, 0)
-    client.app.champion.refresh()
-    assert client.get("/model").json()["shadow"] is None
-
-
-def test_a_shadow_that_cannot_be_loaded_is_told_and_does_no_harm(
-    client: TestClient, store: Store, tmp_path: Path
-) -> None:
-    two = tiny_bundle(tmp_path / "two", 2.0, 2)
-    digest = store.add(two.folder, two.manifest)
-    store.set_shadow(2, 1.0)
-    (store.bundle_folder(digest) / "model.onnx").write_bytes(b"")
-    client.app.champion.refresh()
-    assert "SHA-256" in client.get("/model").json()["last_refusal"]
-    assert post(client, GOOD).json()["model"]["version"] == 1

@@ -1,13 +1,50 @@
+from pathlib import Path
+
 import pytest
 
 from portfolio.core.errors import ConfigError
 from serving.settings import Settings
 
 
-def test_without_variables_there_are_defaults_that_work() -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, with an empty state, in which no use case is set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path / ".state"))
+    monkeypatch.delenv("PORTFOLIO_USE_CASE", raising=False)
+    return tmp_path
+
+
+def hold(folder: Path, *use_cases: str) -> None:
+    for name in use_cases:
+        (folder / ".state" / "store" / name).mkdir(parents=True)
+
+
+def test_without_variables_the_first_use_case_of_params_is_served(folder: Path) -> None:
+    (folder / "params.yaml").write_text("use_cases: [melons, pears]\n")
+    hold(folder, "pears")
     settings = Settings.from_environment()
-    assert settings.use_case == "digits"
-    assert settings.log_address.startswith("sqlite:///")
+    assert settings.use_case == "melons"
+    assert settings.log_address == f"sqlite:///{folder / '.state' / 'log' / 'melons.db'}"
+
+
+def test_the_variable_comes_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTFOLIO_USE_CASE", "pears")
+    (folder / "params.yaml").write_text("use_cases: [melons]\n")
+    assert Settings.from_environment().use_case == "pears"
+
+
+def test_without_params_the_only_use_case_in_the_store_is_served(folder: Path) -> None:
+    hold(folder, "pears")
+    assert Settings.from_environment().use_case == "pears"
+
+
+@pytest.mark.parametrize("held", [(), ("melons", "pears")])
+def test_where_there_is_no_telling_the_use_case_must_be_set(folder: Path, held: tuple[str, ...]) -> None:
+    hold(folder, *held)
+    with pytest.raises(ConfigError, match=r"Set PORTFOLIO_USE_CASE to the use case to serve") as raised:
+        Settings.from_environment()
+    assert all(name in str(raised.value) for name in held)
 
 
 @pytest.mark.parametrize(

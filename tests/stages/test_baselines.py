@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,18 +8,18 @@ import pytest
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.graph import round_to_float32
-from portfolio.contract.loading import load_use_case, use_case_names
+from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split, sklearn_input
 from portfolio.evaluation.calibration import softened
-from portfolio.stages import baselines
-from tests.conftest import run_stage
+from portfolio.training.baselines import FittedBaseline
+from tests.conftest import ALL_USE_CASES, run_stage
 
 Built = Callable[[str], Path]
 
 
-@pytest.mark.parametrize("name", [*use_case_names(), "toy"])
+@pytest.mark.parametrize("name", ALL_USE_CASES)
 def test_each_bundle_answers_as_its_estimator_on_rows_that_it_was_not_fitted_on(built: Built, name: str) -> None:
     from sklearn.pipeline import Pipeline
 
@@ -32,15 +33,15 @@ def test_each_bundle_answers_as_its_estimator_on_rows_that_it_was_not_fitted_on(
             inputs[field.name][0] = "no such category"
         elif field.nullable:
             inputs[field.name][1] = np.nan
-    for candidate, estimator in case.baselines().items():
+    for candidate, estimator in case.candidates().items():
         preprocessor = case.preprocessor()
         steps: list[tuple[str, Any]] = [] if preprocessor is None else [("preprocessor", preprocessor)]
         model = Pipeline([*steps, ("estimator", estimator)])
         rows = sklearn_input(case, train.inputs)
-        model = round_to_float32(model.fit(rows, np.log(train.targets) if case.log_target else train.targets))
+        model = round_to_float32(model.fit(rows, np.log(train.targets) if case.target.log else train.targets))
         if case.output.task == "classification":
             expected = model.predict_proba(sklearn_input(case, inputs))
-        elif case.log_target:
+        elif case.target.log:
             expected = np.exp(model.predict(sklearn_input(case, inputs)))
         else:
             expected = model.predict(sklearn_input(case, inputs))
@@ -55,21 +56,26 @@ def test_a_graph_that_is_not_its_estimator_is_refused_and_the_old_bundle_stays(
     built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two fits on other rows, one's graph and the other's answers."""
+    from sklearn.base import clone
+    from sklearn.pipeline import Pipeline
+
     built("toy")
     folder = Paths("toy").models / "baselines" / "logistic_regression"
     before = (folder / "model.onnx").read_bytes()
-    graph = baselines.sklearn_graph
-    monkeypatch.setattr(baselines, "sklearn_graph", lambda case, pipeline: graph(case, refitted(case, pipeline)))
+    case = load_use_case("toy")
+    other = load_split(case, "test")
+    graph = FittedBaseline.graph
+
+    def of_other_rows(fitted: FittedBaseline) -> Any:
+        if not isinstance(fitted.model, Pipeline):
+            return graph(fitted)
+        model = clone(fitted.model).fit(sklearn_input(case, other.inputs), other.targets)
+        return graph(dataclasses.replace(fitted, model=model))
+
+    monkeypatch.setattr(FittedBaseline, "graph", of_other_rows)
     with pytest.raises(BundleError, match="'logistic_regression' differs from its model by"):
         run_stage("baselines", "toy")
     assert (folder / "model.onnx").read_bytes() == before
-
-
-def refitted(case: Any, pipeline: Any) -> Any:
-    from sklearn.base import clone
-
-    test = load_split(case, "test")
-    return clone(pipeline).fit(sklearn_input(case, test.inputs), test.targets)
 
 
 def test_the_same_stage_twice_gives_the_same_model(built: Built) -> None:

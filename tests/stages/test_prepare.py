@@ -20,8 +20,8 @@ def put_clean(use_case: str, **batches: pl.DataFrame) -> None:
         frame.write_parquet(folder / f"{name}.parquet")
 
 
-def forms(numbers: range) -> pl.DataFrame:
-    return pl.DataFrame({"form_id": [f"form-{number:05d}" for number in numbers], "digit": [n % 10 for n in numbers]})
+def melons(numbers: range) -> pl.DataFrame:
+    return pl.DataFrame({"melon": [f"melon-{number:05d}" for number in numbers], "weight": [n % 10 for n in numbers]})
 
 
 def run(use_case: str = "toy") -> dict[str, pl.DataFrame]:
@@ -30,15 +30,15 @@ def run(use_case: str = "toy") -> dict[str, pl.DataFrame]:
 
 
 def test_every_row_is_in_exactly_one_split_with_its_batch(workspace: Path) -> None:
-    put_clean("toy", one=forms(range(300)), two=forms(range(300, 500)))
+    put_clean("toy", one=melons(range(300)), two=melons(range(300, 500)))
     splits = run()
-    rows = pl.concat(splits.values()).sort("form_id")
-    assert rows.drop("batch").equals(forms(range(500)))
+    rows = pl.concat(splits.values()).sort("melon")
+    assert rows.drop("batch").equals(melons(range(500)))
     assert rows["batch"].to_list() == ["one"] * 300 + ["two"] * 200
 
 
 def test_the_shares_are_those_of_the_config(workspace: Path) -> None:
-    put_clean("toy", one=forms(range(20_000)))
+    put_clean("toy", one=melons(range(20_000)))
     edit_config("toy", prepare={"test_fraction": 0.3, "val_fraction": 0.1})
     splits = run()
     # Four standard deviations of a share of 20,000 rows are at most 0.013.
@@ -47,44 +47,46 @@ def test_the_shares_are_those_of_the_config(workspace: Path) -> None:
 
 
 def test_a_row_never_moves_when_data_grow(workspace: Path) -> None:
-    put_clean("toy", one=forms(range(500)))
+    put_clean("toy", one=melons(range(500)))
     before = run()
-    put_clean("toy", one=forms(range(499, -1, -1)), two=forms(range(500, 3000)))
+    put_clean("toy", one=melons(range(499, -1, -1)), two=melons(range(500, 3000)))
     after = run()
     for name in NAMES:
-        old, new = set(before[name]["form_id"]), set(after[name]["form_id"])
+        old, new = set(before[name]["melon"]), set(after[name]["melon"])
         assert old
-        assert new & set(forms(range(500))["form_id"]) == old
+        assert new & set(melons(range(500))["melon"]) == old
 
 
 def test_a_larger_validation_split_takes_no_row_from_test(workspace: Path) -> None:
-    put_clean("toy", one=forms(range(2000)))
+    put_clean("toy", one=melons(range(2000)))
     before = run()
     edit_config("toy", prepare={"val_fraction": 0.4})
     after = run()
     assert after["test"].equals(before["test"])
-    assert set(before["val"]["form_id"]) < set(after["val"]["form_id"])
+    assert set(before["val"]["melon"]) < set(after["val"]["melon"])
 
 
-def test_districts_at_one_place_share_a_split(workspace: Path) -> None:
+def test_rows_that_belong_together_share_a_split(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that lacks what they share stands for itself."""
     random = np.random.default_rng(0)
-    places = pl.DataFrame(
-        {
-            "district_id": [f"district-{number:05d}" for number in range(2000)],
-            "longitude": random.integers(-1240, -1150, 2000) / 10,
-            "latitude": random.integers(330, 335, 2000) / 10,
-        }
+    fields = random.integers(0, 500, 2000)
+    rows = melons(range(2000)).with_columns(
+        field=pl.Series(fields), row=pl.Series([None if field % 10 == 0 else str(field % 7) for field in fields])
     )
-    put_clean("housing", one=places[:1000], two=places[1000:])
-    splits = run("housing")
-    found = [set(splits[name].select("longitude", "latitude").iter_rows()) for name in NAMES]
+    put_clean("toy", one=rows[:1000], two=rows[1000:])
+    monkeypatch.setattr(load_use_case("toy").source, "split_by", ("field", "row"))
+    splits = run()
+    together = {name: part.drop_nulls() for name, part in splits.items()}
+    found = [set(part.select("field", "row").iter_rows()) for part in together.values()]
     assert sum(len(part) for part in found) == len(set.union(*found)) > 400
+    alone = [set(part.filter(pl.col("row").is_null())["field"]) for part in splits.values()]
+    assert set.intersection(*alone)
 
 
 def test_too_few_rows_are_an_error_and_the_old_splits_stay(workspace: Path) -> None:
-    put_clean("toy", one=forms(range(500)))
+    put_clean("toy", one=melons(range(500)))
     before = run()
-    put_clean("toy", one=forms(range(1)))
+    put_clean("toy", one=melons(range(1)))
     with pytest.raises(DataError, match="split of 'toy' is empty: 1 rows are too few"):
         run()
     folder = Paths("toy").splits

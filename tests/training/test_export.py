@@ -24,6 +24,8 @@ from portfolio.data.dataset import load_split, sklearn_input
 from portfolio.training.export import write_candidate
 
 Built = Callable[[str], Path]
+# The weight, and a column for each colour and for none.
+WIDTH = 4
 
 
 def rows(case: UseCase) -> dict[str, Array]:
@@ -42,8 +44,12 @@ def exported(built: Built) -> tuple[UseCase, Any, nn.Module, bytes]:
     case = load_use_case("toy")
     preprocessor = case.preprocessor().fit(sklearn_input(case, load_split(case, "train").inputs))
     torch.manual_seed(0)
-    network = nn.Sequential(case.network({"hidden": 8}, 3), nn.Softmax(dim=1))
-    return case, preprocessor, network, network_graph(case, preprocessor, network, 3).SerializeToString()
+    features = preprocessor.transform(sklearn_input(case, load_split(case, "val").inputs))
+    assert features.shape[1] == WIDTH
+    params = case.network_params.read({})
+    network = nn.Sequential(case.network(params, WIDTH), nn.Softmax(dim=1))
+    graph = network_graph(case.inputs, case.output, preprocessor, network, WIDTH)
+    return case, preprocessor, network, graph.SerializeToString()
 
 
 def test_the_graph_from_raw_inputs_is_the_preprocessor_and_the_network(
@@ -56,11 +62,12 @@ def test_the_graph_from_raw_inputs_is_the_preprocessor_and_the_network(
     with torch.inference_mode():
         expected = network(torch.from_numpy(features)).numpy()
     for count in (1, 2, len(expected)):
-        (found,) = session.run(["probabilities"], {name: array[:count] for name, array in inputs.items()})
+        feed = {"input_0": inputs["weight"][:count], "input_1": inputs["colour"][:count]}
+        (found,) = session.run(["probabilities"], feed)
         np.testing.assert_allclose(found, expected[:count], atol=1e-6)
     assert [(node.name, node.type) for node in session.get_inputs()] == [
-        ("weight", "tensor(float)"),
-        ("colour", "tensor(string)"),
+        ("input_0", "tensor(float)"),
+        ("input_1", "tensor(string)"),
     ]
 
 
@@ -70,9 +77,9 @@ def test_a_graph_that_answers_nan_is_refused(built: Built) -> None:
     case = load_use_case("toy")
     train = load_split(case, "train")
     preprocessor = case.preprocessor().fit(sklearn_input(case, train.inputs))
-    network = nn.Sequential(nn.Linear(3, 2), nn.Softmax(dim=1))
+    network = nn.Sequential(nn.Linear(WIDTH, 2), nn.Softmax(dim=1))
     nn.init.constant_(network[0].weight, float("nan"))  # type: ignore[arg-type]
-    graph = network_graph(case, preprocessor, network, 3)
+    graph = network_graph(case.inputs, case.output, preprocessor, network, WIDTH)
     expected = np.full((len(train), 2), 0.5)
     folder = Paths("toy").models / "network"
     before = (folder / "model.onnx").read_bytes()

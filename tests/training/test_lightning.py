@@ -253,12 +253,13 @@ def test_a_run_is_named_by_all_that_it_depends_on() -> None:
 
 
 def test_augmentation_moves_an_image_by_at_most_a_pixel_and_never_changes_its_ink_inside() -> None:
-    from portfolio.use_cases.digits.network import shifted
+    from portfolio.contract.networks import Shifts
 
     torch.manual_seed(0)
-    dot = torch.zeros(200, 8, 8)
+    dot = torch.full((200, 6, 8), -1.0)
     dot[:, 3, 4] = 16
-    moved = shifted(dot.reshape(200, 64)).reshape(200, 8, 8)
-    assert (moved.sum(dim=(1, 2)) == 16).all()
-    places = {tuple(place) for place in moved.nonzero()[:, 1:].tolist()}
+    moved = Shifts((6, 8), background=-1)(dot.reshape(200, 48)).reshape(200, 6, 8)
+    assert ((moved == 16).sum(dim=(1, 2)) == 1).all()
+    assert ((moved == -1).sum(dim=(1, 2)) == 47).all()
+    places = {tuple(place) for place in (moved == 16).nonzero()[:, 1:].tolist()}
     assert places == {(row, column) for row in (2, 3, 4) for column in (3, 4, 5)}

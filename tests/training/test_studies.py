@@ -62,12 +62,12 @@ def test_cross_validation_holds_each_row_out_once_for_every_candidate(built: Bui
     train, val = load_split(case, "train"), load_split(case, "val")
     trainings = list(studies.TRAININGS["cross-validate"](case, config, train, val))
     assert {training.point for training in trainings} == {"constant", "logistic_regression", "network"}
-    everything = sorted([*train.rows["melon_id"], *val.rows["melon_id"]])
+    everything = sorted([*train.rows["melon"], *val.rows["melon"]])
     for name in {training.point for training in trainings}:
         folds = [training for training in trainings if training.point == name]
-        assert sorted(key for fold in folds for key in fold.val.rows["melon_id"]) == everything
+        assert sorted(key for fold in folds for key in fold.val.rows["melon"]) == everything
         for fold in folds:
-            assert not set(fold.val.rows["melon_id"]) & set(fold.train.rows["melon_id"])
+            assert not set(fold.val.rows["melon"]) & set(fold.train.rows["melon"])
 
 
 def test_a_key_that_is_not_there_is_named(built: Built) -> None:

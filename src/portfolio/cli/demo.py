@@ -1,52 +1,71 @@
-"""The demo: the whole loop on real digits, then a server that reads test images, then an end.
+"""The demo: the whole loop on a use case's real data, then a server that answers for test rows, then an end.
 
 It works in a clone of the repository under the state folder, so that the checkout stays as it is.
 """
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from socket import socket
+from textwrap import shorten
+from typing import Any
 
-from portfolio.client.predict import ask, wait_until_ready
+from rich.cells import cell_len, set_cell_size
+from rich.table import Table
+from rich.text import Text
+
+from portfolio.bundle.manifest import InputField
+from portfolio.client.predict import ask, predictions, wait_until_ready
+from portfolio.contract.loading import load_use_case
+from portfolio.contract.use_case import UseCase
 from portfolio.core.environment import local_environment, state_folder
 from portfolio.core.errors import PortfolioError
-from portfolio.core.paths import Paths
+from portfolio.core.paths import Paths, default_use_case
 from portfolio.core.terminal import console
-from portfolio.report.words import PAGES
+from portfolio.report.words import PAGES, number
 
-USE_CASE = "digits"
-IMAGES = 6
 READY_TIMEOUT_SECONDS = 60
 INK = " .:-=+*#%@"
+MAX_ROWS = 6
+# Of a table.
+MAX_COLUMNS = 4
+MAX_CELL_WIDTH = 24
+# In characters: of all images beside each other, and of one.
+LINE_WIDTH = 100
+MAX_IMAGE_SIDE = 32
+PREDICTED, ACTUAL = "predicted", "actual"
 
 
-def demo() -> None:
+def demo(name: str) -> None:
     """Run it. Raises PortfolioError if a step fails; the server is stopped in any case."""
+    use_case = load_use_case(name)
+    use_case.config()
     local_environment()
     started = time.monotonic()
     clone = state_folder() / "demo"
     with _step("A clone of this repository to work in"):
         _refresh(clone)
     with _step("The loop: collect, version, validate, prepare, train, evaluate, register, promote, publish"):
-        _call([sys.executable, "-m", "portfolio", "run", USE_CASE], clone)
-    with _step("A server of the champion"), _server(clone) as address:
+        _call([sys.executable, "-m", "portfolio", "run", name], clone)
+    with _step("A server of the champion"), _server(clone, name) as address:
         model = ask(f"{address}/model")
         console.print(f"  version {model['version']} serves at {address}", highlight=False)
-        with _step("Test images, which training never saw, sent to it"):
-            _predict(address, clone)
+        with _step("Test rows, which training never saw, sent to it"):
+            _predict(address, clone, use_case, model)
     seconds = time.monotonic() - started
     console.print(f"\n[bold green]Done[/] in {seconds:.0f} s; the server has been stopped. To go on:")
-    console.print("  make serve      the model you just trained, at http://127.0.0.1:8000/docs")
+    console.print("  make serve      the model you just trained, at http://127.0.0.1:8000")
     console.print("  make run        the loop in this checkout, for your own changes")
     console.print("  make help       everything else", highlight=False)
-    page = (clone / Paths(USE_CASE).report / PAGES["en"]).as_uri()
+    if name != default_use_case():
+        console.print(f"Add USE_CASE={name} to each.", highlight=False)
+    page = (clone / Paths(name).report / PAGES["en"]).as_uri()
     console.print(f"And what it is worth, on one page: {page}", highlight=False, soft_wrap=True)
 
 
@@ -74,15 +93,15 @@ def _step(title: str) -> Iterator[None]:
 
 
 @contextmanager
-def _server(clone: Path) -> Iterator[str]:
+def _server(clone: Path, use_case: str) -> Iterator[str]:
     """A server on a free loopback port, ready; ended by its own id."""
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    log = Paths(USE_CASE).log("demo-server")
+    log = Paths(use_case).log("demo-server")
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "portfolio", "serve", USE_CASE, "--port", str(port)]
+    command = [sys.executable, "-m", "portfolio", "serve", use_case, "--port", str(port)]
     with log.open("wb") as stream:
         process = subprocess.Popen(command, cwd=clone, stdout=stream, stderr=stream)
     try:
@@ -96,29 +115,91 @@ def _server(clone: Path) -> Iterator[str]:
         process.wait(timeout=30)
 
 
-def _predict(address: str, clone: Path) -> None:
+def _predict(address: str, clone: Path, use_case: UseCase, model: dict[str, Any]) -> None:
+    """Send the first test rows, and show the answers beside the truth."""
     import polars as pl
 
-    rows = pl.read_parquet(clone / "data" / USE_CASE / "splits" / "test.parquet").head(IMAGES)
-    pixels = rows["pixels"].to_list()
-    body = json.dumps({"instances": [{"pixels": image} for image in pixels]}).encode()
+    fields = [InputField.model_validate(field) for field in model["inputs"]]
+    rows = pl.read_parquet(clone / Paths(use_case.name).splits / "test.parquet").head(shown_rows(fields[0]))
+    inputs = rows.select(field.name for field in fields).fill_nan(None).to_dicts()
     started = time.perf_counter()
-    answer = ask(f"{address}/predict", body)
+    answers = list(predictions(address, inputs, model))
     milliseconds = (time.perf_counter() - started) * 1000
-    predicted = [prediction["class"] for prediction in answer["predictions"]]
-    for row in range(8):
-        _show("", [_line(image[8 * row : 8 * row + 8]) for image in pixels])
-    _show("read as", predicted)
-    _show("really", [str(digit) for digit in rows["digit"]])
-    right = sum(a == str(b) for a, b in zip(predicted, rows["digit"], strict=True))
-    console.print(f"  {right} of {len(predicted)} right, in one request of {milliseconds:.1f} ms", highlight=False)
+    classes = model["output"]["classes"]
+    targets = use_case.targets(rows)
+    if classes:
+        predicted = [answer["class"] for answer in answers]
+        actual = [classes[target] for target in targets]
+        right = sum(a == b for a, b in zip(predicted, actual, strict=True))
+        result = f"{right} of {len(actual)} right"
+    else:
+        unit = model["output"]["unit"]
+        predicted, actual = (
+            [f"{number(value)} {unit}".rstrip() for value in values]
+            for values in ([answer["value"] for answer in answers], targets)
+        )
+        result = f"{len(actual)} answers"
+    show_rows(fields, inputs, predicted, actual)
+    console.print(f"  {result}, in one request of {milliseconds:.1f} ms", highlight=False)
 
 
-def _show(name: str, cells: list[str]) -> None:
-    """One line of the images or under them: what it is, then a cell of an image's width for each image."""
-    line = f"  {name:<9}" + "  ".join(f"{cell:^8}" for cell in cells)
-    console.print(line.rstrip(), highlight=False)
+def shown_rows(first: InputField) -> int:
+    """How many rows are shown: as many images as fit beside each other, but no more than MAX_ROWS."""
+    if first.kind != "image":
+        return MAX_ROWS
+    return max(1, min(MAX_ROWS, LINE_WIDTH // (_drawn_width(first) + 2)))
 
 
-def _line(values: list[float]) -> str:
-    return "".join(INK[int(value * (len(INK) - 1) / 16)] for value in values)
+def show_rows(
+    fields: Sequence[InputField], rows: Sequence[dict[str, Any]], predicted: Sequence[str], actual: Sequence[str]
+) -> None:
+    """Images beside each other, with the answers under them; of a table, some of its inputs and the answers."""
+    if fields[0].kind != "image":
+        _show_table(fields, rows, predicted, actual)
+        return
+    drawings = [_drawing(fields[0], row[fields[0].name]) for row in rows]
+    width = max(_drawn_width(fields[0]), *(cell_len(label) for label in (*predicted, *actual)))
+    lines = [("", line) for line in zip(*drawings, strict=True)]
+    for name, cells in (*lines, (PREDICTED, predicted), (ACTUAL, actual)):
+        # A character of Japanese is two columns wide.
+        centred = (" " * ((width - cell_len(cell)) // 2) + cell for cell in cells)
+        line = f"  {name:<11}" + "  ".join(set_cell_size(cell, width) for cell in centred)
+        console.print(line.rstrip(), highlight=False, markup=False, soft_wrap=True)
+
+
+def _show_table(
+    fields: Sequence[InputField], rows: Sequence[dict[str, Any]], predicted: Sequence[str], actual: Sequence[str]
+) -> None:
+    table = Table()
+    for name in (*(field.name for field in fields[:MAX_COLUMNS]), PREDICTED, ACTUAL):
+        answer = name in (PREDICTED, ACTUAL)
+        table.add_column(Text(name), overflow="fold", no_wrap=answer, max_width=MAX_CELL_WIDTH)
+    for row, *answers in zip(rows, predicted, actual, strict=True):
+        cells = [_cell(row[field.name]) for field in fields[:MAX_COLUMNS]]
+        table.add_row(*(Text(cell) for cell in (*cells, *answers)))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "missing"
+    return number(value) if isinstance(value, float) else shorten(str(value), MAX_CELL_WIDTH, placeholder="…")
+
+
+def _drawn_width(image: InputField) -> int:
+    """A large image is drawn from every second pixel, every third ..."""
+    return len(range(0, image.shape[1], _stride(image)))
+
+
+def _stride(image: InputField) -> int:
+    return ceil(max(image.shape) / MAX_IMAGE_SIDE)
+
+
+def _drawing(image: InputField, values: Sequence[float]) -> list[str]:
+    """An image as lines of characters, the darker the higher the value."""
+    low = min(values) if image.minimum is None else image.minimum
+    high = max(values) if image.maximum is None else image.maximum
+    height, width = image.shape
+    stride = _stride(image)
+    ink = [INK[int((value - low) / ((high - low) or 1) * (len(INK) - 1))] for value in values]
+    return ["".join(ink[row * width : (row + 1) * width : stride]) for row in range(0, height, stride)]

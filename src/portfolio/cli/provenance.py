@@ -1,4 +1,4 @@
-"""Whether a stage's result would get its right name: DVC records it as that of the code, the versions and the config here.
+"""Whether DVC would record a stage's result rightly: as that of the code, the library versions and the config here.
 
 Run as a module, it prints requirements/versions.yaml: `python -m portfolio.cli.provenance`.
 """
@@ -37,23 +37,18 @@ VERSIONS = Path("requirements") / "versions.yaml"
 LOCK = Path("requirements") / "pipeline.lock"
 
 
-def check(stage: str, config: Config, pipeline: Path = Path("dvc.yaml")) -> None:
-    """Raises PortfolioError if the code, a version that the stage depends on, or the config is another than DVC's."""
-    _check_code()
-    _check_versions(stage, pipeline)
-    _check_config(stage, config)
-
-
-def _check_code() -> None:
+def check_code() -> None:
+    """Raises ConfigError if the code that runs is not that of the current folder, where that has its own."""
     own, running = Path("src").resolve() / "portfolio", Path(portfolio.__file__).resolve().parent
     if own.is_dir() and own != running:
         raise ConfigError(
-            f"The code that runs is {running}, and the result would be recorded as that of {own}. Let DVC run the stage "
-            "(dvc repro), or run it as dvc.yaml does: env PYTHONPATH=src:. portfolio stage ..."
+            f"The code that runs is {running}, but the result would be recorded as that of {own}. Let DVC run the "
+            "stage (dvc repro), or run it as dvc.yaml does: env PYTHONPATH=src:. portfolio stage ..."
         )
 
 
-def _check_versions(stage: str, pipeline: Path) -> None:
+def check_versions(stage: str, pipeline: Path = Path("dvc.yaml")) -> None:
+    """Raises ConfigError if a library that the stage of `pipeline` depends on is installed in another version."""
     if not pipeline.exists():
         return
     locked: dict[str, str | list[str]] = yaml.safe_load(VERSIONS.read_text())
@@ -73,11 +68,10 @@ def _check_versions(stage: str, pipeline: Path) -> None:
         )
 
 
-def _check_config(stage: str, config: Config) -> None:
+def check_config(config: Config) -> None:
+    """Raises DataError if the config is not the one that `configure` has written, on which the stages depend."""
     path = Paths(config.use_case).config
-    if stage == "configure" or not path.exists():
-        return
-    if json.loads(path.read_text()) != config.sections():
+    if path.exists() and json.loads(path.read_text()) != config.sections():
         raise DataError(
             f"{config_path(config.use_case)} has changed since {path} was made from it, and the result would be "
             f"recorded as that of before. Run: dvc repro configure@{config.use_case}, then the same again."
@@ -116,7 +110,5 @@ def _as_list(versions: str | list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(
-        "# The locked versions of the libraries that make results, written by `make lock`. The stages name them in dvc.yaml."
-    )
+    print("# Written by `make lock`: the locked versions of the libraries that results depend on; dvc.yaml names them.")
     print(yaml.safe_dump(locked_versions(LOCK.read_text(), Path("pyproject.toml").read_text())), end="")

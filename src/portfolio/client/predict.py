@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
+import ssl
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
+
+import httpx
 
 from portfolio.client.connection import Address
 from portfolio.core.errors import AnswerError, ConfigError, PortfolioError
@@ -19,8 +20,7 @@ JSON = "application/json"
 ROOM_BYTES = 100
 TRIES = 5
 LONGEST_WAIT_SECONDS = 30
-# A server on this machine is asked itself, whatever http_proxy says: a proxy would look for it on its own.
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+TIMEOUT_SECONDS = 60
 
 
 def smoke(address: str, *, digest: str = "", timeout_seconds: float = 60, key: str = "") -> dict[str, Any]:
@@ -80,19 +80,40 @@ def picture_prediction(address: str, content: bytes, media_type: str, key: str =
 
 def ask(url: str, body: bytes | None = None, *, media_type: str = JSON, key: str = "") -> Any:
     """The JSON that a server answers to a GET, or to a POST of a body. Raises PortfolioError if it does not."""
-    open_url = DIRECT.open if Address(url).is_loopback else urllib.request.urlopen
-    request = urllib.request.Request(url, body, {"Content-Type": media_type, **authorization(key)})
+    client = _client(through_proxy=not Address(url).is_loopback)
+    headers = {"Content-Type": media_type, **authorization(key)}
     try:
-        with open_url(request, timeout=60) as response:
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        said = error.read(1_000_000).decode(errors="replace")
-        raise AnswerError(url, error.code, said, error.headers.get("Retry-After", "")) from error
+        response = client.request("GET" if body is None else "POST", url, content=body, headers=headers)
+        if not response.is_success:
+            raise AnswerError(url, response.status_code, response.text, response.headers.get("Retry-After", ""))
+        return response.json()
     except ValueError as error:
         raise PortfolioError(f"{url} answered no JSON. Is that a server of this project's?") from error
     # While a container starts, its port may take the connection and drop it.
-    except (OSError, http.client.HTTPException) as error:
+    except httpx.HTTPError as error:
         raise PortfolioError(f"{url} can't be reached ({error}). Does the server run? Its log says.") from error
+
+
+@cache
+def _client(*, through_proxy: bool) -> httpx.Client:
+    """One for the whole process. It keeps no connection open, so that a server that restarts is met anew.
+
+    A server on this machine is asked directly, whatever http_proxy says: a proxy would look for it on its own machine.
+    """
+    try:
+        return httpx.Client(
+            timeout=TIMEOUT_SECONDS,
+            follow_redirects=True,
+            trust_env=through_proxy,
+            # The machine's own certificates, as in portfolio.client.connection.
+            verify=ssl.create_default_context(),
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+    except (ValueError, ImportError) as error:
+        raise ConfigError(
+            f"The proxy of this environment can't be used ({error}). Correct http_proxy, https_proxy or all_proxy, or "
+            "name the server in no_proxy."
+        ) from error
 
 
 def authorization(key: str) -> dict[str, str]:

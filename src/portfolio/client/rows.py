@@ -22,21 +22,27 @@ Row = dict[str, Any]
 csv.field_size_limit(16 * 1024 * 1024)
 
 
-def read_rows(stream: BinaryIO, form: str, fields: Sequence[InputField], ignored: Iterable[str] = ()) -> Iterator[Row]:
-    """The rows of a file whose form is one of READERS. Raises DataError, naming the row, where it does not fit.
+def read_rows(
+    stream: BinaryIO, form: str, fields: Sequence[InputField], on_left_out: Callable[[list[str]], None]
+) -> Iterator[Row]:
+    """The rows of a file whose form is one of READERS, with the model's inputs alone.
 
-    Only what a column is and how it is written is judged here. What the values may be is for the server to say.
+    `on_left_out` is told, once for each, which columns are none of the model's inputs. Raises DataError, naming the
+    row, where an input is missing or does not fit: what a column is and how it is written is judged here, and what the
+    values may be is for the server to say.
     """
-    left_out = frozenset(ignored)
     checked: frozenset[str] = frozenset()
+    told: set[str] = set()
     # Only CSV writes numbers as text.
     as_text = form == "csv"
     number = 0
     for number, row in enumerate(READERS[form](stream), start=1):
-        columns = row.keys() - left_out
-        if columns != checked:
-            _check_columns(columns, fields, number)
-            checked = frozenset(columns)
+        if row.keys() != checked:
+            checked = frozenset(row)
+            taken = _taken_columns(checked, fields, number)
+            if left_out := [name for name in row if name not in taken | told]:
+                on_left_out(left_out)
+                told.update(left_out)
         yield {field.name: _value(field, row, number, as_text) for field in fields}
     if number == 0:
         raise DataError("There is no row in it.")
@@ -118,31 +124,36 @@ READERS: dict[str, Callable[[BinaryIO], Iterator[Row]]] = {
 }
 
 
-def _check_columns(columns: Iterable[str], fields: Sequence[InputField], number: int) -> None:
-    there = set(columns)
-    known = {name for field in fields for name in ({field.name} | _own_columns(field, there))}
-    names = ", ".join(field.name for field in fields)
-    if unknown := sorted(there - known):
-        remedy = " ".join(f"--ignore {name}" for name in unknown)
-        raise DataError(
-            f"Row {number}: the model has no input {', '.join(unknown)}. Its inputs: {names}. "
-            f"To leave out columns that are none: {remedy}"
-        )
+def _taken_columns(columns: frozenset[str], fields: Sequence[InputField], number: int) -> set[str]:
+    """Which of the columns the model takes. Raises DataError if one that it needs is missing."""
+    taken = set()
     for field in fields:
-        if field.name not in there and not field.nullable and not _own_columns(field, there):
-            raise DataError(f"Row {number}: the input {field.name} is missing. The model's inputs: {names}.")
+        own = _own_columns(field)
+        if field.name in columns:
+            taken.add(field.name)
+        elif own and columns.issuperset(own):
+            taken.update(own)
+        elif not field.nullable:
+            # Of an image that is there in part, the columns that are not.
+            missing = [name for name in own if name not in columns] if not columns.isdisjoint(own) else [field.name]
+            more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+            are = "input {} is" if len(missing) == 1 else "inputs {} are"
+            raise DataError(
+                f"Row {number}: the {are.format(', '.join(missing[:3]) + more)} missing. "
+                f"The model's inputs: {', '.join(field.name for field in fields)}."
+            )
+    return taken
 
 
-def _own_columns(field: InputField, there: set[str]) -> set[str]:
-    """The columns of an image's single values, if all are there."""
-    names = {f"{field.name}_{place}" for place in range(field.width)} if field.kind == "image" else set()
-    return names if names <= there else set()
+def _own_columns(field: InputField) -> list[str]:
+    """The columns of an image's single values."""
+    return [f"{field.name}_{place}" for place in range(field.width)] if field.kind == "image" else []
 
 
 def _value(field: InputField, row: Row, number: int, as_text: bool) -> Any:
     if field.kind == "image":
         if field.name not in row:
-            return [_number(field, row[f"{field.name}_{place}"], number, as_text) for place in range(field.width)]
+            return [_number(field, row[name], number, as_text) for name in _own_columns(field)]
         value = row[field.name]
         try:
             values = json.loads(value) if as_text else value

@@ -143,7 +143,8 @@ class UseCase(ABC):
             if field.is_string:
                 arrays[field.name] = column.fill_null("").to_numpy().astype(object).reshape(-1, 1)
             elif field.kind == "image":
-                arrays[field.name] = np.ascontiguousarray(column.to_numpy(), dtype=np.float32)
+                # A copy: what polars shares is read-only, which torch warns of.
+                arrays[field.name] = np.array(column.to_numpy(), dtype=np.float32, order="C")
             else:
                 arrays[field.name] = column.cast(pl.Float32).to_numpy().reshape(-1, 1)
         return arrays

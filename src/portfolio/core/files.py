@@ -1,6 +1,5 @@
 """Files that are either whole or not there: written beside, then renamed."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -73,14 +72,21 @@ def _named(path: Path) -> Iterator[None]:
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Be the only one to hold the lock at `path`; wait for whoever holds it. It ends with its process, however."""
+    # Imported here: the server imports this module too, and locks nothing.
+    from filelock import FileLock, Timeout
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for the process that holds {path}", file=sys.stderr, flush=True)
-            fcntl.flock(stream, fcntl.LOCK_EX)
+    # Where a file system has no flock, filelock's other kind of lock would outlive a killed process.
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"waiting for the process that holds {path}", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def write_text(path: Path, text: str) -> None:

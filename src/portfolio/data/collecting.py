@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -39,10 +35,16 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
     completes it. Two collects at once take turns.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.parent / ".collect.lock"):
+    with files.alone(folder.parent / ".collect.lock"):
         for leftover in folder.glob(".*.partial"):
             leftover.unlink()
-        days = [day for day in source.dates() if until is None or day <= until]
+        there = source.dates()
+        days = [day for day in there if until is None or day <= until]
+        if there and not days:
+            raise SourceError(
+                f"The source has no batch up to {until}; its first is of {there[0]}. Set collect.until in the "
+                "config to a later day."
+            )
         missing = [day for day in days if not (folder / f"{day}.parquet").exists()]
         added, rows = [], 0
         for day, frame in (source.read(missing) if missing else {}).items():
@@ -67,19 +69,3 @@ def _writable(path: Path) -> None:
     """One place to raise a clear error for a folder that can't be written."""
     if not os.access(path.parent, os.W_OK):
         raise SourceError(f"{path.parent} can't be written. Check its permissions.")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, however it ends."""
-    with path.open("w") as stream:
-        started = time.monotonic()
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() - started > 600:
-                    raise SourceError(f"{path} has been held for 10 minutes by another collect. Stop it.") from None
-                time.sleep(0.2)
-        yield

@@ -61,6 +61,9 @@ def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
 
 
 def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
+    if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Boolean, pl.Null)):
+        found.faults.append(f"the column '{column.name}' holds no numbers ({column.dtype})")
+        return column
     if column.dtype == pl.String:
         text = column.str.strip_chars().replace("", None)
         numbers = text.cast(pl.Float64, strict=False)
@@ -74,7 +77,9 @@ def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
 
 def _labels(column: pl.Series) -> pl.Series:
     if column.dtype.is_float():
-        column = column.fill_nan(None)
+        column = pl.select(pl.when(column.is_finite()).then(column)).to_series()
+    elif column.dtype.is_temporal() or column.dtype.is_decimal():
+        column = column.cast(pl.String)
     values = column.unique().drop_nulls()
     texts = [category_text(value) for value in values]
     labels = pl.Series([text if text.strip() else None for text in texts], dtype=pl.String)
@@ -86,9 +91,10 @@ def _images(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
     if not isinstance(lists.dtype, pl.List):
         found.faults.append(f"the column '{column.name}' holds no lists of pixels")
         return column
-    fits = lists.list.len() == field.width
-    found.reject(~fits.fill_null(False), f"{column.name}: must be {field.width} pixels")
-    blank = pl.Series([[0.0] * field.width], dtype=pl.List(pl.Float32))
     pixels = lists.cast(pl.List(pl.Float32), strict=False)
+    numbers = pixels.list.eval(pl.element().is_not_null() & pl.element().is_not_nan()).list.all()
+    fits = (pixels.list.len() == field.width) & numbers
+    found.reject(~fits.fill_null(False), f"{column.name}: must be {field.width} numbers")
+    blank = pl.Series([[0.0] * field.width], dtype=pl.List(pl.Float32))
     # The rows that do not fit have a reason already; they only have to have a form.
     return pl.select(pl.when(fits).then(pixels).otherwise(pl.lit(blank).first())).to_series().list.to_array(field.width)

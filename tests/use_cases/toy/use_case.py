@@ -9,6 +9,8 @@ ripe     true
 from datetime import date, timedelta
 from typing import Any
 
+from pydantic import Field
+
 from portfolio.contract import Category, Classes, NetworkParams, Number, Source, Table
 
 FIRST_DAY = date(2026, 1, 5)
@@ -46,7 +48,7 @@ def melons(day: date) -> Any:
 
 
 class ToyParams(NetworkParams):
-    hidden: int = 8
+    hidden: int = Field(default=8, ge=1)
 
 
 class Toy(Table):

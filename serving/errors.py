@@ -1,0 +1,48 @@
+"""The error that ends a request with an answer that is not a prediction."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+MAX_DETAILS = 10
+MAX_FIELD_LENGTH = 80
+
+
+class RequestError(Exception):
+    """A request that can't be answered: an HTTP status, a code, a message, and the errors by field."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        details: list[dict[str, str]] | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.details = status, code, message, details or []
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
+
+
+def field_error(field: str, message: str) -> RequestError:
+    """A 422 for one field of a request."""
+    field = field[:MAX_FIELD_LENGTH]
+    return RequestError(422, "invalid_request", f"{field}: {message}.", [{"field": field, "message": message}])
+
+
+def validation_error(error: ValidationError, name: str = "") -> RequestError:
+    """A 422 with everything that Pydantic found, field by field. `name` is put before each field."""
+    details = [
+        {
+            "field": ".".join(str(part) for part in (*([name] if name else []), *found["loc"])) or "body",
+            "message": found["msg"],
+        }
+        for found in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_DETAILS]
+    ]
+    more = f" (and {error.error_count() - len(details)} more)" if error.error_count() > len(details) else ""
+    message = f"{details[0]['field']}: {details[0]['message']}{more}. See /docs for an example."
+    return RequestError(422, "invalid_request", message, details)

@@ -1,0 +1,123 @@
+"""One HTTP request and its answer."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+
+from serving.errors import RequestError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+JSON = b"application/json"
+
+
+class DisconnectedError(Exception):
+    """The client closed the connection while its request was being read."""
+
+
+def _random_parts() -> Iterator[str]:
+    """Hexadecimal strings of 80 unguessable bits, drawn in blocks: a system call for each would dominate the cost."""
+    while True:
+        block = os.urandom(_PART_BYTES * 256)
+        for start in range(0, len(block), _PART_BYTES):
+            yield block[start : start + _PART_BYTES].hex()
+
+
+_PART_BYTES = 10
+_parts = _random_parts()
+
+
+def new_request_id() -> str:
+    """Unguessable, and increasing with time so that inserts go to the end of a database index."""
+    return f"{time.time_ns() // 1_000_000:012x}{next(_parts)}"
+
+
+class Exchange:
+    """A request as it comes from the server, without the cost of a framework's request object."""
+
+    __slots__ = ("_receive", "_send", "headers", "request_id", "scope", "status", "version")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        """By name in lower case. If a header is sent twice, the last one counts."""
+        self.request_id = request_id
+        self.status = 0
+        self.version: int | None = None
+        self._receive, self._send = receive, send
+
+    def flag(self, name: str) -> bool:
+        """Whether the query string has `name=true`. Raises RequestError for anything but true and false."""
+        query: bytes = self.scope["query_string"]
+        if not query:
+            return False
+        values = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, ["false"])
+        if values[-1].lower() not in ("true", "false"):
+            raise RequestError(422, "invalid_request", f"{name}: must be true or false, not '{values[-1][:40]}'.")
+        return values[-1].lower() == "true"
+
+    @property
+    def content_type(self) -> bytes:
+        return self.headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+
+    async def body(self, limit_bytes: int) -> bytes:
+        """The whole body. Reading stops at the limit, whatever Content-Length says.
+
+        Raises RequestError if it is too large, DisconnectedError if the client has gone.
+        """
+        stated = self.headers.get(b"content-length", b"")
+        if stated.isdigit() and int(stated) > limit_bytes:
+            raise _too_large(limit_bytes)
+        message = await self._receive()
+        parts = bytearray() if message.get("more_body", False) else b""
+        while True:
+            if message["type"] == "http.disconnect":
+                raise DisconnectedError
+            parts += message.get("body", b"")
+            if len(parts) > limit_bytes:
+                raise _too_large(limit_bytes)
+            if not message.get("more_body", False):
+                return bytes(parts)
+            message = await self._receive()
+
+    async def answer(self, status: int, body: bytes, content_type: bytes, headers: Headers) -> None:
+        self.status = status
+        fixed: Headers = [
+            (b"content-type", content_type),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-request-id", self.request_id.encode()),
+        ]
+        await self._send({"type": "http.response.start", "status": status, "headers": fixed + headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def send(self, message: Message) -> None:
+        await self._send(message)
+
+    async def fail(self, error: RequestError, headers: Headers) -> None:
+        more = [(key.lower().encode(), value.encode()) for key, value in error.headers.items()]
+        await self.answer(error.status, self.error_body(error), JSON, headers + more)
+
+    def error_body(self, error: RequestError) -> bytes:
+        """The JSON for this path: the Open Inference Protocol has its own form, in which `error` is a string."""
+        about: dict[str, Any] = {"code": error.code, "details": error.details}
+        path: str = self.scope["path"]
+        if path == "/v2" or path.startswith("/v2/"):
+            body: dict[str, Any] = {"error": error.message, **about}
+        else:
+            body = {"error": {"message": error.message, **about}}
+        return orjson.dumps({**body, "request_id": self.request_id})
+
+
+def _too_large(limit_bytes: int) -> RequestError:
+    return RequestError(
+        413, "too_large", f"The body is too large: the limit is {limit_bytes:,} bytes. Send fewer or smaller instances."
+    )

@@ -1,0 +1,54 @@
+"""What is answered: the model's outputs by class or value, who decides, and what that is expected to save."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+from portfolio.bundle.manifest import Manifest
+from portfolio.core.types import Array
+from serving.errors import RequestError
+
+MACHINE, PERSON = "machine", "person"
+
+
+class Decisions:
+    """The outputs of each row, and who decides. In plain Python, which is faster than NumPy for a few rows."""
+
+    __slots__ = ("by_machine", "certainties", "expected_yen", "rows")
+
+    def __init__(self, manifest: Manifest, outputs: Array) -> None:
+        """For outputs [rows, classes] or [rows, 1]. Raises RequestError if they are not finite."""
+        self.rows: list[list[float]] = outputs.tolist()
+        if not all(isfinite(sum(row)) for row in self.rows):
+            raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
+        regression = manifest.output.task == "regression"
+        # The same as portfolio.bundle.policy.certainty: the larger a predicted value, the less certain it is.
+        self.certainties = [-row[0] if regression else max(row) for row in self.rows]
+        policy = manifest.policy
+        # Without a policy the machine answers everything, and there is no saying what that is worth.
+        decided = [(True, 0.0) if policy is None else policy.decide(certain) for certain in self.certainties]
+        self.by_machine = [by_machine for by_machine, _ in decided]
+        self.expected_yen = None if policy is None else [yen for _, yen in decided]
+
+    def names(self) -> list[str]:
+        return [MACHINE if by_machine else PERSON for by_machine in self.by_machine]
+
+
+def answer_rows(manifest: Manifest, decisions: Decisions) -> list[dict[str, Any]]:
+    """One JSON object a row."""
+    output = manifest.output
+    if output.task == "regression":
+        answers: list[dict[str, Any]] = [{"value": row[0], "unit": output.unit} for row in decisions.rows]
+    else:
+        classes = output.classes
+        answers = [
+            {"class": classes[row.index(top)], "probabilities": dict(zip(classes, row, strict=True))}
+            for row, top in zip(decisions.rows, decisions.certainties, strict=True)
+        ]
+    for answer, name in zip(answers, decisions.names(), strict=True):
+        answer["decision"] = name
+    if decisions.expected_yen is not None:
+        for answer, yen in zip(answers, decisions.expected_yen, strict=True):
+            answer["expected_yen"] = round(yen, 4)
+    return answers

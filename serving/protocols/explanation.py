@@ -1,0 +1,101 @@
+"""Which part of an input mattered, by occlusion (Zeiler and Fergus 2014).
+
+One part at a time is taken away: a pixel becomes background, a field takes its typical value, a character is left out.
+A part mattered as much as the answer falls without it. All variants of a row are run as one batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from portfolio.bundle.bundle import to_array
+from portfolio.bundle.manifest import InputField, Manifest
+from portfolio.core.types import Array
+from serving.protocols.schema import Inputs
+
+MAX_ROWS = 16
+# Per row and field. Larger images and longer texts are taken away in patches.
+MAX_PARTS = 1024
+
+
+def typical(manifest: Manifest, field: InputField) -> Any:
+    """The value of a field that carries no information: background, the median, the most common category."""
+    reference = manifest.reference[field.name]
+    if field.kind == "image":
+        return [field.minimum or 0.0] * field.width
+    if field.kind == "text":
+        return ""
+    if field.kind == "category":
+        return reference.categories[int(np.argmax(reference.shares))]
+    return reference.edges[len(reference.edges) // 2] if reference.edges else field.example
+
+
+def variants(manifest: Manifest, inputs: Inputs) -> tuple[Inputs, dict[str, int]]:
+    """A row, [1, width] by field, with one part taken away at a time; and how many parts each field has."""
+    parts: dict[str, int] = {}
+    columns: dict[str, list[Array]] = {field.name: [] for field in manifest.inputs}
+    for field in manifest.inputs:
+        without = _without_parts(manifest, field, inputs[field.name])
+        parts[field.name] = len(without)
+        for other in manifest.inputs:
+            same = np.repeat(inputs[other.name], len(without), axis=0)
+            columns[other.name].append(without if other.name == field.name else same)
+    return {name: np.concatenate(arrays) for name, arrays in columns.items()}, parts
+
+
+def explanation(
+    manifest: Manifest, inputs: Inputs, output: Array, without: Array, parts: dict[str, int]
+) -> dict[str, Any]:
+    """By field, how much the answer `output` [1, outputs] falls without each part, given `without` [parts, outputs].
+
+    For a class, the answer is the probability of the predicted one; for a value, the value itself.
+    """
+    answered = int(output[0].argmax())
+    falls = (float(output[0, answered]) - without[:, answered]).astype(np.float64)
+    found: dict[str, Any] = {}
+    start = 0
+    for field in manifest.inputs:
+        own = falls[start : start + parts[field.name]]
+        start += parts[field.name]
+        found[field.name] = _spread(field, inputs[field.name], own)
+    of = manifest.output.classes[answered] if manifest.output.classes else manifest.output.name
+    return {"method": "occlusion", "of": of, "falls_by": found}
+
+
+def _without_parts(manifest: Manifest, field: InputField, value: Array) -> Array:
+    if field.kind == "image":
+        patches = _patches(field)
+        return np.where(patches, np.float32(field.minimum or 0.0), value)
+    if field.kind == "text":
+        text = value[0, 0]
+        cut = [text[:start] + text[start + size :] for start, size in _windows(text)]
+        return np.array(cut, dtype=object).reshape(-1, 1)
+    return to_array(field, [typical(manifest, field)])
+
+
+def _spread(field: InputField, value: Array, falls: Array) -> Any:
+    """The falls in the shape of the field: one per pixel, one per character, or a single one."""
+    if field.kind == "image":
+        patches = _patches(field)
+        return ((falls @ patches) / np.maximum(patches.sum(axis=0), 1)).tolist()
+    if field.kind == "text":
+        windows = _windows(value[0, 0])
+        return [float(fall) for fall, (_, size) in zip(falls, windows, strict=True) for _ in range(size)]
+    return float(falls[0])
+
+
+def _patches(field: InputField) -> Array:
+    """Which pixels each patch covers, bool [patches, height * width]. In a small image a patch is one pixel."""
+    height, width = field.shape
+    side = int(np.ceil(np.sqrt(height * width / MAX_PARTS))) if field.width > MAX_PARTS else 1
+    rows, columns = np.divmod(np.arange(height * width), width)
+    patch = (rows // side) * -(-width // side) + columns // side
+    return np.asarray(np.unique(patch)[:, None] == patch[None, :])
+
+
+def _windows(text: str) -> list[tuple[int, int]]:
+    """Where each part of a text starts, and its number of characters."""
+    size = max(1, -(-len(text) // MAX_PARTS))
+    return [(start, min(size, len(text) - start)) for start in range(0, len(text), size)]

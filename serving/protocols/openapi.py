@@ -1,0 +1,267 @@
+"""The OpenAPI document: FastAPI's own, completed by the paths that bypass it, for the model that is served now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from serving.protocols.open_inference import BINARY, InferRequest, metadata, outputs_of
+from serving.protocols.pictures import MEDIA_TYPES
+from serving.runtime.served import ServedModel
+
+ERROR = {
+    "type": "object",
+    "required": ["error", "request_id"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "details"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "details": {"type": "array", "items": {"type": "object"}},
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
+OPEN_ERROR = {
+    "type": "object",
+    "required": ["error", "code", "details", "request_id"],
+    "properties": {
+        "error": {"type": "string"},
+        "code": {"type": "string"},
+        "details": {"type": "array", "items": {"type": "object"}},
+        "request_id": {"type": "string"},
+    },
+}
+ERRORS = {
+    "401": "an API key is required",
+    "408": "the body arrived too slowly",
+    "413": "the body is too large",
+    "415": "a content type that is not supported",
+    "422": "the request is invalid; `details` names the fields",
+    "503": "no model yet, or too many requests; try again after Retry-After",
+}
+FEEDBACK_ERRORS = {
+    "401": ERRORS["401"],
+    "404": "no such answer, or it has no such row",
+    "408": ERRORS["408"],
+    "409": "the row already has a label, which is kept",
+    "413": ERRORS["413"],
+    "422": "the request is invalid, or there is no such class; `details` names the fields",
+    "503": "the label could not be stored; try again after Retry-After",
+}
+OF_VERSION = "/v2/models/{name}/versions/{version}/infer"
+Schema = dict[str, Any]
+"""Part of an OpenAPI document."""
+FILE: Schema = {"schema": {"type": "string", "format": "binary"}}
+LENGTH: Schema = {
+    "name": "Inference-Header-Content-Length",
+    "in": "header",
+    "description": "with application/octet-stream: how many bytes of the body are JSON; the tensors follow",
+    "schema": {"type": "integer", "minimum": 0},
+}
+
+
+def document(app: FastAPI, model: ServedModel | None, use_case: str) -> Schema:
+    """The whole document. Built each time it is asked for, because the model may have changed."""
+    app.openapi_schema = None
+    found = FastAPI.openapi(app)
+    app.openapi_schema = None
+    schemas: Schema = found.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= {"Error": ERROR, "OpenError": OPEN_ERROR}
+    _add_security(found)
+    for path, operations in found["paths"].items():
+        for operation in operations.values():
+            # FastAPI's own form of a 422 is not ours.
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = _answer("an error; `error` says which", _error_schema(path))
+    if model is None:
+        return found
+    request = model.schema.json_schema()
+    infer = InferRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= {**request.pop("$defs", {}), **infer.pop("$defs", {}), "PredictRequest": request, "InferRequest": infer}
+    infer_post = _infer(model)
+    posts = {
+        "/predict": _predict(model),
+        "/invocations": _invocations(model),
+        f"/v2/models/{use_case}/infer": infer_post,
+    }
+    for path, post in posts.items():
+        post["responses"] |= _errors(ERRORS, path)
+        found["paths"][path] = {"post": post}
+    # These read the body themselves, so FastAPI does not know what is in it.
+    versioned = found["paths"][OF_VERSION]["post"]
+    versioned["requestBody"] = infer_post["requestBody"]
+    versioned["parameters"] = [*versioned.get("parameters", []), LENGTH]
+    versioned["responses"] |= {**infer_post["responses"], **_errors({"404": "this version is not served"}, OF_VERSION)}
+    feedback = found["paths"]["/feedback"]["post"]
+    feedback["requestBody"] = _feedback(model)
+    feedback["responses"] |= _errors(FEEDBACK_ERRORS, "/feedback")
+    return found
+
+
+def _predict(model: ServedModel) -> Schema:
+    picture = len(model.schema.fields) == 1 and model.schema.fields[0].kind == "image"
+    bodies: Schema = {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/PredictRequest"},
+            "example": {"instances": [model.schema.example]},
+        }
+    }
+    if picture:
+        bodies |= {media.decode(): FILE for media in MEDIA_TYPES}
+    return {
+        "summary": "Predict",
+        "description": "One prediction for each instance. The answer names the version that made it."
+        + (" The body may also be a PNG or JPEG file of one image." if picture else ""),
+        "operationId": "predict",
+        "parameters": [
+            _flag("explain", "also say which parts of each instance mattered"),
+            _flag(
+                "draft",
+                "the input is still being made: the answer is neither logged nor counted, and takes no feedback",
+            ),
+        ],
+        "requestBody": _body(bodies),
+        "responses": {"200": _answer("the predictions, in the order of the instances", _predictions(model))},
+    }
+
+
+def _flag(name: str, description: str) -> Schema:
+    schema = {"type": "boolean", "default": False}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _invocations(model: ServedModel) -> Schema:
+    example = model.schema.example
+    table = {"columns": list(example), "data": [list(example.values())]}
+    forms: dict[str, Any] = {
+        "instances": [example],
+        "inputs": {name: [value] for name, value in example.items()},
+        "dataframe_split": table,
+        "dataframe_records": [example],
+    }
+    row = {"$ref": "#/components/schemas/Instance"}
+    shapes: dict[str, Schema] = {
+        "instances": {"type": "array", "items": row, "minItems": 1},
+        "inputs": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
+        "dataframe_split": {
+            "type": "object",
+            "required": ["columns", "data"],
+            "properties": {
+                "columns": {"type": "array", "items": {"type": "string"}},
+                "data": {"type": "array", "items": {"type": "array"}},
+                "index": {"type": "array"},
+            },
+        },
+        "dataframe_records": {"type": "array", "items": row, "minItems": 1},
+    }
+    schema = {"oneOf": [{"type": "object", "required": [form], "properties": {form: shapes[form]}} for form in forms]}
+    examples = {form: {"value": {form: value}} for form, value in forms.items()}
+    predictions = {"type": "object", "required": ["predictions"], "properties": {"predictions": {"type": "array"}}}
+    return {
+        "summary": "Predict, by MLflow's scoring protocol",
+        "operationId": "invocations",
+        "requestBody": _body({"application/json": {"schema": schema, "examples": examples}}),
+        "responses": {"200": _answer("the predictions, in the order of the rows", predictions)},
+    }
+
+
+def _infer(model: ServedModel) -> Schema:
+    described = metadata(model)
+    inputs = [
+        {**tensor, "shape": [1, *tensor["shape"][1:]], "data": _flat(model.schema.example[tensor["name"]])}
+        for tensor in described["inputs"]
+    ]
+    outputs = ", ".join(outputs_of(model.bundle.manifest))
+    return {
+        "summary": "Predict, by the Open Inference Protocol, version 2",
+        "description": f"Outputs: {outputs}; all of them, unless some are requested. Tensors may also be sent and "
+        "returned as bytes after the JSON; Inference-Header-Content-Length then gives the length of the JSON.",
+        "operationId": "infer",
+        "parameters": [LENGTH],
+        "requestBody": _body(
+            {
+                "application/json": {
+                    "schema": {"$ref": "#/components/schemas/InferRequest"},
+                    "example": {"inputs": inputs, "outputs": [{"name": model.bundle.manifest.output.tensor}]},
+                },
+                BINARY.decode(): FILE,
+            }
+        ),
+        "responses": {
+            "200": _answer("the output tensors", {"type": "object", "required": ["model_name", "outputs"]}, BINARY)
+        },
+    }
+
+
+def _feedback(model: ServedModel) -> Schema:
+    output = model.bundle.manifest.output
+    schema: Schema = {
+        "type": "object",
+        "required": ["request_id", "label"],
+        "properties": {
+            "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+            "label": {"type": ["string", "boolean", "number"] if output.classes else "number"},
+            "row": {"type": "integer", "minimum": 0, "default": 0},
+        },
+        "additionalProperties": False,
+    }
+    # The id is that of an answer.
+    example = {"request_id": "0" * 32, "label": output.classes[0] if output.classes else 1.0, "row": 0}
+    return _body({"application/json": {"schema": schema, "example": example}})
+
+
+def _errors(about: dict[str, str], path: str) -> Schema:
+    return {status: _answer(text, _error_schema(path)) for status, text in about.items()}
+
+
+def _error_schema(path: str) -> str:
+    return "OpenError" if path.startswith("/v2") else "Error"
+
+
+def _predictions(model: ServedModel) -> Schema:
+    output = model.bundle.manifest.output
+    answer: Schema
+    if output.task == "regression":
+        answer = {"value": {"type": "number"}, "unit": {"type": "string"}}
+    else:
+        answer = {
+            "class": {"type": "string", "enum": list(output.classes)},
+            "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+        }
+    answer |= {"decision": {"type": "string", "enum": ["machine", "person"]}, "expected_yen": {"type": "number"}}
+    name = {"use_case": {"type": "string"}, "version": {"type": "integer"}, "digest": {"type": "string"}}
+    return {
+        "type": "object",
+        "required": ["predictions", "model", "request_id"],
+        "properties": {
+            "predictions": {"type": "array", "items": {"type": "object", "properties": answer}},
+            "model": {"type": "object", "properties": name},
+            "request_id": {"type": "string"},
+        },
+    }
+
+
+def _body(content: Schema) -> Schema:
+    return {"required": True, "content": content}
+
+
+def _answer(about: str, schema: Schema | str, *files: bytes) -> Schema:
+    """JSON, or one of the media types in `files`."""
+    shown = {"$ref": f"#/components/schemas/{schema}"} if isinstance(schema, str) else schema
+    content = {media.decode(): FILE for media in files}
+    return {"description": about, "content": {"application/json": {"schema": shown}, **content}}
+
+
+def _flat(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _add_security(found: Schema) -> None:
+    """Keys are optional: a server without any answers every request."""
+    found["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    found["security"] = [{}, {"key": []}]

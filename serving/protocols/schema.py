@@ -1,0 +1,175 @@
+"""What a request may hold, made from a bundle's manifest: field names, types, ranges and an example.
+
+Every protocol ends in the same checks: rows of plain values are checked by one strict type, tensors by `_checked`.
+Missing is null, a field left out, or an empty string, and NaN in a tensor. A category is its label as text, and may
+also come as the boolean or number that the label is in the data (see `category_text`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+import numpy as np
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
+
+from portfolio.bundle.bundle import to_array
+from portfolio.bundle.manifest import InputField, Manifest
+from portfolio.core.labels import category_text
+from portfolio.core.types import Array
+from serving.errors import field_error, validation_error
+
+MAX_TEXT_LENGTH = 10_000
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+Row = dict[str, Any]
+Inputs = dict[str, Array]
+
+
+class RequestSchema:
+    """The requests that one bundle takes."""
+
+    def __init__(self, manifest: Manifest, max_rows: int) -> None:
+        self.fields = manifest.inputs
+        self.max_rows = max_rows
+        self.example: Row = {field.name: field.example for field in self.fields}
+        row = _typed("Instance", {field.name: _annotation(field) for field in self.fields})
+        rows = Annotated[list[row], Field(min_length=1, max_length=max_rows)]  # type: ignore[valid-type]
+        request = _typed("PredictRequest", {"instances": rows})
+        request.__pydantic_config__ = ConfigDict(**STRICT, json_schema_extra={"example": {"instances": [self.example]}})
+        self._rows: TypeAdapter[list[Row]] = TypeAdapter(rows)
+        self._request: TypeAdapter[dict[str, list[Row]]] = TypeAdapter(request)
+
+    def json_schema(self) -> dict[str, Any]:
+        """The schema of `/predict`'s body, with its definitions under `$defs`."""
+        return self._request.json_schema(ref_template="#/components/schemas/{model}")
+
+    def read(self, body: bytes) -> tuple[Inputs, int]:
+        """The tensors of a JSON body `{"instances": [{field: value, ...}, ...]}`, and its number of rows.
+
+        Raises RequestError naming the fields that are wrong.
+        """
+        try:
+            return self._arrays(self._request.validate_json(body)["instances"])
+        except ValidationError as error:
+            raise validation_error(error) from error
+
+    def from_rows(self, rows: object, name: str) -> tuple[Inputs, int]:
+        """The tensors of rows that have been parsed already; `name` is what errors call them."""
+        try:
+            return self._arrays(self._rows.validate_python(rows))
+        except ValidationError as error:
+            raise validation_error(error, name) from error
+
+    def from_tensors(self, tensors: dict[str, Array], rows: int) -> tuple[Inputs, int]:
+        """The same for tensors of any shape that starts with the number of rows."""
+        if not 1 <= rows <= self.max_rows:
+            raise field_error("inputs", f"must have 1 to {self.max_rows:,} rows, not {rows:,}")
+        known = {field.name for field in self.fields}
+        for name in tensors.keys() - known:
+            raise field_error(name, f"no such input; the inputs are: {', '.join(sorted(known))}")
+        return {field.name: _checked(field, tensors.get(field.name), rows) for field in self.fields}, rows
+
+    def _arrays(self, rows: list[Row]) -> tuple[Inputs, int]:
+        return {field.name: to_array(field, [row.get(field.name) for row in rows]) for field in self.fields}, len(rows)
+
+
+def _typed(name: str, fields: dict[str, Any]) -> Any:
+    """A strict dictionary type. Unlike a model's, its keys may be any strings, as the headers of data are."""
+    make: Any = TypedDict  # type checkers take it for a statement
+    typed = make(name, fields)
+    typed.__pydantic_config__ = STRICT
+    return typed
+
+
+def _annotation(field: InputField) -> Any:
+    """The type of one field. A field that may be missing may also be left out."""
+    about: dict[str, Any] = {"description": field.description, "examples": [field.example]}
+    # Beyond float32's own bounds a number would become infinite.
+    low = -FLOAT32_MAX if field.minimum is None else field.minimum
+    high = FLOAT32_MAX if field.maximum is None else field.maximum
+    if field.kind == "image":
+        pixel: Any = Annotated[float, Field(ge=low, le=high)]
+        return Annotated[list[pixel], Field(min_length=field.width, max_length=field.width, **about)]
+    if field.kind == "category":
+        # An empty label is a missing one.
+        label: Any = Annotated[str, Field(min_length=0 if field.nullable else 1, max_length=MAX_TEXT_LENGTH)]
+        as_text = BeforeValidator(_label_text, json_schema_input_type=label | bool | float)
+        value: Any = Annotated[label, as_text, Field(**about)]
+    elif field.kind == "text":
+        value = Annotated[str, Field(max_length=MAX_TEXT_LENGTH, **about)]
+    else:
+        value = Annotated[float, Field(ge=low, le=high, **about)]
+    if not field.nullable:
+        return value
+    return NotRequired[value | None if field.is_string else Annotated[value | None, _EMPTY_IS_MISSING]]
+
+
+def _label_text(value: object) -> object:
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return category_text(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise PydanticCustomError("label", "Input should be a label: a string, a boolean or a number") from None
+
+
+_EMPTY_IS_MISSING = BeforeValidator(
+    lambda value: None if value == "" else value, json_schema_input_type=float | None | Literal[""]
+)
+
+
+def _checked(field: InputField, tensor: Array | None, rows: int) -> Array:
+    """One field's tensor [rows, width] as the bundle takes it. Raises RequestError if it is not right."""
+    if tensor is None:
+        if not field.nullable:
+            raise field_error(field.name, "this input is missing")
+        return to_array(field, [None] * rows)
+    if tensor.size != rows * field.width:
+        raise field_error(field.name, f"shape {list(tensor.shape)} is not {rows} rows of {field.width} values")
+    array = tensor.reshape(rows, field.width)
+    return _checked_strings(field, array) if field.is_string else _checked_numbers(field, array)
+
+
+def _checked_strings(field: InputField, array: Array) -> Array:
+    if array.dtype != object:
+        if field.kind == "text":
+            raise field_error(field.name, "values must be strings")
+        array = _labels(field, array)
+    lengths = list(map(len, array[:, 0]))
+    if max(lengths) > MAX_TEXT_LENGTH:
+        raise field_error(field.name, f"a string is longer than {MAX_TEXT_LENGTH:,} characters")
+    if field.kind == "category" and not field.nullable and min(lengths) == 0:
+        raise field_error(f"{field.name}.{lengths.index(0)}", "a value is missing")
+    return array
+
+
+def _labels(field: InputField, numbers: Array) -> Array:
+    """Numbers as labels; NaN is a missing one."""
+    try:
+        texts = ["" if value != value else category_text(value) for value in numbers[:, 0].tolist()]
+    except ValueError as error:
+        raise field_error(field.name, str(error)) from error
+    return np.array(texts, dtype=object).reshape(-1, 1)
+
+
+def _checked_numbers(field: InputField, array: Array) -> Array:
+    if array.dtype.kind not in "iuf":
+        raise field_error(field.name, "values must be numbers")
+    with np.errstate(over="ignore"):
+        # What is too large for float32 becomes infinite, and is refused below.
+        array = array.astype(np.float32)
+    finite = np.isfinite(array)
+    allowed = finite | np.isnan(array) if field.nullable else finite
+    if not allowed.all():
+        raise field_error(f"{field.name}.{int(np.argmin(allowed.all(axis=1)))}", "a value is not a finite number")
+    for low, bound, words in ((True, field.minimum, "at least"), (False, field.maximum, "at most")):
+        if bound is not None:
+            outside = finite & ((array < bound) if low else (array > bound))
+            if outside.any():
+                raise field_error(
+                    f"{field.name}.{int(np.argmax(outside.any(axis=1)))}", f"values must be {words} {bound:g}"
+                )
+    return array

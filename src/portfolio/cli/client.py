@@ -1,0 +1,138 @@
+"""What asks a running server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+PANEL = "Ask a server"
+
+
+class Form(StrEnum):
+    csv = "csv"
+    parquet = "parquet"
+    json = "json"
+    jsonl = "jsonl"
+    png = "png"
+    jpeg = "jpeg"
+
+
+# Of files, by their endings.
+ENDINGS = {**{form.value: form for form in Form}, "ndjson": Form.jsonl, "jpg": Form.jpeg}
+API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
+
+
+@app.command(rich_help_panel=PANEL)
+def predict(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="CSV, Parquet, JSON, PNG or JPEG; - is standard input.")
+    ],
+    url: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:8000",
+    form: Annotated[
+        Form | None, typer.Option("--format", help="Format, if the file name's extension does not say.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines even on a terminal.")] = False,
+) -> None:
+    """Get predictions for the rows of a file, or for a picture.
+
+    Columns are matched to the model's inputs by name, and other columns are left out. An image is one column with a
+    list of values, or one column per value: pixels_0, pixels_1, ... Long files are sent in several requests.
+    Each prediction is a line of JSON, or a line of a table on a terminal. Feedback refers to it by `request_id` and
+    `request_row`. If the server requires an API key, set PORTFOLIO_API_KEY.
+
+    Examples:  portfolio predict rows.csv --json  |  cat digit.png | portfolio predict - --format png
+    """
+    import json
+
+    from portfolio.client import predict as client
+    from portfolio.core.errors import ConfigError, DataError
+
+    form = form or ENDINGS.get(Path(file).suffix.removeprefix(".").lower())
+    if form is None:
+        raise ConfigError(f"What is in '{file}'? Say --format {', --format '.join(Form)}.")
+    url, key = url.rstrip("/"), os.environ.get(API_KEY_VARIABLE, "")
+    try:
+        with sys.stdin.buffer if file == "-" else open(file, "rb") as stream:
+            model = client.ask(f"{url}/model", key=key)
+            if form in (Form.png, Form.jpeg):
+                answers = iter([client.picture_prediction(url, stream.read(), f"image/{form.value}", key)])
+            else:
+                from portfolio.bundle.manifest import InputField
+                from portfolio.client.rows import read_rows
+
+                fields = [InputField.model_validate(field) for field in model["inputs"]]
+                answers = client.predictions(url, read_rows(stream, form.value, fields, _say_left_out), model, key)
+            if sys.stdout.isatty() and not as_json:
+                from portfolio.client.tables import show_predictions
+
+                show_predictions(answers, model)
+                return
+            for answer in answers:
+                print(json.dumps(answer, ensure_ascii=False))
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise DataError(f"{file} can't be read ({error.strerror}).") from error
+
+
+@app.command(rich_help_panel=PANEL)
+def load(
+    url: Annotated[str, typer.Argument(help="Address of the server, such as http://127.0.0.1:8000.")],
+    rate: Annotated[float, typer.Option(help="Requests per second.", min=0.1)] = 100,
+    seconds: Annotated[float, typer.Option(help="Duration.", min=0.1, max=3600)] = 10,
+    connections: Annotated[int, typer.Option(help="Number of connections.", min=1, max=500)] = 32,
+    rows: Annotated[int, typer.Option(help="Rows per request.", min=1)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, without progress.")] = False,
+) -> None:
+    """Send requests at a constant rate and measure the latency.
+
+    The load is open-loop: each request has a planned time, and its latency counts from then, so a stall of the server
+    shows in full. The exit code is 1 if any request failed.
+    """
+    import json
+
+    from portfolio.client import predict as client
+    from portfolio.client.connection import Address
+    from portfolio.client.load import example_body, run
+    from portfolio.client.tables import load_progress, show_load
+
+    url = url.rstrip("/")
+    address = Address(url)
+    key = os.environ.get(API_KEY_VARIABLE, "")
+    body = example_body(client.ask(f"{url}/model", key=key)["inputs"], rows)
+    headers = {"Content-Type": client.JSON, **client.authorization(key)}
+    request = address.request("POST", "/predict", body, headers)
+    with load_progress(rate * seconds, shown=not as_json) as progress:
+        found = run(address, request, rate=rate, seconds=seconds, connections=connections, progress=progress)
+    if as_json:
+        print(json.dumps(found.as_dict()))
+    else:
+        show_load(found)
+    if found.failed:
+        sys.exit(1)
+
+
+@app.command(rich_help_panel=PANEL)
+def smoke(
+    address: Annotated[str, typer.Argument(help="Address of the server, such as http://127.0.0.1:8000.")],
+    digest: Annotated[str, typer.Option(help="Expected bundle digest, or its first characters.")] = "",
+    timeout_seconds: Annotated[float, typer.Option(help="How long to wait for the server to be ready.", min=0)] = 60,
+) -> None:
+    """Wait until a server is ready, and get one prediction from it."""
+    import json
+
+    from portfolio.client.predict import smoke as test
+
+    key = os.environ.get(API_KEY_VARIABLE, "")
+    print(json.dumps(test(address, digest=digest, timeout_seconds=timeout_seconds, key=key), ensure_ascii=False))
+
+
+def _say_left_out(columns: list[str]) -> None:
+    takes = "the model does not take " + ("it" if len(columns) == 1 else "them")
+    print(f"left out: {', '.join(columns)}: {takes}", file=sys.stderr, flush=True)

@@ -1,0 +1,56 @@
+"""The whole loop: to see it work, and to run it."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from portfolio.cli.arguments import UseCaseName
+
+app = typer.Typer()
+PANEL = "Run the loop"
+
+
+@app.command(rich_help_panel=PANEL)
+def demo(use_case: UseCaseName) -> None:
+    """Run the whole loop in a clone under .state/demo, show predictions of a real server, and stop."""
+    from portfolio.cli.demo import demo as show
+
+    show(use_case)
+
+
+@app.command(rich_help_panel=PANEL)
+def run(use_case: UseCaseName) -> None:
+    """Train here: collect new data, version it, run the DVC stages, register, promote and publish."""
+    import json
+
+    from pipelines.server import PrefectServer
+    from portfolio.contract.loading import load_use_case
+    from portfolio.core.environment import local_environment, state_folder
+    from portfolio.core.files import write_text
+    from portfolio.core.paths import Paths
+    from portfolio.core.terminal import Steps, console
+
+    case = load_use_case(use_case)
+    case.config()
+    local_environment()
+    server = PrefectServer(state_folder() / "logs" / "prefect.log")
+    server.start()
+    start = Steps()
+    with start.step("prefect") as step:
+        # While the server starts: what the flow imports, MLflow's database and DVC's graph.
+        from pipelines import versioning
+        from pipelines.training import training
+        from portfolio.registry.registry import Registry
+
+        Registry(case)
+        versioning.stage_graph(use_case)
+        server.wait()
+        step.result = f"its API answers at {os.environ['PREFECT_API_URL']}"
+    with server.flow_settings():
+        outcome = training(use_case)
+    seconds = {**start.seconds, **outcome.seconds}
+    write_text(Paths(use_case).log("run").with_suffix(".json"), json.dumps({"seconds": seconds}, indent=1) + "\n")
+    result = "promoted and published" if outcome.verdict.promoted else "not promoted"
+    console.print(f"Version {outcome.version}: {result} ({outcome.verdict.reason}).")

@@ -1,0 +1,132 @@
+"""Servers on this machine: the model's, and MLflow's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from portfolio.cli.arguments import FIRST_USE_CASE, USE_CASE_HELP
+
+app = typer.Typer()
+PANEL = "Serve"
+PortNumber = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
+
+
+@app.command(rich_help_panel=PANEL)
+def serve(
+    use_case: Annotated[
+        str,
+        typer.Argument(
+            help=USE_CASE_HELP,
+            metavar="USE_CASE",
+            envvar="PORTFOLIO_USE_CASE",
+            show_default=FIRST_USE_CASE,
+        ),
+    ] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: PortNumber = 8000,
+) -> None:
+    """Serve the champion, and switch to a new one as soon as it is published. Stop with Ctrl-C."""
+    from portfolio.contract.loading import use_case_names
+    from portfolio.core.errors import ConfigError
+
+    # In an image there are none: serving knows bundles alone.
+    known = use_case_names()
+    if use_case and known and use_case not in known:
+        raise ConfigError(f"There is no use case '{use_case}'. There are: {', '.join(known)}.")
+    if use_case:
+        os.environ["PORTFOLIO_USE_CASE"] = use_case
+    check_can_listen(host, port, "portfolio serve --port {port} (make serve PORT={port})")
+    from serving.server import run as listen
+
+    listen(host, port)
+
+
+@app.command("mlflow", rich_help_panel=PANEL)
+def mlflow_pages(port: PortNumber = 5000) -> None:
+    """Open MLflow's pages on the runs and versions of this folder. Stop with Ctrl-C."""
+    from portfolio.core.environment import local_environment
+    from portfolio.core.errors import DataError, PortfolioError
+    from portfolio.registry.tracking import database
+
+    records = database()
+    if not records.exists():
+        raise DataError(f"{records} is missing: nothing has been trained here yet. Train a model: portfolio run")
+    check_can_listen("127.0.0.1", port, "portfolio mlflow --port {port} (make mlflow MLFLOW_PORT={port})")
+    local_environment()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{records}"]
+    command += ["--artifacts-destination", str(records.with_name("artifacts"))]
+    asked_to_stop = False
+    # Its jobs, which nothing here uses, would take longer to start and to end than the server itself.
+    process = subprocess.Popen(command, env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked_to_stop
+        asked_to_stop = True
+        process.send_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    process.wait()
+    # MLflow ends with 0 whatever became of the server that it started.
+    if not asked_to_stop:
+        raise PortfolioError("MLflow's server ended unexpectedly. The reason is in its output above.")
+
+
+@app.command(rich_help_panel=PANEL)
+def api_key() -> None:
+    """Create an API key, and the hash of it that the server's settings take. Nothing is stored."""
+    import secrets
+
+    from serving.front.security import hashed
+
+    key = secrets.token_urlsafe(32)
+    print(f"key      {key}")
+    print(f"SHA-256  {hashed(key)}")
+    print(
+        "Clients send the key (PORTFOLIO_API_KEY, or the header Authorization: Bearer KEY); the server is given the\n"
+        "SHA-256: SERVING_API_KEYS for predictions, SERVING_ADMIN_KEYS for /metrics and /admin, separated by commas."
+    )
+
+
+def check_can_listen(host: str, port: int, with_port: str) -> None:
+    """Raises ConfigError, with the reason and the remedy, if a server could not listen there.
+
+    `with_port`: the command that chooses another {port}.
+    """
+    import errno
+    import socket
+
+    from portfolio.core.errors import ConfigError
+
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError) as error:
+        raise ConfigError(
+            f"--host {host} is no known host ({error}). Give an address of this machine, such as 127.0.0.1"
+        ) from error
+    another = port + 1 if port < 65535 else port - 1
+    remedies = {
+        errno.EADDRINUSE: "Stop what uses it, or choose another port: " + with_port.format(port=another),
+        errno.EADDRNOTAVAIL: "That is no address of this machine: choose another --host, such as 127.0.0.1",
+        errno.EAFNOSUPPORT: "This machine has no addresses of that kind: choose another --host, such as 127.0.0.1",
+        errno.EACCES: "Ports so low are for the machine's administrator: choose a --port from 1024",
+    }
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    for family, kind, protocol, _, address in found:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+        except OSError as error:
+            remedy = remedies.get(error.errno or 0, "Choose another --host or --port")
+            raise ConfigError(f"Can't listen on {place} ({error.strerror}). {remedy}") from error

@@ -1,0 +1,120 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.server import portfolio_server
+from portfolio.bundle.store import Store
+from tests.cli.conftest import output, portfolio, run_main
+from tests.conftest import publish
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    state = tmp_path_factory.mktemp("state")
+    publish(Store(state / "store" / "digits"), state / "bundle", version=1)
+    with portfolio_server(state) as server:
+        yield server.url
+
+
+CSV = "name,pixels_0,pixels_1,pixels_2,pixels_3\na,1,2,3,4\nb,4,3,2,1\n"
+
+
+@pytest.mark.parametrize("from_stdin", [True, False])
+def test_predictions_are_lines_of_json(address: str, tmp_path: Path, from_stdin: bool) -> None:
+    (tmp_path / "rows.csv").write_text(CSV)
+    file = ["-", "--format", "csv"] if from_stdin else [str(tmp_path / "rows.csv")]
+    command = [sys.executable, "-m", "portfolio", "predict", *file, "--url", address]
+    result = subprocess.run(command, input=CSV, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == "left out: name: the model does not take it\n"
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(answer["row"], answer["class"]) for answer in answers] == [(1, "right"), (2, "left")]
+
+
+def test_predictions_on_a_terminal_are_a_table(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text(CSV)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    shown = output(["predict", str(tmp_path / "rows.csv"), "--url", address], monkeypatch, capsys)
+    assert "expected yen" in shown
+    assert "right" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "half.csv"], "the inputs pixels_0, pixels_2 are missing"),
+        (["predict", "none.csv"], "none.csv can't be read (No such file"),
+        (["predict", "."], "Say --format csv"),
+        (["predict", ".", "--format", "csv"], "can't be read (Is a directory"),
+        (["predict", "bad.csv"], "Row 2 is refused: pixels.3"),
+        (["predict", "bad.png"], "no whole PNG"),
+    ],
+)
+def test_a_file_that_can_not_be_predicted_is_one_message(
+    address: str,
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text(CSV)
+    Path("bad.csv").write_text(CSV.replace("name,", "").replace("a,", "").replace("b,4,3,2,1", "4,3,2,17"))
+    Path("half.csv").write_text("pixels_1,pixels_3\n2,4\n")
+    Path("bad.png").write_bytes(b"\x89PNG")
+    assert message in run_main([*arguments, "--url", address], 1, monkeypatch, capsys).err
+
+
+def test_a_load_is_told_as_json_and_as_a_table(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steady = ["load", address, "--rate", "100", "--seconds", "0.5", "--connections", "4", "--rows", "2"]
+    found = json.loads(output([*steady, "--json"], monkeypatch, capsys))
+    assert (found["good"], found["by_status"]) == (50, {"200": 50})
+    assert "p99 ms" in output(steady, monkeypatch, capsys)
+
+
+def test_a_server_on_this_machine_is_asked_without_the_proxy(address: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(CSV)
+    proxy = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1", "no_proxy": "", "NO_PROXY": ""}
+    command = [sys.executable, "-m", "portfolio", "predict", str(tmp_path / "rows.csv")]
+    result = subprocess.run([*command, "--url", address], env=os.environ | proxy, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://[::1"])
+@pytest.mark.parametrize("command", [["load"], ["smoke"], ["predict", "rows.csv", "--url"]])
+def test_what_is_no_address_is_one_message(
+    command: list[str],
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text(CSV)
+    said = run_main([*command, url], 1, monkeypatch, capsys).err
+    assert "is no address of a server" in " ".join(said.split())
+
+
+def test_a_load_without_good_answers_ends_with_1(address: str) -> None:
+    result = portfolio("load", address, "--rate", "100", "--seconds", "0.1", "--rows", "1001", "--json")
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["by_status"] == {"422": 10}
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://127.0.0.1:1"])
+def test_a_proxy_that_can_not_be_used_is_one_message(proxy: str) -> None:
+    command = [sys.executable, "-m", "portfolio", "smoke", "http://server.invalid", "--timeout-seconds", "0"]
+    result = subprocess.run(command, env=os.environ | {"all_proxy": proxy}, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "proxy of this environment can't be used" in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,72 @@
+"""What the demo shows of its rows; tests/test_loop.py runs all of it."""
+
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from portfolio.bundle.manifest import InputField
+from portfolio.cli.demo import show_rows, shown_rows
+
+
+def image(height: int, width: int, **bounds: float) -> InputField:
+    return InputField(
+        name="scan", kind="image", description="ink", shape=(height, width), example=[0.0] * (height * width), **bounds
+    )
+
+
+def test_images_stand_beside_each_other_with_their_answers_under_them(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"scan": [0, 1, 2, 1, 0, 2]}, {"scan": [2, 2, 2, 0, 0, 0]}]
+    show_rows([image(2, 3, minimum=0, maximum=2)], rows, ["cat", "dog"], ["cat", "bird"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["=@", "@@@"],
+        ["=", "@"],
+        ["predicted", "cat", "dog"],
+        ["actual", "cat", "bird"],
+    ]
+
+
+def test_labels_of_any_alphabet_stand_under_their_images(capsys: pytest.CaptureFixture[str]) -> None:
+    show_rows(
+        [image(1, 8, minimum=0, maximum=5)],
+        [{"scan": [0] * 7 + [5]}, {"scan": [5] * 8}],
+        ["猫", "柴犬"],
+        ["柴犬", "猫"],
+    )
+    drawn, *labels = capsys.readouterr().out.splitlines()
+    for line in labels:
+        second = line.rindex("猫" if line.rstrip().endswith("猫") else "柴")
+        assert cell_len(line[:second]) >= drawn.index("@@@")
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"), [((8, 8), 6), ((28, 28), 3), ((64, 64), 2), ((1000, 300), 6), ((2, 500), 2)]
+)
+def test_images_of_any_size_fit_into_a_line(
+    shape: tuple[int, int], count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    field = image(*shape)
+    shown = shown_rows(field)
+    assert shown == count
+    show_rows([field], [{"scan": [1.0] * field.width}] * shown, ["a"] * shown, ["b"] * shown)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert len(lines) <= 34
+
+
+def test_a_table_shows_some_inputs_the_answer_and_the_truth(capsys: pytest.CaptureFixture[str]) -> None:
+    fields = [
+        InputField(name="rooms", kind="number", description="rooms", example=3),
+        InputField(name="age", kind="number", description="years", nullable=True, example=3),
+        InputField(name="place", kind="category", description="where", categories=("a", "b"), example="a"),
+        InputField(name="note", kind="text", description="anything", example="a"),
+        InputField(name="fifth", kind="number", description="one more", example=1),
+    ]
+    row: dict[str, Any] = {"rooms": 1234.5, "age": None, "place": "[b]", "note": "many words " * 30, "fifth": 5.0}
+    assert shown_rows(fields[0]) == 6
+    show_rows(fields, [row], ["98,765 USD"], ["100,000 USD"])
+    shown = capsys.readouterr().out
+    for expected in ("rooms", "1,234", "missing", "[b]", "many", "98,765 USD", "100,000 USD", "predicted", "actual"):
+        assert expected in shown
+    assert "fifth" not in shown

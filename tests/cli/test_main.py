@@ -1,0 +1,103 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from portfolio.cli.main import app, main
+from tests.cli.conftest import output, portfolio, run_main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["collect", "digit"], "digits, housing"),
+        (["run", "digit"], "digits, housing"),
+        (["stage", "trian", "digits"], "train"),
+        (["stage", "validate", "digits"], "portfolio collect digits"),
+        (["stage", "train", "digits"], "dvc repro"),
+        (["rollback", "digits"], "portfolio run digits"),
+    ],
+)
+def test_a_mistake_gets_one_message_with_the_remedy(
+    workspace: Path,
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert message in run_main(arguments, 1, monkeypatch, capsys).err
+
+
+@pytest.mark.parametrize(
+    "command", [["models", "digits"], ["readme"], ["report", "digits"], ["study", "ablation", "digits"]]
+)
+def test_a_folder_that_is_no_checkout_is_named(
+    tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(sys, "argv", ["portfolio", *command])
+    with pytest.raises(SystemExit):
+        main()
+    assert "Run this in the repository's root" in capsys.readouterr().err
+
+
+def test_a_mistake_ends_the_process_without_a_traceback(workspace: Path) -> None:
+    result = portfolio("collect", "digit")
+    assert result.returncode == 1
+    assert "digits, housing" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, portfolio.cli; print([m for m in ('torch', 'mlflow', 'prefect', 'polars') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_server_imports_neither_torch_nor_mlflow() -> None:
+    code = "import sys, serving.app; print([m for m in ('torch', 'mlflow', 'prefect', 'polars') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+PANELS = [
+    "Run the loop",
+    "Run a single step",
+    "Serve",
+    "Ask a server",
+    "Measure and improve",
+    "Choose the version that is served",
+    "Start over",
+]
+
+
+def test_help_has_groups_in_the_order_in_which_one_needs_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = output(["--help"], monkeypatch, capsys)
+    assert re.findall(r"^╭─ (.+?) ─*╮$", shown, re.MULTILINE) == ["Options", *PANELS]
+    listed = re.findall(r"^│ ([a-z-]+) ", shown, re.MULTILINE)
+    assert sorted(listed[1:]) == sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert listed[:3] == ["--help", "demo", "run"]
+
+
+def test_without_a_use_case_the_first_of_params_is_taken(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "params.yaml").write_text("use_cases:\n  - melons\n  - digits\n")
+    for command in (["run"], ["collect"], ["models"], ["report"], ["tune"], ["demo"], ["serve"], ["study", "ablation"]):
+        assert "There is no use case 'melons'" in " ".join(run_main(command, 1, monkeypatch, capsys).err.split())
+
+
+@pytest.mark.parametrize("command", [["run"], ["serve"]])
+def test_without_a_use_case_and_params_the_remedy_is_told(
+    command: list[str], workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = " ".join(run_main(command, 1, monkeypatch, capsys).err.split())
+    assert "There is no params.yaml" in said
+    assert "Name the use case" in said

@@ -1,0 +1,56 @@
+import socket
+from pathlib import Path
+
+import pytest
+from serving.security import hashed
+
+from portfolio.cli.server import check_can_listen
+from tests.cli.conftest import output, portfolio
+
+
+def test_a_port_in_use_is_named(workspace: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = portfolio("serve", "digits", "--port", str(port))
+    assert result.returncode == 1
+    assert f"127.0.0.1:{port}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [("no.such.host.invalid", "is no known host"), ("a..b", "is no known host"), ("192.0.2.1", "no address of this")],
+)
+def test_a_host_that_can_not_be_listened_on_is_named(host: str, message: str, workspace: Path) -> None:
+    result = portfolio("serve", "digits", "--host", host, "--port", "8000")
+    assert result.returncode == 1
+    assert host in result.stderr
+    assert message in " ".join(result.stderr.split())
+    assert "Stop what uses it" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_address_of_six_is_probed_as_one(workspace: Path) -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        try:
+            taken.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        port = taken.getsockname()[1]
+        taken.listen()
+        result = portfolio("serve", "digits", "--host", "::1", "--port", str(port))
+        assert result.returncode == 1
+        assert f"[::1]:{port}" in result.stderr
+        assert "Stop what uses it" in " ".join(result.stderr.split())
+    check_can_listen("::1", port, "")
+
+
+def test_a_new_key_is_shown_with_the_hash_that_the_server_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (output(["api-key"], monkeypatch, capsys).splitlines() for _ in range(2))
+    key, sha256 = (line.split()[-1] for line in first[:2])
+    assert sha256 == hashed(key)
+    assert len(key) >= 43
+    assert first[0] != second[0]

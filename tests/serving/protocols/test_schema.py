@@ -1,0 +1,162 @@
+"""What a request may hold: any headers, labels of any type, and missing values."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from portfolio.bundle.manifest import InputField
+from portfolio.core.types import Array
+from serving.errors import RequestError
+from serving.protocols.schema import RequestSchema
+
+HEADERS = [
+    "1st Flr SF",
+    "人口",
+    "class",
+    "model_config",
+    "model_fields",
+    "__pydantic_config__",
+    "a.b",
+    "_hidden",
+    "__dunder",
+    'a "quoted" name',
+    "it's",
+    "$ref",
+    "with\nnewline",
+    "field_0",
+    "",
+]
+
+
+def field(name: str, kind: str = "number", **about: Any) -> InputField:
+    """A field of any name, as the headers of data are."""
+    example: Any = 1.0 if kind == "number" else "a"
+    return InputField.model_construct(name=name, kind=kind, description=name, **{"example": example, **about})
+
+
+def schema(*fields: InputField) -> RequestSchema:
+    return RequestSchema(SimpleNamespace(inputs=fields), max_rows=10)  # type: ignore[arg-type]
+
+
+def read(fields: RequestSchema, **row: Any) -> dict[str, Array]:
+    """A row as it is read from a JSON body, which must be what it is as a parsed row and by MLflow's protocol too."""
+    inputs, rows = fields.read(json.dumps({"instances": [row]}).encode())
+    assert rows == 1
+    for name, array in fields.from_rows([row], "instances")[0].items():
+        np.testing.assert_array_equal(array, inputs[name])
+    return inputs
+
+
+def refusal(fields: RequestSchema, **row: Any) -> dict[str, str]:
+    with pytest.raises(RequestError) as raised:
+        fields.read(json.dumps({"instances": [row]}).encode())
+    assert raised.value.status == 422
+    return raised.value.details[0]
+
+
+def test_any_header_is_the_name_of_a_field() -> None:
+    several = schema(*(field(name, minimum=0) for name in HEADERS))
+    row = {name: float(number) for number, name in enumerate(HEADERS)}
+    assert {name: array.tolist() for name, array in read(several, **row).items()} == {
+        name: [[value]] for name, value in row.items()
+    }
+    document = several.json_schema()
+    assert list(document["$defs"]["Instance"]["properties"]) == HEADERS
+    assert document["$defs"]["Instance"]["required"] == HEADERS
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_errors_name_the_field_by_its_header(name: str) -> None:
+    one = schema(field(name, minimum=0))
+    assert refusal(one, **{name: -1})["field"] == f"instances.0.{name}"
+    assert refusal(one)["field"] == f"instances.0.{name}"
+    assert refusal(one, **{name: 1, "other": 1})["field"] == "instances.0.other"
+
+
+@pytest.mark.parametrize(("value", "number"), [(3, 3.0), (2.5, 2.5), (-1, -1.0), (1e3, 1000.0)])
+def test_integers_and_floats_are_numbers(value: float, number: float) -> None:
+    assert read(schema(field("x")), x=value)["x"].tolist() == [[number]]
+
+
+@pytest.mark.parametrize("value", ["3", True, [3], {"x": 3}, "", None, float("nan"), float("inf")])
+def test_nothing_else_is_a_number(value: Any) -> None:
+    assert refusal(schema(field("x")), x=value)["field"] == "instances.0.x"
+
+
+@pytest.mark.parametrize("row", [{"x": None}, {"x": ""}, {}])
+def test_a_missing_number_is_null_empty_or_left_out(row: dict[str, Any]) -> None:
+    assert np.isnan(read(schema(field("x", nullable=True)), **row)["x"]).tolist() == [[True]]
+
+
+def test_nan_is_not_json_and_stays_refused_where_a_number_may_be_missing() -> None:
+    nullable = schema(field("x", nullable=True))
+    with pytest.raises(RequestError, match="finite"):
+        nullable.read(b'{"instances": [{"x": NaN}]}')
+    assert refusal(nullable, x="NaN")["field"] == "instances.0.x"
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [("First", "First"), ("東京", "東京"), (1, "1"), (1.0, "1"), (2.5, "2.5"), (True, "true"), (False, "false")],
+)
+def test_a_category_is_its_label_of_whatever_type(value: Any, label: str) -> None:
+    assert read(schema(field("class", "category")), **{"class": value})["class"].tolist() == [[label]]
+
+
+@pytest.mark.parametrize("value", [None, "", [], {}, ["a"], float("nan"), float("inf"), "x" * 10_001])
+def test_what_is_no_label_is_refused(value: Any) -> None:
+    assert refusal(schema(field("class", "category")), **{"class": value})["field"] == "instances.0.class"
+
+
+@pytest.mark.parametrize("row", [{"class": None}, {"class": ""}, {}])
+def test_a_missing_category_is_null_empty_or_left_out(row: dict[str, Any]) -> None:
+    assert read(schema(field("class", "category", nullable=True)), **row)["class"].tolist() == [[""]]
+
+
+def test_the_document_says_what_a_category_may_be() -> None:
+    properties = schema(field("class", "category"), field("x", nullable=True)).json_schema()["$defs"]["Instance"]
+    types = [option["type"] for option in properties["properties"]["class"]["anyOf"]]
+    assert types == ["string", "boolean", "number"]
+    assert properties["properties"]["class"]["examples"] == ["a"]
+    assert properties["required"] == ["class"]
+
+
+def test_labels_and_missing_values_as_tensors() -> None:
+    several = schema(field("class", "category", nullable=True), field("x", nullable=True))
+    numbers = {"class": np.array([1.0, np.nan]), "x": np.array([np.nan, 2.0])}
+    inputs, _ = several.from_tensors(numbers, 2)
+    assert inputs["class"].tolist() == [["1"], [""]]
+    np.testing.assert_array_equal(inputs["x"], [[np.nan], [2]])
+    assert several.from_tensors({"class": np.array([True, False])}, 2)[0]["class"].tolist() == [["true"], ["false"]]
+
+
+@pytest.mark.parametrize("values", [np.array([1.0, np.nan]), np.array(["a", ""], dtype=object)])
+def test_a_missing_category_is_refused_as_a_tensor_too(values: Array) -> None:
+    with pytest.raises(RequestError, match=r"class\.1: a value is missing"):
+        schema(field("class", "category")).from_tensors({"class": values}, 2)
+
+
+def test_an_infinite_label_is_refused() -> None:
+    with pytest.raises(RequestError, match="inf is not a label"):
+        schema(field("class", "category")).from_tensors({"class": np.array([np.inf])}, 1)
+
+
+def test_a_text_may_be_empty_and_is_never_a_number() -> None:
+    texts = schema(field("body", "text"))
+    assert read(texts, body="")["body"].tolist() == [[""]]
+    assert refusal(texts, body=1)["field"] == "instances.0.body"
+    with pytest.raises(RequestError, match="must be strings"):
+        texts.from_tensors({"body": np.array([1.0])}, 1)
+
+
+def test_a_number_that_float32_can_not_hold_is_refused() -> None:
+    requests = schema(field("x"))
+    with pytest.raises(RequestError, match="less than or equal"):
+        requests.read(b'{"instances": [{"x": 1e39}]}')
+    with pytest.raises(RequestError, match="greater than or equal"):
+        requests.from_rows([{"x": -1e39}], "instances")

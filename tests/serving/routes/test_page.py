@@ -1,0 +1,769 @@
+"""The page in a real browser, before a real server: what one sees, does, and is told.
+
+It needs the machine's own Chromium; none is downloaded.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from portfolio.bundle.bundle import Bundle, write_bundle
+from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
+from portfolio.bundle.policy import Policy, Prices
+from portfolio.bundle.store import Store
+from tests.conftest import ROOT, ZEROS, environment_kept
+from tests.serving.conftest import Trained
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="the page is tested in Chromium, and there is none: apt-get install chromium"
+)
+START_SECONDS = 60
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+expect.set_options(timeout=20_000)
+
+Points = list[tuple[float, float]]
+# Strokes in shares of the paper.
+THREE: Points = [(0.3, 0.2), (0.65, 0.2), (0.45, 0.45), (0.65, 0.55), (0.68, 0.7), (0.55, 0.82), (0.3, 0.78)]
+SEVEN: Points = [(0.25, 0.2), (0.75, 0.2), (0.7, 0.25), (0.42, 0.85)]
+ZERO: Points = [(0.5, 0.2), (0.33, 0.3), (0.28, 0.5), (0.33, 0.7), (0.5, 0.8), (0.67, 0.7), (0.72, 0.5), (0.67, 0.3)]
+ZERO = [*ZERO, ZERO[0]]
+
+
+# Servers
+
+
+@contextmanager
+def served(state: Path, use_case: str, *, probe_path: str = "/readyz", **settings: str) -> Iterator[str]:
+    """The address of a server, a process of its own, of the bundle published in `state`, once a probe finds it."""
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "PORTFOLIO_STATE": str(state), "PORTFOLIO_USE_CASE": use_case, **settings}
+    program = f"from serving.server import run; run('127.0.0.1', {port})"
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(f"{address}{probe_path}"):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address):
+            return True
+    except OSError:
+        return False
+
+
+def publish(bundle: Bundle, state: Path) -> None:
+    with environment_kept():
+        os.environ["PORTFOLIO_STATE"] = str(state)
+        lineage = bundle.manifest.lineage.model_copy(update={"model_version": 1})
+        manifest = bundle.manifest.model_copy(update={"lineage": lineage})
+        Store.of(manifest.use_case).publish(bundle.folder, manifest)
+
+
+@pytest.fixture(scope="module")
+def digits_state(trained_digits: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    state = tmp_path_factory.mktemp("state")
+    publish(Bundle.open(trained_digits.bundle), state)
+    return state
+
+
+@pytest.fixture(scope="module")
+def digits(digits_state: Path) -> Iterator[str]:
+    with served(digits_state, "digits") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def toy(built_once: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The toy use case: a number that may be missing, and a category."""
+    folder = built_once("toy")
+    state = tmp_path_factory.mktemp("state")
+    best = json.loads((folder / "models" / "toy" / "best.json").read_text())["folder"]
+    publish(Bundle.open(folder / best), state)
+    with served(state, "toy") as address:
+        yield address
+
+
+def made(folder: Path, graph: onnx.GraphProto, **about: Any) -> Bundle:
+    """A bundle of a graph made by hand."""
+    opsets = [helper.make_opsetid(*one) for one in (("", 20), ("ai.onnx.ml", 4), ("com.microsoft", 1))]
+    raw = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+    lineage = Lineage(git_commit="abc", data_sha256=ZEROS, config_sha256=ZEROS)
+    manifest = Manifest(candidate="made", lineage=lineage, model_sha256=hashlib.sha256(raw).hexdigest(), **about)
+    write_bundle(folder, raw, manifest)
+    return Bundle.open(folder)
+
+
+def moods(folder: Path) -> Bundle:
+    """Texts: each 楽 and each + speaks for "good", each - for "bad"."""
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                "Tokenizer",
+                ["text"],
+                ["characters"],
+                domain="com.microsoft",
+                mark=0,
+                mincharnum=1,
+                pad_value="",
+                separators=[""],
+            ),
+            helper.make_node(
+                "LabelEncoder",
+                ["characters"],
+                ["weights"],
+                domain="ai.onnx.ml",
+                keys_strings=["楽", "+", "-"],
+                values_floats=[2.0, 1.0, -1.0],
+                default_float=0.0,
+            ),
+            helper.make_node("ReduceSum", ["weights", "axes"], ["sum"], keepdims=0),
+            helper.make_node("Neg", ["sum"], ["negative"]),
+            helper.make_node("Concat", ["negative", "sum"], ["logits"], axis=1),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        ],
+        "moods",
+        [helper.make_tensor_value_info("text", TensorProto.STRING, [None, 1])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
+        [numpy_helper.from_array(np.array([2], dtype=np.int64), "axes")],
+    )
+    good = float(1 / (1 + np.exp(-4)))
+    return made(
+        folder,
+        graph,
+        use_case="moods",
+        inputs=(InputField(name="text", kind="text", description="a remark", example="楽 that was +"),),
+        output=Output(task="classification", name="mood", classes=("bad", "good")),
+        reference={"text": Reference(edges=(10,), shares=(0.5, 0.5), missing_share=0)},
+        golden_inputs={"text": ["++", "--"]},
+        golden_outputs=[[1 - good, good], [good, 1 - good]],
+    )
+
+
+def rents(folder: Path) -> Bundle:
+    """A regression: 100 dollars, and 50 for each room. Above 300 a person checks."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Mul", ["rooms", "price"], ["product"]),
+            helper.make_node("Add", ["product", "base"], ["value"]),
+        ],
+        "rents",
+        [helper.make_tensor_value_info("rooms", TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1])],
+        [
+            numpy_helper.from_array(np.array([50], dtype=np.float32), "price"),
+            numpy_helper.from_array(np.array([100], dtype=np.float32), "base"),
+        ],
+    )
+    prices = Prices(by_hand_yen=1200, check_yen=480, error_yen=3000)
+    return made(
+        folder,
+        graph,
+        use_case="rents",
+        inputs=(InputField(name="rooms", kind="number", description="rooms", minimum=1, maximum=9, example=2),),
+        output=Output(task="regression", name="rent", unit="USD"),
+        policy=Policy(rule="value_at_most", threshold=300, prices=prices, error_share=0.1),
+        reference={"rooms": Reference(edges=(1, 2, 3), shares=(0.25, 0.25, 0.25, 0.25), missing_share=0)},
+        golden_inputs={"rooms": [1, 2]},
+        golden_outputs=[[150], [200]],
+    )
+
+
+# The browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Without its own sandbox, which root, as in a container, may not have. It visits nothing but this server.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """Opens pages, and keeps what goes wrong in them."""
+
+    browser: Browser
+    contexts: list[BrowserContext]
+    faults: list[str]
+    outside: list[str]
+
+    def __call__(self, address: str, script: str = "", **options: Any) -> Page:
+        context = self.browser.new_context(**{"locale": "en-GB", "color_scheme": "light", **options})
+        self.contexts.append(context)
+        page = context.new_page()
+        if script:
+            page.add_init_script(script)
+        # What the content security policy forbids is told here, too.
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", lambda request: self._look_at(address, request.url))
+        page.goto(address)
+        return page
+
+    @contextmanager
+    def served(self, state: Path, use_case: str, **settings: str) -> Iterator[str]:
+        """A server that outlives the pages: one that is still open would complain of its end."""
+        with served(state, use_case, **settings) as address:
+            try:
+                yield address
+            finally:
+                self.leave()
+
+    def leave(self) -> None:
+        for context in self.contexts:
+            context.close()
+        self.contexts.clear()
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.faults.append(text)
+
+    def _look_at(self, address: str, url: str) -> None:
+        if not url.startswith((address, "data:", "blob:")):
+            self.outside.append(url)
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    visit = Visit(browser, [], [], [])
+    yield visit
+    visit.leave()
+    assert visit.faults == []
+    assert visit.outside == []
+
+
+def ready(page: Page) -> Page:
+    page.wait_for_selector("html[data-ready]")
+    return page
+
+
+def draw(page: Page, points: Points) -> None:
+    """With the mouse, button down."""
+    box = page.locator(".paper canvas").bounding_box()
+    assert box is not None
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=4)
+    page.mouse.up()
+
+
+def touch(page: Page, points: Points) -> None:
+    """With a finger."""
+    page.locator(".paper canvas").scroll_into_view_if_needed()
+    box = page.locator(".paper canvas").bounding_box()
+    assert box is not None
+    fingers = [{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]} for x, y in points]
+    session = page.context.new_cdp_session(page)
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": fingers[:1]})
+    for finger in fingers[1:]:
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [finger]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def stats(address: str) -> Any:
+    with urllib.request.urlopen(f"{address}/stats") as answer:
+        return json.load(answer)
+
+
+def answered(page: Page) -> None:
+    """Wait for the answer to the input as it is."""
+    expect(page.locator("#result")).to_be_visible()
+    expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")
+
+
+# What one does
+
+
+def test_draw_a_digit_get_its_class_give_feedback_and_see_it_counted(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
+    before = stats(digits)
+    expect(page.locator("#live-feedback")).to_have_text(str(int(before["feedback"])))
+    draw(page, SEVEN)
+    expect(page.locator("#top")).to_have_text("7")
+    answered(page)
+    expect(page.locator("#spoken")).to_contain_text("digit: 7.")
+    expect(page.locator(".bars .best .label")).to_have_text("7")
+    assert page.locator(".bars li").count() == 10
+    expect(page.locator("#by")).to_have_text("Answered by the machine")
+    expect(page.locator("#yen")).to_contain_text("yen")
+    expect(page.locator("#explanation canvas").last).to_have_attribute(
+        "aria-label", re.compile("8 by 8 pixels.* are evidence for 7")
+    )
+    page.get_by_role("button", name="7", exact=True).click()
+    expect(page.locator("#thanks")).to_have_text("Stored: 7. The answer was right.")
+    expect(page.locator("#live-feedback")).to_have_text(str(int(before["feedback"]) + 1))
+    assert stats(digits)["feedback_right"] == before["feedback_right"] + 1
+    # An answer has one label.
+    expect(page.get_by_role("button", name="3", exact=True)).to_be_disabled()
+
+
+def test_a_finger_draws_on_a_phone(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, **PHONE))
+    touch(page, THREE)
+    expect(page.locator("#top")).to_have_text("3")
+    answered(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("scrollY") < 400  # the page has not scrolled under the finger
+    small = page.evaluate(
+        "[...document.querySelectorAll('button, select')].filter((e) => e.offsetParent && e.offsetHeight < 38).length"
+    )
+    assert small == 0
+
+
+def test_all_of_it_by_keyboard(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator(".paper canvas")).to_be_focused()
+    expect(page.locator(".pen")).to_be_visible()
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("Space")
+    expect(page.get_by_text("Pen down")).to_be_visible()
+    for _ in range(6):
+        page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Space")
+    expect(page.locator("#top")).to_have_text("1")
+    answered(page)
+    page.keyboard.press("1")
+    expect(page.locator("#thanks")).to_contain_text("Stored: 1")
+    page.get_by_role("button", name="Clear").press("Enter")
+    expect(page.locator("#result")).to_be_hidden()
+
+
+def test_the_example_goes_pixel_by_pixel_and_a_drawing_begins_on_clean_paper(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
+    with page.expect_request("**/predict?**") as sent:
+        page.get_by_role("button", name="Use an example").click()
+    assert sent.value.post_data_json["instances"][0]["pixels"][2] == 5
+    expect(page.locator("#top")).to_have_text("0")
+    answered(page)
+    with page.expect_request("**/predict?**") as sent:
+        draw(page, SEVEN)
+    assert sent.value.headers["content-type"] == "image/png"
+    expect(page.locator("#top")).to_have_text("7")
+
+
+SLOW = """
+window.most = 0;
+let now = 0;
+const plain = window.fetch;
+window.fetch = async (path, options) => {
+  if (!path.startsWith("/predict")) return plain(path, options);
+  window.most = Math.max(window.most, ++now);
+  await new Promise((go) => setTimeout(go, 400));
+  try {
+    return await plain(path, options);
+  } finally {
+    now--;
+  }
+};
+const seen = (window.seen = []);
+addEventListener("DOMContentLoaded", () => {
+  const top = document.getElementById("top");
+  new MutationObserver(() => seen.push(top.textContent)).observe(top, { childList: true });
+});
+"""
+
+
+def test_one_request_at_a_time_and_no_stale_answer(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, script=SLOW))
+    draw(page, ZERO)
+    page.wait_for_timeout(250)  # now it is under way
+    page.get_by_role("button", name="Clear").click()
+    draw(page, SEVEN)
+    expect(page.locator("#top")).to_have_text("7")
+    answered(page)
+    assert page.evaluate("window.seen") == ["7"]
+    assert page.evaluate("window.most") == 1
+
+
+def test_what_is_still_being_drawn_does_not_count(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
+    page.clock.install()
+    before = stats(digits)["predictions"]
+    for part in (SEVEN[:2], SEVEN[2:]):
+        draw(page, part)
+        page.clock.run_for(200)
+        answered(page)
+    assert stats(digits)["predictions"] == before
+    with page.expect_response(lambda response: response.url.endswith("/predict?explain=true")):
+        page.clock.run_for(1000)
+    assert stats(digits)["predictions"] == before + 1
+
+
+def test_feedback_waits_for_the_answer_to_what_is_drawn(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, script=SLOW))
+    draw(page, ZERO)
+    answered(page)
+    before = stats(digits)["feedback"]
+    draw(page, [(0.4, 0.5), (0.6, 0.5)])
+    expect(page.get_by_role("button", name="0", exact=True)).to_be_disabled()
+    page.keyboard.press("0")
+    answered(page)
+    expect(page.get_by_role("button", name="0", exact=True)).to_be_enabled()
+    assert stats(digits)["feedback"] == before
+
+
+# How it looks
+
+
+def test_japanese_by_the_browsers_language_and_by_choice(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, locale="ja-JP"))
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+    expect(page.locator("h1")).to_have_text("帳票の手書き数字の読み取り")
+    draw(page, SEVEN)
+    expect(page.locator("#by")).to_have_text("機械が回答")
+    answered(page)
+    expect(page.locator("#spoken")).to_contain_text("数字：7。")  # noqa: RUF001
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#by")).to_have_text("Answered by the machine")
+    expect(page.locator("#top")).to_have_text("7")
+    page.reload()
+    ready(page)
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    left = page.evaluate("document.body.innerText.match(/[\\u3040-\\u30ff\\u4e00-\\u9fff]+/g)")
+    assert left == ["日本語"]
+
+
+def test_dark_by_the_system_and_by_choice(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, color_scheme="dark"))
+    assert luminance(page, "backgroundColor") < 0.2 < 0.6 < luminance(page, "color")
+    page.get_by_role("button", name="Switch to Light mode").click()
+    assert luminance(page, "color") < 0.2 < 0.6 < luminance(page, "backgroundColor")
+    page.reload()
+    ready(page)
+    assert luminance(page, "backgroundColor") > 0.6
+    page.get_by_role("button", name="Switch to Dark mode").click()
+    assert luminance(page, "backgroundColor") < 0.2
+
+
+def luminance(page: Page, style: str) -> float:
+    colour = page.evaluate(f"getComputedStyle(document.body).{style}.match(/\\d+/g).map(Number)")
+    return float(np.dot([0.2126, 0.7152, 0.0722], colour[:3]) / 255)
+
+
+def test_text_is_legible_and_controls_have_names(digits: str, visit: Visit) -> None:
+    """Contrast by WCAG 2, of all text, in both themes."""
+    for scheme in ("light", "dark"):
+        page = ready(visit(digits, color_scheme=scheme))
+        draw(page, SEVEN)
+        answered(page)
+        assert page.evaluate(PALE) == []
+        assert page.evaluate(NAMELESS) == []
+
+
+PALE = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = parse(getComputedStyle(at).backgroundColor);
+      if (a === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const pale = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.offsetParent || element.disabled) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color).slice(0, 3)), light(ground(element))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) pale.push(`${element.tagName}.${element.className} ${element.textContent} ${contrast}`);
+  }
+  return pale;
+}"""
+NAMELESS = """() => [...document.querySelectorAll("button, input, select, textarea, canvas, a")]
+  .filter((e) => !e.labels?.length && !e.getAttribute("aria-label") && !e.getAttribute("aria-labelledby"))
+  .filter((e) => !e.textContent.trim())
+  .map((e) => e.outerHTML)"""
+
+
+# Other use cases
+
+
+def test_a_table_is_a_form(toy: str, visit: Visit) -> None:
+    page = ready(visit(toy))
+    expect(page.locator("h1")).to_have_text("Ripe melons")
+    page.get_by_label("weight (kg)").fill("2.9")
+    expect(page.locator("#result")).to_be_hidden()  # the colour is missing still
+    page.get_by_label("colour of the skin").select_option("yellow")
+    expect(page.locator("#top")).to_have_text("ripe")
+    answered(page)
+    expect(page.locator(".diverging li")).to_have_count(2)
+    expect(page.locator("#explanation")).to_contain_text("evidence for ripe")
+    # May be missing.
+    page.get_by_label("weight (kg)").fill("")
+    answered(page)
+    page.get_by_label("weight (kg)").fill("11")
+    expect(page.locator("#result")).to_be_hidden()
+    expect(page.get_by_label("weight (kg)")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("weight (kg)").fill("0.6")
+    answered(page)
+    page.get_by_role("button", name="unripe").click()
+    expect(page.locator("#thanks")).to_contain_text("Stored: unripe.")
+    page.get_by_role("button", name="日本語").click()
+    expect(page.get_by_label("重さ（kg）")).to_have_value("0.6")  # noqa: RUF001
+    expect(page.locator("#thanks")).to_contain_text("「unripe」を記録しました。")
+
+
+def test_a_text_shows_which_characters_mattered(visit: Visit, tmp_path: Path) -> None:
+    publish(moods(tmp_path / "moods"), tmp_path / "state")
+    with visit.served(tmp_path / "state", "moods") as address:
+        page = ready(visit(address))
+        # There is no card: names stand in for it.
+        page.get_by_label("text").fill("😀楽しい - ok")
+        expect(page.locator("#top")).to_have_text("good")
+        answered(page)
+        coloured = page.locator(".marked span[style*='rgb']")
+        expect(coloured).to_have_count(2)
+        assert coloured.all_text_contents() == ["楽", "-"]
+        expect(page.locator("#because")).to_contain_text("no decision policy")
+        page.get_by_label("text").fill("--")
+        expect(page.locator("#top")).to_have_text("bad")
+        page.get_by_label("text").fill("")
+        expect(page.locator("#result")).to_be_hidden()
+
+
+def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: Path) -> None:
+    publish(rents(tmp_path / "rents"), tmp_path / "state")
+    with visit.served(tmp_path / "state", "rents") as address:
+        page = ready(visit(address, locale="en-US"))
+        page.get_by_label("rooms").fill("3")
+        expect(page.locator("#top")).to_have_text("$250")
+        expect(page.locator("#because")).to_have_text("Up to $300, the machine answers on its own.")
+        expect(page.locator("#yen")).to_have_text("+900 yen")
+        page.get_by_label("rooms").fill("8")
+        expect(page.locator("#top")).to_have_text("$500")
+        expect(page.locator("#by")).to_have_text("Checked by a person")
+        expect(page.locator("#explanation")).to_contain_text("raises the value")
+        answered(page)
+        page.get_by_role("spinbutton", name="What is the true value?").fill("480")
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator("#thanks")).to_have_text("Stored: $480.")
+        expect(page.locator("#live-feedback")).to_have_text("1")
+
+
+# When something is amiss
+
+
+def test_a_key_is_asked_for_until_it_fits(digits_state: Path, visit: Visit) -> None:
+    allowed = hashlib.sha256(b"right").hexdigest()
+    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+        page = visit(address)
+        expect(page.locator("#key-error")).to_be_hidden()
+        give_key(page, " ")
+        expect(page.locator("#key-error")).to_have_text("Enter a key.")
+        give_key(page, "wrong")
+        expect(page.locator("#key-error")).to_contain_text("did not accept that key")
+        give_key(page, "right")
+        ready(page)
+        draw(page, SEVEN)
+        expect(page.locator("#top")).to_have_text("7")
+        answered(page)
+        page.reload()
+        ready(page)
+        assert page.evaluate("JSON.stringify(localStorage)").count("right") == 0
+    refused = [fault for fault in visit.faults if "401" in fault]
+    assert visit.faults == refused
+    visit.faults.clear()
+
+
+def give_key(page: Page, key: str) -> None:
+    page.get_by_role("textbox", name="Key").fill(key)
+    page.get_by_role("button", name="Continue").click()
+
+
+def test_a_key_that_no_header_may_have_is_refused_in_the_dialog(digits_state: Path, visit: Visit) -> None:
+    allowed = hashlib.sha256(b"right").hexdigest()
+    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+        # One that was stored before is not sent either.
+        stored = "sessionStorage.getItem('portfolio-key') ?? sessionStorage.setItem('portfolio-key', 'don’t')"  # noqa: RUF001
+        page = visit(address, script=stored)
+        for key in ("don’t", "clé", "鍵"):  # noqa: RUF001
+            give_key(page, key)
+            expect(page.locator("#key-error")).to_contain_text(f"“{re.sub('[a-z]', '', key)}” can't be in a key")
+            expect(page.get_by_role("textbox", name="Key")).to_be_focused()
+        give_key(page, "right")
+        ready(page)
+    assert all("401" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+NO_STORAGE = """
+for (const name of ["localStorage", "sessionStorage"]) {
+  Object.defineProperty(window, name, {
+    get() {
+      throw new DOMException("Access is denied for this document.", "SecurityError");
+    },
+  });
+}
+"""
+
+
+def test_all_of_it_without_storage(digits_state: Path, visit: Visit) -> None:
+    allowed = hashlib.sha256(b"right").hexdigest()
+    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+        page = visit(address, script=NO_STORAGE)
+        give_key(page, "right")
+        ready(page)
+        draw(page, SEVEN)
+        expect(page.locator("#top")).to_have_text("7")
+        expect(page.get_by_role("alert")).to_have_count(0)
+    assert all("401" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+def test_a_page_opened_before_there_is_a_model_comes_alive(
+    trained_digits: Trained, tmp_path: Path, visit: Visit
+) -> None:
+    with visit.served(tmp_path, "digits", probe_path="/healthz") as address:
+        page = visit(address)
+        page.evaluate("window.opened = true")
+        expect(page.get_by_role("alert")).to_contain_text("The server has no model yet.")
+        publish(Bundle.open(trained_digits.bundle), tmp_path)
+        ready(page)
+        expect(page.locator("#notice")).to_be_hidden()
+        draw(page, SEVEN)
+        expect(page.locator("#top")).to_have_text("7")
+        assert page.evaluate("window.opened")  # it was not reloaded
+    assert all("503" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+def test_without_a_model_the_server_is_asked_seldom(tmp_path: Path, visit: Visit) -> None:
+    with visit.served(tmp_path, "digits", probe_path="/healthz") as address:
+        page = visit(address)
+        expect(page.get_by_role("alert")).to_be_visible()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.wait_for_timeout(4000)
+    assert 1 <= sum(url.endswith("/model") for url in asked) <= 2
+    assert all("503" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+def test_how_to_label_is_seen_before_the_first_label_and_after(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
+    page.keyboard.press("7")  # there is nothing to label yet
+    draw(page, SEVEN)
+    answered(page)
+    expect(page.locator("#thanks")).to_have_text("Click the right one, or press its key.")
+    expect(page.locator("#thanks")).to_be_visible()
+    page.get_by_role("button", name="日本語").click()
+    expect(page.locator("#thanks")).to_contain_text("同じキーを押してください")
+    page.keyboard.press("7")
+    expect(page.locator("#thanks")).to_contain_text("「7」を記録しました。")
+    page.locator("#clear").click()
+    expect(page.locator("#result")).to_be_hidden()
+    page.evaluate("scrollTo(0, 0)")
+    draw(page, SEVEN)
+    answered(page)
+    expect(page.locator("#thanks")).to_contain_text("同じキーを押してください")
+
+
+def test_a_notice_goes_when_the_label_is_stored_and_speaks_the_language_chosen(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits))
+    draw(page, SEVEN)
+    answered(page)
+    fault = {"error": {"code": "log_unavailable", "message": "The label could not be stored.", "details": []}}
+    page.route("**/feedback", lambda route: route.fulfill(status=503, json=fault), times=1)
+    page.get_by_role("button", name="7", exact=True).click()
+    expect(page.locator("#notice")).to_have_text("The label could not be stored. Try again later.")
+    page.get_by_role("button", name="日本語").click()
+    expect(page.locator("#notice")).to_contain_text("正解を記録できませんでした。")
+    page.get_by_role("button", name="7", exact=True).click()
+    expect(page.locator("#thanks")).to_contain_text("「7」を記録しました。")
+    expect(page.locator("#notice")).to_be_hidden()
+    assert all("503" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+def test_every_error_of_the_server_has_a_sentence_in_both_languages() -> None:
+    codes = {"unreachable", "other"}
+    for path in (ROOT / "serving").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "RequestError":
+                codes |= {
+                    part.value
+                    for part in ast.walk(node.args[1])
+                    if isinstance(part, ast.Constant) and part.value != 404
+                }
+    assert {"unknown_request", "too_slow", "not_found"} <= codes
+    english, japanese = words_of_the_page()
+    assert codes - english.keys() == set()
+    assert english.keys() == japanese.keys()
+
+
+def words_of_the_page() -> list[dict[str, str]]:
+    """The sentences for errors in words.js, by code: in English, in Japanese."""
+    text = (ROOT / "serving" / "page" / "words.js").read_text(encoding="utf-8")
+    return [dict(re.findall(r'^  "error\.(\w+)": "(.+)",$', part, re.MULTILINE)) for part in text.split("const JA")]
+
+
+def test_both_languages_have_the_same_words() -> None:
+    text = (ROOT / "serving" / "page" / "words.js").read_text(encoding="utf-8").partition("const ALL")[0]
+    english, japanese = (
+        re.findall(r'^  "?([\w.]+)"?:', part, re.MULTILINE) for part in text.split("const JA", maxsplit=1)
+    )
+    assert english == japanese
+
+
+def test_an_unknown_error_is_told_in_both_languages(digits: str, visit: Visit) -> None:
+    page = ready(visit(digits, locale="ja-JP"))
+    fault = {"error": {"code": "of_a_newer_server", "message": "The moon is full.", "details": []}}
+    page.route("**/predict?**", lambda route: route.fulfill(status=422, json=fault))
+    draw(page, SEVEN)
+    expect(page.locator("#notice")).to_have_text("問題が発生しました。 The moon is full.")
+    visit.faults.clear()
+
+
+def test_a_server_that_is_gone_is_told(digits_state: Path, visit: Visit) -> None:
+    with served(digits_state, "digits") as address:
+        page = ready(visit(address))
+    draw(page, SEVEN)
+    expect(page.get_by_role("alert")).to_have_text("The server can't be reached.")
+    assert all("ERR_CONNECTION_REFUSED" in fault for fault in visit.faults)
+    visit.faults.clear()
