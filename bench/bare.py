@@ -13,13 +13,13 @@ from portfolio.bundle.store import Store
 from portfolio.contract.loading import load_use_case
 from portfolio.core import files
 from portfolio.core.paths import Paths
-from portfolio.data import collect as collecting
+from portfolio.data.collect import collect as collect_new
 
 
 def main(name: str) -> None:
     use_case, paths = load_use_case(name), Paths(name)
     config = use_case.config()
-    collecting.collect(use_case.source, paths.batches, config.collect.until)
+    collect_new(use_case.source, paths.batches, config.collect.until)
     # Imported when they are needed, as in the stages' own processes.
     from portfolio.stages import validate
 

@@ -6,7 +6,6 @@ import os
 import re
 from dataclasses import dataclass
 
-from portfolio.data.collect import Collected
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
@@ -18,7 +17,8 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import RegistryUnreachableError, UnreachableError
 from portfolio.core.paths import LOGS_VARIABLE, Paths
 from portfolio.core.terminal import step, steps_shown
-from portfolio.data import collect as collecting
+from portfolio.data.collect import Collected
+from portfolio.data.collect import collect as collect_new
 from portfolio.evaluation.gate import Verdict
 from portfolio.registry.registry import Registry
 
@@ -61,7 +61,7 @@ def collect(use_case: str) -> Collected:
     """Ask the source for batches that are new. Only a source that did not answer is asked again."""
     with step("collect") as shown:
         case = load_use_case(use_case)
-        done = collecting.collect(case.source, Paths(use_case).batches, case.config().collect.until)
+        done = collect_new(case.source, Paths(use_case).batches, case.config().collect.until)
         shown.result = str(done)
     get_run_logger().info(shown.result)
     return done

@@ -17,7 +17,6 @@ import onnx
 import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
-from portfolio.data.collect import Collected
 
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
@@ -28,7 +27,8 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
 from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
-from portfolio.data import collect as collecting
+from portfolio.data.collect import Collected
+from portfolio.data.collect import collect as collect_new
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -192,7 +192,7 @@ def collect(use_case: str) -> Collected:
     case = load_use_case(use_case)
     batches = Paths(use_case).batches
     if is_at_hand(case):
-        return collecting.collect(case.source, batches, case.config().collect.until)
+        return collect_new(case.source, batches, case.config().collect.until)
     batches.mkdir(parents=True)
     days = [f"2026-01-0{day}" for day in range(1, 4)]
     for seed, day in enumerate(days):
