@@ -77,6 +77,8 @@ def take(browser: Browser, language: str, address: str, name: str, *, answered: 
         page.wait_for_selector("html[data-ready]")
         page.click("#example")
         page.wait_for_selector("#explanation", state="visible")
+        # Only an answer that has settled is counted in the live metrics.
+        page.wait_for_selector("#live-predictions:text-matches('^[1-9]')")
     path = FOLDER / f"{name}{'' if language == 'en' else f'.{language}'}.png"
     save(page.screenshot(animations="disabled"), path)
     context.close()
