@@ -31,7 +31,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # As the browser names its languages.
 LOCALES = {"en": "en-GB", "ja": "ja-JP"}
 SIZE = {"width": 1000, "height": 1330}
-COLOURS = 128
+COLOURS = 256
 """Enough for pages of few colours; a fifth of the bytes of full colour."""
 TIMEOUT_MS = 20_000
 
