@@ -5,7 +5,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from portfolio.core.environment import state_folder
+from portfolio.core.errors import ConfigError
 
 # Set by whoever shows the stages' output itself: each then writes to its log, and not to the terminal.
 LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
@@ -21,6 +24,29 @@ PARAMETERS_NAME = "parameters.json"
 BENCH = Path("metrics") / "bench.json"
 SERVING_BENCH = Path("metrics") / "serving_bench.json"
 RELIABILITY = Path("metrics") / "reliability.json"
+
+
+def default_use_case() -> str:
+    """The first use case of params.yaml in the current folder.
+
+    Raises ConfigError if there is none, or the file can't be read.
+    """
+    try:
+        listed = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))["use_cases"]
+        first = listed[0]
+    except FileNotFoundError:
+        raise ConfigError(
+            f"There is no {PARAMS} in {Path.cwd()}, so there is no default use case. Name the use case, or run this "
+            f"in the project's folder."
+        ) from None
+    except (OSError, ValueError, yaml.YAMLError, KeyError, IndexError, TypeError) as error:
+        raise ConfigError(_NO_USE_CASE) from error
+    if not isinstance(listed, list) or not isinstance(first, str):
+        raise ConfigError(_NO_USE_CASE)
+    return first
+
+
+_NO_USE_CASE = f"{PARAMS} names no use case. List at least one under 'use_cases', such as:\nuse_cases:\n  - my_use_case"
 
 
 @dataclass(frozen=True)
