@@ -31,7 +31,7 @@ def make(folder: Path, like: Bundle, *, widths: tuple[int, ...], seed: int = 0, 
     (name,) = tensor_names(1)
     raw = network(name, output, (field.width, *widths, len(like.manifest.output.classes)), seed, largest)
     session = ort.InferenceSession(raw, providers=["CPUExecutionProvider"])
-    (expected,) = session.run([output], like.arrays(like.manifest.golden_inputs))
+    (expected,) = session.run([output], {name: like.arrays(like.manifest.golden_inputs)[field.name]})
     changed = {
         "model_sha256": hashlib.sha256(raw).hexdigest(),
         "golden_outputs": np.asarray(expected).tolist(),
