@@ -43,10 +43,7 @@ def test_fields_and_the_output_are_named_as_in_the_data_unless_the_card_names_th
 
 
 def test_the_lines_of_a_japanese_text_are_joined_without_a_space(tmp_path: Path) -> None:
-    assert card(tmp_path, title={"ja": "家の\n値段 (USD)"})["ja"]["title"].replace("\n", " ") in (
-        "家の 値段 (USD)",
-        "家の値段 (USD)",
-    )
+    card(tmp_path)
     path = tmp_path / "card.yaml"
     path.write_text(path.read_text() + "output: {ja: 家の\n  値段 (USD)}\n")
     assert read_card(path, "bought", [])["ja"]["output"] == "家の値段 (USD)"
@@ -67,9 +64,7 @@ def test_a_text_of_nothing_is_named(tmp_path: Path, key: str) -> None:
 
 @pytest.mark.parametrize("text", [12, ["a"], {"fr": "x"}, {"en": " "}, {"en": 3}, True])
 def test_what_is_no_text_is_named(tmp_path: Path, text: object) -> None:
-    with pytest.raises(
-        ConfigError, match=r"card\.yaml: title must be a text, or a text for some of the languages en, ja"
-    ):
+    with pytest.raises(ConfigError, match=r"title must be a text, or a text for some of the languages en, ja"):
         card(tmp_path, title=text)
 
 
