@@ -76,6 +76,9 @@ bench-serving: setup  ## compare with MLflow, LitServe, BentoML, MLServer and Fa
 reliability: setup  ## test what is claimed about the server's reliability (20 minutes; ONLY="kill overload")
 	@python -m bench.reliability $(ONLY)
 
+pictures: setup  ## take the README's pictures of the page and the report from the champion (needs Chromium)
+	@python -m bench.pictures $(USE_CASE)
+
 ##@ Run in containers
 
 up:  ## run the whole loop in containers, with the pages of MLflow and Prefect (API_PORT, ...)
@@ -99,4 +102,4 @@ clean:  ## delete what can be made again: prepared data, models, plots, reports,
 clean-state: setup  ## delete the registry, the store, the prediction log and its labels; asks first
 	@portfolio clean-state
 
-.PHONY: help setup demo run serve report models mlflow readme format check test lock bench bench-serving reliability up down test-compose clean clean-state
+.PHONY: help setup demo run serve report models mlflow readme format check test lock bench bench-serving reliability pictures up down test-compose clean clean-state

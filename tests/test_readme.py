@@ -1,4 +1,4 @@
-"""Every command in the README's ```bash blocks exists, and what reads only is run."""
+"""Every command in the ```bash blocks of the README, AGENTS.md and docs/ exists, and what only reads is run."""
 
 from __future__ import annotations
 
@@ -54,11 +54,15 @@ RUN_ELSEWHERE = {
     "portfolio stage": "tests/test_kill.py",
     "dvc repro": "tests/test_kill.py",
     "dvc exp run": "tests/test_loop.py",
+    "portfolio smoke": "deploy/image.mk",
+    "make setup": ".github/workflows/ci.yml",
+    "make image": ".github/workflows/train-and-deploy.yml",
+    "make smoke-image": ".github/workflows/train-and-deploy.yml",
 }
 # Of these the words are checked; the others only read, and are run.
 DVC_ACTS = ("dvc repro", "dvc exp run", "dvc push", "dvc pull", "dvc add")
 # Of the machine, and nothing of ours.
-PLAIN = {"git", "cd", "curl", "export", "docker", "docker-compose", "pip"}
+PLAIN = {"git", "cd", "curl", "export", "docker", "docker-compose", "pip", "source"}
 
 
 def commands(text: str) -> list[str]:
@@ -77,8 +81,12 @@ def commands(text: str) -> list[str]:
     return found
 
 
-def readme_commands() -> list[str]:
-    listed = [command for path in sorted(ROOT.glob("README*.md")) for command in commands(path.read_text())]
+AGENTS = ROOT / "AGENTS.md"
+DOCUMENTS = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def readme_commands(*documents: Path) -> list[str]:
+    listed = [command for path in documents or DOCUMENTS for command in commands(path.read_text())]
     return list(dict.fromkeys(listed))
 
 
@@ -102,6 +110,8 @@ def check(command: str) -> None:
             check_dvc(words)
             words = [*acts.split(), "--help"]
         subprocess.run(words, check=True, capture_output=True, text=True)
+    elif words[0] == "pytest":
+        assert all((ROOT / word).exists() for word in words[1:] if "/" in word), command
     else:
         assert words[0] in PLAIN, f"{command}: what is '{words[0]}'?"
 
@@ -149,7 +159,7 @@ def test_the_readme_has_commands() -> None:
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("command", readme_commands())
+@pytest.mark.parametrize("command", readme_commands(*DOCUMENTS, AGENTS))
 def test_every_command_exists(command: str) -> None:
     check(command)
 
@@ -231,6 +241,32 @@ def test_the_tree_names_files_that_exist() -> None:
             for line in block.splitlines():
                 for name in re.findall(r"^(\S+/)(?:<\S+>\S*)?\s", line):
                     assert (ROOT / name).exists(), f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_the_tree_names_every_room(readme: str) -> None:
+    tree = next(
+        block for block in re.findall(r"^```\n(.*?)^```", (ROOT / readme).read_text(), re.M | re.S) if "core/" in block
+    )
+    named = {name for line in tree.splitlines() for name in re.findall(r"^\s*(\S+?)/(?:<name>/?)?\s", line)}
+    engine = {path.name for path in (ROOT / "src" / "portfolio").iterdir() if (path / "__init__.py").exists()}
+    server = {path.name for path in (ROOT / "serving").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    top = {path for path in tracked() if (ROOT / path).is_dir() and not path.startswith(".")} - {"src"}
+    assert (engine | server | top) - named == set()
+
+
+def tracked() -> set[str]:
+    """The names at the top of the repository."""
+    listed = subprocess.run(
+        ["git", "ls-tree", "--name-only", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return set(listed.stdout.split())
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, AGENTS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files_that_exist(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
 def test_the_workflows_run_only_make_targets_that_exist() -> None:

@@ -76,7 +76,7 @@ def test_the_first_model_is_compared_with_doing_all_by_hand(judge: Any, model: M
     verdict = judge(None, model())
     assert verdict.promoted
     # All right, and all by machine: each saves the 6 yen that it costs by hand.
-    assert "+6,000 yen per 1,000 items (+6,000 to +6,000) against doing all by hand on 400 test rows" in verdict.reason
+    assert "+6,000 yen per 1,000 items (+6,000 to +6,000) compared with doing everything by hand, on 400 test rows" in verdict.reason
 
 
 def test_a_first_model_that_costs_more_than_it_saves_is_refused(judge: Any, model: Model) -> None:
@@ -103,7 +103,7 @@ def test_better_as_a_whole_and_worse_on_a_slice_is_refused_by_name(judge: Any, m
     """The newest batch, of 50 rows, pays for the others."""
     verdict = judge(model(range(100)), model(range(350, 380)))
     assert failed(verdict) == ["slices"]
-    assert verdict.reason.startswith("it is worse on batch 2026-01-06 (-")
+    assert verdict.reason.startswith("worse on batch 2026-01-06 (-")
 
 
 def test_an_answer_that_is_no_number_is_refused(judge: Any, model: Model) -> None:
@@ -111,7 +111,7 @@ def test_an_answer_that_is_no_number_is_refused(judge: Any, model: Model) -> Non
     broken.answers[7, 1] = np.nan
     verdict = judge(model(range(40)), broken)
     assert failed(verdict) == ["finite answers"]
-    assert "no finite answer to 1 of 400 test rows" in verdict.reason
+    assert "no finite answer for 1 of 400 test rows" in verdict.reason
 
 
 def test_other_fields_are_refused_with_the_remedy(judge: Any, model: Model) -> None:
@@ -129,7 +129,7 @@ def test_a_model_that_is_too_slow_or_too_large_is_refused(judge: Any, model: Mod
     edit_config("toy", gate={bound: 1e-9})
     verdict = judge(model(range(40)), model())
     assert failed(verdict) == [name]
-    assert "are allowed" in verdict.reason
+    assert "the limit is" in verdict.reason
 
 
 def test_each_is_judged_under_its_own_policy(judge: Any, model: Model, config: Config) -> None:

@@ -182,7 +182,7 @@ def test_the_champion_is_not_promoted_again(registry: Registry, train: Train) ->
     before = published()
     verdict = registry.promote(number)
     assert not verdict.promoted
-    assert "champion already" in verdict.reason
+    assert "already the champion" in verdict.reason
     assert published() == before
 
 

@@ -76,7 +76,7 @@ def test_the_pages_stand_alone_and_say_what_the_metrics_say(paths: Paths) -> Non
 def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     built("toy")
     paths = Paths("toy")
-    assert "No version has been judged yet" in (paths.report / "index.html").read_text()
+    assert "No version has been through the gate yet" in (paths.report / "index.html").read_text()
     paths.verdict.parent.mkdir(parents=True)
     # Every check that the gate knows has its name in both languages.
     names = re.findall(r'Check\(\s*"([^"]+)"', inspect.getsource(gate))
@@ -91,10 +91,10 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     run_stage("report", "toy")
     assert not paths.report_is_stale()
     page = (paths.report / "index.html").read_text()
-    assert "-12 yen per 1,000 items (-20 to -4) against the champion on 400 test rows" in page
+    assert "-12 yen per 1,000 items (-20 to -4) compared with the champion, on 400 test rows" in page
     assert f'href="http://127.0.0.1:5000/#/experiments/1/runs/{"r" * 32}"' in page
     assert f"<code>{'d' * 12}</code>" in page
-    in_japanese = "現行版に比べ、1,000件あたり-12円"
+    in_japanese = "現行モデルと比べて1,000件あたり-12円"
     for name in (PAGES["ja"], INTERVIEWS["ja"]):
         assert in_japanese in (paths.report / name).read_text()
 

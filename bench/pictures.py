@@ -1,0 +1,100 @@
+"""The README's pictures of the server's page and of the report, taken from the champion in the store.
+
+    python -m bench.pictures USE_CASE        # writes docs/pictures/{page,report}[.ja].png
+
+The page shows the model's answer to its own example. The server keeps its prediction log in a temporary folder, so that
+the pictures leave no trace in the real one. It needs the machine's own Chromium; none is downloaded.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+from rich.console import Console
+
+from bench.server import Server, free_port
+from portfolio.bundle.store import Store
+from portfolio.contract.loading import load_use_case
+from portfolio.core.errors import ConfigError, DataError, PortfolioError
+from portfolio.core.paths import Paths
+from portfolio.core.terminal import failure
+from portfolio.report.words import PAGES
+
+FOLDER = Path("docs") / "pictures"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# As the browser names its languages.
+LOCALES = {"en": "en-GB", "ja": "ja-JP"}
+SIZE = {"width": 1000, "height": 1330}
+COLOURS = 128
+"""Enough for pages of few colours; a fifth of the bytes of full colour."""
+TIMEOUT_MS = 20_000
+
+
+def main(use_case: str) -> None:
+    """Raises PortfolioError, with the remedy, without a champion, its report or a browser."""
+    name = load_use_case(use_case).name
+    if Store.of(name).champion() is None:
+        raise DataError(f"No champion of '{name}' has been published. Train one: make run USE_CASE={name}")
+    for page in PAGES.values():
+        if not (Paths(name).report / page).exists():
+            raise DataError(f"{Paths(name).report / page} is missing. Write it: make run USE_CASE={name}")
+    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser_path is None:
+        raise ConfigError("There is no Chromium on this machine. Install it, such as by: apt-get install chromium")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        # Chromium refuses its sandbox to root, and opens nothing but our own pages here.
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        port = free_port()
+        server = Server(
+            [sys.executable, "-m", "portfolio", "serve", name, "--port", str(port)],
+            port,
+            Path(folder) / "server.log",
+            variables={"SERVING_LOG_URL": f"sqlite:///{folder}/log.db"},
+        )
+        try:
+            for language, page in PAGES.items():
+                take(browser, language, server.url, "page", answered=True)
+                take(browser, language, (Paths(name).report / page).absolute().as_uri(), "report")
+        finally:
+            server.stop()
+            browser.close()
+
+
+def take(browser: Browser, language: str, address: str, name: str, *, answered: bool = False) -> None:
+    """A picture of the first screen. `answered`: with the answer to the page's example."""
+    context = browser.new_context(locale=LOCALES[language], viewport=SIZE, color_scheme="light")  # type: ignore[arg-type]
+    context.set_default_timeout(TIMEOUT_MS)
+    page = context.new_page()
+    page.goto(address)
+    if answered:
+        page.wait_for_selector("html[data-ready]")
+        page.click("#example")
+        page.wait_for_selector("#explanation", state="visible")
+        # Only an answer that has settled is counted in the live metrics.
+        page.wait_for_selector("#live-predictions:text-matches('^[1-9]')")
+    path = FOLDER / f"{name}{'' if language == 'en' else f'.{language}'}.png"
+    save(page.screenshot(animations="disabled"), path)
+    context.close()
+
+
+def save(picture: bytes, path: Path) -> None:
+    with Image.open(io.BytesIO(picture)) as image:
+        image.convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    Console(highlight=False).print(f"{path}  {path.stat().st_size / 1024:.0f} KiB")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Usage: python -m bench.pictures USE_CASE")
+    try:
+        main(sys.argv[1])
+    except PortfolioError as error:
+        failure(str(error))
+        sys.exit(1)
