@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from portfolio.data.collecting import collect
 
 from bench.scale import Repeated
 from portfolio.contract import Csv
+from portfolio.data.collect import collect
 
 DAYS = [date(2026, 1, 5), date(2026, 1, 7)]
 
