@@ -1,6 +1,8 @@
-"""Drawn digits, as somebody with a mouse or a finger would make them, and the share of them that is read rightly.
+"""Drawn digits, as somebody with a mouse or a finger would make them, and the share of them that is read correctly.
 
     python -m bench.drawings        # writes metrics/drawings.json and prints a table
+
+It measures the first use case of params.yaml that has one image as its input and the classes 0 to 9.
 
 The digits are drawn by a seeded generator: strokes of several ways to write each one, bent, slanted, turned, stretched,
 at any place and size, with thin pens and thick ones. To them come the test split's own images, enlarged and moved. Each
@@ -11,7 +13,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from math import cos, radians, sin, tan
@@ -24,9 +25,14 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
+from bench.subject import champion, is_image_classifier, one_message, use_cases
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.store import Store
-from portfolio.core.paths import Paths
+from portfolio.bundle.manifest import InputField
+from portfolio.contract.loading import load_use_case
+from portfolio.contract.use_case import UseCase
+from portfolio.core.errors import ConfigError
+from portfolio.core.paths import PARAMS, Paths
+from portfolio.data.dataset import load_split
 from serving.protocols.pictures import read_picture
 
 ROOT = Path(__file__).parent.parent
@@ -122,7 +128,7 @@ def smooth(points: Points, steps: int = 8) -> Points:
 
 
 def drawing(seed: int) -> Drawing:
-    """A digit by a seed: the last figure of the seed is the digit."""
+    """The drawing of a seed, whose last figure is the digit."""
     label = str(seed % 10)
     random = np.random.default_rng(seed)
     side = int(random.integers(200, 401))
@@ -159,7 +165,7 @@ def drawing(seed: int) -> Drawing:
 
 
 def _shakes(points: Points, random: np.random.Generator) -> list[Any]:
-    """By how much each point is missed. Points at one place are missed by the same."""
+    """By how much each point is missed: the same for points at the same place."""
     at: dict[tuple[float, float], Any] = {}
     return [at.setdefault(point, random.normal(0, 0.03, 2)) for point in points]
 
@@ -179,17 +185,19 @@ def drawings(number: int, first_seed: int = SEED) -> Iterator[Drawing]:
     return (drawing(seed) for seed in range(first_seed, first_seed + number))
 
 
-def enlarged(rows: dict[str, list[Any]], maximum: float, shape: tuple[int, ...]) -> Iterator[Drawing]:
-    """The test split's images as drawings."""
+def enlarged(images: Iterable[Any], labels: Iterable[Any], field: InputField) -> Iterator[Drawing]:
+    """Images of the data, as values [height * width] of the field, as drawings."""
     random = np.random.default_rng(SEED)
-    for pixels, label in zip(rows["pixels"], rows["digit"], strict=True):
-        ink = np.array(pixels, dtype=np.float64).reshape(shape) / maximum
+    low = field.minimum or 0.0
+    high = 1.0 if field.maximum is None else field.maximum
+    for image, label in zip(images, labels, strict=True):
+        ink = (np.array(image, dtype=np.float64).reshape(field.shape) - low) / (high - low)
         yield Drawing(str(label), moved(random, ink))
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of some drawings. `by_machine` and `wrong_by_machine` are shares of all of them."""
+    """How some drawings were read. `by_machine` and `wrong_by_machine` are shares of all of them."""
 
     number: int
     read_rightly: float
@@ -199,7 +207,7 @@ class Reading:
 
 
 def read(bundle: Bundle, drawn: Iterable[Drawing]) -> Reading:
-    """Read drawings by the server's way from a file to pixels, and count."""
+    """Bring drawings from a file to pixels as the server does, and count what the model reads correctly."""
     manifest = bundle.manifest
     (field,) = manifest.inputs
     labels, pixels = zip(*((one.label, read_picture(manifest, one.png())) for one in drawn), strict=True)
@@ -215,19 +223,27 @@ def read(bundle: Bundle, drawn: Iterable[Drawing]) -> Reading:
     )
 
 
-def main() -> None:
-    champion = Store.of("digits").champion()
-    if champion is None:
-        sys.exit("No champion of digits has been published. Train one: make run")
-    bundle = Bundle.open(Store.of("digits").bundle_folder(champion.digest))
-    found = {"drawings": read(bundle, drawings(DRAWINGS))}
-    split = Paths("digits").splits / "test.parquet"
-    if split.exists():
-        import polars as pl
+def use_case_of_digits() -> UseCase:
+    """The first one of params.yaml that can read drawn digits. Raises ConfigError if there is none."""
+    for name in use_cases():
+        use_case = load_use_case(name)
+        if is_image_classifier(use_case.inputs, use_case.output) and set(use_case.output.classes) == set(WAYS):
+            return use_case
+    raise ConfigError(
+        f"None of the use cases in {PARAMS} has one image as its input and the classes {', '.join(WAYS)}, so there is "
+        "nothing that could read drawn digits."
+    )
 
-        (field,) = bundle.manifest.inputs
-        rows = pl.read_parquet(split).to_dict(as_series=False)
-        found["test images, enlarged and moved"] = read(bundle, enlarged(rows, field.maximum or 1.0, field.shape))
+
+def main() -> None:
+    use_case = use_case_of_digits()
+    bundle = champion(use_case.name)
+    found = {"drawings": read(bundle, drawings(DRAWINGS))}
+    if (Paths(use_case.name).splits / "test.parquet").exists():
+        test = load_split(use_case, "test")
+        (field,) = use_case.inputs
+        labels = np.array(use_case.output.classes)[test.targets]
+        found["test images, enlarged and moved"] = read(bundle, enlarged(test.inputs[field.name], labels, field))
     manifest = bundle.manifest
     result = {
         "candidate": manifest.candidate,
@@ -237,7 +253,7 @@ def main() -> None:
         **{name: asdict(reading) for name, reading in found.items()},
     }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    table = Table("", "number", "read rightly", "by machine", "of all, wrong by machine")
+    table = Table("", "number", "read correctly", "by machine", "of all, wrong by machine")
     for name, reading in found.items():
         shares = (reading.read_rightly, reading.by_machine, reading.wrong_by_machine)
         table.add_row(name, f"{reading.number:,}", *(f"{share:.1%}" for share in shares))
@@ -251,4 +267,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_message():
+        main()

@@ -12,7 +12,7 @@ import numpy as np
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.contract.loading import load_use_case
-from portfolio.core.paths import Paths
+from portfolio.core.paths import Paths, default_use_case
 from portfolio.data.dataset import load_split
 from portfolio.evaluation.comparison import Evaluated, compare
 
@@ -20,12 +20,12 @@ ROWS = 10_000
 
 
 def main() -> None:
-    use_case = load_use_case("digits")
+    use_case = load_use_case(default_use_case())
     config = use_case.config()
     val, test = load_split(use_case, "val"), load_split(use_case, "test")
     many = test.take(np.arange(ROWS) % len(test))
     candidates = {}
-    for name, folder in Paths("digits").candidates().items():
+    for name, folder in Paths(use_case.name).candidates().items():
         bundle = Bundle.open(folder)
         assert bundle.manifest.policy is not None
         answers = (bundle.predict(val.inputs), bundle.predict(many.inputs))

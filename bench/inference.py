@@ -1,7 +1,7 @@
 """The same two models in ONNX Runtime, as they are served, and in the libraries that trained them; one thread each.
 
-Run it where the loop has run: `python -m bench.inference`. It leaves both models, as their own libraries keep them, for
-`bench.first_answer`.
+Run it where the loop has run, with an image classifier as the first use case of params.yaml: `python -m
+bench.inference`. It leaves both models, as their own libraries keep them, for `bench.first_answer`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from statistics import median
 import numpy as np
 import torch
 
-from bench.first_answer import FOREST, NETWORK
+from bench.first_answer import FOREST, NETWORK, image_classifier
+from bench.subject import one_message
 from portfolio.bundle.bundle import Bundle
-from portfolio.contract.loading import load_use_case
+from portfolio.core.errors import ConfigError
 from portfolio.core.paths import Paths
 from portfolio.core.types import Array
 from portfolio.data.dataset import load_split
@@ -25,26 +26,29 @@ from portfolio.evaluation.calibration import softened
 from portfolio.training.baselines import fit_baseline
 from portfolio.training.network import fit_network
 
+RANDOM_FOREST = "random_forest"
 RUNS = {1: 500, 1000: 50}
 """How often, by the number of rows."""
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    use_case, bundles = load_use_case("digits"), Paths("digits").candidates()
-    config = use_case.config()
+    use_case, _ = image_classifier()
+    bundles, config, candidates = Paths(use_case.name).candidates(), use_case.config(), use_case.candidates()
+    if RANDOM_FOREST not in candidates:
+        raise ConfigError(f"This needs a candidate {RANDOM_FOREST}. '{use_case.name}' has: {', '.join(candidates)}.")
     train, val, test = (load_split(use_case, name) for name in ("train", "val", "test"))
     network = fit_network(use_case, config, train, val, on_epoch=lambda *_: False)
-    forest = fit_baseline(use_case, use_case.baselines()["random_forest"], train)
+    forest = fit_baseline(use_case, candidates[RANDOM_FOREST], train)
     NETWORK.parent.mkdir(parents=True, exist_ok=True)
     torch.save(network.network.state_dict(), NETWORK)
     FOREST.write_bytes(pickle.dumps(forest.model))
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for model, own in (("network", network.predict), ("random_forest", forest.predict)):
+    for model, own in (("network", network.predict), (RANDOM_FOREST, forest.predict)):
         bundle = Bundle.open(bundles[model])
         for count, runs in RUNS.items():
             rows = test.take(np.arange(count) % len(test)).inputs
-            # The graph is calibrated, and else the same model.
+            # Apart from its calibration, the graph is the same model.
             expected = softened(own(rows), bundle.manifest.temperature)
             np.testing.assert_allclose(bundle.predict(rows), expected, atol=1e-3)
             found.setdefault(model, {})[f"{count:,}"] = in_turns({"own": own, "onnx": bundle.predict}, rows, runs)
@@ -65,4 +69,5 @@ def in_turns(
 
 
 if __name__ == "__main__":
-    main()
+    with one_message():
+        main()

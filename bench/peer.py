@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is installed, started and asked, and where its answer stands.
+"""The servers that are compared: how each is installed, started and asked, and where its answer is.
 
 Each runs as its documentation starts it, with one worker, and does the inference on one thread.
 """
@@ -17,6 +17,7 @@ from typing import Any
 from bench.rows import ROOT
 from bench.server import Server, free_port
 from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import MODEL_NAME, tensor_names
 from portfolio.bundle.store import Store
 
 PEERS = Path(__file__).parent / "peers"
@@ -25,18 +26,23 @@ OURS = "this project"
 LOGGING = f"{OURS}, a log line for each request"
 
 Rows = list[list[float]]
+"""What is asked: for each row the values of its image."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A server. `command` gets the environment's `bin` folder, the port, and a folder of the run's own."""
+    """A server of an image classifier.
+
+    `command` gets the environment's `bin` folder, the port, and a folder of the run's own; `body` gets the name of the
+    image's field, and the rows.
+    """
 
     name: str
     requirements: str
     """A file of bench/peers; empty for what runs in our own environment."""
     command: Callable[[Path, int, Path], list[str]]
     path: str
-    body: Callable[[Rows], Any]
+    body: Callable[[str, Rows], Any]
     probabilities: Callable[[Any], Rows]
     ready_path: str = "/docs"
     variables: Callable[[int, Path], dict[str, str]] = lambda port, folder: {}
@@ -48,8 +54,12 @@ class Peer:
     def start(self, bundle: Bundle, folder: Path, cpu: int) -> Server:
         """Raises RuntimeError or CalledProcessError if it can't be installed or does not answer."""
         port = free_port()
+        (field,), (tensor,) = bundle.manifest.inputs, tensor_names(1)
         common = {
-            "MODEL": str((bundle.folder / "model.onnx").absolute()),
+            "MODEL": str((bundle.folder / MODEL_NAME).absolute()),
+            "MODEL_FIELD": field.name,
+            "MODEL_TENSOR": tensor,
+            "MODEL_WIDTH": str(field.width),
             "PORT": str(port),
             "PYTHONPATH": str(PEERS),
             "OMP_NUM_THREADS": "1",
@@ -58,8 +68,9 @@ class Peer:
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
         if self.is_ours:
-            common |= {"PORTFOLIO_STATE": str(folder), "PYTHONPATH": ""}
-            Store(folder / "store" / bundle.manifest.use_case).publish(
+            use_case = bundle.manifest.use_case
+            common |= {"PORTFOLIO_STATE": str(folder), "PORTFOLIO_USE_CASE": use_case, "PYTHONPATH": ""}
+            Store(folder / "store" / use_case).publish(
                 bundle.folder, bundle.manifest.model_copy(update={"lineage": _version_one(bundle)})
             )
         variables = {**common, **self.variables(port, folder)}
@@ -113,13 +124,13 @@ def versions(requirements: str) -> list[str]:
     return (PEERS / requirements).read_text().split() if requirements else []
 
 
-def _instances(rows: Rows) -> Any:
-    return {"instances": [{"pixels": row} for row in rows]}
+def _instances(field: str, rows: Rows) -> Any:
+    return {"instances": [{field: row} for row in rows]}
 
 
-def _tensors(rows: Rows) -> Any:
+def _tensors(field: str, rows: Rows) -> Any:
     flat = [value for row in rows for value in row]
-    return {"inputs": [{"name": "pixels", "shape": [len(rows), len(rows[0])], "datatype": "FP32", "data": flat}]}
+    return {"inputs": [{"name": field, "shape": [len(rows), len(rows[0])], "datatype": "FP32", "data": flat}]}
 
 
 def _of_tensors(answer: Any) -> Rows:
@@ -143,7 +154,7 @@ def _litserve(binaries: Path, port: int, folder: Path) -> list[str]:
 
 
 def _mlserver(binaries: Path, port: int, folder: Path) -> list[str]:
-    model = {"name": "digits", "implementation": "mlserver_server.Onnx", "parameters": {"version": "1"}}
+    model = {"name": "model", "implementation": "mlserver_server.Onnx", "parameters": {"version": "1"}}
     (folder / "model-settings.json").write_text(json.dumps(model))
     return [str(binaries / "mlserver"), "start", str(folder)]
 
@@ -152,7 +163,7 @@ def _ours(name: str, variables: dict[str, str]) -> Peer:
     return Peer(
         name,
         "",
-        lambda binaries, port, folder: [str(binaries / "portfolio"), "serve", "digits", "--port", str(port)],
+        lambda binaries, port, folder: [str(binaries / "portfolio"), "serve", "--port", str(port)],
         "/predict",
         _instances,
         lambda answer: [list(row["probabilities"].values()) for row in answer["predictions"]],
@@ -209,7 +220,7 @@ PEERS_OF_ALL: tuple[Peer, ...] = (
             *("--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         ],
         "/invocations",
-        lambda rows: {"inputs": rows},
+        lambda field, rows: {"inputs": rows},
         lambda answer: list(answer["predictions"]["probabilities"]),
         ready_path="/ping",
     ),
@@ -217,11 +228,11 @@ PEERS_OF_ALL: tuple[Peer, ...] = (
         "BentoML",
         "bentoml.txt",
         lambda binaries, port, folder: [
-            *(str(binaries / "bentoml"), "serve", "bentoml_server:Digits", "--working-dir", str(PEERS)),
+            *(str(binaries / "bentoml"), "serve", "bentoml_server:Classifier", "--working-dir", str(PEERS)),
             *("--host", "127.0.0.1", "--port", str(port)),
         ],
         "/predict",
-        lambda rows: {"pixels": rows},
+        lambda field, rows: {"rows": rows},
         lambda answer: list(answer),
         ready_path="/readyz",
         variables=lambda port, folder: {"BENTOML_HOME": str(folder)},
@@ -230,10 +241,10 @@ PEERS_OF_ALL: tuple[Peer, ...] = (
         "MLServer",
         "mlserver.txt",
         _mlserver,
-        "/v2/models/digits/infer",
+        "/v2/models/model/infer",
         _tensors,
         _of_tensors,
-        ready_path="/v2/models/digits/ready",
+        ready_path="/v2/models/model/ready",
         variables=lambda port, folder: {
             "MLSERVER_HTTP_PORT": str(port),
             "MLSERVER_GRPC_PORT": str(free_port()),

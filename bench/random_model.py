@@ -21,12 +21,17 @@ LARGE = (3072, 3072, 3072)
 
 
 def make(folder: Path, like: Bundle, *, widths: tuple[int, ...], seed: int = 0, version: int = 1) -> Bundle:
-    """Write a network with hidden layers so wide as a bundle, whose manifest is else that of `like`."""
-    (field,), (tensor,) = like.manifest.inputs, tensor_names(1)
+    """Write a network with hidden layers of these widths as a bundle whose manifest is otherwise that of `like`.
+
+    `like` must be the bundle of an image classifier.
+    """
+    (field,) = like.manifest.inputs
     output = like.manifest.output.tensor
-    raw = network(tensor, output, (field.width, *widths, len(like.manifest.output.classes)), seed)
+    largest = max(abs(field.minimum or 0.0), abs(field.maximum or 1.0))
+    (name,) = tensor_names(1)
+    raw = network(name, output, (field.width, *widths, len(like.manifest.output.classes)), seed, largest)
     session = ort.InferenceSession(raw, providers=["CPUExecutionProvider"])
-    (expected,) = session.run([output], {tensor: like.arrays(like.manifest.golden_inputs)[field.name]})
+    (expected,) = session.run([output], {name: like.arrays(like.manifest.golden_inputs)[field.name]})
     changed = {
         "model_sha256": hashlib.sha256(raw).hexdigest(),
         "golden_outputs": np.asarray(expected).tolist(),
@@ -37,13 +42,14 @@ def make(folder: Path, like: Bundle, *, widths: tuple[int, ...], seed: int = 0, 
     return Bundle.open(folder)
 
 
-def network(name: str, output: str, widths: tuple[int, ...], seed: int) -> bytes:
+def network(name: str, output: str, widths: tuple[int, ...], seed: int, largest: float) -> bytes:
+    """The graph of a network with random weights, for inputs whose values are up to `largest` in size."""
     random = np.random.default_rng(seed)
     nodes, weights = [], []
     last = name
     for number, (rows, columns) in enumerate(pairwise(widths)):
-        # The first layer's are small, since inputs may be as large as 16.
-        scale = (2 / rows) ** 0.5 / (16 if number == 0 else 1)
+        # The first layer's weights make up for the size of the inputs.
+        scale = (2 / rows) ** 0.5 / (largest if number == 0 else 1)
         matrix = random.normal(0, scale, (rows, columns)).astype(np.float32)
         weights.append(numpy_helper.from_array(matrix, f"weights_{number}"))
         nodes.append(helper.make_node("MatMul", [last, f"weights_{number}"], [f"product_{number}"]))

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import socket
 
+from portfolio.core.paths import default_use_case
+
 START_SECONDS = 120
 STOP_SECONDS = 20
 SETTLE_SECONDS = 10
@@ -141,7 +143,7 @@ class Server:
 def portfolio_server(
     state: Path,
     *,
-    use_case: str = "digits",
+    use_case: str | None = None,
     before: Sequence[str] = (),
     cwd: Path | None = None,
     variables: dict[str, str] | None = None,
@@ -149,12 +151,12 @@ def portfolio_server(
 ) -> Iterator[Server]:
     """Our own server, as `portfolio serve` starts it, with its state in `state` and SERVING_... `settings`.
 
-    `before`: a command that starts it in its turn.
+    It serves the first use case of params.yaml unless another is named. `before` is a command that starts it in turn.
     """
     port = free_port()
     named = {f"SERVING_{name}".upper(): value for name, value in settings.items()}
     server = Server(
-        [*before, sys.executable, "-m", "portfolio", "serve", use_case, "--port", str(port)],
+        [*before, sys.executable, "-m", "portfolio", "serve", use_case or default_use_case(), "--port", str(port)],
         port,
         state / "server.log",
         cwd=cwd,

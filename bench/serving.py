@@ -1,11 +1,12 @@
 """Our server beside those that people would otherwise pick: `make bench-serving`, or python -m bench.serving [NAME].
 
-All serve the same ONNX model on one core, and wrk asks from the other. Each must first answer rightly. Then they take
-turns, a few seconds each, several rounds over; medians are compared. Ours runs as `portfolio serve` starts it: with its
-checks, prediction log and metrics; and a second time with a log line for each request, which is off by default.
+All serve the same ONNX model on one core, and wrk asks from the other: the champion of the first use case of
+params.yaml, which must be an image classifier. Each server must first give the right answers. Then they take turns of a
+few seconds each, for several rounds; medians are compared. Ours runs as `portfolio serve` starts it: with its checks,
+prediction log and metrics; and a second time with a log line for each request, which is off by default.
 
-Several names may be given, parts of the servers' or of the loads'. Only those are measured then, and the committed
-figures stay as they are.
+NAME is part of a server's name or of a load's, and there may be several. Then only those are measured, and the
+committed figures stay as they are.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from bench import random_model
 from bench.peer import ENVIRONMENTS, OURS, PEERS, PEERS_OF_ALL, Peer, versions
 from bench.rows import ROOT, Row, console, machine, show, write
 from bench.server import Server
+from bench.subject import image_champion, one_message
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.store import Store
 from portfolio.core.paths import SERVING_BENCH
 from portfolio.report.words import number
 
@@ -77,6 +78,7 @@ class Trial:
     def __init__(self, peer: Peer, bundle: Bundle, stack: ExitStack) -> None:
         self.peer = peer
         self._bundle = bundle
+        (self._field,) = [field.name for field in bundle.manifest.inputs]
         self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server, load = sorted(os.sched_getaffinity(0))[:2]
         self._load_cpu = load
@@ -91,10 +93,10 @@ class Trial:
 
     def check(self, rows: int) -> None:
         """Raises RuntimeError if it does not give the model's own probabilities."""
-        pixels = self._pixels(rows)
-        expected = self._bundle.predict({"pixels": np.array(pixels, dtype=np.float32)})
+        images = self._images(rows)
+        expected = self._bundle.predict({self._field: np.array(images, dtype=np.float32)})
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self._url, json.dumps(self.peer.body(pixels)).encode(), headers)
+        request = urllib.request.Request(self._url, json.dumps(self.peer.body(self._field, images)).encode(), headers)
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
                 found = np.array(self.peer.probabilities(json.load(response)))
@@ -107,7 +109,7 @@ class Trial:
         """What wrk says, with the rate."""
         body = self._folder / f"{load.rows}.json"
         if not body.exists():
-            body.write_text(json.dumps(self.peer.body(self._pixels(load.rows))))
+            body.write_text(json.dumps(self.peer.body(self._field, self._images(load.rows))))
         command = ["taskset", "-c", str(self._load_cpu), "wrk", "-t", "1", "-c", str(load.connections)]
         command += ["-d", f"{max(1, round(seconds))}s", "--timeout", "10s", "-s", str(PEERS / "post.lua"), self._url]
         before = self.server.cpu_seconds()
@@ -125,8 +127,8 @@ class Trial:
     def _url(self) -> str:
         return f"{self.server.url}{self.peer.path}"
 
-    def _pixels(self, rows: int) -> list[list[float]]:
-        golden = self._bundle.manifest.golden_inputs["pixels"]
+    def _images(self, rows: int) -> list[list[float]]:
+        golden = self._bundle.manifest.golden_inputs[self._field]
         return [golden[number % len(golden)] for number in range(rows)]
 
 
@@ -246,16 +248,13 @@ def show_servers(measured: Measured, about: dict[str, dict[str, Any]], loads: li
 def main(words: list[str]) -> None:
     if shutil.which("wrk") is None or shutil.which("taskset") is None:
         sys.exit(
-            "wrk and taskset are needed, to load the servers from a core of its own: apt-get install wrk util-linux"
+            "wrk and taskset are needed to load the servers from a core of their own: apt-get install wrk util-linux"
         )
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("Two cores are needed: one for the server, and one for the load.")
     peers = [peer for peer in PEERS_OF_ALL if any(word in peer.name for word in words)] or list(PEERS_OF_ALL)
     loads = [load for load in LOADS if any(word in load.name for word in words)] or list(LOADS)
-    champion = Store.of("digits").champion()
-    if champion is None:
-        sys.exit("There is no champion of digits to serve. Train one: portfolio run digits")
-    bundle = Bundle.open(Store.of("digits").bundle_folder(champion.digest))
+    bundle = image_champion()
     sizes = image()
     started_at = time.time()
     measured: Measured = {}
@@ -296,4 +295,5 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with one_message():
+        main(sys.argv[1:])

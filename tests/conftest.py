@@ -22,6 +22,7 @@ from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
 from portfolio.bundle.policy import Policy, Prices
 from portfolio.bundle.store import Store
+from portfolio.contract.card import REQUIRED
 from portfolio.contract.config import config_path
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
@@ -299,3 +300,29 @@ def mlflow(empty_mlflow: Path, built: Callable[[str], Path], monkeypatch: pytest
     from portfolio.registry.tracking import client
 
     return client()
+
+
+SMALL = """
+from portfolio.contract import Category, Classes, Csv, Image, Images, Number, Quantity, Table
+
+
+class Small(Table):
+    source = Csv(path="rows.csv", key="id", start="2026-01-05")
+    target = Classes("bought", ["no", "yes"])
+    inputs = [Number("age", 0, 120), Category("town", ["A", "B"])]
+"""
+"""The least that a use case must say."""
+SMALL_CARD = "\n".join(f"{key}: Made up." for key in REQUIRED)
+SMALL_CONFIG = "value: {by_hand_yen: 10, check_yen: 4, error_yen: 50}\ntrain: {accelerator: cpu}\n"
+
+
+def write_use_case(name: str, code: str = SMALL, *, card: str = SMALL_CARD, config: str = SMALL_CONFIG) -> Path:
+    """Add a use case to the workspace that is the current folder, as its user would. Gives its folder."""
+    folder = Path("use_cases") / name
+    folder.mkdir(parents=True)
+    (folder / "use_case.py").write_text(code)
+    (folder / "card.yaml").write_text(card)
+    config_path(name).write_text(config)
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump({"use_cases": [*params["use_cases"], name]}))
+    return folder

@@ -2,15 +2,15 @@
 
 import bentoml
 import numpy as np
-from onnx_session import open_session
+from onnx_session import TENSOR, open_session
 
 
 @bentoml.service(workers=1)
-class Digits:
+class Classifier:
     def __init__(self) -> None:
         self.session = open_session()
 
     @bentoml.api
-    async def predict(self, pixels: np.ndarray) -> np.ndarray:
-        (probabilities,) = self.session.run(["probabilities"], {"pixels": pixels.astype(np.float32)})
+    async def predict(self, rows: np.ndarray) -> np.ndarray:
+        (probabilities,) = self.session.run(["probabilities"], {TENSOR: rows.astype(np.float32)})
         return probabilities

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import orjson
-from onnx_session import open_session
+from onnx_session import FIELD, TENSOR, open_session
 
 session = open_session()
 
@@ -20,8 +20,8 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
             break
     answer = b"{}"
     if body:
-        pixels = np.array([instance["pixels"] for instance in orjson.loads(body)["instances"]], dtype=np.float32)
-        (probabilities,) = session.run(["probabilities"], {"pixels": pixels})
+        rows = np.array([instance[FIELD] for instance in orjson.loads(body)["instances"]], dtype=np.float32)
+        (probabilities,) = session.run(["probabilities"], {TENSOR: rows})
         answer = orjson.dumps({"probabilities": probabilities}, option=orjson.OPT_SERIALIZE_NUMPY)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import FastAPI
-from onnx_session import open_session
+from onnx_session import FIELD, TENSOR, WIDTH, open_session
 from pydantic import BaseModel, Field
 
 
 class Instance(BaseModel):
-    pixels: Annotated[list[float], Field(min_length=64, max_length=64)]
+    values: Annotated[list[float], Field(alias=FIELD, min_length=WIDTH, max_length=WIDTH)]
 
 
 class Request(BaseModel):
@@ -26,6 +26,6 @@ session = open_session()
 
 @app.post("/predict")
 async def predict(request: Request) -> Answer:
-    pixels = np.array([instance.pixels for instance in request.instances], dtype=np.float32)
-    (probabilities,) = session.run(["probabilities"], {"pixels": pixels})
+    rows = np.array([instance.values for instance in request.instances], dtype=np.float32)
+    (probabilities,) = session.run(["probabilities"], {TENSOR: rows})
     return Answer(probabilities=probabilities.tolist())

@@ -1,11 +1,11 @@
-"""LitServe, as its documentation shows it. With BATCH=1 it forms batches of what waits, of any number of rows each."""
+"""LitServe, as its documentation shows it. With BATCH=1 it forms batches of waiting requests, of any number of rows."""
 
 import os
 from typing import Any
 
 import litserve
 import numpy as np
-from onnx_session import open_session
+from onnx_session import FIELD, TENSOR, open_session
 
 
 class Predict(litserve.LitAPI):
@@ -13,14 +13,14 @@ class Predict(litserve.LitAPI):
         self.session = open_session()
 
     def decode_request(self, request: dict[str, Any]) -> np.ndarray:
-        return np.array([instance["pixels"] for instance in request["instances"]], dtype=np.float32)
+        return np.array([instance[FIELD] for instance in request["instances"]], dtype=np.float32)
 
     def batch(self, inputs: list[np.ndarray]) -> np.ndarray:
         self.ends = np.cumsum([len(rows) for rows in inputs])[:-1]
         return np.concatenate(inputs)
 
-    def predict(self, pixels: np.ndarray) -> np.ndarray:
-        (probabilities,) = self.session.run(["probabilities"], {"pixels": pixels})
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        (probabilities,) = self.session.run(["probabilities"], {TENSOR: rows})
         return probabilities
 
     def unbatch(self, output: np.ndarray) -> list[np.ndarray]:

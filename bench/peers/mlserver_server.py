@@ -4,7 +4,7 @@ import numpy as np
 from mlserver import MLModel
 from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
-from onnx_session import open_session
+from onnx_session import TENSOR, open_session
 
 
 class Onnx(MLModel):
@@ -13,7 +13,7 @@ class Onnx(MLModel):
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        pixels = NumpyCodec.decode_input(payload.inputs[0]).astype(np.float32)
-        (probabilities,) = self.session.run(["probabilities"], {"pixels": pixels})
+        rows = NumpyCodec.decode_input(payload.inputs[0]).astype(np.float32)
+        (probabilities,) = self.session.run(["probabilities"], {TENSOR: rows})
         outputs = [NumpyCodec.encode_output("probabilities", probabilities)]
         return InferenceResponse(model_name=self.name, outputs=outputs)

@@ -1,8 +1,11 @@
-"""The model as every peer runs it: on one thread, like ours."""
+"""The model as every peer runs it: on one thread, like ours. Its facts come from the environment."""
 
 import os
 
 import onnxruntime as ort
+
+# What requests call the image, what the graph calls it, and how many values it has.
+FIELD, TENSOR, WIDTH = os.environ["MODEL_FIELD"], os.environ["MODEL_TENSOR"], int(os.environ["MODEL_WIDTH"])
 
 
 def open_session() -> ort.InferenceSession:

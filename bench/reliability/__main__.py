@@ -1,6 +1,7 @@
 """Try what is claimed of the server's reliability: `make reliability`, or python -m bench.reliability [ITEM ...].
 
-Without items all are tried, and the figures go to metrics/reliability.json; with items, only to .state/bench.
+Without items all are tried, and the figures go to metrics/reliability.json; with items, only to .state/bench. What is
+served is the champion of the first use case of params.yaml, which must be an image classifier.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from bench.reliability.pressure import large_bodies, overload, slow_clients
 from bench.reliability.surroundings import clock_back, disk_full, store_gone
 from bench.reliability.swaps import swaps
 from bench.rows import ROOT, Row, console, machine, show, write
+from bench.subject import image_champion, one_message
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.store import Store
 from portfolio.core.paths import RELIABILITY
 
 RESULTS = ROOT / RELIABILITY
@@ -46,10 +47,7 @@ ITEMS: dict[str, Callable[[Path, Bundle], list[Row]]] = {
 def main(names: list[str]) -> None:
     if unknown := [name for name in names if name not in ITEMS]:
         sys.exit(f"There is no item {', '.join(unknown)}. There are: {', '.join(ITEMS)}.")
-    champion = Store.of("digits").champion()
-    if champion is None:
-        sys.exit("There is no champion of digits to serve. Train one: portfolio run digits")
-    bundle = Bundle.open(Store.of("digits").bundle_folder(champion.digest))
+    bundle = image_champion()
     results: dict[str, Any] = {}
     held = True
     for name in names or ITEMS:
@@ -78,4 +76,5 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with one_message():
+        main(sys.argv[1:])

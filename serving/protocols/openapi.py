@@ -91,7 +91,7 @@ def document(app: FastAPI, model: ServedModel | None, use_case: str) -> Schema:
     }
     for path, post in posts.items():
         post["responses"] |= _errors(ERRORS, path)
-        found["paths"][path] = {"post": post}
+        found["paths"][path] = {"post": {"tags": ["predictions"], **post}}
     # These read the body themselves, so FastAPI does not know what is in it.
     versioned = found["paths"][OF_VERSION]["post"]
     versioned["requestBody"] = infer_post["requestBody"]

@@ -20,11 +20,11 @@ class ServerMetadata(TypedDict):
     extensions: list[str]
 
 
-class Live(TypedDict):
+class ServerLive(TypedDict):
     live: bool
 
 
-class Ready(TypedDict):
+class ServerReady(TypedDict):
     ready: bool
 
 
@@ -39,12 +39,12 @@ async def server() -> ServerMetadata:
 
 
 @router.get("/health/live", summary="Open Inference Protocol: is the process alive?")
-async def live() -> Live:
+async def live() -> ServerLive:
     return {"live": True}
 
 
 @router.get("/health/ready", summary="Open Inference Protocol: can it answer?")
-async def ready(_: ReadyModelDep) -> Ready:
+async def ready(_: ReadyModelDep) -> ServerReady:
     return {"ready": True}
 
 

@@ -10,6 +10,7 @@ import pytest
 from bench import __main__ as bench
 from bench.__main__ import PARTS
 from bench.rows import Row, cores
+from portfolio.core.errors import ConfigError
 
 
 @pytest.fixture
@@ -40,3 +41,19 @@ def test_a_part_that_there_is_not_is_refused_with_those_there_are(
     assert "there is no part lop" in said
     assert all(part in said for part in PARTS)
     assert not results.exists()
+
+
+def test_a_part_that_does_not_fit_the_use_case_is_left_out_with_the_reason(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unfit(work: Path) -> list[Row]:
+        raise ConfigError("it has no image")
+
+    monkeypatch.setitem(PARTS, "inference", unfit)
+    monkeypatch.setitem(PARTS, "frames", lambda work: [Row("quick", 1.0, "s")])
+    monkeypatch.setattr("sys.argv", ["bench", "inference", "frames"])
+    with pytest.raises(SystemExit) as ended:
+        bench.main()
+    assert ended.value.code == 1
+    assert "inference is left out: it has no image" in capsys.readouterr().out
+    assert list(json.loads(results.read_text())) == ["frames"]

@@ -2,9 +2,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from serving.security import hashed
 
 from portfolio.cli.server import check_can_listen
+from serving.front.security import hashed
 from tests.cli.conftest import output, portfolio
 
 

@@ -76,8 +76,10 @@ def test_the_first_model_is_compared_with_doing_all_by_hand(judge: Any, model: M
     verdict = judge(None, model())
     assert verdict.promoted
     # All right, and all by machine: each saves the 6 yen that it costs by hand.
-    value = "+6,000 yen per 1,000 items (+6,000 to +6,000)"
-    assert f"{value} compared with doing everything by hand, on 400 test rows" in verdict.reason
+    assert (
+        "+6,000 yen per 1,000 items (+6,000 to +6,000) compared with doing everything by hand, on 400 test rows"
+        in verdict.reason
+    )
 
 
 def test_a_first_model_that_costs_more_than_it_saves_is_refused(judge: Any, model: Model) -> None:

@@ -19,7 +19,7 @@ import yaml
 from portfolio.cli.provenance import VERSIONS
 from tests.conftest import ROOT, checkout
 
-USE_CASES = Path("src") / "portfolio" / "use_cases"
+USE_CASES = Path("use_cases")
 BESIDE = Path(sys.executable).parent
 STAGE = ("env", "PYTHONPATH=src:.", "portfolio", "stage")
 
@@ -85,7 +85,7 @@ def test_a_queued_experiment_runs_its_own_code(clone: Path) -> None:
     """What it leaves in DVC's run cache is what the same code makes later."""
     regularize(clone)
     call(clone, "dvc", "exp", "run", "--queue", "baselines@toy")
-    call(clone, "git", "checkout", "-q", "src")
+    call(clone, "git", "checkout", "-q", str(USE_CASES))
     call(clone, "dvc", "exp", "run", "--run-all")
     assert "baselines" in repro(clone, "baselines@toy")
     assert trained_with(clone) == "1.0"

@@ -112,7 +112,7 @@ def test_what_the_gate_finds_has_its_sentence_in_both_languages() -> None:
 def test_only_the_means_against_overfitting_that_are_on_are_named(built: Callable[[str], Path]) -> None:
     built("toy")
     answers = [Paths("toy").report / name for name in INTERVIEWS.values()]
-    assert "weight decay (0.0001)" in answers[0].read_text()
+    assert "weight decay (0.001)" in answers[0].read_text()
     assert "重み減衰" in answers[1].read_text()
     edit_config("toy", train={"weight_decay": 0})
     run_stage("report", "toy")

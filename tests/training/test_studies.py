@@ -50,7 +50,8 @@ def test_capacity_goes_from_small_to_large(built: Built) -> None:
 
 def test_an_ablation_stands_beside_the_config_as_it_is(built: Built) -> None:
     built("toy")
-    edit_config("toy", studies={"ablation": {"nothing else": {"train.weight_decay": 0.0001}}})
+    same_value = load_use_case("toy").config().train.weight_decay
+    edit_config("toy", studies={"ablation": {"nothing else": {"train.weight_decay": same_value}}})
     configured, same = run("ablation")["points"]
     assert configured["name"] == studies.AS_CONFIGURED
     assert configured["val"] == same["val"]

@@ -61,10 +61,7 @@ def _class(name: str) -> type[UseCase]:
     except PortfolioError as error:
         raise ConfigError(f"{path}: {error}") from error
     except Exception as error:  # whatever a user's code may raise
-        where = [frame for frame in traceback.extract_tb(error.__traceback__) if str(USE_CASES) in frame.filename]
-        line = error.lineno if isinstance(error, SyntaxError) else (where[-1].lineno if where else 0)
-        reason = str(error).strip() or "no reason given"
-        raise ConfigError(f"{path}, line {line}: {type(error).__name__}: {reason}") from error
+        raise ConfigError(f"{_place(error) or path}: {type(error).__name__}: {_reason(error)}") from error
     found = [
         value
         for value in vars(module).values()
@@ -78,6 +75,19 @@ def _class(name: str) -> type[UseCase]:
             f"{path}: the class {found[0].__name__} lacks {', '.join(lacking)}. Declare them in its body."
         )
     return found[0]
+
+
+def _place(error: Exception) -> str:
+    """The file of a use case and the line in it where the error arose; empty if it was elsewhere."""
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        places.append((error.filename or "", error.lineno))
+    own = [(Path(file), line) for file, line in places if Path(file).is_relative_to(USE_CASES.absolute())]
+    return f"{own[-1][0].relative_to(Path.cwd())}, line {own[-1][1]}" if own else ""
+
+
+def _reason(error: Exception) -> str:
+    return (error.msg if isinstance(error, SyntaxError) else str(error)).strip() or "no reason given"
 
 
 def _imported(name: str) -> ModuleType:

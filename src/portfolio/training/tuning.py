@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portfolio.contract.config import Between, Changes, Config, section_of
+from portfolio.contract.config import Between, Changes, Config
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
@@ -293,11 +293,11 @@ def best_values(config: Config) -> Changes:
 
 
 def tuned_config(path: Path, values: Changes) -> str:
-    """The text of a config file with other values; its comments and its form stay."""
+    """The text of a config file with other values, and those that it left to the defaults; comments and form stay."""
     import io
 
     from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedSeq
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
     yaml = YAML()
     yaml.width = 1000
@@ -308,11 +308,20 @@ def tuned_config(path: Path, values: Changes) -> str:
     )
     content = yaml.load(path.read_text(encoding="utf-8"))
     for key, value in values.items():
-        section, last = section_of(content, key, path)
+        *sections, last = key.split(".")
+        section = content
+        for name in sections:
+            if section.get(name) is None:
+                section[name] = CommentedMap()
+            section = section[name]
         if isinstance(value, list):
             value = CommentedSeq(value)
             value.fa.set_flow_style()
-        section[last] = value
+        if last in section:
+            section[last] = value
+        else:
+            # First, not last: what follows a section's last key, blank lines and comments, belongs to the next section.
+            section.insert(0, last, value)
     stream = io.StringIO()
     yaml.dump(content, stream)
     return stream.getvalue()

@@ -242,7 +242,8 @@ def test_drawings_are_read(bundle: Bundle) -> None:
 
 def test_test_images_are_read_at_any_size_and_place(bundle: Bundle, trained_digits: Trained) -> None:
     rows = pl.read_parquet(trained_digits.folder / Paths("digits").splits / "test.parquet").to_dict(as_series=False)
-    assert read(bundle, enlarged(rows, MAXIMUM, (8, 8))).read_rightly >= 0.91
+    images = enlarged(rows["pixels"], rows["digit"], bundle.manifest.inputs[0])
+    assert read(bundle, images).read_rightly >= 0.91
 
 
 def test_drawings_are_what_their_seeds_say() -> None:
