@@ -200,4 +200,4 @@ def test_down_and_up_again_loses_nothing_and_trains_nothing(stack: Stack) -> Non
     assert smoke(stack.address("API_PORT"), timeout_seconds=20)["model"]["version"] == 1
     log = stack.train()
     assert log.count("nothing has changed") == len(stage_names()), log
-    assert "not promoted: it is the champion already" in log
+    assert "not promoted: it is already the champion" in log

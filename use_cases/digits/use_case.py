@@ -1,9 +1,10 @@
-"""Handwritten digits: forms that a scanning office keys in by hand. One row is a digit:
+"""Handwritten digits on forms that a scanning office keys in. One row is a digit:
 
     pixels  [0, 0, 5, 13, 9, 1, ... 64 values of 0 (paper) to 16 (ink), row by row]
     digit   0
 
-1,797 rows of the UCI set (Alpaydin and Kaynak 1998), as scikit-learn ships it, dealt to days as if 60 came in a day.
+1,797 rows of the UCI set (Alpaydin and Kaynak 1998), as bundled with scikit-learn; assigned to days as if 60
+arrived per day.
 """
 
 import gzip
@@ -34,6 +35,6 @@ class Digits(Images):
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.svm import SVC
 
-        # The distances of a support-vector machine are no probabilities: folds within the training rows make them so.
+        # An SVM gives distances, not probabilities; calibration on folds of the training rows turns them into those.
         svm = CalibratedClassifierCV(SVC(gamma="scale", C=10), ensemble=False)
         return {**super().candidates(), "svm": svm}

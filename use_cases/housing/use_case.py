@@ -1,4 +1,4 @@
-"""What is a house worth? One row is a Californian census district of 1990 (Pace and Barry 1997):
+"""The median house value in a Californian census district of 1990 (Pace and Barry 1997). One row is a district:
 
     longitude -122.23, latitude 37.88, housing_median_age 41, total_rooms 880, total_bedrooms 129, population 322,
     households 126, median_income 8.3252, ocean_proximity NEAR BAY, median_house_value 452600
@@ -13,7 +13,7 @@ class Housing(Table):
     source = Csv(
         url="https://raw.githubusercontent.com/ageron/handson-ml2/1e2115277b50f6c584cd668fa30e3af309a5b136/datasets/housing/housing.csv",
         sha256="8a3727f4cf54ac1a327f69b1d5b4db54c5834ea81c6e4efc0d163300022a685e",
-        # The place, not the row: districts at the same spot share one split.
+        # Districts at the same place share a split.
         split_by=["longitude", "latitude"],
         shuffle=True,
         start="2026-01-05",
