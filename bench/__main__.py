@@ -84,7 +84,7 @@ def first_prediction(work: Path) -> list[Row]:
     timed(["make", "demo"], folder, PATH=path, **caches)
     return [
         Row("clone and set-up, empty caches", setup, "s"),
-        Row("clone to the demo's end, all included", time.perf_counter() - started, "s", 120),
+        Row("from clone to the end of the demo, everything included", time.perf_counter() - started, "s", 120),
     ]
 
 
@@ -109,7 +109,7 @@ def loop(work: Path) -> list[Row]:
         *(Row(f"  {step}", median(values), "s") for step, values in steps.items()),
         Row("the bare script", median(bare), "s"),
         Row("(loop - Prefect's start) / bare script", median(beyond) / median(bare), "x", 1.5),
-        Row("nothing new, beyond Prefect's start", median(again), "s", 3),
+        Row("a run with nothing new, without Prefect's start", median(again), "s", 3),
     ]
 
 
@@ -172,7 +172,7 @@ def lightning(work: Path) -> list[Row]:
         Row("a raw PyTorch loop", found["raw_seconds"], "s"),
         Row("the same under Lightning", found["lightning_seconds"], "s"),
         Row("Lightning / raw loop", found["lightning_seconds"] / found["raw_seconds"], "x", 1.15),
-        Row("their losses differ by", found["largest_loss_difference"], "", 5e-6),
+        Row("largest difference in their losses", found["largest_loss_difference"], "", 5e-6),
     ]
 
 
@@ -200,7 +200,7 @@ def inference(work: Path) -> list[Row]:
             first.setdefault(library, []).append(printed(python("bench.first_answer", library), folder))
     for library, runs in first.items():
         rows += [
-            Row(f"{library}, from its import to a first answer", median(run["seconds"] for run in runs), "s"),
+            Row(f"{library}, from import to first answer", median(run["seconds"] for run in runs), "s"),
             Row(f"{library}, memory at that point", median(run["peak_mib"] for run in runs), "MiB"),
         ]
     return rows

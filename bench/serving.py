@@ -190,16 +190,16 @@ def compare(measured: Measured, about: dict[str, dict[str, Any]], sizes: tuple[f
     if OURS in measured:
         errors = sum(found["errors"] for found in measured[OURS].values())
         rows += [
-            Row("requests without a good answer", errors, "", at_most=0),
-            Row("time to ready", about[OURS]["ready_seconds"], "s", at_most=2),
-            Row("memory after all loads", about[OURS]["memory_mib"], "MiB"),
+            Row("failed requests", errors, "", at_most=0),
+            Row("startup", about[OURS]["ready_seconds"], "s", at_most=2),
+            Row("memory after all load tests", about[OURS]["memory_mib"], "MiB"),
         ]
     if sizes is not None:
         whole, base = sizes
         rows += [
             Row("image", whole, "MiB"),
             Row(
-                f"image, on a base of {OFFICIAL_BASE_MIB} MiB as the official one is",
+                f"image, on a base of {OFFICIAL_BASE_MIB} MiB like the official one",
                 whole - base + OFFICIAL_BASE_MIB,
                 "MiB",
                 at_most=350,

@@ -186,13 +186,13 @@ def bundles(work: Path, like: Bundle, *, count: int = 2000, seed: int = 0) -> li
         publish(work, good, 2)
         taken = call(f"{server.url}/admin/reload", b"")[1]["model"]["version"] == 2
     return [
-        Row("bundles and champion.json that were damaged", tried, ""),
-        Row("refused, with the reason shown, the old one serving", refused, "", at_least=tried),
-        Row("refusals in /metrics", counted, "", at_least=tried),
-        Row("files that a pickle made", damages.harm.exists(), "", at_most=0),
-        Row("answers meanwhile", clients.counts["200"], "", at_least=1),
-        Row("requests that failed", clients.failed, "", at_most=0),
-        Row("a good bundle is taken afterwards", taken, "", at_least=1),
+        Row("damaged bundles and champion.json files", tried, ""),
+        Row("refused with a reason, the old model serving", refused, "", at_least=tried),
+        Row("refusals counted in /metrics", counted, "", at_least=tried),
+        Row("files created by a pickle", damages.harm.exists(), "", at_most=0),
+        Row("answers in the meantime", clients.counts["200"], "", at_least=1),
+        Row("failed requests", clients.failed, "", at_most=0),
+        Row("a good bundle is served afterwards", taken, "", at_least=1),
     ]
 
 

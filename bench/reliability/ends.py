@@ -65,14 +65,14 @@ def sigterm(work: Path, like: Bundle, *, count: int = 20, seed: int = 0) -> list
             lost += clients.lost
             failed += clients.failed - clients.lost
     return [
-        Row("ends by SIGTERM", count, ""),
+        Row("shutdowns by SIGTERM", count, ""),
         Row("answers", len(received.at), "", at_least=count),
         Row("requests without an answer", lost, "", at_most=0),
-        Row("answers that are no good ones", failed, "", at_most=0),
-        Row("requests half sent before, and answered", half_sent_answered, "", at_least=count),
-        Row("ends with code 0", clean, "", at_least=count),
-        Row("the slowest end", slowest, "s", at_most=EXIT_SECONDS),
-        Row("answers that are not in the log", len(received.at.keys() - logged(work)), "", at_most=0),
+        Row("wrong answers", failed, "", at_most=0),
+        Row("requests half sent before the signal, and answered", half_sent_answered, "", at_least=count),
+        Row("exits with code 0", clean, "", at_least=count),
+        Row("slowest shutdown", slowest, "s", at_most=EXIT_SECONDS),
+        Row("answers missing from the log", len(received.at.keys() - logged(work)), "", at_most=0),
     ]
 
 
@@ -102,10 +102,10 @@ def kill(work: Path, like: Bundle, *, count: int = 50, seed: int = 0) -> list[Ro
     return [
         Row("kills", count, ""),
         Row("answers", answers, "", at_least=count),
-        Row(f"of them answered more than {SECONDS_TO_DISK:g} s before", len(owed), "", at_least=count),
-        Row("of these, not in the log", len(owed - there), "", at_most=0),
-        Row("rows of the log that are there twice", rows - len(there), "", at_most=0),
-        Row("logs that are not whole", damaged, "", at_most=0),
+        Row(f"answers sent more than {SECONDS_TO_DISK:g} s before the kill", len(owed), "", at_least=count),
+        Row("of these, missing from the log", len(owed - there), "", at_most=0),
+        Row("duplicate rows in the log", rows - len(there), "", at_most=0),
+        Row("damaged logs", damaged, "", at_most=0),
     ]
 
 

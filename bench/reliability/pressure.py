@@ -48,8 +48,8 @@ def large_bodies(work: Path, like: Bundle, *, mib: int = 100, at_once: int = 4, 
     return [
         Row(f"bodies of {mib} MB, half of them chunked", count, ""),
         Row("answered 413", answers["413"], "", at_least=count),
-        Row("memory, grown by at most", highest - before, "MiB", at_most=20),
-        Row("a good request afterwards", good == 200, "", at_least=1),
+        Row("memory growth", highest - before, "MiB", at_most=20),
+        Row("a good request is answered afterwards", good == 200, "", at_least=1),
     ]
 
 
@@ -91,11 +91,11 @@ def slow_clients(
             failed += alone[-1].failed + beside[-1].failed
     p99 = [median(found.p99_ms for found in half) for half in (alone, beside)]
     return [
-        Row("slow connections, a byte a second", count, ""),
-        Row("p99 of others without them", p99[0], "ms"),
-        Row("p99 of others beside them", p99[1], "ms"),
-        Row("p99 beside them / without", p99[1] / p99[0], "x", at_most=2),
-        Row("requests of others that failed", failed, "", at_most=0),
+        Row("slow connections, one byte per second", count, ""),
+        Row("p99 of other requests, without slow connections", p99[0], "ms"),
+        Row("p99 of other requests, with slow connections", p99[1], "ms"),
+        Row("p99 with / without slow connections", p99[1] / p99[0], "x", at_most=2),
+        Row("failed requests of other clients", failed, "", at_most=0),
     ]
 
 
@@ -152,13 +152,13 @@ def overload(work: Path, like: Bundle, *, connections: int = 256, seconds: float
         recovery = wait_until(lambda: _all_good(server, like), RECOVERY_SECONDS * 4)
     counts = clients.counts
     return [
-        Row("connections that ask at once, where 16 requests are taken", connections, ""),
-        Row("good answers meanwhile", counts["200"], "", at_least=1),
+        Row("concurrent connections, with a limit of 16 requests", connections, ""),
+        Row("good answers during the overload", counts["200"], "", at_least=1),
         Row("answers 503", counts["503"], "", at_least=1),
-        Row("of them, without Retry-After", without, "", at_most=0),
+        Row("of these, without Retry-After", without, "", at_most=0),
         Row("other answers, or none", other + clients.lost, "", at_most=0),
-        Row("/healthz answers meanwhile", alive, "", at_least=1),
-        Row("until 20 requests in a row are good again", recovery, "s", at_most=RECOVERY_SECONDS),
+        Row("/healthz answers during the overload", alive, "", at_least=1),
+        Row("time until 20 requests in a row are answered again", recovery, "s", at_most=RECOVERY_SECONDS),
     ]
 
 

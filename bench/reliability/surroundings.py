@@ -53,10 +53,10 @@ def store_gone(work: Path, like: Bundle, *, seconds: float = 3) -> list[Row]:
         refusal = call(f"{server.url}/model")[1]["last_refusal"]
     return [
         Row("answers", clients.counts["200"], "", at_least=1),
-        Row("requests that failed", clients.failed, "", at_most=0),
-        Row("ready without a store, and with one that can't be read", ready_without + ready_unreadable, "", at_least=2),
-        Row("a new version is taken when it is back, after", taken, "s", at_most=2),
-        Row("refusals that are still shown then", refusal is not None, "", at_most=0),
+        Row("failed requests", clients.failed, "", at_most=0),
+        Row("ready without a store, and with an unreadable one", ready_without + ready_unreadable, "", at_least=2),
+        Row("time to a new version once the store is back", taken, "s", at_most=2),
+        Row("refusals still shown then", refusal is not None, "", at_most=0),
     ]
 
 
@@ -88,16 +88,16 @@ def disk_full(work: Path, like: Bundle, *, seconds: float = 4, queue: int = 200)
         shutil.copytree(inside, work / "kept" / "log")
     return [
         Row("answers", clients.counts["200"], "", at_least=1),
-        Row("requests that failed", clients.failed, "", at_most=0),
-        Row("records dropped, as /metrics counts them", dropped, "", at_least=1),
-        Row("records that waited", waiting, "", at_most=queue + 2000),
+        Row("failed requests", clients.failed, "", at_most=0),
+        Row("records dropped, according to /metrics", dropped, "", at_least=1),
+        Row("records waiting", waiting, "", at_most=queue + 2000),
         Row(
-            "with room again, a new answer is in the log",
+            "with free space again, new answers are logged",
             answered in logged(work / "kept"),
             "",
             at_least=1,
         ),
-        Row("the log is whole", is_whole(work / "kept"), "", at_least=1),
+        Row("the log is intact", is_whole(work / "kept"), "", at_least=1),
     ]
 
 
@@ -131,10 +131,10 @@ def clock_back(work: Path, like: Bundle, *, hours: int = 26) -> list[Row]:
         taken = wait_until(lambda: served_version(server.url) == 2)
     assert log_of(work).exists()
     return [
-        Row("hours that the server's clock went back, by its ids", (early - late) / 3_600_000, "h", at_least=hours - 1),
+        Row("clock set back by", (early - late) / 3_600_000, "h", at_least=hours - 1),
         Row("answers", len(received.at), "", at_least=1),
-        Row("requests that failed", clients.failed, "", at_most=0),
+        Row("failed requests", clients.failed, "", at_most=0),
         Row("ready afterwards", ready, "", at_least=1),
-        Row("a new version is taken after", taken, "s", at_most=2),
-        Row("answers that are not in the log", len(received.at.keys() - logged(work)), "", at_most=0),
+        Row("time to a new version", taken, "s", at_most=2),
+        Row("answers missing from the log", len(received.at.keys() - logged(work)), "", at_most=0),
     ]

@@ -64,10 +64,10 @@ def swaps(work: Path, like: Bundle, *, count: int = 200, seconds: float = 120) -
         grown = server.rss_mib() / warm_mib - 1
     return [
         Row("swaps", count, ""),
-        Row("their time", taken, "s", at_most=seconds * 1.05 + 1),
-        Row("versions that were seen in answers", len(seen), ""),
+        Row("duration", taken, "s", at_most=seconds * 1.05 + 1),
+        Row("versions seen in answers", len(seen), ""),
         Row("answers", clients.counts["200"], "", at_least=count),
-        Row("requests that failed", clients.failed, "", at_most=0),
-        Row("answers that are not those of the version they name", wrong, "", at_most=0),
-        Row(f"memory, grown since the swap number {min(count, WARM_SWAPS)}", grown * 100, "%", at_most=10),
+        Row("failed requests", clients.failed, "", at_most=0),
+        Row("answers that do not match the version they name", wrong, "", at_most=0),
+        Row(f"memory growth since swap {min(count, WARM_SWAPS)}", grown * 100, "%", at_most=10),
     ]
