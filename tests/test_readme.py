@@ -18,8 +18,8 @@ from portfolio.cli.main import app
 from portfolio.contract.loading import use_case_names
 from tests.conftest import ROOT, checkout, collect
 
-# These are not run here but where they take their time anyway, by the test or the script that is named. A make target
-# is one call of `portfolio`, which is what a test calls.
+# Not run here, but by the test or script that is named, which takes the time for it anyway. A make target is one call
+# of `portfolio`, which is what a test calls.
 RUN_ELSEWHERE = {
     "make demo": ".ci/run",
     "make test": ".ci/run",

@@ -106,10 +106,10 @@ def choose(
         return top, [], "no other candidate is within noise of it"
     names = ", ".join(within_noise)
     if not simpler:
-        return top, within_noise, f"within noise of it: {names}, none of them simpler"
+        return top, within_noise, f"it is worth the most, and nothing within noise of it ({names}) is simpler"
     if config.value.prefer == "simplest":
-        return simpler[0], within_noise, f"the simplest within noise of {top}, as value.prefer says"
-    return top, within_noise, f"within noise of it: {names}; value.prefer says to take the best"
+        return simpler[0], within_noise, f"it is the simplest within noise of {top} (value.prefer: simplest)"
+    return top, within_noise, f"it is worth the most (within noise of it: {names}; value.prefer: best)"
 
 
 def _columns(use_case: UseCase, config: Config, candidate: Evaluated, targets: Array) -> Array:
