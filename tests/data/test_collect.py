@@ -10,13 +10,13 @@ from typing import ClassVar
 
 import polars as pl
 import pytest
-from portfolio.data.collect import collect
 
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Source
 from portfolio.core.download import download
 from portfolio.core.errors import SourceError
 from portfolio.core.paths import Paths
+from portfolio.data.collect import collect
 
 
 def test_collecting_twice_adds_nothing(workspace: Path) -> None:
