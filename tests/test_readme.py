@@ -232,7 +232,7 @@ def test_every_make_target_has_a_line_of_help() -> None:
 
 
 def test_every_command_of_the_command_line_has_help() -> None:
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(app).commands
     assert commands
     assert [name for name, command in commands.items() if not command.help] == []
 

@@ -82,7 +82,7 @@ def test_help_has_groups_in_the_order_in_which_one_needs_them(
     shown = output(["--help"], monkeypatch, capsys)
     assert re.findall(r"^╭─ (.+?) ─*╮$", shown, re.MULTILINE) == ["Options", *PANELS]
     listed = re.findall(r"^│ ([a-z-]+) ", shown, re.MULTILINE)
-    assert sorted(listed[1:]) == sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert sorted(listed[1:]) == sorted(typer.main.get_command(app).commands)
     assert listed[:3] == ["--help", "demo", "run"]
 
 
