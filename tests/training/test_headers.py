@@ -103,4 +103,4 @@ def test_a_network_takes_all_of_them_at_once(workspace: Path, task: str) -> None
     half = len(HEADERS) // 2
     paths = prepared(HEADERS[:half], HEADERS[half:], "target", task)
     run_stage("train", "headers")
-    assert_opens(paths.fitted()["network"], HEADERS)
+    assert_opens(paths.models / "network", HEADERS)
