@@ -1,5 +1,7 @@
 """Files that are either whole or not there: written beside, then renamed."""
 
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import json
@@ -10,10 +12,21 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portfolio.core.errors import DataError, PortfolioError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def write_parquet(path: Path, rows: pl.DataFrame) -> None:
+    """Write rows as a Parquet file. Raises OSError where there is no room, which polars reports in many other ways."""
+    whole = BytesIO()
+    rows.write_parquet(whole)
+    path.write_bytes(whole.getbuffer())
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
             if not source.has_key:
                 frame = frame.with_columns(_places(day, len(frame)).alias(source.key))
             with files.replaced(target) as partial:
-                frame.write_parquet(partial)
+                files.write_parquet(partial, frame)
             added.append(str(day))
             rows += len(frame)
         return Collected(added=added, present=len(days) - len(missing), rows=rows)

@@ -28,7 +28,7 @@ def run(use_case: UseCase, config: Config) -> None:
                 raise DataError(
                     f"The {name} split of '{use_case.name}' is empty: {len(rows)} rows are too few. Collect more."
                 )
-            part.write_parquet(folder / f"{name}.parquet")
+            files.write_parquet(folder / f"{name}.parquet", part)
             counts.append(f"{name} {len(part):,}")
         digests = "".join(files.sha256(folder / f"{name}.parquet") for name in SPLITS)
         (folder / "sha256").write_text(hashlib.sha256(digests.encode()).hexdigest())

@@ -61,7 +61,7 @@ def _write(rows: pl.DataFrame, path: Path) -> None:
     """Write the rows, or see to it that there is no file where there are none."""
     path.unlink(missing_ok=True)
     if not rows.is_empty():
-        rows.write_parquet(path)
+        files.write_parquet(path, rows)
 
 
 def _rows(folder: Path) -> int:
