@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from portfolio.cli.main import app
 from portfolio.contract.loading import use_case_names
-from tests.conftest import ROOT, checkout, collect
+from tests.conftest import ROOT, TOY, USE_CASES, checkout, collect
 
 # These are not run here but where they take their time anyway, by the test or the script that is named. A make target
 # is one call of `portfolio`, which is what a test calls.
@@ -36,18 +36,18 @@ RUN_ELSEWHERE = {
     "portfolio demo": "tests/test_loop.py",
     "portfolio serve": "tests/serving/test_hot_swap.py",
     "portfolio study": "tests/test_loop.py",
-    "portfolio tune": "tests/test_tuning.py",
-    "portfolio tune-apply": "tests/test_tuning.py",
-    "make readme": "tests/test_blocks.py",
-    "portfolio readme": "tests/test_blocks.py",
-    "portfolio promote": "tests/test_registry.py",
-    "portfolio rollback": "tests/test_registry.py",
-    "portfolio predict": "tests/test_cli.py",
-    "portfolio load": "tests/test_cli.py",
-    "portfolio pin": "tests/test_cli.py",
-    "portfolio unpin": "tests/test_cli.py",
-    "portfolio shadow": "tests/test_cli.py",
-    "portfolio api-key": "tests/test_cli.py",
+    "portfolio tune": "tests/training/test_tuning.py",
+    "portfolio tune-apply": "tests/training/test_tuning.py",
+    "make readme": "tests/report/test_blocks.py",
+    "portfolio readme": "tests/report/test_blocks.py",
+    "portfolio promote": "tests/registry/test_registry.py",
+    "portfolio rollback": "tests/registry/test_registry.py",
+    "portfolio predict": "tests/cli/test_cli.py",
+    "portfolio load": "tests/cli/test_cli.py",
+    "portfolio pin": "tests/cli/test_cli.py",
+    "portfolio unpin": "tests/cli/test_cli.py",
+    "portfolio shadow": "tests/cli/test_cli.py",
+    "portfolio api-key": "tests/cli/test_cli.py",
     "portfolio collect": "tests/test_kill.py",
     "portfolio stage": "tests/test_kill.py",
     "dvc repro": "tests/test_kill.py",
@@ -130,7 +130,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = checkout(tmp_path_factory.mktemp("readme"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        collect("toy")
+        collect(TOY)
     return folder
 
 
@@ -180,8 +180,8 @@ def test_every_command_that_acts_is_run_somewhere(command: str) -> None:
         "portfolio nonsense",
         "portfolio run --nonsense",
         "dvc nonsense",
-        "dvc repro nonsense@toy",
-        "dvc exp run -S configs/toy.yaml:train.nonsense=1",
+        f"dvc repro nonsense@{USE_CASES[0]}",
+        f"dvc exp run -S configs/{USE_CASES[0]}.yaml:train.nonsense=1",
         "nonsense",
     ],
 )
@@ -194,10 +194,10 @@ def test_a_command_that_does_not_exist_is_found(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "make run USE_CASE=housing",
+        f"make run USE_CASE={USE_CASES[-1]}",
         "portfolio serve --port 9000",
-        "USE_CASE=digits make serve",
-        "dvc repro train@housing",
+        f"USE_CASE={USE_CASES[0]} make serve",
+        f"dvc repro train@{USE_CASES[-1]}",
     ],
 )
 def test_a_command_that_exists_is_let_through(command: str) -> None:
