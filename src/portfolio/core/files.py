@@ -1,7 +1,5 @@
 """Files that are either whole or not there: written beside, then renamed."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import json
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def write_parquet(path: Path, rows: pl.DataFrame) -> None:
+def write_parquet(path: Path, rows: "pl.DataFrame") -> None:
     """Write rows as a Parquet file. Raises OSError where there is no room, which polars reports in many other ways."""
     whole = BytesIO()
     rows.write_parquet(whole)
