@@ -10,21 +10,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from portfolio.core.errors import DataError, PortfolioError
-
-if TYPE_CHECKING:
-    import polars as pl
-
-
-def write_parquet(path: Path, rows: "pl.DataFrame") -> None:
-    """Write rows as a Parquet file. Raises OSError where there is no room, which polars reports in many other ways."""
-    whole = BytesIO()
-    rows.write_parquet(whole)
-    path.write_bytes(whole.getbuffer())
 
 
 @contextmanager
