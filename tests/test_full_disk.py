@@ -15,6 +15,7 @@ import pytest
 from portfolio.core import files
 from portfolio.core.paths import Paths
 from tests.conftest import collect, edit_config, tiny_bundle
+from tests.use_cases.toy.use_case import DAYS
 
 Built = Callable[[str], Path]
 
@@ -65,28 +66,28 @@ def assert_clear(result: subprocess.CompletedProcess[str], reason: str) -> None:
 
 
 def test_a_collect_on_a_full_disk_is_completed_when_there_is_room(workspace: Path) -> None:
-    edit_config("toy", collect={"until": "2026-01-12"})
+    edit_config("toy", collect={"until": None})
     result = on_small_disk(
         "data",
-        "24k",
-        f"{PORTFOLIO} collect digits; echo $? >code; ls -A data/toy/raw/batches >left",
+        "40k",
+        f"{PORTFOLIO} collect toy; echo $? >code; ls -A data/toy/raw/batches >left",
     )
     assert Path("code").read_text() == "1\n"
     assert_clear(result, "No space left on device")
     left = Path("left").read_text().split()
-    assert 0 < len(left) < 8
+    assert 0 < len(left) < DAYS
     assert all(name.startswith("2026-01-") and name.endswith(".parquet") for name in left), left
     before = contents(Paths("toy").batches)
     collect("toy")
     after = contents(Paths("toy").batches)
-    assert len(after) == 8
+    assert len(after) == DAYS
     assert before.items() <= after.items()
 
 
 def test_a_stage_on_a_full_disk_leaves_the_old_outputs(built: Built) -> None:
     built("toy")
     before = contents(Paths("toy").splits)
-    result = on_small_disk("data", "2m", f"{FULL}; {PORTFOLIO} stage prepare digits; echo $? >code")
+    result = on_small_disk("data", "2m", f"{FULL}; {PORTFOLIO} stage prepare toy; echo $? >code")
     assert Path("code").read_text() == "1\n"
     assert_clear(result, "No space left on device")
     assert contents(Paths("toy").splits) == before
@@ -97,7 +98,8 @@ def test_publishing_on_a_full_disk_leaves_the_old_champion(workspace: Path) -> N
     for version in (1, 2):
         tiny_bundle(Path(f"bundle-{version}"), float(version), version)
     publish = (
-        "import sys; from pathlib import Path; from portfolio.store import Store; from portfolio.bundle import Bundle;"
+        "import sys; from pathlib import Path; from portfolio.bundle.store import Store;"
+        "from portfolio.bundle.bundle import Bundle;"
         "bundle = Bundle.open(Path(sys.argv[1]));"
         "Store(Path('data/store')).publish(bundle.folder, bundle.manifest)"
     )

@@ -23,9 +23,11 @@ from starlette.testclient import TestClient
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
+from portfolio.contract.loading import load_use_case
+from portfolio.data.dataset import load_split
 from serving.app import create_app
 from serving.settings import Settings
-from tests.conftest import ROOT, checkout, edit_config, give_data, stage_names
+from tests.conftest import ROOT, USE_CASES, checkout, edit_config, is_at_hand, stage_names
 
 STAGES = stage_names()
 
@@ -54,17 +56,15 @@ def succeed(folder: Path, *arguments: str, **more: str) -> str:
 @pytest.fixture(scope="module")
 def demo(clone: Path) -> str:
     """What the demo printed, run in the clone."""
-    return succeed(clone, "demo")
+    return succeed(clone, "demo", "toy")
 
 
-def test_the_demo_ends_with_a_champion_that_reads_digits(
-    clone: Path, demo: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "6 of 6 right" in demo
-    # A label under each image.
-    (read,), (really,) = re.findall(r"^  predicted +(.*)", demo, re.M), re.findall(r"^  actual +(.*)", demo, re.M)
-    assert len(read.split()) == 6
-    assert read == really
+def test_the_demo_ends_with_a_champion_that_answers(clone: Path, demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = re.search(r"(\d) of 6 right", demo)
+    assert right is not None
+    assert int(right[1]) >= 4
+    assert "predicted" in demo
+    assert "actual" in demo
     assert Path(urlsplit(demo.split()[-1]).path).is_file()
     port = re.search(r"serves at http://127.0.0.1:(\d+)", demo)
     assert port is not None
@@ -81,7 +81,7 @@ def test_the_demo_ends_with_a_champion_that_reads_digits(
     assert manifest.lineage.mlflow_run_id
     work = clone / ".state" / "demo"
     scores = json.loads((work / "metrics" / "toy" / "evaluate.json").read_text())
-    assert scores["candidates"][scores["best"]]["accuracy"] > 0.97
+    assert scores["candidates"][scores["best"]]["accuracy"] > 0.85
 
     # With nothing new, nothing runs and nothing changes.
     metrics = {path: path.stat().st_mtime_ns for path in (work / "metrics").rglob("*.json")}
@@ -91,13 +91,13 @@ def test_the_demo_ends_with_a_champion_that_reads_digits(
     assert Store.of("toy").champion() == champion
 
     # New days arrive: they are collected, and what depends on them runs.
-    config = work / "configs" / "digits.yaml"
-    config.write_text(config.read_text().replace("until: 2026-01-28", "until: 2026-01-30"))
+    monkeypatch.chdir(work)
+    edit_config("toy", collect={"until": "2026-01-10"})
     more = succeed(work, "run", "toy", PORTFOLIO_STATE=state)
     assert "2 new batches" in more
     assert "version 2" in more
     told = succeed(work, "report", "toy", "--lang", "ja", PORTFOLIO_STATE=state)
-    assert told.strip().endswith("reports/digits/index.ja.html")
+    assert told.strip().endswith("reports/toy/index.ja.html")
     assert "version 2" in (work / "reports" / "toy" / "index.html").read_text()
     listed = succeed(work, "models", "toy", PORTFOLIO_STATE=state)
     assert "champion" in listed
@@ -108,7 +108,7 @@ def test_what_a_task_did_is_in_prefect(clone: Path, demo: str) -> None:
     database = sqlite3.connect(clone / ".state" / "prefect" / "prefect.db")
     with closing(database):
         logs = [row[0] for row in database.execute("select message from log")]
-        artifacts = [row[0] for row in database.execute("select data from artifact where key = 'training-digits'")]
+        artifacts = [row[0] for row in database.execute("select data from artifact where key = 'training-toy'")]
         states = {row[0] for row in database.execute("select state_type from task_run")}
     assert any("epoch 1 of at most" in message for message in logs)
     assert any("best by value" in message for message in logs)
@@ -177,24 +177,33 @@ def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path, m
     assert "training.csv" in page
 
     monkeypatch.chdir(work)
-    points = [{"network.channels": [2, 4]}, {"network.channels": [4, 8]}]
+    points = [{"network.hidden": 2}, {"network.hidden": 4}]
     edit_config("toy", studies={"seeds": [7], "capacity": points})
     told = succeed(work, "study", "capacity", "toy", PORTFOLIO_STATE=str(tmp_path / "state"))
     assert "metrics/toy/studies/capacity.json" in told
     assert len(json.loads((work / "metrics" / "toy" / "studies" / "capacity.json").read_text())["points"]) == 2
 
 
-def test_the_loop_on_housing_serves_a_value(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", USE_CASES)
+def test_the_loop_on_each_use_case_ends_in_a_served_answer(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.chdir(clone)
-    give_data("housing")
-    told = succeed(clone, "run", "housing", PORTFOLIO_MIRROR=os.environ["PORTFOLIO_MIRROR"])
+    case = load_use_case(name)
+    if not is_at_hand(case):
+        pytest.skip("its source is out of reach here")
+    told = succeed(clone, "run", name, PORTFOLIO_MIRROR=os.environ.get("PORTFOLIO_MIRROR", ""))
     assert "promoted and published" in told
     monkeypatch.setenv("PORTFOLIO_STATE", str(clone / ".state"))
-    monkeypatch.setenv("PORTFOLIO_USE_CASE", "housing")
+    monkeypatch.setenv("PORTFOLIO_USE_CASE", name)
     with TestClient(create_app(Settings())) as client:
         document = client.get("/openapi.json").json()
         content = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
         answer = client.post("/predict", json=content["example"])
         assert answer.status_code == 200
-        # The example is the file's first district, which is worth 452,600 dollars.
-        assert 100_000 < answer.json()["predictions"][0]["value"] < 1_000_000
+        (prediction,) = answer.json()["predictions"]
+    if case.output.task == "classification":
+        assert prediction["class"] in case.output.classes
+    else:
+        targets = load_split(case, "train").targets
+        assert targets.min() <= prediction["value"] <= targets.max()

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from portfolio.cli.main import app
 from portfolio.contract.loading import use_case_names
-from tests.conftest import ROOT, checkout, collect
+from tests.conftest import ROOT, TOY, USE_CASES, checkout, collect
 
 # Not run here, but by the test or script that is named, which takes the time for it anyway. A make target is one call
 # of `portfolio`, which is what a test calls.
@@ -143,7 +143,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = checkout(tmp_path_factory.mktemp("readme"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        collect("toy")
+        collect(TOY)
     return folder
 
 
@@ -193,8 +193,8 @@ def test_every_command_that_acts_is_run_somewhere(command: str) -> None:
         "portfolio nonsense",
         "portfolio run --nonsense",
         "dvc nonsense",
-        "dvc repro nonsense@toy",
-        f"dvc exp run -S configs/{use_case_names()[0]}.yaml:train.nonsense=1",
+        f"dvc repro nonsense@{USE_CASES[0]}",
+        f"dvc exp run -S configs/{USE_CASES[0]}.yaml:train.nonsense=1",
         "dvc exp run -S configs/nonsense.yaml:train.seed=1",
         "nonsense",
     ],
@@ -208,10 +208,10 @@ def test_a_command_that_does_not_exist_is_found(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "make run USE_CASE=housing",
+        f"make run USE_CASE={USE_CASES[-1]}",
         "portfolio serve --port 9000",
-        "USE_CASE=digits make serve",
-        "dvc repro train@housing",
+        f"USE_CASE={USE_CASES[0]} make serve",
+        f"dvc repro train@{USE_CASES[-1]}",
     ],
 )
 def test_a_command_that_exists_is_let_through(command: str) -> None:

@@ -26,9 +26,6 @@ SERVING_BENCH = Path("metrics") / "serving_bench.json"
 RELIABILITY = Path("metrics") / "reliability.json"
 
 
-PARAMS = Path("params.yaml")
-
-
 def default_use_case() -> str:
     """The first use case of params.yaml in the current folder.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from portfolio.contract.sources import Source
 from portfolio.core import files
 from portfolio.core.errors import SourceError
+from portfolio.data.parquet import write_parquet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,7 +54,7 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
             if not source.has_key:
                 frame = frame.with_columns(_places(day, len(frame)).alias(source.key))
             with files.replaced(target) as partial:
-                frame.write_parquet(partial)
+                write_parquet(partial, frame)
             added.append(str(day))
             rows += len(frame)
         return Collected(added=added, present=len(days) - len(missing), rows=rows)

@@ -11,6 +11,7 @@ from portfolio.contract.use_case import BATCH, UseCase
 from portfolio.core import files
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
+from portfolio.data.parquet import write_parquet
 from portfolio.data.split import SPLITS, split_numbers
 
 
@@ -28,7 +29,7 @@ def run(use_case: UseCase, config: Config) -> None:
                 raise DataError(
                     f"The {name} split of '{use_case.name}' is empty: {len(rows)} rows are too few. Collect more."
                 )
-            part.write_parquet(folder / f"{name}.parquet")
+            write_parquet(folder / f"{name}.parquet", part)
             counts.append(f"{name} {len(part):,}")
         digests = "".join(files.sha256(folder / f"{name}.parquet") for name in SPLITS)
         (folder / "sha256").write_text(hashlib.sha256(digests.encode()).hexdigest())

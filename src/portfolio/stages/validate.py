@@ -12,6 +12,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
+from portfolio.data.parquet import write_parquet
 from portfolio.data.validate import check_batch, repeated_keys, split_repeated
 
 
@@ -61,7 +62,7 @@ def _write(rows: pl.DataFrame, path: Path) -> None:
     """Write the rows, or see to it that there is no file where there are none."""
     path.unlink(missing_ok=True)
     if not rows.is_empty():
-        rows.write_parquet(path)
+        write_parquet(path, rows)
 
 
 def _rows(folder: Path) -> int:
