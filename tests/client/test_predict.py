@@ -144,6 +144,6 @@ def test_a_server_that_does_not_become_ready_is_given_up_with_its_reason() -> No
 
 
 def test_without_a_champion_there_is_nothing_to_export(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match="portfolio run digits"):
+    with pytest.raises(RegistryError, match="portfolio run toy"):
         store.export(tmp_path / "image")
     assert not (tmp_path / "image").exists()
