@@ -16,7 +16,7 @@ from tests.conftest import publish
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state = tmp_path_factory.mktemp("state")
-    publish(Store(state / "store" / "digits"), state / "bundle", version=1)
+    publish(Store(state / "store" / "toy"), state / "bundle", version=1)
     with portfolio_server(state) as server:
         yield server.url
 

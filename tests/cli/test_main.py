@@ -8,17 +8,18 @@ import typer
 
 from portfolio.cli.main import app, main
 from tests.cli.conftest import output, portfolio, run_main
+from tests.conftest import ALL_USE_CASES
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["collect", "digit"], "digits, housing"),
-        (["run", "digit"], "digits, housing"),
-        (["stage", "trian", "digits"], "train"),
-        (["stage", "validate", "digits"], "portfolio collect digits"),
-        (["stage", "train", "digits"], "dvc repro"),
-        (["rollback", "digits"], "portfolio run digits"),
+        (["collect", "tyo"], ", ".join(sorted(ALL_USE_CASES))),
+        (["run", "tyo"], ", ".join(sorted(ALL_USE_CASES))),
+        (["stage", "trian", "toy"], "train"),
+        (["stage", "validate", "toy"], "portfolio collect toy"),
+        (["stage", "train", "toy"], "dvc repro"),
+        (["rollback", "toy"], "portfolio run toy"),
     ],
 )
 def test_a_mistake_gets_one_message_with_the_remedy(
@@ -31,9 +32,7 @@ def test_a_mistake_gets_one_message_with_the_remedy(
     assert message in run_main(arguments, 1, monkeypatch, capsys).err
 
 
-@pytest.mark.parametrize(
-    "command", [["models", "digits"], ["readme"], ["report", "digits"], ["study", "ablation", "digits"]]
-)
+@pytest.mark.parametrize("command", [["models", "toy"], ["readme"], ["report", "toy"], ["study", "ablation", "toy"]])
 def test_a_folder_that_is_no_checkout_is_named(
     tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,9 +45,9 @@ def test_a_folder_that_is_no_checkout_is_named(
 
 
 def test_a_mistake_ends_the_process_without_a_traceback(workspace: Path) -> None:
-    result = portfolio("collect", "digit")
+    result = portfolio("collect", "tyo")
     assert result.returncode == 1
-    assert "digits, housing" in result.stderr
+    assert ", ".join(sorted(ALL_USE_CASES)) in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -89,7 +88,7 @@ def test_help_has_groups_in_the_order_in_which_one_needs_them(
 def test_without_a_use_case_the_first_of_params_is_taken(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (workspace / "params.yaml").write_text("use_cases:\n  - melons\n  - digits\n")
+    (workspace / "params.yaml").write_text("use_cases:\n  - melons\n  - toy\n")
     for command in (["run"], ["collect"], ["models"], ["report"], ["tune"], ["demo"], ["serve"], ["study", "ablation"]):
         assert "There is no use case 'melons'" in " ".join(run_main(command, 1, monkeypatch, capsys).err.split())
 

@@ -13,7 +13,7 @@ def test_a_port_in_use_is_named(workspace: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        result = portfolio("serve", "digits", "--port", str(port))
+        result = portfolio("serve", "toy", "--port", str(port))
     assert result.returncode == 1
     assert f"127.0.0.1:{port}" in result.stderr
 
@@ -23,7 +23,7 @@ def test_a_port_in_use_is_named(workspace: Path) -> None:
     [("no.such.host.invalid", "is no known host"), ("a..b", "is no known host"), ("192.0.2.1", "no address of this")],
 )
 def test_a_host_that_can_not_be_listened_on_is_named(host: str, message: str, workspace: Path) -> None:
-    result = portfolio("serve", "digits", "--host", host, "--port", "8000")
+    result = portfolio("serve", "toy", "--host", host, "--port", "8000")
     assert result.returncode == 1
     assert host in result.stderr
     assert message in " ".join(result.stderr.split())
@@ -39,7 +39,7 @@ def test_an_address_of_six_is_probed_as_one(workspace: Path) -> None:
             pytest.skip("this machine has no IPv6")
         port = taken.getsockname()[1]
         taken.listen()
-        result = portfolio("serve", "digits", "--host", "::1", "--port", str(port))
+        result = portfolio("serve", "toy", "--host", "::1", "--port", str(port))
         assert result.returncode == 1
         assert f"[::1]:{port}" in result.stderr
         assert "Stop what uses it" in " ".join(result.stderr.split())

@@ -13,9 +13,9 @@ def test_a_version_is_pinned_and_let_go(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     digests = {version: publish(store, tmp_path / str(version), version=version, bias=version) for version in (1, 2)}
-    assert digests[1][:12] in output(["pin", "digits", "1"], monkeypatch, capsys)
+    assert digests[1][:12] in output(["pin", "toy", "1"], monkeypatch, capsys)
     assert served(store) == 1
-    assert "champion" in output(["unpin", "digits"], monkeypatch, capsys)
+    assert "champion" in output(["unpin", "toy"], monkeypatch, capsys)
     assert served(store) == 2
 
 
@@ -32,8 +32,8 @@ def test_a_version_that_is_nowhere_is_told_with_those_of_the_store(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    publish(Store.of("digits"), workspace / "one", version=1)
-    monkeypatch.setattr(sys, "argv", ["portfolio", command, "digits", "99"])
+    publish(Store.of("toy"), workspace / "one", version=1)
+    monkeypatch.setattr(sys, "argv", ["portfolio", command, "toy", "99"])
     with pytest.raises(SystemExit):
         main()
     assert "no version 99 (there are: 1)" in " ".join(capsys.readouterr().err.split())
@@ -44,9 +44,9 @@ def test_a_shadow_is_set_and_ended(
 ) -> None:
     for version in (1, 2):
         publish(store, tmp_path / str(version), version=version, bias=version)
-    assert "25%" in output(["shadow", "digits", "1", "--share", "0.25"], monkeypatch, capsys)
+    assert "25%" in output(["shadow", "toy", "1", "--share", "0.25"], monkeypatch, capsys)
     shadow = store.shadow()
     assert shadow is not None
     assert (shadow.model_version, shadow.share) == (1, 0.25)
-    assert "no shadow" in output(["shadow", "digits", "1", "--share", "0"], monkeypatch, capsys)
+    assert "no shadow" in output(["shadow", "toy", "1", "--share", "0"], monkeypatch, capsys)
     assert store.shadow() is None

@@ -32,7 +32,7 @@ def test_the_flow_can_be_handed_to_another_process(tmp_path: Path) -> None:
     assert told == "training ['use_case']\n"
 
 
-@pytest.mark.parametrize("use_case", ["digits", "bank_marketing", "Bank2"])
+@pytest.mark.parametrize("use_case", ["melons", "bank_marketing", "Bank2"])
 def test_prefect_takes_the_key_of_an_artifact(use_case: str) -> None:
     raise_on_name_alphanumeric_dashes_only(artifact_key(use_case))
     with pytest.raises(ValueError, match="dashes"):

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from pipelines import versioning
-from portfolio.contract.use_case import use_case_names
+from portfolio.contract.loading import use_case_names
 from portfolio.core.errors import DataError, PortfolioError
 from tests.conftest import ROOT, checkout
 
