@@ -234,5 +234,9 @@ def _value_output(model: onnx.ModelProto, name: str, log: bool) -> onnx.ModelPro
 
 def _finished(model: onnx.ModelProto) -> onnx.ModelProto:
     model.ir_version = IR_VERSION
+    # skl2onnx lists them in any order; the same model must be the same bytes.
+    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     onnx.checker.check_model(model)
     return model
