@@ -10,14 +10,14 @@ import pytest
 from bench.server import portfolio_server
 from portfolio.bundle.store import Store
 from tests.cli.conftest import output, portfolio, run_main
-from tests.conftest import publish
+from tests.conftest import TOY, publish
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state = tmp_path_factory.mktemp("state")
-    publish(Store(state / "store" / "toy"), state / "bundle", version=1)
-    with portfolio_server(state) as server:
+    publish(Store(state / "store" / TOY), state / "bundle", version=1)
+    with portfolio_server(state, use_case=TOY) as server:
         yield server.url
 
 

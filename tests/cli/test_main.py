@@ -97,6 +97,7 @@ def test_without_a_use_case_the_first_of_params_is_taken(
 def test_without_a_use_case_and_params_the_remedy_is_told(
     command: list[str], workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (workspace / "params.yaml").unlink()
     said = " ".join(run_main(command, 1, monkeypatch, capsys).err.split())
     assert "There is no params.yaml" in said
     assert "Name the use case" in said

@@ -226,10 +226,10 @@ def test_a_rollback_publishes_the_predecessor(registry: Registry, train: Train) 
     assert registry.rollback() == 1
     assert aliases(registry)["champion"] == 1
     assert (published().digest, published().model_version) == (first.digest, 1)
-    assert (verdict_record()["version"], verdict_record()["reason"]) == (1, "by a rollback from version 2")
+    assert (verdict_record()["version"], verdict_record()["reason"]) == (1, "rollback from version 2")
     assert verdict_record()["digest"] == first.digest
     run_stage("report", "toy")
-    assert "by a rollback from version 2" in (Paths("toy").report / "index.html").read_text()
+    assert "rollback from version 2" in (Paths("toy").report / "index.html").read_text()
 
 
 def test_a_rollback_goes_one_further_each_time_and_then_ends(registry: Registry, train: Train) -> None:

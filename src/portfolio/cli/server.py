@@ -33,12 +33,16 @@ def serve(
     port: PortNumber = 8000,
 ) -> None:
     """Serve the champion, and switch to a new one as soon as it is published. Stop with Ctrl-C."""
+    from portfolio.bundle.store import Store
     from portfolio.contract.loading import use_case_names
     from portfolio.core.errors import ConfigError
+    from portfolio.core.paths import PARAMS, default_use_case
 
-    # In an image there are none: serving knows bundles alone.
+    # Serving knows bundles alone: in an image there are no use cases, and what the store holds can be served.
     known = use_case_names()
-    if use_case and known and use_case not in known:
+    if not use_case and PARAMS.exists():
+        use_case = default_use_case()
+    if use_case and known and use_case not in known and not Store.of(use_case).folder.exists():
         raise ConfigError(f"There is no use case '{use_case}'. There are: {', '.join(known)}.")
     if use_case:
         os.environ["PORTFOLIO_USE_CASE"] = use_case
