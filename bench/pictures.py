@@ -19,11 +19,10 @@ from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 
 from bench.server import Server, free_port
-from portfolio.bundle.store import Store
+from bench.subject import champion, one_message
 from portfolio.contract.loading import load_use_case
-from portfolio.core.errors import ConfigError, DataError, PortfolioError
+from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.paths import Paths
-from portfolio.core.terminal import failure
 from portfolio.report.words import PAGES
 
 FOLDER = Path("docs") / "pictures"
@@ -39,8 +38,7 @@ TIMEOUT_MS = 20_000
 def main(use_case: str) -> None:
     """Raises PortfolioError, with the remedy, without a champion, its report or a browser."""
     name = load_use_case(use_case).name
-    if Store.of(name).champion() is None:
-        raise DataError(f"No champion of '{name}' has been published. Train one: make run USE_CASE={name}")
+    champion(name)
     for page in PAGES.values():
         if not (Paths(name).report / page).exists():
             raise DataError(f"{Paths(name).report / page} is missing. Write it: make run USE_CASE={name}")
@@ -93,8 +91,5 @@ def save(picture: bytes, path: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("Usage: python -m bench.pictures USE_CASE")
-    try:
+    with one_message():
         main(sys.argv[1])
-    except PortfolioError as error:
-        failure(str(error))
-        sys.exit(1)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
+from tempfile import TemporaryDirectory
 
 DEBIANS = Path("/usr/lib/postgresql")
 
@@ -23,32 +24,34 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """Start a server on a free loopback port, with its data in `folder`; gives SQLAlchemy's address of it."""
+def server() -> Iterator[str]:
+    """Start a server on a free loopback port; gives SQLAlchemy's address of it.
+
+    Its files are not in pytest's folder: to root, they belong to another user, whom each pytest that starts on the
+    machine shuts out of that folder.
+    """
     bin_folder = programs()
     assert bin_folder is not None
-    # The server refuses to run as root.
-    user = None
-    if os.geteuid() == 0:
-        user = "postgres"
-        owner = pwd.getpwnam(user)
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-        for parent in folder.parents[:-1]:
-            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
-    with socket() as probe:
+    with TemporaryDirectory(prefix="postgres-") as folder, socket() as probe:
+        # The server refuses to run as root.
+        user = None
+        if os.geteuid() == 0:
+            user = "postgres"
+            owner = pwd.getpwnam(user)
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    data = folder / "data"
+        probe.close()
 
-    def run(*command: str) -> None:
-        subprocess.run(command, user=user, cwd=folder, check=True, capture_output=True, env={"LC_ALL": "C", "PATH": ""})
+        def run(program: str, *options: str) -> None:
+            command = [str(bin_folder / program), *options, f"--pgdata={folder}/data"]
+            environment = {"LC_ALL": "C", "PATH": ""}
+            subprocess.run(command, user=user, cwd=folder, check=True, capture_output=True, env=environment)
 
-    run(str(bin_folder / "initdb"), "--auth=trust", "--username=log", "--encoding=UTF8", "--no-sync", str(data))
-    options = f"-p {port} -h 127.0.0.1 -k {folder}"
-    control = str(bin_folder / "pg_ctl")
-    run(control, "start", "--wait", f"--pgdata={data}", f"--log={folder / 'server.log'}", f"--options={options}")
-    try:
-        yield f"postgresql+psycopg://log@127.0.0.1:{port}/postgres"
-    finally:
-        run(control, "stop", "--wait", "--mode=immediate", f"--pgdata={data}")
+        run("initdb", "--auth=trust", "--username=log", "--encoding=UTF8", "--no-sync")
+        options = f"-p {port} -h 127.0.0.1 -k {folder}"
+        run("pg_ctl", "start", "--wait", f"--log={folder}/server.log", f"--options={options}")
+        try:
+            yield f"postgresql+psycopg://log@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "stop", "--wait", "--mode=immediate")

@@ -35,7 +35,7 @@ def test_a_missing_split_names_the_command_that_makes_it(built: Built) -> None:
 
 
 def test_scikit_learn_gets_one_picture_as_it_is_and_columns_by_name(workspace: Path) -> None:
-    drawing = np.zeros((2, 36), dtype=np.float32)
+    drawing = np.zeros((2, 64), dtype=np.float32)
     assert sklearn_input(load_use_case("shapes"), {"drawing": drawing}) is drawing
     columns = {"weight": np.array([[1], [np.nan]], dtype=np.float32), "colour": np.array([["a"], [""]], dtype=object)}
     frame = sklearn_input(load_use_case("toy"), columns)

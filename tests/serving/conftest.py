@@ -1,23 +1,21 @@
-"""A server of the tiny bundle, in this process; and digits as they are really trained."""
+"""A server of the tiny bundle, in this process; and the best bundles of use cases whose stages have run."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import chdir
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
 from portfolio.core.paths import Paths
 from serving.app import create_app
 from serving.front.front import Front
 from serving.services import Services
-from tests.conftest import ROOT, environment_kept, publish, run_stage
+from tests.conftest import SHAPES, publish
 
 
 @pytest.fixture
@@ -35,22 +33,13 @@ def services(client: TestClient) -> Services:
     return found
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A folder in which all stages have run, and the bundle of its network."""
-
-    folder: Path
-    bundle: Path
+def best_bundle(folder: Path, use_case: str) -> Bundle:
+    """The bundle of the candidate that the evaluation in this workspace named the best."""
+    with chdir(folder):
+        return Bundle.open(folder / Paths(use_case).best_folder())
 
 
 @pytest.fixture(scope="session")
-def trained_digits(built_once: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Digits with the network trained as its config says: what is asked of drawings needs the real model."""
-    folder = tmp_path_factory.mktemp("trained")
-    shutil.copytree(built_once("digits"), folder, dirs_exist_ok=True)
-    shutil.copyfile(ROOT / "configs" / "digits.yaml", folder / "configs" / "digits.yaml")
-    with environment_kept(), chdir(folder):
-        os.environ["PORTFOLIO_STATE"] = str(folder / ".state")
-        for stage in ("train", "evaluate"):
-            run_stage(stage, "digits")
-        return Trained(folder, folder / Paths("digits").best_folder())
+def shapes(built_once: Callable[[str], Path]) -> Bundle:
+    """Pictures, eight by eight, of an I, an L or an O."""
+    return best_bundle(built_once(SHAPES), SHAPES)

@@ -128,7 +128,8 @@ class _Unscaled(nn.Module):
 
 def _features(use_case: UseCase, preprocessor: Any | None, inputs: dict[str, Array]) -> Array:
     rows = sklearn_input(use_case, inputs)
-    return np.asarray(rows if preprocessor is None else preprocessor.transform(rows), dtype=np.float32)
+    # What pandas shares is read-only, which torch warns of; only that is copied.
+    return np.require(rows if preprocessor is None else preprocessor.transform(rows), np.float32, "W")
 
 
 def _rows_sha256(use_case: UseCase, *splits: Split) -> str:

@@ -32,8 +32,8 @@ from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
 from portfolio.bundle.policy import Policy, Prices
 from portfolio.bundle.store import Store
-from tests.conftest import ROOT, ZEROS, environment_kept
-from tests.serving.conftest import Trained
+from tests.conftest import ROOT, SHAPES, TOY, ZEROS, environment_kept
+from tests.serving.conftest import best_bundle
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(
@@ -45,10 +45,9 @@ expect.set_options(timeout=20_000)
 
 Points = list[tuple[float, float]]
 # Strokes in shares of the paper.
-THREE: Points = [(0.3, 0.2), (0.65, 0.2), (0.45, 0.45), (0.65, 0.55), (0.68, 0.7), (0.55, 0.82), (0.3, 0.78)]
-SEVEN: Points = [(0.25, 0.2), (0.75, 0.2), (0.7, 0.25), (0.42, 0.85)]
-ZERO: Points = [(0.5, 0.2), (0.33, 0.3), (0.28, 0.5), (0.33, 0.7), (0.5, 0.8), (0.67, 0.7), (0.72, 0.5), (0.67, 0.3)]
-ZERO = [*ZERO, ZERO[0]]
+ELL: Points = [(0.3, 0.2), (0.3, 0.8), (0.7, 0.8)]
+RING: Points = [(0.5, 0.2), (0.33, 0.3), (0.28, 0.5), (0.33, 0.7), (0.5, 0.8), (0.67, 0.7), (0.72, 0.5), (0.67, 0.3)]
+RING = [*RING, RING[0]]
 
 
 # Servers
@@ -93,26 +92,25 @@ def publish(bundle: Bundle, state: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def digits_state(trained_digits: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shapes_state(shapes: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = tmp_path_factory.mktemp("state")
-    publish(Bundle.open(trained_digits.bundle), state)
+    publish(shapes, state)
     return state
 
 
 @pytest.fixture(scope="module")
-def digits(digits_state: Path) -> Iterator[str]:
-    with served(digits_state, "digits") as address:
+def drawable(shapes_state: Path) -> Iterator[str]:
+    """Shapes to draw on paper, with a key for each class."""
+    with served(shapes_state, SHAPES) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def toy(built_once: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The toy use case: a number that may be missing, and a category."""
-    folder = built_once("toy")
     state = tmp_path_factory.mktemp("state")
-    best = json.loads((folder / "models" / "toy" / "best.json").read_text())["folder"]
-    publish(Bundle.open(folder / best), state)
-    with served(state, "toy") as address:
+    publish(best_bundle(built_once(TOY), TOY), state)
+    with served(state, TOY) as address:
         yield address
 
 
@@ -132,7 +130,7 @@ def moods(folder: Path) -> Bundle:
         [
             helper.make_node(
                 "Tokenizer",
-                ["text"],
+                ["input_0"],
                 ["characters"],
                 domain="com.microsoft",
                 mark=0,
@@ -155,7 +153,7 @@ def moods(folder: Path) -> Bundle:
             helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
         ],
         "moods",
-        [helper.make_tensor_value_info("text", TensorProto.STRING, [None, 1])],
+        [helper.make_tensor_value_info("input_0", TensorProto.STRING, [None, 1])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
         [numpy_helper.from_array(np.array([2], dtype=np.int64), "axes")],
     )
@@ -176,11 +174,11 @@ def rents(folder: Path) -> Bundle:
     """A regression: 100 dollars, and 50 for each room. Above 300 a person checks."""
     graph = helper.make_graph(
         [
-            helper.make_node("Mul", ["rooms", "price"], ["product"]),
+            helper.make_node("Mul", ["input_0", "price"], ["product"]),
             helper.make_node("Add", ["product", "base"], ["value"]),
         ],
         "rents",
-        [helper.make_tensor_value_info("rooms", TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor_value_info("input_0", TensorProto.FLOAT, [None, 1])],
         [helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1])],
         [
             numpy_helper.from_array(np.array([50], dtype=np.float32), "price"),
@@ -311,33 +309,33 @@ def answered(page: Page) -> None:
 # What one does
 
 
-def test_draw_a_digit_get_its_class_give_feedback_and_see_it_counted(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits))
-    before = stats(digits)
+def test_draw_a_shape_get_its_class_give_feedback_and_see_it_counted(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable))
+    before = stats(drawable)
     expect(page.locator("#live-feedback")).to_have_text(str(int(before["feedback"])))
-    draw(page, SEVEN)
-    expect(page.locator("#top")).to_have_text("7")
+    draw(page, ELL)
+    expect(page.locator("#top")).to_have_text("L")
     answered(page)
-    expect(page.locator("#spoken")).to_contain_text("digit: 7.")
-    expect(page.locator(".bars .best .label")).to_have_text("7")
-    assert page.locator(".bars li").count() == 10
+    expect(page.locator("#spoken")).to_contain_text("shape: L.")
+    expect(page.locator(".bars .best .label")).to_have_text("L")
+    assert page.locator(".bars li").count() == 3
     expect(page.locator("#by")).to_have_text("Answered by the machine")
     expect(page.locator("#yen")).to_contain_text("yen")
     expect(page.locator("#explanation canvas").last).to_have_attribute(
-        "aria-label", re.compile("8 by 8 pixels.* are evidence for 7")
+        "aria-label", re.compile("8 by 8 pixels.* are evidence for L")
     )
-    page.get_by_role("button", name="7", exact=True).click()
-    expect(page.locator("#thanks")).to_have_text("Stored: 7. The answer was right.")
+    page.get_by_role("button", name="L", exact=True).click()
+    expect(page.locator("#thanks")).to_have_text("Stored: L. The answer was right.")
     expect(page.locator("#live-feedback")).to_have_text(str(int(before["feedback"]) + 1))
-    assert stats(digits)["feedback_right"] == before["feedback_right"] + 1
+    assert stats(drawable)["feedback_right"] == before["feedback_right"] + 1
     # An answer has one label.
-    expect(page.get_by_role("button", name="3", exact=True)).to_be_disabled()
+    expect(page.get_by_role("button", name="O", exact=True)).to_be_disabled()
 
 
-def test_a_finger_draws_on_a_phone(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits, **PHONE))
-    touch(page, THREE)
-    expect(page.locator("#top")).to_have_text("3")
+def test_a_finger_draws_on_a_phone(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable, **PHONE))
+    touch(page, RING)
+    expect(page.locator("#top")).to_have_text("O")
     answered(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate("scrollY") < 400  # the page has not scrolled under the finger
@@ -347,8 +345,8 @@ def test_a_finger_draws_on_a_phone(digits: str, visit: Visit) -> None:
     assert small == 0
 
 
-def test_all_of_it_by_keyboard(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits))
+def test_all_of_it_by_keyboard(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable))
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")
@@ -362,25 +360,30 @@ def test_all_of_it_by_keyboard(digits: str, visit: Visit) -> None:
     for _ in range(6):
         page.keyboard.press("Shift+ArrowDown")
     page.keyboard.press("Space")
-    expect(page.locator("#top")).to_have_text("1")
+    expect(page.locator("#top")).to_have_text("I")
     answered(page)
-    page.keyboard.press("1")
-    expect(page.locator("#thanks")).to_contain_text("Stored: 1")
+    page.keyboard.press("I")
+    expect(page.locator("#thanks")).to_contain_text("Stored: I")
     page.get_by_role("button", name="Clear").press("Enter")
     expect(page.locator("#result")).to_be_hidden()
 
 
-def test_the_example_goes_pixel_by_pixel_and_a_drawing_begins_on_clean_paper(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits))
+def test_the_example_goes_pixel_by_pixel_and_a_drawing_begins_on_clean_paper(
+    drawable: str, shapes: Bundle, visit: Visit
+) -> None:
+    page = ready(visit(drawable))
+    (field,) = shapes.manifest.inputs
+    example = np.array([field.example], dtype=np.float32)
+    (probabilities,) = shapes.predict({field.name: example})
     with page.expect_request("**/predict?**") as sent:
         page.get_by_role("button", name="Use an example").click()
-    assert sent.value.post_data_json["instances"][0]["pixels"][2] == 5
-    expect(page.locator("#top")).to_have_text("0")
+    assert sent.value.post_data_json["instances"] == [{field.name: field.example}]
+    expect(page.locator("#top")).to_have_text(shapes.manifest.output.classes[probabilities.argmax()])
     answered(page)
     with page.expect_request("**/predict?**") as sent:
-        draw(page, SEVEN)
+        draw(page, ELL)
     assert sent.value.headers["content-type"] == "image/png"
-    expect(page.locator("#top")).to_have_text("7")
+    expect(page.locator("#top")).to_have_text("L")
 
 
 SLOW = """
@@ -405,59 +408,59 @@ addEventListener("DOMContentLoaded", () => {
 """
 
 
-def test_one_request_at_a_time_and_no_stale_answer(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits, script=SLOW))
-    draw(page, ZERO)
+def test_one_request_at_a_time_and_no_stale_answer(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable, script=SLOW))
+    draw(page, RING)
     page.wait_for_timeout(250)  # now it is under way
     page.get_by_role("button", name="Clear").click()
-    draw(page, SEVEN)
-    expect(page.locator("#top")).to_have_text("7")
+    draw(page, ELL)
+    expect(page.locator("#top")).to_have_text("L")
     answered(page)
-    assert page.evaluate("window.seen") == ["7"]
+    assert page.evaluate("window.seen") == ["L"]
     assert page.evaluate("window.most") == 1
 
 
-def test_what_is_still_being_drawn_does_not_count(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits))
+def test_what_is_still_being_drawn_does_not_count(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable))
     page.clock.install()
-    before = stats(digits)["predictions"]
-    for part in (SEVEN[:2], SEVEN[2:]):
+    before = stats(drawable)["predictions"]
+    for part in (ELL[:2], ELL[1:]):
         draw(page, part)
         page.clock.run_for(200)
         answered(page)
-    assert stats(digits)["predictions"] == before
+    assert stats(drawable)["predictions"] == before
     with page.expect_response(lambda response: response.url.endswith("/predict?explain=true")):
         page.clock.run_for(1000)
-    assert stats(digits)["predictions"] == before + 1
+    assert stats(drawable)["predictions"] == before + 1
 
 
-def test_feedback_waits_for_the_answer_to_what_is_drawn(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits, script=SLOW))
-    draw(page, ZERO)
+def test_feedback_waits_for_the_answer_to_what_is_drawn(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable, script=SLOW))
+    draw(page, RING)
     answered(page)
-    before = stats(digits)["feedback"]
+    before = stats(drawable)["feedback"]
     draw(page, [(0.4, 0.5), (0.6, 0.5)])
-    expect(page.get_by_role("button", name="0", exact=True)).to_be_disabled()
-    page.keyboard.press("0")
+    expect(page.get_by_role("button", name="O", exact=True)).to_be_disabled()
+    page.keyboard.press("O")
     answered(page)
-    expect(page.get_by_role("button", name="0", exact=True)).to_be_enabled()
-    assert stats(digits)["feedback"] == before
+    expect(page.get_by_role("button", name="O", exact=True)).to_be_enabled()
+    assert stats(drawable)["feedback"] == before
 
 
 # How it looks
 
 
-def test_japanese_by_the_browsers_language_and_by_choice(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits, locale="ja-JP"))
+def test_japanese_by_the_browsers_language_and_by_choice(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable, locale="ja-JP"))
     expect(page.locator("html")).to_have_attribute("lang", "ja")
-    expect(page.locator("h1")).to_have_text("帳票の手書き数字の読み取り")
-    draw(page, SEVEN)
+    expect(page.locator("h1")).to_have_text("手書きの図形")
+    draw(page, ELL)
     expect(page.locator("#by")).to_have_text("機械が回答")
     answered(page)
-    expect(page.locator("#spoken")).to_contain_text("数字：7。")  # noqa: RUF001
+    expect(page.locator("#spoken")).to_contain_text("図形：L。")  # noqa: RUF001
     page.get_by_role("button", name="English").click()
     expect(page.locator("#by")).to_have_text("Answered by the machine")
-    expect(page.locator("#top")).to_have_text("7")
+    expect(page.locator("#top")).to_have_text("L")
     page.reload()
     ready(page)
     expect(page.locator("html")).to_have_attribute("lang", "en")
@@ -465,8 +468,8 @@ def test_japanese_by_the_browsers_language_and_by_choice(digits: str, visit: Vis
     assert left == ["日本語"]
 
 
-def test_dark_by_the_system_and_by_choice(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits, color_scheme="dark"))
+def test_dark_by_the_system_and_by_choice(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable, color_scheme="dark"))
     assert luminance(page, "backgroundColor") < 0.2 < 0.6 < luminance(page, "color")
     page.get_by_role("button", name="Switch to Light mode").click()
     assert luminance(page, "color") < 0.2 < 0.6 < luminance(page, "backgroundColor")
@@ -482,11 +485,11 @@ def luminance(page: Page, style: str) -> float:
     return float(np.dot([0.2126, 0.7152, 0.0722], colour[:3]) / 255)
 
 
-def test_text_is_legible_and_controls_have_names(digits: str, visit: Visit) -> None:
+def test_text_is_legible_and_controls_have_names(drawable: str, visit: Visit) -> None:
     """Contrast by WCAG 2, of all text, in both themes."""
     for scheme in ("light", "dark"):
-        page = ready(visit(digits, color_scheme=scheme))
-        draw(page, SEVEN)
+        page = ready(visit(drawable, color_scheme=scheme))
+        draw(page, ELL)
         answered(page)
         assert page.evaluate(PALE) == []
         assert page.evaluate(NAMELESS) == []
@@ -589,9 +592,9 @@ def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: P
 # When something is amiss
 
 
-def test_a_key_is_asked_for_until_it_fits(digits_state: Path, visit: Visit) -> None:
+def test_a_key_is_asked_for_until_it_fits(shapes_state: Path, visit: Visit) -> None:
     allowed = hashlib.sha256(b"right").hexdigest()
-    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+    with visit.served(shapes_state, SHAPES, SERVING_API_KEYS=allowed) as address:
         page = visit(address)
         expect(page.locator("#key-error")).to_be_hidden()
         give_key(page, " ")
@@ -600,8 +603,8 @@ def test_a_key_is_asked_for_until_it_fits(digits_state: Path, visit: Visit) -> N
         expect(page.locator("#key-error")).to_contain_text("did not accept that key")
         give_key(page, "right")
         ready(page)
-        draw(page, SEVEN)
-        expect(page.locator("#top")).to_have_text("7")
+        draw(page, ELL)
+        expect(page.locator("#top")).to_have_text("L")
         answered(page)
         page.reload()
         ready(page)
@@ -616,9 +619,9 @@ def give_key(page: Page, key: str) -> None:
     page.get_by_role("button", name="Continue").click()
 
 
-def test_a_key_that_no_header_may_have_is_refused_in_the_dialog(digits_state: Path, visit: Visit) -> None:
+def test_a_key_that_no_header_may_have_is_refused_in_the_dialog(shapes_state: Path, visit: Visit) -> None:
     allowed = hashlib.sha256(b"right").hexdigest()
-    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+    with visit.served(shapes_state, SHAPES, SERVING_API_KEYS=allowed) as address:
         # One that was stored before is not sent either.
         stored = "sessionStorage.getItem('portfolio-key') ?? sessionStorage.setItem('portfolio-key', 'don’t')"  # noqa: RUF001
         page = visit(address, script=stored)
@@ -643,38 +646,36 @@ for (const name of ["localStorage", "sessionStorage"]) {
 """
 
 
-def test_all_of_it_without_storage(digits_state: Path, visit: Visit) -> None:
+def test_all_of_it_without_storage(shapes_state: Path, visit: Visit) -> None:
     allowed = hashlib.sha256(b"right").hexdigest()
-    with visit.served(digits_state, "digits", SERVING_API_KEYS=allowed) as address:
+    with visit.served(shapes_state, SHAPES, SERVING_API_KEYS=allowed) as address:
         page = visit(address, script=NO_STORAGE)
         give_key(page, "right")
         ready(page)
-        draw(page, SEVEN)
-        expect(page.locator("#top")).to_have_text("7")
+        draw(page, ELL)
+        expect(page.locator("#top")).to_have_text("L")
         expect(page.get_by_role("alert")).to_have_count(0)
     assert all("401" in fault for fault in visit.faults)
     visit.faults.clear()
 
 
-def test_a_page_opened_before_there_is_a_model_comes_alive(
-    trained_digits: Trained, tmp_path: Path, visit: Visit
-) -> None:
-    with visit.served(tmp_path, "digits", probe_path="/healthz") as address:
+def test_a_page_opened_before_there_is_a_model_comes_alive(shapes: Bundle, tmp_path: Path, visit: Visit) -> None:
+    with visit.served(tmp_path, SHAPES, probe_path="/healthz") as address:
         page = visit(address)
         page.evaluate("window.opened = true")
         expect(page.get_by_role("alert")).to_contain_text("The server has no model yet.")
-        publish(Bundle.open(trained_digits.bundle), tmp_path)
+        publish(shapes, tmp_path)
         ready(page)
         expect(page.locator("#notice")).to_be_hidden()
-        draw(page, SEVEN)
-        expect(page.locator("#top")).to_have_text("7")
+        draw(page, ELL)
+        expect(page.locator("#top")).to_have_text("L")
         assert page.evaluate("window.opened")  # it was not reloaded
     assert all("503" in fault for fault in visit.faults)
     visit.faults.clear()
 
 
 def test_without_a_model_the_server_is_asked_seldom(tmp_path: Path, visit: Visit) -> None:
-    with visit.served(tmp_path, "digits", probe_path="/healthz") as address:
+    with visit.served(tmp_path, SHAPES, probe_path="/healthz") as address:
         page = visit(address)
         expect(page.get_by_role("alert")).to_be_visible()
         asked: list[str] = []
@@ -685,37 +686,37 @@ def test_without_a_model_the_server_is_asked_seldom(tmp_path: Path, visit: Visit
     visit.faults.clear()
 
 
-def test_how_to_label_is_seen_before_the_first_label_and_after(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits))
-    page.keyboard.press("7")  # there is nothing to label yet
-    draw(page, SEVEN)
+def test_how_to_label_is_seen_before_the_first_label_and_after(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable))
+    page.keyboard.press("L")  # there is nothing to label yet
+    draw(page, ELL)
     answered(page)
     expect(page.locator("#thanks")).to_have_text("Click the right one, or press its key.")
     expect(page.locator("#thanks")).to_be_visible()
     page.get_by_role("button", name="日本語").click()
     expect(page.locator("#thanks")).to_contain_text("同じキーを押してください")
-    page.keyboard.press("7")
-    expect(page.locator("#thanks")).to_contain_text("「7」を記録しました。")
+    page.keyboard.press("L")
+    expect(page.locator("#thanks")).to_contain_text("「L」を記録しました。")
     page.locator("#clear").click()
     expect(page.locator("#result")).to_be_hidden()
     page.evaluate("scrollTo(0, 0)")
-    draw(page, SEVEN)
+    draw(page, ELL)
     answered(page)
     expect(page.locator("#thanks")).to_contain_text("同じキーを押してください")
 
 
-def test_a_notice_goes_when_the_label_is_stored_and_speaks_the_language_chosen(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits))
-    draw(page, SEVEN)
+def test_a_notice_goes_when_the_label_is_stored_and_speaks_the_language_chosen(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable))
+    draw(page, ELL)
     answered(page)
     fault = {"error": {"code": "log_unavailable", "message": "The label could not be stored.", "details": []}}
     page.route("**/feedback", lambda route: route.fulfill(status=503, json=fault), times=1)
-    page.get_by_role("button", name="7", exact=True).click()
+    page.get_by_role("button", name="L", exact=True).click()
     expect(page.locator("#notice")).to_have_text("The label could not be stored. Try again later.")
     page.get_by_role("button", name="日本語").click()
     expect(page.locator("#notice")).to_contain_text("正解を記録できませんでした。")
-    page.get_by_role("button", name="7", exact=True).click()
-    expect(page.locator("#thanks")).to_contain_text("「7」を記録しました。")
+    page.get_by_role("button", name="L", exact=True).click()
+    expect(page.locator("#thanks")).to_contain_text("「L」を記録しました。")
     expect(page.locator("#notice")).to_be_hidden()
     assert all("503" in fault for fault in visit.faults)
     visit.faults.clear()
@@ -751,19 +752,19 @@ def test_both_languages_have_the_same_words() -> None:
     assert english == japanese
 
 
-def test_an_unknown_error_is_told_in_both_languages(digits: str, visit: Visit) -> None:
-    page = ready(visit(digits, locale="ja-JP"))
+def test_an_unknown_error_is_told_in_both_languages(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable, locale="ja-JP"))
     fault = {"error": {"code": "of_a_newer_server", "message": "The moon is full.", "details": []}}
     page.route("**/predict?**", lambda route: route.fulfill(status=422, json=fault))
-    draw(page, SEVEN)
+    draw(page, ELL)
     expect(page.locator("#notice")).to_have_text("問題が発生しました。 The moon is full.")
     visit.faults.clear()
 
 
-def test_a_server_that_is_gone_is_told(digits_state: Path, visit: Visit) -> None:
-    with served(digits_state, "digits") as address:
+def test_a_server_that_is_gone_is_told(shapes_state: Path, visit: Visit) -> None:
+    with served(shapes_state, SHAPES) as address:
         page = ready(visit(address))
-    draw(page, SEVEN)
+    draw(page, ELL)
     expect(page.get_by_role("alert")).to_have_text("The server can't be reached.")
     assert all("ERR_CONNECTION_REFUSED" in fault for fault in visit.faults)
     visit.faults.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ import pytest
 from portfolio.bundle.store import Store
 from serving.runtime.watcher import StoreWatcher
 from serving.settings import Settings
-from tests.conftest import publish, tiny_bundle
+from tests.conftest import TOY, publish, tiny_bundle
 
 SWAPS = 20
 BAD_VERSION = 99
@@ -47,8 +48,12 @@ def free_port() -> int:
 
 @contextmanager
 def server(port: int) -> Iterator[None]:
+    """Serves where there is a store and no use case, as in an image."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "portfolio", "serve", "toy", "--port", str(port)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "portfolio", "serve", TOY, "--port", str(port)],
+        cwd=os.environ["PORTFOLIO_STATE"],
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         deadline = time.monotonic() + TIMEOUT_SECONDS

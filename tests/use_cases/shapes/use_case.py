@@ -1,7 +1,7 @@
 """Which shape is drawn? A use case for tests alone: pictures without a key of their own, and three classes.
 
-drawing   [0, 0, 16, 0, ... 36 values of 0 (paper) to 16 (ink), row by row]
-shape     "bar"
+drawing   [0, 0, 16, 0, ... 64 values of 0 (paper) to 16 (ink), row by row]
+shape     "L"
 """
 
 from datetime import date, timedelta
@@ -12,8 +12,12 @@ from portfolio.contract import Classes, Image, Images, Source
 FIRST_DAY = date(2026, 1, 5)
 DAYS = 3
 ROWS_PER_DAY = 300
-SIDE = 6
-SHAPES = {"bar": "..#../..#../..#..", "cross": "#...#/..#../#...#", "dash": "...../#####/....."}
+SIDE = 8
+SHAPES = {
+    "I": "..#../..#../..#../..#../..#../..#../..#..",
+    "L": "#..../#..../#..../#..../#..../#..../#####",
+    "O": ".###./#...#/#...#/#...#/#...#/#...#/.###.",
+}
 
 
 class Drawings(Source):
@@ -34,12 +38,13 @@ def drawings(day: date) -> Any:
     names = list(SHAPES)
     rows, shapes = [], []
     for number in random.integers(0, len(names), ROWS_PER_DAY):
-        picture = random.integers(0, 4, (SIDE, SIDE))
-        down, right = random.integers(0, 4), random.integers(0, 2)
+        picture = random.integers(0, 3, (SIDE, SIDE))
+        down, right = random.integers(0, 2), random.integers(0, 4)
         for y, line in enumerate(SHAPES[names[number]].split("/")):
             for x, mark in enumerate(line):
-                if mark == "#":
-                    picture[down + y, right + x] = random.integers(10, 17)
+                # A pen that skips: one pixel alone does not tell a shape.
+                if mark == "#" and random.random() > 0.1:
+                    picture[down + y, right + x] = random.integers(8, 17)
         rows.append(picture.ravel().tolist())
         shapes.append(names[number])
     return pl.DataFrame({"drawing": pl.Series(rows, dtype=pl.Array(pl.UInt8, SIDE * SIDE)), "shape": shapes})
