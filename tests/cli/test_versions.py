@@ -10,9 +10,10 @@ from tests.conftest import publish
 
 
 def test_a_version_is_pinned_and_let_go(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    digests = {version: publish(store, tmp_path / str(version), version=version, bias=version) for version in (1, 2)}
+    store = Store.of("toy")
+    digests = {version: publish(store, workspace / str(version), version=version, bias=version) for version in (1, 2)}
     assert digests[1][:12] in output(["pin", "toy", "1"], monkeypatch, capsys)
     assert served(store) == 1
     assert "champion" in output(["unpin", "toy"], monkeypatch, capsys)
@@ -40,10 +41,11 @@ def test_a_version_that_is_nowhere_is_told_with_those_of_the_store(
 
 
 def test_a_shadow_is_set_and_ended(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    store = Store.of("toy")
     for version in (1, 2):
-        publish(store, tmp_path / str(version), version=version, bias=version)
+        publish(store, workspace / str(version), version=version, bias=version)
     assert "25%" in output(["shadow", "toy", "1", "--share", "0.25"], monkeypatch, capsys)
     shadow = store.shadow()
     assert shadow is not None
