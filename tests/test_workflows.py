@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from portfolio.contract.use_case import use_case_names
+from portfolio.contract.loading import use_case_names
 from tests.conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))

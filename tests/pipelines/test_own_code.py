@@ -48,9 +48,6 @@ def commit(folder: Path) -> None:
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with the toy use case alone, collected by the command line and committed. Not to be changed."""
     folder = checkout(tmp_path_factory.mktemp("collected") / "clone")
-    toy = ROOT / "tests" / "use_cases" / "toy"
-    shutil.copytree(toy, folder / USE_CASES / "toy", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(f"{toy}.yaml", folder / "configs" / "toy.yaml")
     (folder / "params.yaml").write_text("use_cases: [toy]\n")
     for lock in folder.rglob("dvc.lock"):
         lock.unlink()
@@ -72,8 +69,8 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def regularize(folder: Path) -> None:
     """An edit of the use case's code that shows in what is trained."""
-    (code,) = [path for path in (folder / USE_CASES / "toy").glob("*.py") if "LogisticRegression()" in path.read_text()]
-    edit(code, "LogisticRegression()", "LogisticRegression(C=0.5)")
+    estimator = 'super().candidates()["logistic_regression"]'
+    edit(folder / USE_CASES / "toy" / "use_case.py", estimator, f"{estimator}.set_params(C=0.5)")
 
 
 def trained_with(folder: Path) -> str:
@@ -112,18 +109,20 @@ def test_a_stage_of_another_tree_is_refused(clone: Path) -> None:
 
 def test_another_version_of_a_library_is_refused_where_a_stage_depends_on_it(clone: Path) -> None:
     path = clone / VERSIONS
-    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "torch": "1.0.0", "pandera": "0.1.0"}))
+    locked = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**locked, "torch": "1.0.0", "pandera": "0.1.0"}))
     told = call(clone, *STAGE, "validate", "toy", fails=True)
     assert re.search(r"pandera 0\.\S+ \(locked: 0\.1\.0\)", told)
     assert "make setup" in told
     assert "torch" not in told
     assert "Traceback" not in told
+    path.write_text(yaml.safe_dump({**locked, "torch": "1.0.0"}))
     call(clone, *STAGE, "configure", "toy")
 
 
 def test_a_config_that_has_changed_since_is_refused(clone: Path) -> None:
     call(clone, *STAGE, "configure", "toy")
-    edit(clone / "configs" / "toy.yaml", "test_fraction: 0.2", "test_fraction: 0.3")
+    edit(clone / "configs" / "toy.yaml", "collect:\n", "prepare: {test_fraction: 0.3}\n\ncollect:\n")
     told = call(clone, *STAGE, "validate", "toy", fails=True)
     assert "dvc repro configure@toy" in told
     assert "Traceback" not in told

@@ -49,7 +49,7 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
         elif name == use_case.target.column and isinstance(use_case.target, Quantity):
             columns.append(_numbers(frame[name], found))
         else:
-            columns.append(_labels(frame[name]))
+            columns.append(_labels(frame[name], found))
     found.frame = pl.DataFrame([column.alias(name) for name, column in zip(wanted, columns, strict=True)])
     return found
 
@@ -57,7 +57,7 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
 def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Series:
     if field.kind == "image":
         return _images(field, column, found)
-    return _numbers(column, found) if field.kind == "number" else _labels(column)
+    return _numbers(column, found) if field.kind == "number" else _labels(column, found)
 
 
 def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
@@ -75,7 +75,10 @@ def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
     return numbers.fill_nan(None)
 
 
-def _labels(column: pl.Series) -> pl.Series:
+def _labels(column: pl.Series, found: Normalized) -> pl.Series:
+    if column.dtype.is_nested():
+        found.faults.append(f"the column '{column.name}' holds no single values ({column.dtype})")
+        return column
     if column.dtype.is_float():
         column = pl.select(pl.when(column.is_finite()).then(column)).to_series()
     elif column.dtype.is_temporal() or column.dtype.is_decimal():
