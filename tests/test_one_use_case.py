@@ -57,7 +57,7 @@ def test_its_demo_runs(copy: Path) -> None:
 
 
 def test_its_makefile_has_it_as_the_default(copy: Path) -> None:
-    assert f"portfolio run '{TOY}'" in run(copy, "make", "--dry-run", "run")
+    assert f"portfolio run {TOY}\n" in run(copy, "make", "--dry-run", "run")
 
 
 def test_its_tests_pass(copy: Path) -> None:
