@@ -1,7 +1,8 @@
 """Handwritten digits on forms that a scanning office keys in. One row is a digit:
 
-    pixels  [0, 0, 5, 13, 9, 1, ... 64 values of 0 (paper) to 16 (ink), row by row]
-    digit   0
+    form_id  "form-0042"
+    pixels   [0, 0, 5, 13, 9, 1, ... 64 values of 0 (paper) to 16 (ink), row by row]
+    digit    0
 
 1,797 rows of the UCI set (Alpaydin and Kaynak 1998), as bundled with scikit-learn; assigned to days as if 60
 arrived per day.
@@ -23,11 +24,13 @@ class EmbeddedDigits(Rows):
         (package,) = find_spec("sklearn").submodule_search_locations  # type: ignore[union-attr,misc]
         with gzip.open(f"{package}/datasets/data/digits.csv.gz", "rt") as stream:
             table = np.loadtxt(stream, delimiter=",", dtype=np.uint8)
-        return pl.DataFrame({"pixels": pl.Series(table[:, :64], dtype=pl.Array(pl.UInt8, 64)), "digit": table[:, 64]})
+        forms = [f"form-{number:04d}" for number in range(len(table))]
+        pixels = pl.Series(table[:, :64], dtype=pl.Array(pl.UInt8, 64))
+        return pl.DataFrame({"form_id": forms, "pixels": pixels, "digit": table[:, 64]})
 
 
 class Digits(Images):
-    source = EmbeddedDigits(start="2026-01-05", rows_per_day=60)
+    source = EmbeddedDigits(key="form_id", start="2026-01-05", rows_per_day=60)
     target = Classes("digit", range(10))
     inputs = [Image("pixels", 8, 8, maximum=16, step=1, description="an 8 x 8 image; 0 is paper, 16 is full ink")]
 
