@@ -135,7 +135,7 @@ class Trial:
 def started(
     peers: list[Peer], bundle: Bundle, loads: list[Load], stack: ExitStack
 ) -> tuple[list[Trial], dict[str, str]]:
-    """The servers that answer rightly, and why the others do not."""
+    """The servers that answer correctly, and why the others do not."""
     trials, left_out = [], {}
     for peer in peers:
         with console.status(f"starting {peer.name}"):

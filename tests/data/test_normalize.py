@@ -104,7 +104,7 @@ def test_keys_labels_shared_values_and_slices_are_text_and_a_quantity_is_a_numbe
     found = normalize(Price("price"), frame)
     assert found.frame.rows() == [("1", "6", 3.0, 5.0, None), ("2", "7", 4.0, None, "8")]
     assert found.frame.columns == ["id", "street", "age", "price", "town"]
-    assert found.reasons == {1: ["price: 'x' is no number"]}
+    assert found.reasons == {1: ["price: 'x' is not a number"]}
 
 
 def test_text_that_is_no_number_is_named_by_its_row() -> None:
@@ -112,7 +112,7 @@ def test_text_that_is_no_number_is_named_by_its_row() -> None:
     assert found.frame["age"].to_list() == [12.0, None]
     assert list(found.reasons) == [1]
     assert found.reasons[1][0].startswith("age: 'twelvetwelve")
-    assert found.reasons[1][0].endswith("' is no number")
+    assert found.reasons[1][0].endswith("' is not a number")
     assert len(found.reasons[1][0]) < 80
 
 

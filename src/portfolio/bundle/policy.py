@@ -18,12 +18,12 @@ Yen = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Prices(BaseModel):
-    """Yen an item. The value of doing all by hand is 0, and everything is measured from there."""
+    """Yen per item. Doing everything by hand is worth 0, and everything else is compared with that."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     by_hand_yen: Yen = Field(description="what an item costs without a machine, and so what a right answer saves")
-    check_yen: Yen = Field(description="what a person's check of a machine's answer costs")
+    check_yen: Yen = Field(description="what it costs to have a person check an answer")
     error_yen: Yen = Field(description="what a wrong answer costs that nobody checked")
 
 
@@ -58,7 +58,7 @@ class Policy(BaseModel):
 def certainty(predictions: Array) -> npt.NDArray[np.float64]:
     """What the policy's threshold is compared with, [rows]: the top probability, or the value with its sign turned.
 
-    Of values the great ones are the uncertain ones, as the limits say up to which an appraisal by machine will do.
+    Large values are taken to be the uncertain ones: the machine may answer up to a limit.
     """
     values = np.asarray(predictions, dtype=np.float64)
     return values.max(axis=1) if values.shape[1] > 1 else -values[:, 0]

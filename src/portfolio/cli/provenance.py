@@ -1,4 +1,4 @@
-"""Whether DVC would record a stage's result rightly: as that of the code, the library versions and the config here.
+"""Whether DVC would record a stage's result correctly: as that of the code, the library versions and the config here.
 
 Run as a module, it prints requirements/versions.yaml: `python -m portfolio.cli.provenance`.
 """

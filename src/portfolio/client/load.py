@@ -208,7 +208,7 @@ class _Stream:
 
 
 def _percentile_ms(ordered: list[float], share: float) -> float:
-    """The smallest value that so large a share is not above; 0 of none."""
+    """The smallest value that this share does not exceed; 0 if there are none."""
     return round(ordered[max(0, -int(-share * len(ordered) // 1) - 1)] * 1000, 3) if ordered else 0.0
 
 

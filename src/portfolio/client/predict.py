@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 60
 def smoke(address: str, *, digest: str = "", timeout_seconds: float = 60, key: str = "") -> dict[str, Any]:
     """The smoke test: wait for the server, ask it for one prediction, and give back that answer.
 
-    `digest`: how the digest of the bundle begins that must be served. Raises PortfolioError if anything is amiss.
+    `digest`: the beginning of the digest of the bundle that must be served. Raises PortfolioError if anything is wrong.
     """
     wait_until_ready(address, timeout_seconds)
     model = ask(f"{address}/model", key=key)

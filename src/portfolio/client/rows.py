@@ -59,7 +59,7 @@ def _from_csv(stream: BinaryIO) -> Iterator[Row]:
                 raise DataError(f"Row {number} has not one value for each of the header's columns.")
             yield row
     except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"It is no CSV in UTF-8: {error}.") from error
+        raise DataError(f"It is not CSV in UTF-8: {error}.") from error
     finally:
         # The stream is the caller's to close.
         text.detach()
@@ -74,7 +74,7 @@ def _from_parquet(stream: BinaryIO) -> Iterator[Row]:
     try:
         table = pl.read_parquet(io.BytesIO(stream.read()))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"It is no Parquet: {error}.") from error
+        raise DataError(f"It is not Parquet: {error}.") from error
     yield from table.iter_rows(named=True)
 
 
@@ -89,7 +89,7 @@ def _from_json(stream: BinaryIO) -> Iterator[Row]:
                 raise
             content = [_loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
-        raise DataError(f"It is no JSON: {error}.") from error
+        raise DataError(f"It is not JSON: {error}.") from error
     if isinstance(content, dict):
         content = content["instances"] if content.keys() == {"instances"} else [content]
     if not isinstance(content, list):

@@ -34,7 +34,7 @@ def failure(message: str) -> None:
 
 @dataclass
 class Step:
-    """One step. Set `result` to what it came to; `log` is a file whose last line says how far it is."""
+    """One step. Set `result` to its outcome; `log` is a file whose last line tells its progress."""
 
     name: str
     log: Path | None = None
@@ -114,7 +114,7 @@ def steps_shown() -> Iterator[Steps]:
 
 
 def step(name: str, log: Path | None = None) -> AbstractContextManager[Step]:
-    """A step of the run that is under way. Raises LookupError outside of `steps_shown`."""
+    """A step of the current run. Raises LookupError outside of `steps_shown`."""
     return _steps_shown.get().step(name, log)
 
 

@@ -69,7 +69,7 @@ def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
         numbers = text.cast(pl.Float64, strict=False)
         unread = numbers.is_null() & text.is_not_null()
         for row in unread.arg_true():
-            found.reasons.setdefault(row, []).append(f"{column.name}: '{text[row][:40]}' is no number")
+            found.reasons.setdefault(row, []).append(f"{column.name}: '{text[row][:40]}' is not a number")
     else:
         numbers = column.cast(pl.Float64, strict=False)
     return numbers.fill_nan(None)

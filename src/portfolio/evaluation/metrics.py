@@ -35,8 +35,8 @@ def row_statistics(output: Output, targets: Array, predictions: Array) -> Floats
 def _placements(actual: Array, probabilities: Array) -> tuple[Floats, Floats]:
     """What each row adds to each class's AUC, [rows, classes]: rows of the class, and the others.
 
-    The structural components of DeLong et al. (1988): a row's share of the other side that it stands rightly to. The
-    second are centred, so that their mean is 0 where no row is drawn more often than another.
+    The structural components of DeLong et al. (1988): the share of the other class that a row is ranked correctly
+    against. The second are centred, so that their mean is 0 where no row is drawn more often than another.
     """
     of_class = actual.sum(axis=0)
     others = len(actual) - of_class

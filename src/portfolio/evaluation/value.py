@@ -1,7 +1,7 @@
 """What a model is worth: prices, the decision policy, and the yen that each answer saves or costs.
 
-Every item may be done by hand. The policy lets the machine answer where it is sure enough, and else a person checks
-its answer. People are taken to be right: the prices are to hold what that costs them.
+Every item can be done by hand. The policy lets the machine answer where it is sure enough; otherwise a person checks
+its answer. People are assumed to be right: the prices include what that takes.
 """
 
 from __future__ import annotations
