@@ -132,9 +132,9 @@ def test_of_an_image_in_columns_the_missing_ones_are_named() -> None:
         ('[{"rooms": 1e999, "place": "a"}]', "json", "Row 1: rooms is inf"),
         ('[{"rooms": 3, "place": "a"}, 4]', "json", "Row 2 is no object"),
         ("4", "json", "list of objects"),
-        ("[" * 100_000, "json", "no JSON"),
-        ("{", "json", "no JSON"),
-        (b"PAR1", "parquet", "no Parquet"),
+        ("[" * 100_000, "json", "not JSON"),
+        ("{", "json", "not JSON"),
+        (b"PAR1", "parquet", "not Parquet"),
     ],
 )
 def test_what_does_not_fit_is_named(content: str | bytes, form: str, message: str) -> None:
