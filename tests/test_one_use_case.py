@@ -41,8 +41,9 @@ def run(folder: Path, *command: str) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("command", ["ruff check .", "ruff format --check .", "lint-imports --no-cache", "mypy"])
+@pytest.mark.parametrize("command", ["ruff check .", "ruff format --check .", "lint-imports --no-cache"])
 def test_its_checks_pass(copy: Path, command: str) -> None:
+    """But for mypy, which looks at the engine alone, and so at what it has looked at before."""
     run(copy, *command.split())
 
 
