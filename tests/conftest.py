@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 ROOT = Path(__file__).parent.parent
+# What `make test` tells the makes that are started inside it; here they are started as from a shell.
+for variable in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+    os.environ.pop(variable, None)
 ZEROS = "0" * 64
 
 
