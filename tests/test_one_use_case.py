@@ -31,7 +31,8 @@ def run(folder: Path, *command: str) -> str:
     """Run a command with the copy's own code. What it prints is shown if it fails."""
     beside = Path(sys.executable).parent
     environment = {
-        **os.environ,
+        # Options meant for this run would make the one inside it collect this file again, and so on for ever.
+        **{key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"},
         "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
         "PORTFOLIO_STATE": str(folder / ".state"),
