@@ -5,7 +5,7 @@ from math import log, sqrt
 import numpy as np
 import pytest
 
-from portfolio.bundle.manifest import Output
+from portfolio.bundle.manifest import METRICS, Output
 from portfolio.evaluation.metrics import score
 
 THREE = Output(task="classification", name="letter", classes=("a", "b", "c"))
@@ -54,3 +54,13 @@ def test_regression() -> None:
     found = score(VALUE, np.array([1.0, 2.0, 3.0, 6.0]), np.array([[1.0], [4.0], [3.0], [5.0]]))
     # Errors 0, 2, 0, -1; the mean is 3, squared deviations 4 + 1 + 0 + 9.
     assert found == pytest.approx({"mae": 3 / 4, "mse": 5 / 4, "rmse": sqrt(5 / 4), "r2": 1 - 5 / 14})
+
+
+def test_the_metrics_that_a_use_case_may_name_are_those_that_are_measured() -> None:
+    measured = {
+        "classification": score(TWO, np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])),
+        "regression": score(VALUE, np.array([1.0, 2.0]), np.array([[1.0], [3.0]])),
+    }
+    assert {task: set(found) for task, found in measured.items()} == {
+        task: set(names) for task, names in METRICS.items()
+    }

@@ -45,7 +45,6 @@ PREDICTED, ACTUAL = "predicted", "actual"
 def demo(name: str) -> None:
     """Run it. Raises PortfolioError if a step fails; the server is stopped in any case."""
     use_case = load_use_case(name)
-    use_case.config()
     local_environment()
     started = time.monotonic()
     clone = state_folder() / "demo"

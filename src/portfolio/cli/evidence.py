@@ -32,7 +32,6 @@ def report(
     from portfolio.report.words import PAGES
 
     case = load_use_case(use_case)
-    case.config()
     paths = Paths(case.name)
     os.environ[LOGS_VARIABLE] = "1"
     log = paths.log("report")

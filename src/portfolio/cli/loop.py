@@ -33,7 +33,6 @@ def run(use_case: UseCaseName) -> None:
     from portfolio.core.terminal import Steps, console
 
     case = load_use_case(use_case)
-    case.config()
     local_environment()
     server = PrefectServer(state_folder() / "logs" / "prefect.log")
     server.start()

@@ -27,8 +27,6 @@ def models(use_case: UseCaseName) -> None:
     from portfolio.registry.registry import Registry
 
     case = load_use_case(use_case)
-    # Or a folder that is no checkout would get an empty registry of its own.
-    case.config()
     versions = Registry(case).versions()
     if not versions:
         console.print(f"No version of '{use_case}' yet. Train one: portfolio run {use_case}")
