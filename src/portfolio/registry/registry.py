@@ -219,9 +219,8 @@ class Registry:
         if served is not None and served.digest != digest and not self._known(served.digest):
             raise RegistryError(
                 f"What is served, bundle {served.digest[:12]}, is unknown to the registry, whose champion is version "
-                f"{number}, bundle {digest[:12]}. Was an older copy of the registry brought back, or another one named? "
-                f"Choose which to serve: portfolio promote {self._name} {served.digest[:12]} --force, or the same with "
-                f"{digest[:12]}"
+                f"{number}, bundle {digest[:12]}: an older copy of the registry, or another one. Choose which to "
+                f"serve: portfolio promote {self._name} {served.digest[:12]} --force, or the same with {digest[:12]}"
             )
         if served is not None and (served.digest, served.model_version) == (digest, number):
             finding = f"version {number}"
@@ -238,7 +237,7 @@ class Registry:
             served = self._served()
             if served is None:
                 raise RegistryError(
-                    f"The registry names no champion of '{self._name}', and the bundle that the store names is damaged, "
+                    f"The registry names no champion of '{self._name}', and the one that the store names is damaged, "
                     "so there is nothing to compare with. Bring either back from a copy, or choose by hand: portfolio "
                     f"promote {self._name} VERSION --force"
                 )
@@ -325,9 +324,7 @@ class Registry:
         version = self._version(number)
         if VERDICT_TAG not in version.tags:
             return {}
-        return dict(
-            json.loads(Path(self._mlflow.download_artifacts(str(version.run_id), VERDICT_ARTIFACT)).read_text())
-        )
+        return dict(json.loads(self._downloaded(number, VERDICT_ARTIFACT).read_text()))
 
     def _write_record(self, number: int, verdict: Verdict, asked: dict[str, Any]) -> None:
         """Record what was decided of a version: in MLflow, and where git and the report find it."""
@@ -417,10 +414,11 @@ class Registry:
     def _rolled_back(self) -> list[str]:
         """What was rolled back, here or by whoever committed it: it does not come back without a person."""
         here = {version.tags[BEHAVIOR_TAG] for version in self._versions() if ROLLED_BACK_TAG in version.tags}
-        known = {version.tags.get(BEHAVIOR_TAG) for version in self._versions()}
-        return sorted(
-            here | {elsewhere for elsewhere in self._record.read().get("rolled_back", []) if elsewhere not in known}
-        )
+        elsewhere = set(self._record.read().get("rolled_back", []))
+        champion = self._champion_number()
+        # Whoever promotes one by hand takes that back.
+        served = set() if champion is None else {self._version(champion).tags[BEHAVIOR_TAG]}
+        return sorted((here | elsewhere) - served)
 
     def _complete(self, number: int) -> Manifest:
         """The bundle's manifest with its lineage, the registered version too."""
@@ -436,13 +434,25 @@ class Registry:
         digest = self._digest(number)
         if self._store.holds(digest):
             return self._store.bundle_folder(digest)
-        folder = Path(self._mlflow.download_artifacts(str(self._version(number).run_id), "bundle"))
-        if read_manifest(folder)[1] != digest:
+        folder = self._downloaded(number, "bundle")
+        if Bundle.open(folder).digest != digest:
             raise BundleError(
                 f"The bundle of version {number} of '{self._name}' in MLflow is not the one that was registered: its "
                 "manifest was changed. Bring it back from a copy."
             )
         return folder
+
+    def _downloaded(self, number: int, artifact: str) -> Path:
+        from mlflow.exceptions import MlflowException
+
+        run_id = str(self._version(number).run_id)
+        try:
+            return Path(self._mlflow.download_artifacts(run_id, artifact))
+        except (MlflowException, OSError) as error:
+            raise RegistryError(
+                f"MLflow has no '{artifact}' of version {number} of '{self._name}' ({error}). Its files belong to run "
+                f"{run_id}; bring them back from a copy."
+            ) from error
 
     def _champion_number(self) -> int | None:
         # By the model's aliases: to ask for one that is missing is no "not found" to MLflow, but a wrong parameter.

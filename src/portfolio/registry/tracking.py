@@ -84,8 +84,8 @@ def experiment_id(mlflow: MlflowClient, use_case: str) -> str:
     if found is not None and found.lifecycle_stage == "deleted":
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database()}"
         raise RegistryError(
-            f"MLflow's experiment '{use_case}', which has the runs, was deleted. Bring it back: MLFLOW_TRACKING_URI={uri} "
-            f"mlflow experiments restore --experiment-id {found.experiment_id}"
+            f"MLflow's experiment '{use_case}', which has the runs, was deleted. Bring it back: "
+            f"MLFLOW_TRACKING_URI={uri} mlflow experiments restore --experiment-id {found.experiment_id}"
         )
     if found is not None:
         return str(found.experiment_id)
