@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -324,7 +324,9 @@ class Registry:
         version = self._version(number)
         if VERDICT_TAG not in version.tags:
             return {}
-        return dict(json.loads(self._downloaded(number, VERDICT_ARTIFACT).read_text()))
+        with suppress(RegistryError):
+            return dict(json.loads(self._downloaded(number, VERDICT_ARTIFACT).read_text()))
+        return {}
 
     def _write_record(self, number: int, verdict: Verdict, asked: dict[str, Any]) -> None:
         """Record what was decided of a version: in MLflow, and where git and the report find it."""
@@ -372,8 +374,9 @@ class Registry:
                 self._tag(rolled_back, ROLLED_BACK_TAG, "true", undo)
             elif before not in (None, number):
                 self._tag(number, REPLACED_TAG, str(before), undo)
+            behavior = self._version(number).tags[BEHAVIOR_TAG]
             for version in self._versions():
-                if version.tags.get(BEHAVIOR_TAG) == self._version(number).tags.get(BEHAVIOR_TAG):
+                if ROLLED_BACK_TAG in version.tags and version.tags[BEHAVIOR_TAG] == behavior:
                     self._tag(int(version.version), ROLLED_BACK_TAG, None, undo)
             undo.callback(self._point_to, before)
             self._point_to(number)
