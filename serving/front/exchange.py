@@ -18,6 +18,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 JSON = b"application/json"
+MAX_PARAMETERS = 100
 
 
 class DisconnectedError(Exception):
@@ -60,7 +61,13 @@ class Exchange:
         query: bytes = self.scope["query_string"]
         if not query:
             return False
-        values = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, ["false"])
+        try:
+            given = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        except ValueError as error:
+            raise RequestError(
+                422, "invalid_request", f"There must be at most {MAX_PARAMETERS} query parameters."
+            ) from error
+        values = given.get(name, ["false"])
         if values[-1].lower() not in ("true", "false"):
             raise RequestError(422, "invalid_request", f"{name}: must be true or false, not '{values[-1][:40]}'.")
         return values[-1].lower() == "true"

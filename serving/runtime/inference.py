@@ -14,6 +14,7 @@ from serving.front.bodies import Bodies
 from serving.front.exchange import Exchange
 from serving.protocols.answers import Decisions
 from serving.protocols.explanation import MAX_ROWS, explanation, variants
+from serving.protocols.invocations import CSV
 from serving.protocols.pictures import MEDIA_TYPES
 from serving.protocols.query import InferenceProtocol, Query, Reply, Result
 from serving.record.live import LiveMetrics
@@ -23,6 +24,9 @@ from serving.runtime.watcher import StoreWatcher
 from serving.settings import Settings
 
 logger = logging.getLogger("serving")
+# Smaller ones are read sooner than a thread could begin.
+LARGE_BYTES = 128 * 1024
+SLOW_TYPES = (*MEDIA_TYPES, CSV)
 # Requests that may wait for the shadow: it sees a sample, and must not fall behind.
 MAX_SHADOWED = 32
 
@@ -46,8 +50,8 @@ class Inference:
         model = self._watcher.served()
         exchange.version = model.version
         body = await self._bodies.read(exchange, self._settings.max_body_bytes)
-        if exchange.content_type in MEDIA_TYPES:
-            # Decoding a picture takes tens of milliseconds, and must not hold up other requests.
+        if len(body) > LARGE_BYTES or exchange.content_type in SLOW_TYPES:
+            # It takes tens of milliseconds, and must not hold up other requests.
             query = await asyncio.to_thread(protocol.read, model, exchange, body)
         else:
             query = protocol.read(model, exchange, body)
@@ -98,9 +102,10 @@ class Inference:
         found = []
         for row in range(query.rows):
             one = {name: array[row : row + 1] for name, array in query.inputs.items()}
-            inputs, parts = variants(manifest, one)
+            # In threads: a long text is cut in a thousand ways.
+            inputs, parts = await asyncio.to_thread(variants, manifest, one)
             without = await self._run(model, Query(inputs, sum(parts.values())))
-            found.append(explanation(manifest, one, outputs[row : row + 1], without, parts))
+            found.append(await asyncio.to_thread(explanation, manifest, one, outputs[row : row + 1], without, parts))
         return found
 
     def _shadow(self, request_id: str, query: Query) -> None:
