@@ -101,11 +101,12 @@ def _check_config(use_case: UseCase, config: Config, changed: str) -> None:
     if use_case.output.task == "regression":
         _check_quantity(use_case, value)
     else:
-        outside = [f"{threshold:g}" for threshold in value.thresholds if not 0 <= threshold <= 1]
-        if outside:
+        try:
+            value.prices.error_costs(use_case.output.classes)
+        except ValueError as error:
             raise ConfigError(
-                f"{path}: value.thresholds: {', '.join(outside)} must be between 0 and 1, as they are probabilities."
-            )
+                f"{path}: value.{error}. Give one price, or one for each class: {', '.join(use_case.output.classes)}."
+            ) from error
         if value.tolerance is not None:
             raise ConfigError(f"{path}: value.tolerance is for quantities; a class is right or wrong. Leave it out.")
     if config.train.augment and type(use_case).augmentation is UseCase.augmentation:
@@ -120,8 +121,5 @@ def _check_quantity(use_case: UseCase, value: Value) -> None:
     unit = f", in {output.unit}" if output.unit else ""
     if value.tolerance is None:
         raise ConfigError(f"{path}: value.tolerance is missing. Say how far off a {output.name} may be{unit}.")
-    if "thresholds" not in value.model_fields_set:
-        raise ConfigError(
-            f"{path}: value.thresholds is missing. List the values of {output.name}{unit} up to which the machine may "
-            "answer by itself; the evaluation chooses the best of them."
-        )
+    if isinstance(value.error_yen, dict):
+        raise ConfigError(f"{path}: value.error_yen must be one price: prices by class are for classes.")

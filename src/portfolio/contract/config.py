@@ -53,16 +53,12 @@ class Train(Strict):
     )
 
 
-PROBABILITIES = (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.998, 0.999)
-
-
 class Value(Prices):
-    """The prices, what counts as wrong, and the thresholds that the policy is chosen from."""
+    """The prices, and what counts as wrong."""
 
     tolerance: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="how far off a value may be and still be right"
     )
-    thresholds: Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)] = PROBABILITIES
     prefer: Literal["best", "simplest"] = Field(
         default="best", description="of candidates within noise of the best by value"
     )
@@ -75,6 +71,9 @@ class Value(Prices):
 class Gate(Strict):
     """What a challenger must keep to, however much it is worth."""
 
+    min_gain: float = Field(
+        default=0.001, ge=0, le=1, description="by how much it must be worth more, as a share of the cost by hand"
+    )
     max_latency_ms: float = Field(default=5, gt=0, description="the median time of one row on one core")
     max_model_mb: float = Field(default=50, gt=0)
 
