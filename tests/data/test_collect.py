@@ -206,7 +206,7 @@ def test_of_a_packed_answer_either_form_may_be_pinned(scripted: list[int | str],
 
 def test_a_page_in_place_of_the_file_is_named(scripted: list[int | str], tmp_path: Path) -> None:
     scripted += ["login"]
-    with pytest.raises(SourceError, match="is pinned. It is a web page, often a login"):
+    with pytest.raises(SourceError, match=r"is pinned\. It is a web page, often a login"):
         download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
 
 
