@@ -102,9 +102,9 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     # params.yaml
     "not listed": (params("use_cases: [toy]\n"), r"'small' is not in params\.yaml.*`use_cases:`\s+- small"),
-    "no list": (params("use_cases:\n"), r"'small' is not in params\.yaml"),
-    "no params.yaml": (params(None), r"params\.yaml is missing or damaged"),
-    "a damaged params.yaml": (params("use_cases: ["), r"params\.yaml is missing or damaged"),
+    "no list": (params("use_cases:\n"), r"params\.yaml names no use case"),
+    "no params.yaml": (params(None), r"There is no params\.yaml in "),
+    "a damaged params.yaml": (params("use_cases: ["), r"params\.yaml is not valid YAML"),
     # Its columns
     "no inputs": (inputs("[]"), rf"{WHERE}: `inputs` is empty\. Declare at least one"),
     "an input twice": (inputs('[Number("age"), Number("age")]'), rf"{WHERE}: `inputs` has age twice\. Leave one out"),

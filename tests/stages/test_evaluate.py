@@ -16,7 +16,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError, DataError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
-from tests.conftest import ALL_USE_CASES, edit_config, run_stage
+from tests.conftest import ALL_USE_CASES, SHAPES, edit_config, run_stage
 
 Built = Callable[[str], Path]
 
@@ -146,7 +146,12 @@ def test_every_figure_lies_in_its_interval(built: Built) -> None:
             assert low - 1e-6 <= figures[key] <= high + 1e-6, (name, key)
 
 
-def test_a_class_without_a_test_row_is_an_error_with_the_remedy(built: Built) -> None:
+def drop(split: str, rows: pl.Expr) -> None:
+    path = Paths(SHAPES).splits / f"{split}.parquet"
+    pl.read_parquet(path).filter(~rows).write_parquet(path)
+
+
+def test_test_rows_of_one_class_are_an_error_with_the_remedy(built: Built) -> None:
     built("toy")
     path = Paths("toy").splits / "test.parquet"
     pl.read_parquet(path).filter(pl.col("ripe") == "true").write_parquet(path)
@@ -154,6 +159,37 @@ def test_a_class_without_a_test_row_is_an_error_with_the_remedy(built: Built) ->
     with pytest.raises(DataError, match=r"no row of class unripe.*raise prepare\.test_fraction"):
         run_stage("evaluate", "toy")
     assert evaluation("toy") == before
+
+
+def test_a_class_without_a_test_row_does_not_stop_a_project(built: Built, capsys: pytest.CaptureFixture[str]) -> None:
+    built(SHAPES)
+    drop("test", pl.col("shape") == "O")
+    drop("val", pl.col("shape") == "O")
+    run_stage("evaluate", SHAPES)
+    assert "warning: the test split has no row of class O" in capsys.readouterr().out
+    for figures in evaluation(SHAPES)["candidates"].values():  # type: ignore[attr-defined]
+        assert all(np.isfinite(value) for value in figures.values())
+    run_stage("report", SHAPES)
+
+
+def test_a_class_without_a_training_row_does_not_stop_a_project(
+    built: Built, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its probability is 0, whatever kind of model; and the columns of the other classes stay where they are."""
+    built(SHAPES)
+    for split in ("train", "val"):
+        drop(split, pl.col("shape") == "L")
+    for name in ("baselines", "train", "evaluate", "report"):
+        run_stage(name, SHAPES)
+    case = load_use_case(SHAPES)
+    test = load_split(case, "test")
+    for name, folder in Paths(SHAPES).candidates().items():
+        answers = Bundle.open(folder).predict(test.inputs)
+        assert answers.shape == (len(test), 3)
+        assert answers[:, 1].max() < 0.05, name
+        if name != "constant":
+            others = test.targets != 1
+            assert np.mean(answers.argmax(axis=1)[others] == test.targets[others]) > 0.6, name
 
 
 def test_a_damaged_candidate_is_refused_and_the_old_evaluation_stays(built: Built) -> None:

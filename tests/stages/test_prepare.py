@@ -21,7 +21,13 @@ def put_clean(use_case: str, **batches: pl.DataFrame) -> None:
 
 
 def melons(numbers: range) -> pl.DataFrame:
-    return pl.DataFrame({"melon": [f"melon-{number:05d}" for number in numbers], "weight": [n % 10 for n in numbers]})
+    return pl.DataFrame(
+        {
+            "melon": [f"melon-{number:05d}" for number in numbers],
+            "weight": [n % 10 for n in numbers],
+            "ripe": [("true", "false")[n % 2] for n in numbers],
+        }
+    )
 
 
 def run(use_case: str = "toy") -> dict[str, pl.DataFrame]:
@@ -92,3 +98,9 @@ def test_too_few_rows_are_an_error_and_the_old_splits_stay(workspace: Path) -> N
     folder = Paths("toy").splits
     assert pl.read_parquet(folder / "train.parquet").equals(before["train"])
     assert [path for path in folder.parent.iterdir() if path.name.endswith(".partial")] == []
+
+
+def test_training_rows_of_one_class_are_an_error_with_the_remedy(workspace: Path) -> None:
+    put_clean("toy", one=melons(range(500)).with_columns(ripe=pl.lit("true")))
+    with pytest.raises(DataError, match=r"All \d+ training rows of 'toy' are of one class.*no row of class unripe"):
+        run()

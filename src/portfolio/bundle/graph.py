@@ -66,7 +66,7 @@ def sklearn_graph(inputs: Sequence[InputField], output: Output, pipeline: Any, *
             f"{type(estimator).__name__} can't be exported to ONNX ({reason[0][:200]}). Use one that can: {EXPORTABLE}."
         ) from error
     if output.task == "classification":
-        return _finished(_only_output(graph, "probabilities", output.tensor))
+        return _finished(_for_every_class(_only_output(graph, "probabilities", output.tensor), pipeline, output))
     return _finished(_value_output(graph, output.tensor, log))
 
 
@@ -238,6 +238,22 @@ def _only_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
     kept.name = new
     for output in [output for output in model.graph.output if output.name != new]:
         model.graph.output.remove(output)
+    return model
+
+
+def _for_every_class(model: onnx.ModelProto, pipeline: Any, output: Output) -> onnx.ModelProto:
+    """Give a column to the classes, too, that there was no training row of: their probability is 0."""
+    known = np.asarray(pipeline.classes_, dtype=np.int64)
+    if len(known) == len(output.classes):
+        return model
+    before = f"{output.tensor}_of_known"
+    _rename(model, output.tensor, before)
+    places = np.eye(len(output.classes), dtype=np.float32)[known]
+    model.graph.initializer.append(numpy_helper.from_array(places, "classes/places"))
+    model.graph.node.append(helper.make_node("MatMul", [before, "classes/places"], [output.tensor]))
+    del model.graph.output[:]
+    shape = [None, len(output.classes)]
+    model.graph.output.append(helper.make_tensor_value_info(output.tensor, TensorProto.FLOAT, shape))
     return model
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-import yaml
-
 from portfolio.bundle.manifest import METRICS
 from portfolio.contract.config import Config, Value, config_path
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
-from portfolio.core.paths import PARAMS
+from portfolio.core.paths import PARAMS, listed_use_cases
 
 
 def check(use_case: UseCase) -> None:
@@ -27,14 +25,7 @@ def check(use_case: UseCase) -> None:
 
 
 def _check_listed(use_case: UseCase) -> None:
-    try:
-        content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    except (FileNotFoundError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"{PARAMS} is missing or damaged ({error}). It lists the use cases: bring it back."
-        ) from error
-    listed = content.get("use_cases") if isinstance(content, dict) else None
-    if not isinstance(listed, list) or use_case.name not in listed:
+    if use_case.name not in listed_use_cases():
         raise ConfigError(
             f"'{use_case.name}' is not in {PARAMS}, from which DVC takes the use cases. Add this line under "
             f"`use_cases:`\n  - {use_case.name}"

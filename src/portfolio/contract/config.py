@@ -21,12 +21,17 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Collect(Strict):
-    until: date | None = Field(default=None, description="later batches have not arrived yet; none: all have")
+    until: date | None = Field(
+        default=None, description="later batches are neither collected nor used, as if they had not arrived yet"
+    )
 
 
 class Validate(Strict):
     max_bad_fraction: float = Field(default=0.05, ge=0, le=1, description="a batch with more is quarantined whole")
     min_rows: int = Field(default=1, ge=1, description="a batch with fewer rows is quarantined whole")
+    max_quarantined_fraction: float = Field(
+        default=0.5, ge=0, le=1, description="of all rows; with more in quarantine, validation fails"
+    )
 
 
 class Prepare(Strict):

@@ -11,10 +11,10 @@ from typing import Any
 
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import STUDIES
-from portfolio.contract.loading import listed_use_cases, load_use_case, use_case_names
+from portfolio.contract.loading import load_use_case, use_case_names
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.files import read_metrics
-from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
+from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths, listed_use_cases
 from portfolio.report.words import number, percent, read_stage_metrics, read_words, spread, yen
 
 SERVING_COMMAND, RELIABILITY_COMMAND = "make bench-serving", "make reliability"

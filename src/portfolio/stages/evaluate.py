@@ -80,12 +80,19 @@ def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:
 
 
 def _check_classes(use_case: UseCase, test: Split) -> None:
+    """Tell which classes can't be measured. Raises DataError if there is only one: then no answer can be wrong."""
     if use_case.output.task != "classification":
         return
     counts = np.bincount(test.targets, minlength=len(use_case.output.classes))
     missing = [name for name, count in zip(use_case.output.classes, counts, strict=True) if count == 0]
-    if missing:
+    if len(counts) - len(missing) < 2:
         raise DataError(
-            f"The test split of '{use_case.name}' has no row of class {', '.join(missing)}, so recall and AUC can't be "
-            f"measured there. Collect more, or raise prepare.test_fraction in configs/{use_case.name}.yaml."
+            f"The test split of '{use_case.name}' has rows of one class only; there is no row of class "
+            f"{', '.join(missing)}. Nothing can be measured there. Collect more, or raise prepare.test_fraction in "
+            f"configs/{use_case.name}.yaml."
+        )
+    if missing:
+        print(
+            f"warning: the test split has no row of class {', '.join(missing)}: what the models do with that is not "
+            "measured, and averages over classes leave it out"
         )
