@@ -56,6 +56,11 @@ def _check_columns(use_case: UseCase) -> None:
                 f"{where}: the project adds a column '{name}' itself ({RESERVED[name]}). Rename the one in the data."
             )
     for field in use_case.inputs:
+        if field.name in use_case.source.cell_columns and field.kind != "number":
+            raise ConfigError(
+                f"{where}: split_by: a Cell needs a column of numbers, and '{field.name}' is declared as another kind. "
+                "Name the column itself, or a Number."
+            )
         if field.minimum is not None and field.maximum is not None and field.minimum >= field.maximum:
             raise ConfigError(f"{where}: '{field.name}': the minimum must be less than the maximum.")
         repeated = [text for text, count in Counter(field.categories).items() if count > 1]

@@ -86,7 +86,7 @@ class UseCase(ABC):
 
     def columns(self) -> list[str]:
         """The columns that a batch must have."""
-        names = [self.key, *self.source.split_by, *(field.name for field in self.inputs), self.target.column]
+        names = [self.key, *self.source.split_columns, *(field.name for field in self.inputs), self.target.column]
         return list(dict.fromkeys([*names, *self.slices]))
 
     def schema(self) -> DataFrameSchema:

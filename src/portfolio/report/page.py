@@ -66,7 +66,7 @@ def write_report(use_case: UseCase, config: Config) -> None:
 def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
     """All that the report says, from the metrics files and from the best bundle's answers to the test rows."""
     paths = Paths(use_case.name)
-    names = ("validate", "train", "evaluate", "evidence", "costs")
+    names = ("validate", "prepare", "train", "evaluate", "evidence", "costs")
     read = {name: read_stage_metrics(use_case.name, name) for name in names}
     bundle = Bundle.open(paths.best_folder())
     test = load_split(use_case, "test")
@@ -106,7 +106,6 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "test": test,
         "predictions": predictions,
         "decisions": decisions,
-        "split_rows": {name: len(load_split(use_case, name)) for name in ("train", "val", "test")},
     }
 
 
