@@ -211,7 +211,7 @@ def read(bundle: Bundle, drawn: Iterable[Drawing]) -> Reading:
     manifest = bundle.manifest
     (field,) = manifest.inputs
     labels, pixels = zip(*((one.label, read_picture(manifest, one.png())) for one in drawn), strict=True)
-    decisions = manifest.decider()(bundle.predict({field.name: np.concatenate(pixels)}))
+    decisions = bundle.decider(bundle.predict({field.name: np.concatenate(pixels)}))
     right = np.array(manifest.output.classes)[decisions.answers] == np.array(labels)
     machine = decisions.by_machine
     return Reading(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from portfolio.bundle.manifest import Manifest
@@ -42,4 +43,5 @@ def is_right(manifest: Manifest, outputs: list[float], label: str | float) -> bo
     """Whether a row's answer was its label. None for a predicted value, which is never exactly right."""
     if manifest.output.task == "regression":
         return None
-    return manifest.output.classes[outputs.index(max(outputs))] == label
+    (answered,) = manifest.decider()(np.array([outputs])).answers
+    return bool(manifest.output.classes[answered] == label)

@@ -56,10 +56,10 @@ class Inference:
         else:
             query = protocol.read(model, exchange, body)
         outputs = await self._run(model, query)
-        decisions = Decisions(model.bundle.manifest, outputs)
+        decisions = Decisions(model.bundle, outputs)
         result = Result(exchange.request_id, outputs, decisions)
         if query.explain:
-            result.explanations = await self._explain(model, query, outputs)
+            result.explanations = await self._explain(model, query, outputs, decisions.answers)
         reply = protocol.write(model, query, result)
         if query.draft:
             return reply
@@ -93,7 +93,9 @@ class Inference:
                 retry_after_seconds=1,
             ) from error
 
-    async def _explain(self, model: ServedModel, query: Query, outputs: Array) -> list[dict[str, Any]]:
+    async def _explain(
+        self, model: ServedModel, query: Query, outputs: Array, answers: list[int]
+    ) -> list[dict[str, Any]]:
         if query.rows > MAX_ROWS:
             raise RequestError(
                 422, "invalid_request", f"explain: at most {MAX_ROWS} instances per request, not {query.rows:,}."
@@ -105,7 +107,11 @@ class Inference:
             # In threads: a long text is cut in a thousand ways.
             inputs, parts = await asyncio.to_thread(variants, manifest, one)
             without = await self._run(model, Query(inputs, sum(parts.values())))
-            found.append(await asyncio.to_thread(explanation, manifest, one, outputs[row : row + 1], without, parts))
+            found.append(
+                await asyncio.to_thread(
+                    explanation, manifest, one, outputs[row, answers[row]], answers[row], without, parts
+                )
+            )
         return found
 
     def _shadow(self, request_id: str, query: Query) -> None:
@@ -120,7 +126,7 @@ class Inference:
     async def _run_shadow(self, shadow: ServedModel, request_id: str, query: Query) -> None:
         try:
             outputs = await asyncio.to_thread(shadow.bundle.predict, query.inputs)
-            by_machine = Decisions(shadow.bundle.manifest, outputs).by_machine
+            by_machine = Decisions(shadow.bundle, outputs).by_machine
         except Exception as error:
             # Another model may not take these inputs, and the caller has the champion's answer.
             logger.warning("the shadow failed on %s: %s", request_id, error)

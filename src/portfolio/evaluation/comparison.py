@@ -33,7 +33,7 @@ class Evaluated:
     test: Array
 
     def decisions(self, predictions: Array) -> Decisions:
-        return self.bundle.manifest.decider()(predictions)
+        return self.bundle.decider(predictions)
 
 
 def compare(

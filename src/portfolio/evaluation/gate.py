@@ -120,7 +120,7 @@ def judge(
 
 def value_by_row(use_case: UseCase, config: Config, bundle: Bundle, targets: Array, predictions: Array) -> Array:
     """Yen saved by each answer, [rows], under the bundle's own policy. A bundle without one answers everything."""
-    decisions = bundle.manifest.decider()(predictions)
+    decisions = bundle.decider(predictions)
     return yen_by_row(use_case.output, config.value, targets, predictions, decisions)
 
 

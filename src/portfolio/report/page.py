@@ -71,7 +71,7 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
     bundle = Bundle.open(paths.best_folder())
     test = load_split(use_case, "test")
     predictions = bundle.predict(test.inputs)
-    decisions = bundle.manifest.decider()(predictions)
+    decisions = bundle.decider(predictions)
     best = read["evaluate"]["best"]
     with (paths.plots / "training.csv").open() as stream:
         rows = list(csv.DictReader(stream))
