@@ -27,18 +27,23 @@ class Prices(BaseModel):
 
     by_hand_yen: Yen = Field(description="what an item costs without a machine, and so what a right answer saves")
     check_yen: Yen = Field(description="what it costs to have a person check an answer")
-    error_yen: Yen | dict[str, Yen | dict[str, Yen]] = Field(
+    error_yen: float | dict[str, float | dict[str, float]] = Field(
         description="what a wrong answer costs that nobody checked: one price, or one for each true class, or for each "
         "true class one for each class that may be answered instead"
     )
 
     @field_validator("error_yen", mode="before")
     @classmethod
-    def _class_names_are_text(cls, prices: Any) -> Any:
-        """YAML reads a class such as 0 as a number, and yes as a boolean."""
+    def _are_prices(cls, prices: Any) -> Any:
+        """Here, and not by a union of types: of those, pydantic names every one that a wrong price is not."""
         if not isinstance(prices, dict):
-            return prices
-        return {_text(true): cls._class_names_are_text(price) for true, price in prices.items()}
+            return _price(prices, "a price in yen, or a price for each class")
+        return {
+            _text(true): {_text(answered): _price(yen) for answered, yen in price.items()}
+            if isinstance(price, dict)
+            else _price(price)
+            for true, price in prices.items()
+        }
 
     def error_costs(self, classes: tuple[str, ...]) -> Floats:
         """Yen by true and answered class, [classes, classes]; a right answer costs nothing.
@@ -149,7 +154,14 @@ def saved(prices: Prices, by_machine: Array, error_yen: Array) -> Floats:
 
 
 def _text(label: Any) -> str:
+    """A class as text: YAML reads 0 as a number, and true as a boolean."""
     return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _price(yen: Any, what: str = "a price in yen") -> float:
+    if isinstance(yen, bool) or not isinstance(yen, int | float) or not 0 <= yen < float("inf"):
+        raise ValueError(f"must be {what}, 0 or more (found {yen})")
+    return float(yen)
 
 
 def _check_names(where: str, priced: dict[str, Any], classes: tuple[str, ...]) -> None:

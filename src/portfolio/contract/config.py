@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -207,6 +208,19 @@ def section_of(content: dict[str, Any], key: str, path: Path) -> tuple[dict[str,
     return section, last
 
 
+class _Loader(yaml.SafeLoader):
+    """As in YAML 1.2, only true and false are booleans: a class may be called no."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
 def config_path(use_case: str) -> Path:
     return Path("configs") / f"{use_case}.yaml"
 
@@ -219,7 +233,7 @@ def read_config(use_case: str, network: type[NetworkParams]) -> Config:
     path = config_path(use_case)
     try:
         raw = path.read_bytes()
-        content = yaml.safe_load(raw)
+        content = yaml.load(raw, _Loader)
     except FileNotFoundError as error:
         raise ConfigError(f"{path} is missing. Run this in the repository's root, or add the file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
