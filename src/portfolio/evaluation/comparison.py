@@ -17,7 +17,7 @@ from portfolio.data.dataset import Split
 from portfolio.data.split import units
 from portfolio.evaluation.calibration import reliability, softened
 from portfolio.evaluation.metrics import from_means, row_statistics
-from portfolio.evaluation.statistics import CONFIDENCE, SAMPLES, interval, mean_interval, resampled_means
+from portfolio.evaluation.statistics import CONFIDENCE, SAMPLES, Outcomes, interval, mean_interval, resampled_means
 from portfolio.evaluation.value import bounds, curve, error_yen, yen_by_row
 
 SHARES = tuple(share / 20 for share in range(21))
@@ -98,7 +98,7 @@ def _choose(
     top = max(by_size, key=expected.__getitem__)
     spread = best - worst
     differences = {
-        name: tuple(1000 * np.array(mean_interval(yen[name] - yen[top], -spread, spread, together)))
+        name: tuple(1000 * np.array(mean_interval(Outcomes.of(yen[name] - yen[top], together), -spread, spread)))
         if name != top
         else (0.0, 0.0)
         for name in candidates
@@ -109,7 +109,7 @@ def _choose(
         name: {
             VALUE: 1000 * float(yen[name].mean()),
             "expected": expected[name],
-            "interval": tuple(1000 * np.array(mean_interval(yen[name], worst, best, together))),
+            "interval": tuple(1000 * np.array(mean_interval(Outcomes.of(yen[name], together), worst, best))),
             "difference_to_top": differences[name],
         }
         for name in candidates
@@ -173,14 +173,14 @@ def _bounded_intervals(
     """Intervals of the figures that are means of something bounded, which an unseen error must not escape."""
     worst, best = (1000 * bound for bound in bounds(config.value))
     found = {
-        VALUE: mean_interval(columns[:, -3], worst, best, together),
-        "trust_all_yen_per_1000": mean_interval(columns[:, -2], worst, best, together),
-        "by_machine": mean_interval(columns[:, -1], 0, 1, together),
+        VALUE: mean_interval(Outcomes.of(columns[:, -3], together), worst, best),
+        "trust_all_yen_per_1000": mean_interval(Outcomes.of(columns[:, -2], together), worst, best),
+        "by_machine": mean_interval(Outcomes.of(columns[:, -1], together), 0, 1),
     }
     if use_case.output.task == "classification":
         count = len(use_case.output.classes)
         right = columns[:, 2 * count : 3 * count].sum(axis=1)
-        found["accuracy"] = mean_interval(right, 0, 1, together)
+        found["accuracy"] = mean_interval(Outcomes.of(right, together), 0, 1)
     return found
 
 
@@ -188,7 +188,7 @@ def _difference(config: Config, columns: Array, best: Array, together: Array | N
     if columns is best:
         return 0.0, 0.0
     spread = 1000 * np.subtract(*bounds(config.value)[::-1])
-    return mean_interval(columns[:, -3] - best[:, -3], -spread, spread, together)
+    return mean_interval(Outcomes.of(columns[:, -3] - best[:, -3], together), -spread, spread)
 
 
 def _curve(use_case: UseCase, config: Config, candidate: Evaluated, val: Split, test: Split) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def _predicted_interval(use_case: UseCase, candidate: Evaluated, test: Split) ->
     return {
         "level": INTERVAL_LEVEL,
         "coverage": float(covered.mean()),
-        "interval": mean_interval(covered, 0, 1, units(use_case.source, test.rows)),
+        "interval": mean_interval(Outcomes.of(covered, units(use_case.source, test.rows)), 0, 1),
         "median_width": float(2 * np.median(half)),
         "slices": {
             by: {

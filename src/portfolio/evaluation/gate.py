@@ -24,7 +24,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split
 from portfolio.data.split import units
-from portfolio.evaluation.statistics import mean_interval, p_value
+from portfolio.evaluation.statistics import Outcomes, mean_interval, p_value
 from portfolio.evaluation.value import bounds, yen_by_row
 
 # The chance that a challenger which is worth no more than the champion is ever promoted, over all tries.
@@ -138,20 +138,40 @@ def alpha(rows: int, earlier: Sequence[int]) -> float:
     return ALPHA * 36 / (math.pi**4 * tries**2 * round_number**2)
 
 
+@dataclass(frozen=True)
+class Worth:
+    """Whether a model is worth more than another by more than noise, and the figures behind it."""
+
+    p: float
+    alpha: float
+
+    @property
+    def is_more(self) -> bool:
+        return self.p <= self.alpha
+
+
+def compare_worth(outcomes: Outcomes, worst: float, margin: float, earlier: Sequence[int]) -> Worth:
+    """Test whether differences between two models, no lower than `worst`, are above `margin` in the mean."""
+    rows = int(outcomes.counts @ outcomes.rows)
+    return Worth(p_value(outcomes, worst, margin), alpha(rows, earlier))
+
+
 def _worth(
     config: Config, difference: Array, worst: float, together: Array | None, earlier: Sequence[int], *, first: bool
 ) -> Check:
-    limit = alpha(len(difference), earlier)
+    outcomes = Outcomes.of(difference, together)
     margin = config.gate.min_gain * config.value.by_hand_yen
-    p = p_value(difference, worst, margin, together)
-    best = config.value.by_hand_yen if first else -worst
-    low, high = mean_interval(difference, worst, best, together)
-    figures = {"rows": len(difference), "tries": len(earlier) + 1, "mean": 1000 * float(difference.mean())}
-    figures |= {"low": 1000 * low, "high": 1000 * high, "margin": 1000 * margin, "p": p, "alpha": limit}
-    better = p <= limit
-    return Check(
-        "value", better, f"{'better' if better else 'not_better'}_than_{'hand' if first else 'champion'}", figures
-    )
+    worth = compare_worth(outcomes, worst, margin, earlier)
+    low, high = mean_interval(outcomes, worst, config.value.by_hand_yen if first else -worst)
+    figures = {
+        "rows": len(difference),
+        "tries": len(earlier) + 1,
+        "mean": 1000 * outcomes.mean,
+        "margin": 1000 * margin,
+    }
+    figures |= {"low": 1000 * low, "high": 1000 * high, "p": worth.p, "alpha": worth.alpha}
+    finding = f"{'better' if worth.is_more else 'not_better'}_than_{'hand' if first else 'champion'}"
+    return Check("value", worth.is_more, finding, figures)
 
 
 def _slices(use_case: UseCase, test: Split, difference: Array, worst: float) -> Check:
@@ -169,7 +189,7 @@ def _slices(use_case: UseCase, test: Split, difference: Array, worst: float) -> 
         f"{name} ({1000 * difference[rows].mean():+,.0f})"
         for name, rows in testable
         if difference[rows].mean() < 0
-        and p_value(-difference[rows], worst, 0, None if together is None else together[rows]) <= limit
+        and p_value(Outcomes.of(-difference[rows], None if together is None else together[rows]), worst) <= limit
     ]
     figures = {"slices": len(slices), "errors": errors, "too_small": len(slices) - len(testable)}
     if worse:

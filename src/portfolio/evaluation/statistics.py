@@ -6,6 +6,8 @@ Rows that belong together, such as those of one place, are drawn together: they 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -43,42 +45,68 @@ def interval(resampled: Array, confidence: float = CONFIDENCE) -> tuple[float, f
     return float(low), float(high)
 
 
-def mean_interval(
-    values: Array, worst: float, best: float, units: Array | None = None, confidence: float = CONFIDENCE
-) -> tuple[float, float]:
-    """An interval for the mean of values [rows] that lie between `worst` and `best`.
+@dataclass(frozen=True)
+class Outcomes:
+    """The units of some rows by what came out: kinds of them, and how many there are of each; all are [kinds]."""
 
-    The lower end is what the mean could be if one more row had come out worst, the upper end if one more had come out
+    totals: Floats
+    """The sum of the values of a unit's rows."""
+    rows: Floats
+    """How many rows a unit has."""
+    counts: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: Array, units: Array | None = None) -> Self:
+        """Of values [rows] and the numbers [rows] of their units; without those, each row is one."""
+        sums, sizes = _by_unit(values.astype(np.float64)[:, None], units)
+        kinds, counts = np.unique(np.column_stack([sums, sizes]), axis=0, return_counts=True)
+        return cls(kinds[:, 0], kinds[:, 1], counts)
+
+    @property
+    def mean(self) -> float:
+        return float(self.counts @ self.totals / (self.counts @ self.rows))
+
+    def means_with_one_more(self, value: float, samples: int, random: np.random.Generator) -> Floats:
+        """Means under random weights [samples], if there were one more unit, of that value in each of its rows."""
+        size = float(self.counts @ self.rows / self.counts.sum())
+        parts = []
+        for count in _chunks(samples, len(self.counts)):
+            # Units of one kind share one draw: a sum of exponential weights has a gamma distribution.
+            weights = random.standard_gamma(self.counts, (count, len(self.counts)))
+            more = size * random.standard_exponential(count)
+            parts.append((weights @ self.totals + more * value) / (weights @ self.rows + more))
+        return np.concatenate(parts)
+
+
+def mean_interval(outcomes: Outcomes, worst: float, best: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """An interval for the mean of values that lie between `worst` and `best`.
+
+    The lower end is what the mean could be if one more unit had come out worst, the upper end if one more had come out
     best, each with a random weight (Gaffke 2005; Learned-Miller and Thomas 2019). For two outcomes that is the exact
     interval of Clopper and Pearson (1934). So a model without an error in n rows is not said never to err.
     """
     tail = (1 - confidence) / 2
-    low = np.quantile(_means_with_one_more(values, worst, units, SAMPLES), tail)
-    high = np.quantile(_means_with_one_more(values, best, units, SAMPLES), 1 - tail)
-    return float(low), float(high)
+    low, high = (
+        float(np.quantile(outcomes.means_with_one_more(value, SAMPLES, np.random.default_rng(SEED)), at))
+        for value, at in ((worst, tail), (best, 1 - tail))
+    )
+    return low, high
 
 
-def p_value(values: Array, worst: float, at_most: float = 0.0, units: Array | None = None) -> float:
-    """How probable values [rows] as large as these are at most, if their true mean is no larger than `at_most`.
+def p_value(outcomes: Outcomes, worst: float, at_most: float = 0.0) -> float:
+    """How probable values as large as these are at most, if their true mean is no larger than `at_most`.
 
-    One-sided, from the same weights as the lower end of `mean_interval`; never below 1 / (TEST_SAMPLES + 1).
+    One-sided, from the same weights as the lower end of `mean_interval`; never below 1 / (TEST_SAMPLES + 1). Where few
+    samples show that it is above 0.1 they are enough.
     """
-    means = _means_with_one_more(values, worst, units, TEST_SAMPLES)
-    return float((np.count_nonzero(means <= at_most) + 1) / (TEST_SAMPLES + 1))
-
-
-def _means_with_one_more(values: Array, extreme: float, units: Array | None, samples: int) -> Floats:
-    sums, sizes = _by_unit(values.astype(np.float64)[:, None], units)
-    # Units with the same outcome share one draw, of a gamma distribution: a sum of exponential ones.
-    kinds, counts = np.unique(np.column_stack([sums, sizes]), axis=0, return_counts=True)
-    size = float(sizes.mean())
     random = np.random.default_rng(SEED)
-    parts = []
-    for count in _chunks(samples, len(kinds)):
-        weights = random.standard_gamma(counts, (count, len(kinds)))
-        more = random.standard_exponential(count) * size
-        parts.append((weights @ kinds[:, 0] + more * extreme) / (weights @ kinds[:, 1] + more))
-    return np.concatenate(parts)
+    exceeded, drawn = 0, 0
+    for samples in (SAMPLES, TEST_SAMPLES - SAMPLES):
+        exceeded += int(np.count_nonzero(outcomes.means_with_one_more(worst, samples, random) <= at_most))
+        drawn += samples
+        if exceeded > 0.1 * drawn:
+            break
+    return (exceeded + 1) / (drawn + 1)
 
 
 def _by_unit(columns: Floats, units: Array | None) -> tuple[Floats, Floats]:
