@@ -46,6 +46,8 @@ Datatype = Literal[
     "BOOL", "FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "BYTES"
 ]
 
+Dimension = Annotated[int, Field(ge=0, le=MAX_SIZE)]
+
 
 class Open(BaseModel):
     # The protocol allows clients to send parameters that a server does not know.
