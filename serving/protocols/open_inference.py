@@ -249,7 +249,8 @@ def _from_bytes(tensor: InputTensor, raw: bytes, count: int) -> Array:
         if len(raw) % dtype.itemsize:
             raise field_error(tensor.name, f"{len(raw):,} bytes are not a whole number of {tensor.datatype} values")
         return np.frombuffer(raw, dtype)
-    texts, start = [], 0
+    texts: list[str] = []
+    start = 0
     while start < len(raw):
         length = int.from_bytes(raw[start : start + 4], "little")
         if start + 4 + length > len(raw):
