@@ -45,7 +45,7 @@ FILLERS = (
     "[0,0]",
 )
 # And what may stand for any of them, without an end of its own.
-UNBROKEN = ("9" * LIMIT_BYTES, '"' + "a" * LIMIT_BYTES + '"', '"' + "\\u65e5" * (LIMIT_BYTES // 6) + '"', "[" * LIMIT_BYTES)
+UNBROKEN = ("9" * LIMIT_BYTES, '"' + "a" * LIMIT_BYTES, '"' + "\\u65e5" * (LIMIT_BYTES // 6), "[" * LIMIT_BYTES)
 
 
 class Hostile(NamedTuple):
@@ -55,7 +55,7 @@ class Hostile(NamedTuple):
     path: str
     media_type: str
     body: bytes
-    headers: dict[str, str] = {}
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def requests(manifest: Manifest, limit_bytes: int = LIMIT_BYTES) -> Iterator[Hostile]:
@@ -69,7 +69,8 @@ def requests(manifest: Manifest, limit_bytes: int = LIMIT_BYTES) -> Iterator[Hos
         many = _repeated("0", room - 500)
         yield _json(f"{place} nested last", path, f"{start}{many},{'[' * 190}{']' * 190}{end}")
         for filler in UNBROKEN:
-            yield _json(f"{place} {filler[:8]}", path, start + filler[: room - 1] + ('"' if filler[0] == '"' else "") + end)
+            closed = filler[: room - 1] + ('"' if filler[0] == '"' else "")
+            yield _json(f"{place} {filler[:8]}", path, start + closed + end)
     for path, place in _objects(manifest):
         start, end = place.split("@")
         count = (limit_bytes - len(place)) // 12
@@ -172,7 +173,7 @@ def _tensors(manifest: Manifest, limit_bytes: int) -> Iterator[Hostile]:
                     _infer(manifest),
                     "application/octet-stream",
                     head + content * (count * width),
-                    {"Inference-Header-Content-Length": str(len(head))},
+                    (("Inference-Header-Content-Length", str(len(head))),),
                 )
 
 
@@ -217,7 +218,7 @@ def hostile(work: Path, like: Bundle) -> list[Row]:
         with _Prober(server.url) as prober:
             for request in requests(like.manifest):
                 prober.slowest_ms = 0.0
-                headers = {**JSON, "Content-Type": request.media_type, **request.headers}
+                headers = {**JSON, "Content-Type": request.media_type, **dict(request.headers)}
                 status = _status(address, address.request("POST", request.path, request.body, headers))
                 answered += 1
                 failed += status >= 500 or status == 0
@@ -255,7 +256,7 @@ class _Prober:
         self._thread.join()
 
     def _run(self) -> None:
-                connection = HTTPConnection(self._address.host, self._address.port, timeout=60)
+        connection = HTTPConnection(self._address.host, self._address.port, timeout=60)
         while not self._done.wait(0.002):
             started = time.perf_counter()
             connection.request("GET", "/healthz")

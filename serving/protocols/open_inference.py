@@ -46,6 +46,8 @@ Datatype = Literal[
     "BOOL", "FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "BYTES"
 ]
 
+Dimension = Annotated[int, Field(ge=0, le=MAX_SIZE)]
+
 
 class Open(BaseModel):
     # The protocol allows clients to send parameters that a server does not know.
@@ -249,7 +251,8 @@ def _from_bytes(tensor: InputTensor, raw: bytes, count: int) -> Array:
         if len(raw) % dtype.itemsize:
             raise field_error(tensor.name, f"{len(raw):,} bytes are not a whole number of {tensor.datatype} values")
         return np.frombuffer(raw, dtype)
-    texts, start = [], 0
+    texts: list[str] = []
+    start = 0
     while start < len(raw):
         length = int.from_bytes(raw[start : start + 4], "little")
         if start + 4 + length > len(raw):

@@ -7,6 +7,7 @@ value, so one mebibyte could hold up every other request for a good part of a se
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from serving.errors import field_error
 
@@ -53,7 +54,7 @@ def measured(body: bytes) -> tuple[int, int, int]:
     return depth, values, int(np.count_nonzero((codes == COLON) & outside))
 
 
-def _outside_strings(codes: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _outside_strings(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Which bytes are in no string."""
     quotes = codes == QUOTE
     slashes = codes == BACKSLASH
@@ -65,4 +66,4 @@ def _outside_strings(codes: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> np.nd
         run[0] = 0
         run[1:] = places[:-1] - last_other[:-1]
         quotes &= run % 2 == 0
-    return np.cumsum(quotes, dtype=np.int32) % 2 == 0
+    return np.asarray(np.cumsum(quotes, dtype=np.int32) % 2 == 0)

@@ -73,6 +73,7 @@ class Inference:
                 decisions.by_machine,
                 protocol.name,
                 query.inputs,
+                exchange.callers_id,
                 len(body) + outputs.nbytes,
             )
         )

@@ -43,7 +43,7 @@ class LongestStep:
 
 async def status_of(app: Any, request: Hostile) -> int:
     path, _, query = request.path.partition("?")
-    headers = {"content-type": request.media_type, "content-length": str(len(request.body)), **request.headers}
+    headers = {"content-type": request.media_type, "content-length": str(len(request.body)), **dict(request.headers)}
     scope = {
         "type": "http",
         "method": "POST",
