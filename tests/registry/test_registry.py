@@ -314,9 +314,9 @@ def test_a_champion_that_can_not_be_opened_is_named_with_the_way_past_it(registr
     """As after an upgrade that its manifest is too old for."""
     registry.promote(train(MIDDLING))
     for manifest in (Path.cwd() / ".state").rglob("manifest.json"):
-        manifest.write_text(manifest.read_text().replace('"error_share"', '"share_of_errors"'))
+        manifest.write_text(manifest.read_text().replace('"check_yen"', '"checking_yen"'))
     before, number = published(), train(GOOD)
-    with pytest.raises(BundleError, match=rf"error_share.*champion, version 1.*portfolio promote toy {number} --force"):
+    with pytest.raises(BundleError, match=rf"check_yen.*champion, version 1.*portfolio promote toy {number} --force"):
         registry.promote(number)
     assert published() == before
     assert registry.promote(number, force=True).promoted
@@ -331,7 +331,7 @@ def edit_card() -> None:
 
 
 def dearer() -> None:
-    """Change a price by so little that the threshold stays."""
+    """Change a price, and nothing else."""
     edit_config("toy", value={"error_yen": load_use_case("toy").config().value.error_yen + 0.001})
 
 
@@ -374,12 +374,15 @@ def test_a_new_card_is_a_new_version_that_is_served_without_the_gate(registry: R
     assert registry.rollback() == 1
 
 
-def test_new_prices_with_the_same_threshold_are_served_without_the_gate(registry: Registry, train: Train) -> None:
+def test_new_prices_of_the_same_model_are_served_without_the_gate(registry: Registry, train: Train) -> None:
     registry.promote(train(GOOD))
     dearer()
     verdict = registry.promote(evaluate_again(registry))
     assert verdict.promoted
-    assert "what differs: prices, figures" in verdict.reason
+    assert "the owner's to set" in verdict.reason
+    policy = Bundle.open(Store.of("toy").bundle_folder(published().digest)).manifest.policy
+    assert policy is not None
+    assert policy.prices == load_use_case("toy").config().value.prices
 
 
 def test_another_model_with_a_new_card_still_has_to_pass_the_gate(registry: Registry, train: Train) -> None:

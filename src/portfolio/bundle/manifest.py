@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from portfolio.bundle.policy import Policy
+from portfolio.bundle.policy import Decider, Policy
 from portfolio.core import files
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Digest, Strict
@@ -72,7 +72,7 @@ def tensor_names(count: int) -> list[str]:
 
 
 class Output(Strict):
-    """What the model answers: `probabilities` [rows, classes] or `value` [rows, 1]."""
+    """What the model answers: `probabilities` [rows, classes], or `value` [rows, 2], each with its error scale."""
 
     task: Literal["classification", "regression"]
     name: str = Field(description="the column that is predicted")
@@ -125,7 +125,10 @@ class Manifest(Strict):
     inputs: tuple[InputField, ...]
     output: Output
     temperature: float = Field(default=1, gt=0, description="what the graph divides its logits by, for calibration")
-    policy: Policy | None = Field(default=None, description="when the machine answers; chosen by the evaluation")
+    error_ratios: tuple[float, ...] = Field(
+        default=(), description="of a regression: validation errors in units of their scale, in increasing order"
+    )
+    policy: Policy | None = Field(default=None, description="what decides whether the machine answers")
     card: dict[str, dict[str, str]] = Field(default={}, description="what it is for and what not, by language")
     figures: dict[str, float] = Field(default={}, description="its metrics on the test rows")
     reference: dict[str, Reference]
@@ -134,15 +137,21 @@ class Manifest(Strict):
     lineage: Lineage = Lineage()
     model_sha256: Digest
 
+    def decider(self) -> Decider:
+        return Decider(self.policy, self.output.classes, self.error_ratios)
+
 
 # What differs between two registrations of the same bundle.
 NOT_IDENTITY = ("created_at", "lineage")
 
 
 def behavior_sha256(manifest: Manifest) -> str:
-    """Names what a bundle does: its model, and which answers its policy lets the machine give."""
-    decisions = None if manifest.policy is None else manifest.policy.model_dump(include={"rule", "threshold"})
-    return hashlib.sha256(f"{manifest.model_sha256} {json.dumps(decisions, sort_keys=True)}".encode()).hexdigest()
+    """Names what a bundle does: its model, and what its answers and decisions follow from."""
+    policy = manifest.policy
+    # What an item costs by hand is the same whoever answers.
+    rests_on = None if policy is None else policy.model_dump(exclude={"prices": {"by_hand_yen"}})
+    behavior = [manifest.model_sha256, manifest.error_ratios, rests_on, manifest.output.model_dump(exclude={"unit"})]
+    return hashlib.sha256(json.dumps(behavior, sort_keys=True).encode()).hexdigest()
 
 
 def bundle_digest(manifest: Manifest) -> str:

@@ -26,6 +26,7 @@ from portfolio.evaluation.gate import Verdict, judge
 from portfolio.registry.record import Record
 from portfolio.registry.tracking import (
     BUNDLE_DIGEST_TAG,
+    MODEL_SHA256_TAG,
     answering,
     client,
     lineage_of,
@@ -44,6 +45,8 @@ REPLACED_TAG = "replaced_version"
 ROLLED_BACK_TAG = "rolled_back"
 VERDICT_TAG = "verdict"
 BEHAVIOR_TAG = "behavior_sha256"
+# On the model: how often each champion was challenged.
+TRIES_TAG = "tries"
 # In the run of a version that was judged.
 VERDICT_ARTIFACT = "gate/verdict.json"
 ALREADY_CHAMPION = Verdict.decided(False, "already_champion")
@@ -198,6 +201,7 @@ class Registry:
             run_id=run_id,
             tags={
                 BUNDLE_DIGEST_TAG: digest,
+                MODEL_SHA256_TAG: manifest.model_sha256,
                 BEHAVIOR_TAG: behavior_sha256(manifest),
                 "candidate": manifest.candidate,
             },
@@ -284,21 +288,38 @@ class Registry:
                 self._write_record(number, Verdict.from_dict(found), found["asked"])
             return ALREADY_CHAMPION, champion
         challenger = Bundle.open(self._bundle_folder(number))
-        if behavior_sha256(challenger.manifest) in self._rolled_back():
+        if {challenger.manifest.model_sha256, behavior_sha256(challenger.manifest)} & set(self._rolled_back()):
             return Verdict.decided(False, "rolled_back"), champion
         said = self._said(number)
         if said and said["asked"] == self._asked(number):
             return Verdict.from_dict(said), champion
         if champion is None:
-            return judge(self._use_case, self._use_case.config(), None, challenger), None
+            return self._judge(None, challenger), None
         try:
             old = Bundle.open(self._bundle_folder(champion))
         except BundleError as error:
             raise self._incomparable(error, number) from error
-        changed = _changed_only(old.manifest, challenger.manifest)
-        if changed:
-            return Verdict.decided(True, "same_behavior", changed=", ".join(changed)), champion
-        return judge(self._use_case, self._use_case.config(), old, challenger), champion
+        verdict = _same_model(old.manifest, challenger.manifest)
+        return verdict or self._judge(old, challenger), champion
+
+    def _judge(self, champion: Bundle | None, challenger: Bundle) -> Verdict:
+        """Ask the gate, and count it: the more often the same champion is challenged, the surer one has to be."""
+        against, tries = "" if champion is None else champion.manifest.model_sha256, self._tries()
+        verdict = judge(self._use_case, self._use_case.config(), champion, challenger, tries.get(against, []))
+        rows = [check.figures["rows"] for check in verdict.checks if check.name == "value"]
+        tries[against] = [*tries.get(against, []), *rows]
+        self._mlflow.set_registered_model_tag(self._name, TRIES_TAG, json.dumps(tries))
+        return verdict
+
+    def _tries(self) -> dict[str, list[int]]:
+        """By the model of the champion that was challenged: the number of test rows of each time, the oldest first.
+
+        Whoever shares the registry, or the repository, has tried the same rows.
+        """
+        model = self._model()
+        here: dict[str, list[int]] = json.loads(model.tags.get(TRIES_TAG, "{}")) if model is not None else {}
+        elsewhere: dict[str, list[int]] = self._record.read().get("tries", {})
+        return {key: max(here.get(key, []), elsewhere.get(key, []), key=len) for key in sorted({*here, *elsewhere})}
 
     def _incomparable(self, error: BundleError, number: int) -> BundleError:
         return BundleError(
@@ -311,7 +332,7 @@ class Registry:
         champion = self._champion_number()
         return {
             "challenger": self._digest(number),
-            "champion": None if champion is None else self._digest(champion),
+            "champion": None if champion is None else self._version(champion).tags[BEHAVIOR_TAG],
             "data_sha256": data_sha256(self._use_case),
             "gate": self._use_case.config().gate.model_dump(mode="json"),
         }
@@ -337,6 +358,7 @@ class Registry:
             "digest": digest,
             "champion": None if champion is None else self._named(champion),
             "rolled_back": self._rolled_back(),
+            "tries": self._tries(),
         }
         if all(before.get(key) == value for key, value in json.loads(json.dumps(now)).items()):
             # Also if another registry gave it another number: what git has of it stands.
@@ -371,12 +393,11 @@ class Registry:
         with ExitStack() as undo:
             if rolled_back is not None:
                 # Or the next run would promote it again.
-                self._tag(rolled_back, ROLLED_BACK_TAG, "true", undo)
+                self._tag(rolled_back, ROLLED_BACK_TAG, self._what_differs(rolled_back, number), undo)
             elif before not in (None, number):
                 self._tag(number, REPLACED_TAG, str(before), undo)
-            behavior = self._version(number).tags[BEHAVIOR_TAG]
             for version in self._versions():
-                if ROLLED_BACK_TAG in version.tags and version.tags[BEHAVIOR_TAG] == behavior:
+                if version.tags.get(ROLLED_BACK_TAG) in self._does(number):
                     self._tag(int(version.version), ROLLED_BACK_TAG, None, undo)
             undo.callback(self._point_to, before)
             self._point_to(number)
@@ -416,12 +437,22 @@ class Registry:
 
     def _rolled_back(self) -> list[str]:
         """What was rolled back, here or by whoever committed it: it does not come back without a person."""
-        here = {version.tags[BEHAVIOR_TAG] for version in self._versions() if ROLLED_BACK_TAG in version.tags}
+        here = {version.tags[ROLLED_BACK_TAG] for version in self._versions() if ROLLED_BACK_TAG in version.tags}
         elsewhere = set(self._record.read().get("rolled_back", []))
         champion = self._champion_number()
         # Whoever promotes one by hand takes that back.
-        served = set() if champion is None else {self._version(champion).tags[BEHAVIOR_TAG]}
-        return sorted((here | elsewhere) - served)
+        return sorted((here | elsewhere) - (set() if champion is None else self._does(champion)))
+
+    def _does(self, number: int) -> set[str]:
+        """The names of a version's model and of what it does with it."""
+        tags = self._version(number).tags
+        return {tags[MODEL_SHA256_TAG], tags[BEHAVIOR_TAG]}
+
+    def _what_differs(self, number: int, other: int) -> str:
+        """What names a version in distinction from another: its model, or what it does with the same model."""
+        tags, others = self._version(number).tags, self._version(other).tags
+        key = BEHAVIOR_TAG if tags[MODEL_SHA256_TAG] == others[MODEL_SHA256_TAG] else MODEL_SHA256_TAG
+        return str(tags[key])
 
     def _complete(self, number: int) -> Manifest:
         """The bundle's manifest with its lineage, the registered version too."""
@@ -494,19 +525,21 @@ class Registry:
         return _found(lambda: self._mlflow.get_registered_model(self._name))
 
 
-def _changed_only(champion: Manifest, challenger: Manifest) -> list[str]:
-    """What differs between two bundles that give the same answers to the same requests; nothing if they do not."""
-    if behavior_sha256(champion) != behavior_sha256(challenger) or champion.output != challenger.output:
-        return []
-    fields = [
-        [(field.name, field.kind, field.width) for field in manifest.inputs] for manifest in (champion, challenger)
-    ]
-    if fields[0] != fields[1]:
-        return []
-    ignored = {*NOT_IDENTITY, "model_sha256"}
-    old, new = (manifest.model_dump(exclude=ignored) for manifest in (champion, challenger))
+def _same_model(champion: Manifest, challenger: Manifest) -> Verdict | None:
+    """What is to be said of the champion's own model in another bundle; nothing if it is another model."""
+    if _learned(champion) != _learned(challenger):
+        return None
+    old, new = (manifest.model_dump(exclude=set(NOT_IDENTITY)) for manifest in (champion, challenger))
     names = {"inputs": "fields", "policy": "prices"}
-    return [names.get(key, key) for key in new if old[key] != new[key]]
+    changed = ", ".join(names.get(key, key) for key in new if old[key] != new[key])
+    same = behavior_sha256(champion) == behavior_sha256(challenger)
+    return Verdict.decided(True, "same_behavior" if same else "new_prices", changed=changed)
+
+
+def _learned(manifest: Manifest) -> tuple[object, ...]:
+    """What only the gate lets through: the model, what it learned of its own errors, and what clients rely on."""
+    fields = [(field.name, field.kind, field.width) for field in manifest.inputs]
+    return manifest.model_sha256, manifest.error_ratios, manifest.output.model_copy(update={"unit": ""}), fields
 
 
 def _found(ask: Callable[[], Answer]) -> Answer | None:

@@ -1,16 +1,15 @@
-"""Give every candidate its policy, name the best, and run each as the bundle that would be served on the test split.
+"""Give every candidate the policy, name the best, and run each as the bundle that would be served on the test split.
 
-The policies and the best are chosen on the validation rows, so that the test rows measure what they have not picked.
+The best is chosen on the validation rows, so that the test rows measure what they have not picked.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 
-from portfolio.bundle.bundle import Bundle, copy_bundle
+from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import read_manifest, write_manifest
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import Config
@@ -19,8 +18,7 @@ from portfolio.core import files
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import Split, load_split
-from portfolio.evaluation.comparison import Evaluated, compare
-from portfolio.evaluation.value import choose_policy
+from portfolio.evaluation.comparison import compare, evaluate_candidate
 
 
 def run(use_case: UseCase, config: Config) -> None:
@@ -29,7 +27,7 @@ def run(use_case: UseCase, config: Config) -> None:
     _check_classes(use_case, test)
     with files.replaced_folder(paths.bundles) as folder:
         found = {
-            name: _with_policy(fitted, folder / name, use_case, config, val, test)
+            name: evaluate_candidate(fitted, folder / name, use_case, config, val, test)
             for name, fitted in paths.fitted().items()
         }
         evaluation, evidence = compare(use_case, config, found, val, test)
@@ -49,20 +47,6 @@ def run(use_case: UseCase, config: Config) -> None:
     )
 
 
-def _with_policy(fitted: Path, folder: Path, use_case: UseCase, config: Config, val: Split, test: Split) -> Evaluated:
-    """Choose the policy on the validation rows, write the bundle that has it, and run that on the test rows."""
-    manifest, _ = read_manifest(fitted)
-    answers = Bundle.open(fitted).predict(val.inputs)
-    wrong = use_case.wrong(val.targets, answers, config.value)
-    policy = choose_policy(config.value.prices, config.value.thresholds, answers, wrong)
-    copy_bundle(fitted, folder, manifest.model_copy(update={"policy": policy, "card": use_case.card_texts()}))
-    bundle = Bundle.open(folder)
-    found = bundle.predict(test.inputs)
-    if not np.isfinite(found).all():
-        raise DataError(f"The candidate '{fitted.name}' gives no finite answer to some test rows. Train it again.")
-    return Evaluated(bundle, policy, answers, found)
-
-
 def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:
     """Write what was measured into the manifest, for those who are served."""
     manifest, _ = read_manifest(bundle.folder)
@@ -70,12 +54,19 @@ def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:
 
 
 def _check_classes(use_case: UseCase, test: Split) -> None:
+    """Tell which classes can't be measured. Raises DataError if there is only one: then no answer can be wrong."""
     if use_case.output.task != "classification":
         return
     counts = np.bincount(test.targets, minlength=len(use_case.output.classes))
     missing = [name for name, count in zip(use_case.output.classes, counts, strict=True) if count == 0]
-    if missing:
+    if len(counts) - len(missing) < 2:
         raise DataError(
-            f"The test split of '{use_case.name}' has no row of class {', '.join(missing)}, so recall and AUC can't be "
-            f"measured there. Collect more, or raise prepare.test_fraction in configs/{use_case.name}.yaml."
+            f"The test split of '{use_case.name}' has rows of one class only; there is no row of class "
+            f"{', '.join(missing)}. Nothing can be measured there. Collect more, or raise prepare.test_fraction in "
+            f"configs/{use_case.name}.yaml."
+        )
+    if missing:
+        print(
+            f"warning: the test split has no row of class {', '.join(missing)}: what the models do with that is not "
+            "measured, and averages over classes leave it out"
         )
