@@ -5,25 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dvc.lock
-from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
-from dvc.stage import PipelineStage
 from dvc.stage.exceptions import MissingDataSource
 
 from portfolio.core import files
 from portfolio.core.errors import DataError, PortfolioError
 
-REMOTE = "shared"
 # DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
 dvc.lock.DEFAULT_TIMEOUT = 0.3
 
@@ -132,30 +127,6 @@ def add(folder: Path) -> None:
         _repository().add(str(folder))
     except DvcException as error:
         raise PortfolioError(f"DVC can't add {folder}: {error}") from error
-
-
-def share(url: str) -> list[str]:
-    """Name the remote that `dvc push` and `dvc pull` use. Gives back the stages and data that were left out.
-
-    Before the first remote, what DVC's files name and this machine does not have was made elsewhere, and can't be
-    pushed. It is left out of them, or plain `dvc pull` would fail for everybody; it comes back when it is made.
-    """
-    repository = _repository()
-    is_first = not repository.config["core"].get("remote")
-    left_out = []
-    if is_first:
-        for stage in repository.index.stages:
-            if not any(out.use_cache and out.hash_info and out.changed_cache() for out in stage.outs):
-                continue
-            if isinstance(stage, PipelineStage):
-                Lockfile(repository, str(Path(stage.path).with_suffix(".lock"))).remove_stage(stage)
-            else:
-                Path(stage.path).unlink()
-            left_out.append(stage.addressing)
-    subprocess.run(
-        [sys.executable, "-m", "dvc", "remote", "add", "--quiet", "--force", "--default", REMOTE, url], check=True
-    )
-    return left_out
 
 
 def _repository() -> Repo:
