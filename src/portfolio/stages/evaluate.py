@@ -10,14 +10,13 @@ import json
 import numpy as np
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.latency import latency_ms
 from portfolio.bundle.manifest import read_manifest, write_manifest
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import DataError
-from portfolio.core.paths import TRAIN_SECONDS_NAME, Paths
+from portfolio.core.paths import Paths
 from portfolio.data.dataset import Split, load_split
 from portfolio.evaluation.comparison import compare, evaluate_candidate
 
@@ -34,15 +33,7 @@ def run(use_case: UseCase, config: Config) -> None:
         evaluation, evidence = compare(use_case, config, found, val, test)
         for name, candidate in found.items():
             _tell_figures(candidate.bundle, evaluation["candidates"][name])
-        costs = {
-            name: {
-                "train_seconds": float((fitted / TRAIN_SECONDS_NAME).read_text()),
-                "latency_ms": round(latency_ms(found[name].bundle, test.inputs), 4),
-                "model_bytes": found[name].bundle.model_bytes,
-            }
-            for name, fitted in paths.fitted().items()
-        }
-    for name, content in {"evaluate": evaluation, "evidence": evidence, "costs": costs}.items():
+    for name, content in {"evaluate": evaluation, "evidence": evidence}.items():
         files.write_text(paths.metrics(name), json.dumps(content, indent=1) + "\n")
     best = evaluation["best"]
     files.write_text(paths.best, json.dumps({"folder": str(paths.bundles / best)}) + "\n")
