@@ -211,9 +211,9 @@ def read(bundle: Bundle, drawn: Iterable[Drawing]) -> Reading:
     manifest = bundle.manifest
     (field,) = manifest.inputs
     labels, pixels = zip(*((one.label, read_picture(manifest, one.png())) for one in drawn), strict=True)
-    predictions = bundle.predict({field.name: np.concatenate(pixels)})
-    right = np.array(manifest.output.classes)[predictions.argmax(axis=1)] == np.array(labels)
-    machine = np.ones(len(labels), dtype=bool) if manifest.policy is None else manifest.policy.by_machine(predictions)
+    decisions = bundle.decider(bundle.predict({field.name: np.concatenate(pixels)}))
+    right = np.array(manifest.output.classes)[decisions.answers] == np.array(labels)
+    machine = decisions.by_machine
     return Reading(
         number=len(labels),
         read_rightly=round(float(right.mean()), 4),

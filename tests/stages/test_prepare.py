@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ def melons(numbers: range) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "melon": [f"melon-{number:05d}" for number in numbers],
-            "weight": [n % 10 for n in numbers],
-            "ripe": [("true", "false")[n % 2] for n in numbers],
+            "weight": [float(number) for number in numbers],
+            "colour": [("green", "yellow")[number % 2] for number in numbers],
+            "ripe": [("true", "false")[number % 2] for number in numbers],
         }
     )
 
@@ -87,6 +89,33 @@ def test_rows_that_belong_together_share_a_split(workspace: Path, monkeypatch: p
     assert sum(len(part) for part in found) == len(set.union(*found)) > 400
     alone = [set(part.filter(pl.col("row").is_null())["field"]) for part in splits.values()]
     assert set.intersection(*alone)
+
+
+def test_rows_that_repeat_a_training_row_are_counted_and_named(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_clean("toy", one=melons(range(500)))
+    splits = run()
+    assert "inputs of a training row: val 0 of" in capsys.readouterr().out
+    # Every test row like some training row, and the first of them with another target; of validation rows, one.
+    train, val, test = (splits[name].drop("batch") for name in NAMES)
+    test = test.with_columns(weight=train["weight"][: len(test)], colour=train["colour"][: len(test)])
+    test = test.with_columns(ripe=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("false")).otherwise("ripe"))
+    val = pl.concat(
+        [val[:1].with_columns(weight=pl.lit(train["weight"][0]), colour=pl.lit(train["colour"][0])), val[1:]]
+    )
+    put_clean("toy", one=pl.concat([train, val, test]))
+    again = run()
+    assert [set(again[name]["melon"]) for name in NAMES] == [set(part["melon"]) for part in (train, val, test)]
+    assert json.loads(Paths("toy").metrics("prepare").read_text()) == {
+        "rows": {"train": len(train), "val": len(val), "test": len(test)},
+        "duplicates": {
+            "val": {"rows": 1, "other_target": 0},
+            "test": {"rows": len(test), "other_target": 1},
+        },
+    }
+    named = f"val 1 of {len(val)} (0 with another target), test {len(test)} of {len(test)} (1 with another target)"
+    assert named in capsys.readouterr().out
 
 
 def test_too_few_rows_are_an_error_and_the_old_splits_stay(workspace: Path) -> None:

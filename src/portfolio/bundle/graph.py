@@ -176,6 +176,26 @@ def calibrated(model: onnx.ModelProto, temperature: float) -> onnx.ModelProto:
     return _finished(model)
 
 
+def with_error_scale(model: onnx.ModelProto, scale: onnx.ModelProto) -> onnx.ModelProto:
+    """One graph of two that take the same inputs: a value, and beside it the scale of its error, [rows, 2]."""
+    (output,) = model.graph.output
+    named = {"value": model, "error_scale": scale}
+    parts = [onnx.compose.add_prefix(part, f"{name}/", rename_inputs=False) for name, part in named.items()]
+    answers = [part.graph.output[0].name for part in parts]
+    graph = helper.make_graph(
+        [
+            *(node for part in parts for node in part.graph.node),
+            helper.make_node("Concat", answers, [output.name], axis=1),
+        ],
+        "value_and_error_scale",
+        list(model.graph.input),
+        [helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [None, 2])],
+        [initializer for part in parts for initializer in part.graph.initializer],
+    )
+    opsets = {opset.domain: opset for part in parts for opset in part.opset_import}
+    return _finished(helper.make_model(graph, opset_imports=list(opsets.values())))
+
+
 def _convert_sklearn(inputs: Sequence[InputField], model: Any, *, has_classes: bool) -> onnx.ModelProto:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType

@@ -56,6 +56,11 @@ def _check_columns(use_case: UseCase) -> None:
                 f"{where}: the project adds a column '{name}' itself ({RESERVED[name]}). Rename the one in the data."
             )
     for field in use_case.inputs:
+        if field.name in use_case.source.cell_columns and field.kind != "number":
+            raise ConfigError(
+                f"{where}: split_by: a Cell needs a column of numbers, and '{field.name}' is declared as another kind. "
+                "Name the column itself, or a Number."
+            )
         if field.minimum is not None and field.maximum is not None and field.minimum >= field.maximum:
             raise ConfigError(f"{where}: '{field.name}': the minimum must be less than the maximum.")
         repeated = [text for text, count in Counter(field.categories).items() if count > 1]
@@ -92,11 +97,12 @@ def _check_config(use_case: UseCase, config: Config, changed: str) -> None:
     if use_case.output.task == "regression":
         _check_quantity(use_case, value)
     else:
-        outside = [f"{threshold:g}" for threshold in value.thresholds if not 0 <= threshold <= 1]
-        if outside:
+        try:
+            value.prices.error_costs(use_case.output.classes)
+        except ValueError as error:
             raise ConfigError(
-                f"{path}: value.thresholds: {', '.join(outside)} must be between 0 and 1, as they are probabilities."
-            )
+                f"{path}: value.{error}. Give one price, or one for each class: {', '.join(use_case.output.classes)}."
+            ) from error
         if value.tolerance is not None:
             raise ConfigError(f"{path}: value.tolerance is for quantities; a class is right or wrong. Leave it out.")
     if config.train.augment and type(use_case).augmentation is UseCase.augmentation:
@@ -111,8 +117,5 @@ def _check_quantity(use_case: UseCase, value: Value) -> None:
     unit = f", in {output.unit}" if output.unit else ""
     if value.tolerance is None:
         raise ConfigError(f"{path}: value.tolerance is missing. Say how far off a {output.name} may be{unit}.")
-    if "thresholds" not in value.model_fields_set:
-        raise ConfigError(
-            f"{path}: value.thresholds is missing. List the values of {output.name}{unit} up to which the machine may "
-            "answer by itself; the evaluation chooses the best of them."
-        )
+    if isinstance(value.error_yen, dict):
+        raise ConfigError(f"{path}: value.error_yen must be one price: prices by class are for classes.")

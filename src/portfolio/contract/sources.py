@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from re import fullmatch
@@ -26,20 +27,47 @@ ROW = "row"
 """The key of rows that have none of their own: batch and place in it."""
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A column of numbers, rounded to multiples of `size`: rows near each other have the same cell.
+
+    `split_by=[Cell("longitude", 0.1), Cell("latitude", 0.1)]` keeps the rows of each square of a map in one split.
+    """
+
+    column: str
+    size: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.size < float("inf"):
+            raise ConfigError(f'Cell("{self.column}", {self.size:g}): the size must be greater than 0.')
+
+
 class Source(ABC):
     """Delivers batches by date.
 
-    `key` is the column that names a row: no two rows share a value. Without one, each row is named by its batch and its
-    place there, in a column `row`. `date` is the column that dates the rows, if there is one. `split_by` are the
-    columns that rows which belong together share, such as a person or a place: they end up in the same split. Unless
-    given, each row is dealt to a split by itself.
+    `key` is the column that identifies a row: no two rows share a value. Without one, each row is identified by its
+    batch and its position there, in a column `row`. `date` is the column that dates the rows, if there is one.
+    `split_by` lists what rows that belong together share, such as a person or a place, as columns or as cells of a
+    column: such rows end up in the same split. By default, each row is assigned to a split on its own.
     """
 
-    def __init__(self, *, key: str | None = None, split_by: Sequence[str] = (), date: str = "") -> None:
+    def __init__(self, *, key: str | None = None, split_by: Sequence[str | Cell] = (), date: str = "") -> None:
+        if isinstance(split_by, str):
+            raise ConfigError(f'split_by must be a list of columns. Write split_by=["{split_by}"].')
         self.has_key = key is not None
         self.key = key or ROW
         self.split_by = tuple(split_by)
         self.date = date
+
+    @property
+    def split_columns(self) -> list[str]:
+        """The columns that `split_by` reads."""
+        return [by.column if isinstance(by, Cell) else by for by in self.split_by]
+
+    @property
+    def cell_columns(self) -> list[str]:
+        """Those of them that are read as numbers."""
+        return [by.column for by in self.split_by if isinstance(by, Cell)]
 
     @abstractmethod
     def dates(self) -> list[date]:
@@ -61,7 +89,7 @@ class Rows(Source):
         self,
         *,
         key: str | None = None,
-        split_by: Sequence[str] = (),
+        split_by: Sequence[str | Cell] = (),
         date: str = "",
         start: date | str | None = None,
         rows_per_day: int | None = None,
@@ -152,7 +180,7 @@ class Csv(Rows):
         skip_footer: int = 0,
         shuffle: bool = False,
         key: str | None = None,
-        split_by: Sequence[str] = (),
+        split_by: Sequence[str | Cell] = (),
         date: str = "",
         start: date | str | None = None,
         rows_per_day: int | None = None,

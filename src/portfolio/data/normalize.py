@@ -47,11 +47,14 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
     if found.faults:
         return found
     by_name = {field.name: field for field in use_case.inputs}
+    numeric = [*use_case.source.cell_columns]
+    if isinstance(use_case.target, Quantity):
+        numeric.append(use_case.target.column)
     columns = []
     for name in wanted:
         if name in by_name:
             columns.append(_column(by_name[name], frame[name], found))
-        elif name == use_case.target.column and isinstance(use_case.target, Quantity):
+        elif name in numeric:
             columns.append(_numbers(frame[name], found))
         elif name == use_case.target.column:
             columns.append(_labels(frame[name], found, use_case.output.labels))
