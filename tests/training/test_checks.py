@@ -17,7 +17,7 @@ from portfolio.training.checks import check_candidates, check_network
 from tests.conftest import SMALL, SMALL_CONFIG, run_stage, write_use_case
 
 QUANTITY = SMALL.replace('Classes("bought", ["no", "yes"])', 'Quantity("bought", 0, 500)')
-QUANTITY_CONFIG = SMALL_CONFIG.replace("error_yen: 50}", "error_yen: 50, tolerance: 5, thresholds: [500]}")
+QUANTITY_CONFIG = SMALL_CONFIG.replace("error_yen: 50}", "error_yen: 50, tolerance: 5}")
 METHOD = """
     def candidates(self):
         return {{"mine": {estimator}}}
