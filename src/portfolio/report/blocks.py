@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import STUDIES
 from portfolio.contract.loading import listed_use_cases, load_use_case, use_case_names
+from portfolio.contract.sources import Cell
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.files import read_metrics
 from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
@@ -50,10 +52,10 @@ def use_cases(_: str, language: str) -> str:
     words, parts = read_words(language), []
     for name in listed_use_cases():
         if Paths(name).metrics("evaluate").exists():
-            figures = [result(name, language), comparison(name, language)]
+            figures = [result(name, language), comparison(name, language), leakage_result(name, language)]
         else:
             figures = [words["no_figures"].format(command=f"`make run USE_CASE={name}`")]
-        parts += [f"### {load_use_case(name).card_texts()[language]['title']}", *figures]
+        parts += [f"### {load_use_case(name).card_texts()[language]['title']}", *filter(None, figures)]
     return "\n\n".join(parts)
 
 
@@ -128,6 +130,72 @@ def study(name: str, use_case: str, language: str) -> str:
     for point in found["points"]:
         lines.append(_row(point["name"].replace("_", " "), *(spread(point[side][metric]) for side, metric in columns)))
     return "\n".join(lines)
+
+
+def leakage(use_case: str, language: str) -> str:
+    """A table of each candidate's metric: each row on its own, and rows that belong together kept together."""
+    words, metric = read_words(language), load_use_case(use_case).metric
+    measured = _leakage(use_case)
+    if not measured:
+        return str(words["no_figures"].format(command=f"`portfolio study cross-validate {use_case}`"))
+    lines = _table([words["candidate"], *(f"{metric}, {words[way]}" for way in ("row_by_row", "kept_together"))])
+    lines += [_row(name.replace("_", " "), spread(alone), spread(together)) for name, alone, together in measured]
+    return "\n".join(lines)
+
+
+def cells(use_case: str, language: str) -> str:
+    """A table of what cells of different sizes leave in common between training and test rows."""
+    words, case = read_words(language), load_use_case(use_case)
+    found = read_metrics(Paths(use_case).metrics("cells"), f"python -m bench.cells {use_case}")
+    near = [words["near"].format(distance=_sizes(distances)) for distances in found["near"]]
+    metric = f"{case.metric} ({found['model'].replace('_', ' ')})"
+    lines = _table([words["cell_size"], words["cell_count"], *near, words["test_share_deviation"], metric])
+    declared = [by.size for by in case.source.split_by if isinstance(by, Cell)]
+    for row in found["sizes"]:
+        if row["sizes"] is None:
+            size = words["row_by_row"]
+        else:
+            size = _sizes(row["sizes"]) if any(row["sizes"]) else words["same_place"]
+        name = f"**{size}**" if row["sizes"] == declared else size
+        figures = [*map(percent, row["near"]), percent(row["test_share_deviation"]), number(row["metric"])]
+        lines.append(_row(name, number(row["units"]), *figures))
+    return "\n".join(lines)
+
+
+def _sizes(sizes: list[float]) -> str:
+    return " x ".join(dict.fromkeys(f"{size:.4g}" for size in sizes))
+
+
+def leakage_result(use_case: str, language: str) -> str:
+    """Which rows are kept together, and how much better the best candidate would look if they were not.
+
+    Empty where the use case names no such rows; without the figures where they have not been measured.
+    """
+    case, words = load_use_case(use_case), read_words(language)
+    if not case.source.split_by:
+        return ""
+    shared = [
+        words["cell"].format(column=by.column, size=f"{by.size:g}") if isinstance(by, Cell) else by
+        for by in case.source.split_by
+    ]
+    best = read_stage_metrics(use_case, "evaluate")["best"]
+    text: str = words["kept_together_text"].format(columns=words["and"].join(shared))
+    for name, alone, together in _leakage(use_case):
+        if name == best:
+            figures = {"alone": number(mean(alone)), "together": number(mean(together)), "metric": case.metric}
+            text += words["leakage_text"].format(candidate=best.replace("_", " "), **figures)
+    return text
+
+
+def _leakage(use_case: str) -> list[tuple[str, list[float], list[float]]]:
+    """For each candidate its name, and its metric by fold: each row on its own, and rows kept together.
+
+    Empty if the study has not been run, or had no rows to keep together.
+    """
+    path, metric = Paths(use_case).study("cross-validate"), load_use_case(use_case).metric
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    alone = {point["name"]: point["val"][metric] for point in found.get("by_row", [])}
+    return [(p["name"], alone[p["name"]], p["val"][metric]) for p in found.get("points", []) if p["name"] in alone]
 
 
 def bench(part: str, language: str) -> str:
@@ -213,6 +281,8 @@ OF_A_USE_CASE: dict[str, Callable[[str, str], str]] = {
     "comparison": comparison,
     "threshold": threshold,
     "tuning": tuning,
+    "leakage": leakage,
+    "cells": cells,
     **{name: partial(study, name) for name in STUDIES},
 }
 BLOCKS: dict[str, Callable[[str, str], str]] = {

@@ -44,22 +44,25 @@ class Training:
     train: Split
     val: Split
     fit: Callable[[OnEpoch], Fitted]
+    by_row: bool = False
+    """Whether each row was assigned to a side on its own, although the use case names rows that belong together."""
 
 
 def run(name: str, use_case: UseCase, config: Config) -> None:
     """Do one study, and write metrics/<use_case>/studies/<name>.json.
 
     It has the study's points in order, each with the number of its training rows, the network's parameters, and the
-    metrics on the rows that were trained on and on those that were not, a list with one figure a repetition.
+    metrics on the rows that were trained on and on those that were not, a list with one figure per repetition. What was
+    measured on rows that were assigned one by one is kept apart, under `by_row`.
     """
     train, val = load_split(use_case, "train"), load_split(use_case, "val")
     trainings = list(TRAININGS[name](use_case, config, train, val))
     metrics = list(dict.fromkeys([LOSS[use_case.output.task], use_case.metric]))
-    points: dict[str, dict[str, Any]] = {}
+    points: dict[bool, dict[str, dict[str, Any]]] = {False: {}, True: {}}
     with counted_progress() as progress:
         task = progress.add_task("", total=len(trainings))
         for training in trainings:
-            what = f"{training.point}, {training.repetition}"
+            what = f"{training.point}, {training.repetition}{', row by row' if training.by_row else ''}"
             progress.update(task, description=what)
 
             def on_epoch(epoch: int, _: float, what: str = what) -> bool:
@@ -67,7 +70,7 @@ def run(name: str, use_case: UseCase, config: Config) -> None:
                 return False
 
             fitted = training.fit(on_epoch)
-            point = points.setdefault(training.point, {"name": training.point, "repetitions": []})
+            point = points[training.by_row].setdefault(training.point, {"name": training.point, "repetitions": []})
             point |= {"train_rows": len(training.train), "parameters": getattr(fitted, "parameters", None)}
             point["repetitions"].append(training.repetition)
             for side, split in (("train", training.train), ("val", training.val)):
@@ -75,7 +78,9 @@ def run(name: str, use_case: UseCase, config: Config) -> None:
                 for metric in metrics:
                     point.setdefault(side, {}).setdefault(metric, []).append(scores[metric])
             progress.advance(task)
-    result = {"study": name, "metrics": metrics, "points": list(points.values())}
+    result = {"study": name, "metrics": metrics, "points": list(points[False].values())}
+    if points[True]:
+        result["by_row"] = list(points[True].values())
     files.write_text(Paths(use_case.name).study(name), json.dumps(result, indent=1) + "\n")
 
 
@@ -113,13 +118,23 @@ def _seeded(point: str, use_case: UseCase, config: Config, train: Split, val: Sp
 
 
 def _cross_validate(use_case: UseCase, config: Config, train: Split, val: Split) -> Iterator[Training]:
-    """Every candidate on each fold of the training and validation rows. Rows of one identity share a fold.
+    """Every candidate on each fold of the training and validation rows. Rows that belong together share a fold.
 
-    Of the other folds a part is put aside, on which the network's training stops. All are fitted on the rest.
+    Where there are such rows, all of it once more with each row assigned to a fold on its own. How much better the
+    candidates then look is what they learn about a row from the rows that belong to it.
     """
     inputs = {name: np.concatenate([array, val.inputs[name]]) for name, array in train.inputs.items()}
     rows = Split(inputs, np.concatenate([train.targets, val.targets]), pl.concat([train.rows, val.rows]))
-    units = identities(use_case.source, rows.rows)
+    yield from _folds(use_case, config, rows, identities(use_case.source, rows.rows), by_row=False)
+    if use_case.source.split_by:
+        yield from _folds(use_case, config, rows, rows.rows.select(use_case.key), by_row=True)
+
+
+def _folds(use_case: UseCase, config: Config, rows: Split, units: pl.DataFrame, *, by_row: bool) -> Iterator[Training]:
+    """Every candidate on each fold. Part of the other folds is set aside to stop the network's training early.
+
+    All candidates are fitted on the rest.
+    """
     folds = np.floor(uniform(units, salt="fold") * config.studies.cross_validate)
     aside = uniform(units, salt="early stopping") < config.prepare.val_fraction
     for fold in range(config.studies.cross_validate):
@@ -128,7 +143,7 @@ def _cross_validate(use_case: UseCase, config: Config, train: Split, val: Split)
         )
         fits = {name: _without_epochs(fit) for name, fit in baselines(use_case, fit_on).items()}
         for point, fit in {**fits, NETWORK: _network(use_case, config, fit_on, stop)}.items():
-            yield Training(point, f"fold {fold + 1}", fit_on, held_out, fit)
+            yield Training(point, f"fold {fold + 1}", fit_on, held_out, fit, by_row)
 
 
 def _without_epochs(fit: Callable[[], Fitted]) -> Callable[[OnEpoch], Fitted]:
