@@ -27,9 +27,7 @@ def main() -> None:
     candidates = {}
     for name, folder in Paths(use_case.name).candidates().items():
         bundle = Bundle.open(folder)
-        assert bundle.manifest.policy is not None
-        answers = (bundle.predict(val.inputs), bundle.predict(many.inputs))
-        candidates[name] = Evaluated(bundle, bundle.manifest.policy, *answers)
+        candidates[name] = Evaluated(bundle, bundle.predict(val.inputs), bundle.predict(many.inputs))
     started = time.perf_counter()
     compare(use_case, config, candidates, val, many)
     print(json.dumps({"candidates": len(candidates), "seconds": time.perf_counter() - started}))

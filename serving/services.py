@@ -12,6 +12,7 @@ import anyio
 from portfolio.monitoring.prediction_log import PredictionLog
 from serving.front.admission import Admission
 from serving.front.bodies import Bodies
+from serving.record.feedback import Judge
 from serving.record.live import LiveMetrics
 from serving.record.recorder import Recorder
 from serving.runtime.inference import Inference
@@ -34,7 +35,7 @@ class Services:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         watcher = StoreWatcher(settings)
-        recorder = Recorder(PredictionLog(settings.log_address), settings.log_queue)
+        recorder = Recorder(PredictionLog(settings.log_address), Judge(watcher.store), settings.log_queue)
         metrics = LiveMetrics(watcher, recorder)
         bodies = Bodies(settings.timeout_seconds)
         return cls(

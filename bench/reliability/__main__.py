@@ -18,6 +18,7 @@ from bench.peer import ENVIRONMENTS
 from bench.reliability.asking import SkippedError
 from bench.reliability.damage import bundles
 from bench.reliability.ends import kill, sigterm
+from bench.reliability.hostile import hostile
 from bench.reliability.malformed import malformed, schemathesis
 from bench.reliability.pressure import large_bodies, overload, slow_clients
 from bench.reliability.surroundings import clock_back, disk_full, store_gone
@@ -35,6 +36,7 @@ ITEMS: dict[str, Callable[[Path, Bundle], list[Row]]] = {
     "kill": kill,
     "malformed": malformed,
     "schemathesis": schemathesis,
+    "hostile": hostile,
     "large-bodies": large_bodies,
     "slow-clients": slow_clients,
     "overload": overload,

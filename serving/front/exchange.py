@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
@@ -18,6 +19,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 JSON = b"application/json"
+MAX_PARAMETERS = 100
+CALLERS_ID = r"[A-Za-z0-9._:-]{1,64}"
+"""What an X-Request-ID may be, to be kept with the answer."""
+_is_callers_id = re.compile(CALLERS_ID.encode()).fullmatch
 
 
 class DisconnectedError(Exception):
@@ -60,10 +65,22 @@ class Exchange:
         query: bytes = self.scope["query_string"]
         if not query:
             return False
-        values = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, ["false"])
+        try:
+            given = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        except ValueError as error:
+            raise RequestError(
+                422, "invalid_request", f"There must be at most {MAX_PARAMETERS} query parameters."
+            ) from error
+        values = given.get(name, ["false"])
         if values[-1].lower() not in ("true", "false"):
             raise RequestError(422, "invalid_request", f"{name}: must be true or false, not '{values[-1][:40]}'.")
         return values[-1].lower() == "true"
+
+    @property
+    def callers_id(self) -> str | None:
+        """The request's X-Request-ID, if it has one that can be kept."""
+        given = self.headers.get(b"x-request-id", b"")
+        return given.decode() if given and _is_callers_id(given) else None
 
     @property
     def content_type(self) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Mapping
 
@@ -20,7 +19,6 @@ from serving.record.logs import LogWriter
 from serving.runtime.inference import Inference
 
 logger = logging.getLogger("serving")
-CALLERS_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 CLOSE = (b"connection", b"close")
 CLIENT_CLOSED_REQUEST = 499
 """What nginx counts a client under that did not wait for its answer."""
@@ -124,9 +122,8 @@ class Front:
             "status": exchange.status,
             "ms": round(seconds * 1000, 3),
         }
-        callers_id = exchange.headers.get(b"x-request-id", b"")
-        if CALLERS_ID.fullmatch(callers_id):
-            line["callers_id"] = callers_id.decode()
+        if exchange.callers_id is not None:
+            line["callers_id"] = exchange.callers_id
         if exchange.version is not None:
             line["model_version"] = exchange.version
         self._log.request(time.time(), line)

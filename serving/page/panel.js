@@ -27,12 +27,19 @@ function figure(name, value) {
 
 const nameOf = (name) => (hasWords(`figure.${name}`) ? words(`figure.${name}`) : name.replaceAll("_", " "));
 
+/** The price; where it depends on the error, the lowest and the highest. */
+function pricesOf(price) {
+  if (typeof price === "number") return [price];
+  const all = Object.values(price).flatMap(pricesOf);
+  return all.length ? [...new Set([Math.min(...all), Math.max(...all)])] : [];
+}
+
 export function showCard(model, card) {
   const entries = ["intended", "not_for", "data"]
     .filter((key) => card[key])
     .map((key) => [words(`card.${key}`), card[key]]);
   if (model.policy) {
-    const prices = Object.entries(model.policy.prices).map(([name, value]) => [name, yen(value)]);
+    const prices = Object.entries(model.policy.prices).map(([name, price]) => [name, pricesOf(price).map(yen).join(" – ")]);
     const text = words("prices.list", { ...Object.fromEntries(prices), more: card.prices ?? "" });
     entries.push([words("card.prices"), text.trim()]);
   }

@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from portfolio.bundle.manifest import Manifest
 from portfolio.core.types import Array
 from serving.errors import RequestError, field_error, validation_error
 from serving.front.exchange import JSON, Exchange, Headers
+from serving.protocols import size
 from serving.protocols.answers import Decisions
 from serving.protocols.query import Query, Reply, Result
 from serving.runtime.served import ServedModel
@@ -24,6 +25,8 @@ BINARY = b"application/octet-stream"
 JSON_LENGTH = b"inference-header-content-length"
 TEXT = "BYTES"
 DTYPES: dict[str, str] = {
+    "BOOL": "?",
+    "FP16": "<f2",
     "FP32": "<f4",
     "FP64": "<f8",
     "INT8": "<i1",
@@ -37,8 +40,13 @@ DTYPES: dict[str, str] = {
 }
 MAX_SIZE = 2**63 - 1
 MAX_LENGTH_DIGITS = 20
-DECISION, EXPECTED_YEN = "decision", "expected_yen"
-Datatype = Literal["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "BYTES"]
+MAX_DIMENSIONS = 8
+DECISION, EXPECTED_YEN, INTERVAL = "decision", "expected_yen", "interval"
+Datatype = Literal[
+    "BOOL", "FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "BYTES"
+]
+
+Dimension = Annotated[int, Field(ge=0, le=MAX_SIZE)]
 
 
 class Open(BaseModel):
@@ -52,7 +60,9 @@ class InputParameters(Open):
 
 class InputTensor(Open):
     name: str
-    shape: Annotated[list[Annotated[int, Field(ge=0, le=MAX_SIZE)]], Field(min_length=1, max_length=8)]
+    shape: Annotated[
+        list[Annotated[int, Field(ge=0, le=MAX_SIZE)]], Field(min_length=1, max_length=MAX_DIMENSIONS), FailFast()
+    ]
     datatype: Datatype
     data: list[Any] | None = None
     parameters: InputParameters = InputParameters()
@@ -73,8 +83,8 @@ class RequestParameters(Open):
 
 class InferRequest(Open):
     id: str | None = Field(default=None, max_length=200)
-    inputs: Annotated[list[InputTensor], Field(min_length=1, max_length=1000)]
-    outputs: Annotated[list[OutputRequest], Field(max_length=100)] = []
+    inputs: Annotated[list[InputTensor], Field(min_length=1, max_length=1000), FailFast()]
+    outputs: Annotated[list[OutputRequest], Field(max_length=100), FailFast()] = []
     parameters: RequestParameters = RequestParameters()
 
 
@@ -82,9 +92,10 @@ class OpenInference:
     name = "open_inference"
 
     def read(self, model: ServedModel, exchange: Exchange, body: bytes) -> Query:
+        schema = model.schema
         head, tail = _split(exchange, body)
         try:
-            request = InferRequest.model_validate_json(head)
+            request = InferRequest.model_validate_json(size.checked(head, schema.max_values, schema.max_keys))
         except ValidationError as error:
             raise validation_error(error) from error
         known = outputs_of(model.bundle.manifest)
@@ -95,13 +106,13 @@ class OpenInference:
         for tensor in request.inputs:
             if tensor.name in tensors:
                 raise field_error(tensor.name, "this input appears twice")
-            tensors[tensor.name], tail = _tensor(tensor, tail)
+            tensors[tensor.name], tail = _tensor(tensor, tail, schema.max_values)
         if tail:
             raise field_error("body", f"{len(tail):,} bytes are left after the last tensor")
         rows = {tensor.name: tensor.shape[0] for tensor in request.inputs}
         if len(set(rows.values())) != 1:
             raise field_error("inputs", f"the shapes have different numbers of rows: {rows}")
-        query = Query(*model.schema.from_tensors(tensors, request.inputs[0].shape[0]))
+        query = Query(*schema.from_tensors(tensors, request.inputs[0].shape[0]))
         query.extra = {"request": request}
         return query
 
@@ -141,6 +152,8 @@ class OpenInference:
 def outputs_of(manifest: Manifest) -> dict[str, tuple[str, list[int]]]:
     """Datatype and shape of each output that can be requested; -1 stands for the number of rows."""
     outputs = {manifest.output.tensor: ("FP32", [-1, max(1, len(manifest.output.classes))]), DECISION: (TEXT, [-1])}
+    if manifest.error_ratios:
+        outputs[INTERVAL] = ("FP64", [-1, 2])
     return outputs if manifest.policy is None else {**outputs, EXPECTED_YEN: ("FP64", [-1])}
 
 
@@ -184,27 +197,33 @@ def _split(exchange: Exchange, body: bytes) -> tuple[bytes, bytes]:
     return body[:length], body[length:]
 
 
-def _tensor(tensor: InputTensor, tail: bytes) -> tuple[Array, bytes]:
+def _tensor(tensor: InputTensor, tail: bytes, max_values: int) -> tuple[Array, bytes]:
     """The values of one tensor in its shape, and the bytes that are left."""
     count = int(np.prod(tensor.shape, dtype=object))
+    if count > max_values:
+        raise field_error(tensor.name, f"shape {tensor.shape} has more than {max_values:,} values; send fewer rows")
     size = tensor.parameters.binary_data_size
     if (size is None) == (tensor.data is None):
         raise field_error(tensor.name, "needs either data, or binary_data_size and the bytes after the JSON")
     if size is not None:
         if size > len(tail):
             raise field_error(tensor.name, f"binary_data_size is {size:,}, but {len(tail):,} bytes are left")
-        return _shaped(tensor, _from_bytes(tensor, tail[:size]), count), tail[size:]
+        return _shaped(tensor, _from_bytes(tensor, tail[:size], count), count), tail[size:]
     return _shaped(tensor, _from_json(tensor), count), tail
 
 
 def _from_json(tensor: InputTensor) -> Array:
-    flat = _flattened(tensor.data)
+    flat = _flattened(tensor)
     if tensor.datatype == TEXT:
         if not all(value is None or isinstance(value, str) for value in flat):
             raise field_error(tensor.name, "values must be strings")
         return np.array(["" if value is None else value for value in flat], dtype=object)
     # null is a missing value, as in the other protocols.
     kinds = set(map(type, flat))
+    if tensor.datatype == "BOOL":
+        if kinds != {bool}:
+            raise field_error(tensor.name, "values must be true or false")
+        return np.array(flat, dtype=np.bool_)
     if not kinds <= ({float, int, type(None)} if tensor.datatype.startswith("FP") else {int}):
         raise field_error(tensor.name, f"values must be numbers of datatype {tensor.datatype}")
     dtype = np.dtype(DTYPES[tensor.datatype])
@@ -216,23 +235,30 @@ def _from_json(tensor: InputTensor) -> Array:
         raise field_error(tensor.name, f"a value is too large for {tensor.datatype}") from error
 
 
-def _flattened(values: Any) -> list[Any]:
-    while any(isinstance(value, list) for value in values):
+def _flattened(tensor: InputTensor) -> list[Any]:
+    """The values of nested lists, row by row. Raises RequestError if they nest deeper than a shape can say."""
+    values: list[Any] = tensor.data or []
+    for _ in range(MAX_DIMENSIONS):
+        if not any(isinstance(value, list) for value in values):
+            return values
         values = [entry for value in values for entry in (value if isinstance(value, list) else [value])]
-    return list(values)
+    raise field_error(tensor.name, f"data must nest at most {MAX_DIMENSIONS} levels deep")
 
 
-def _from_bytes(tensor: InputTensor, raw: bytes) -> Array:
+def _from_bytes(tensor: InputTensor, raw: bytes, count: int) -> Array:
     if tensor.datatype != TEXT:
         dtype = np.dtype(DTYPES[tensor.datatype])
         if len(raw) % dtype.itemsize:
             raise field_error(tensor.name, f"{len(raw):,} bytes are not a whole number of {tensor.datatype} values")
         return np.frombuffer(raw, dtype)
-    texts, start = [], 0
+    texts: list[str] = []
+    start = 0
     while start < len(raw):
         length = int.from_bytes(raw[start : start + 4], "little")
         if start + 4 + length > len(raw):
             raise field_error(tensor.name, "a string is longer than the bytes that are left")
+        if len(texts) == count:
+            raise field_error(tensor.name, f"more than {count:,} strings do not fit shape {tensor.shape}")
         try:
             texts.append(raw[start + 4 : start + 4 + length].decode())
         except UnicodeDecodeError as error:
@@ -255,4 +281,7 @@ def _output(name: str, outputs: Array, decisions: Decisions) -> tuple[str, Array
         return TEXT, np.array(decisions.names(), dtype=object)
     if name == EXPECTED_YEN:
         return "FP64", np.array(decisions.expected_yen, dtype=np.float64)
-    return "FP32", outputs
+    if name == INTERVAL:
+        return "FP64", np.array(decisions.intervals, dtype=np.float64)
+    # Beside a value the graph gives the scale of its error, which the interval says in the value's own unit.
+    return "FP32", outputs if decisions.intervals is None else outputs[:, :1]

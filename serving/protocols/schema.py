@@ -1,7 +1,7 @@
 """What a request may hold, made from a bundle's manifest: field names, types, ranges and an example.
 
 Every protocol ends in the same checks: rows of plain values are checked by one strict type, tensors by `_checked`.
-Missing is null, a field left out, or an empty string, and NaN in a tensor. A category is its label as text, and may
+Missing is null, NaN, a field left out, or an empty string. A category is its label as text, and may
 also come as the boolean or number that the label is in the data (see `category_text`).
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -19,8 +19,11 @@ from portfolio.bundle.manifest import InputField, Manifest
 from portfolio.core.labels import category_text
 from portfolio.core.types import Array
 from serving.errors import field_error, validation_error
+from serving.protocols import size
 
 MAX_TEXT_LENGTH = 10_000
+# What may stand in a body around its rows: values and keys.
+SPARE = 10_000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -34,9 +37,13 @@ class RequestSchema:
     def __init__(self, manifest: Manifest, max_rows: int) -> None:
         self.fields = manifest.inputs
         self.max_rows = max_rows
+        # Of a body that holds as many rows as it may: brackets and commas beside the values, and room for the rest.
+        self.max_values = max_rows * (2 + sum(field.width + 2 for field in self.fields)) + SPARE
+        self.max_keys = max_rows * len(self.fields) + SPARE
         self.example: Row = {field.name: field.example for field in self.fields}
         row = _typed("Instance", {field.name: _annotation(field) for field in self.fields})
-        rows = Annotated[list[row], Field(min_length=1, max_length=max_rows)]  # type: ignore[valid-type]
+        # Of what is wrong in a list, the first is enough: an error for each would take longer than all the rest.
+        rows = Annotated[list[row], Field(min_length=1, max_length=max_rows), FailFast()]  # type: ignore[valid-type]
         request = _typed("PredictRequest", {"instances": rows})
         request.__pydantic_config__ = ConfigDict(**STRICT, json_schema_extra={"example": {"instances": [self.example]}})
         self._rows: TypeAdapter[list[Row]] = TypeAdapter(rows)
@@ -52,7 +59,9 @@ class RequestSchema:
         Raises RequestError naming the fields that are wrong.
         """
         try:
-            return self._arrays(self._request.validate_json(body)["instances"])
+            return self._arrays(
+                self._request.validate_json(size.checked(body, self.max_values, self.max_keys))["instances"]
+            )
         except ValidationError as error:
             raise validation_error(error) from error
 
@@ -92,7 +101,7 @@ def _annotation(field: InputField) -> Any:
     high = FLOAT32_MAX if field.maximum is None else field.maximum
     if field.kind == "image":
         pixel: Any = Annotated[float, Field(ge=low, le=high)]
-        return Annotated[list[pixel], Field(min_length=field.width, max_length=field.width, **about)]
+        return Annotated[list[pixel], Field(min_length=field.width, max_length=field.width, **about), FailFast()]
     if field.kind == "category":
         # An empty label is a missing one.
         label: Any = Annotated[str, Field(min_length=0 if field.nullable else 1, max_length=MAX_TEXT_LENGTH)]
@@ -104,7 +113,7 @@ def _annotation(field: InputField) -> Any:
         value = Annotated[float, Field(ge=low, le=high, **about)]
     if not field.nullable:
         return value
-    return NotRequired[value | None if field.is_string else Annotated[value | None, _EMPTY_IS_MISSING]]
+    return NotRequired[Annotated[value | None, _NAN_IS_MISSING if field.is_string else _EMPTY_IS_MISSING]]
 
 
 def _label_text(value: object) -> object:
@@ -116,8 +125,10 @@ def _label_text(value: object) -> object:
         raise PydanticCustomError("label", "Input should be a label: a string, a boolean or a number") from None
 
 
+# In tables a missing value is NaN, whatever the column.
+_NAN_IS_MISSING = BeforeValidator(lambda value: None if value != value else value)
 _EMPTY_IS_MISSING = BeforeValidator(
-    lambda value: None if value == "" else value, json_schema_input_type=float | None | Literal[""]
+    lambda value: None if value == "" or value != value else value, json_schema_input_type=float | None | Literal[""]
 )
 
 
@@ -156,7 +167,7 @@ def _labels(field: InputField, numbers: Array) -> Array:
 
 
 def _checked_numbers(field: InputField, array: Array) -> Array:
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "biuf":
         raise field_error(field.name, "values must be numbers")
     with np.errstate(over="ignore"):
         # What is too large for float32 becomes infinite, and is refused below.

@@ -2,44 +2,106 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
+from pydantic_core import from_json
 
-from portfolio.bundle.manifest import Manifest
+from portfolio.bundle.manifest import Manifest, read_manifest
+from portfolio.bundle.store import Store
+from portfolio.core.errors import BundleError
 from portfolio.core.labels import category_text
 from serving.errors import field_error, validation_error
+from serving.front.exchange import CALLERS_ID
+from serving.protocols import size
+
+MAX_LABELS = 1000
+KNOWN_MANIFESTS = 8
 
 
-class Feedback(BaseModel):
-    """The true label of one row of an answered request."""
+class TrueLabel(BaseModel):
+    """The true label of one row of an answered request, which is named by its own id or by its caller's."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="the request_id of the answer")]
+    request_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$", description="the request_id of the answer")
+    callers_id: str | None = Field(
+        default=None, pattern=f"^{CALLERS_ID}$", description="or the X-Request-ID that was sent with the request"
+    )
     label: str | bool | float = Field(description="the true class, or the true value")
     row: int = Field(default=0, ge=0, description="which of the request's instances it belongs to")
+    correction: bool = Field(default=False, description="replace another label of this row, which is kept as history")
+
+    @model_validator(mode="after")
+    def _names_one_answer(self) -> TrueLabel:
+        if (self.request_id is None) == (self.callers_id is None):
+            raise ValueError("needs either request_id or callers_id")
+        return self
 
 
-def read_feedback(body: bytes, manifest: Manifest) -> Feedback:
-    """Feedback with its label as the bundle has it. Raises RequestError if the body is not feedback of this model."""
+class Labels(BaseModel):
+    """Several of them."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    labels: Annotated[list[TrueLabel], Field(min_length=1, max_length=MAX_LABELS), FailFast()]
+
+
+def read_labels(body: bytes) -> tuple[list[TrueLabel], bool]:
+    """The labels in a body, and whether it has a list of them. Raises RequestError if the body is not feedback."""
+    limit = MAX_LABELS * (len(TrueLabel.model_fields) + 1)
     try:
-        found = Feedback.model_validate_json(body)
+        content = from_json(size.checked(body, limit, limit))
+    except ValueError as error:
+        raise field_error("body", f"is not valid JSON: {error}") from error
+    try:
+        if isinstance(content, dict) and "labels" in content:
+            return Labels.model_validate(content).labels, True
+        return [TrueLabel.model_validate(content)], False
     except ValidationError as error:
         raise validation_error(error) from error
-    output = manifest.output
-    if output.task == "regression":
-        if not isinstance(found.label, float):
-            raise field_error("label", f"must be a number: {output.name}, in {output.unit or 'its unit'}")
+
+
+class Judge:
+    """Says whether an answer was right, by the classes of the bundle that gave it: another may be served by now."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._manifests: OrderedDict[str, Manifest] = OrderedDict()
+
+    def verdict(self, digest: str, outputs: list[float], label: str | bool | float) -> tuple[str | float, bool | None]:
+        """The label as that bundle has it, and whether the row's outputs said so.
+
+        None: that can't be said, of a predicted value, or because the store no longer has the bundle. Raises
+        RequestError if the bundle knows no such label.
+        """
+        manifest = self._manifest(digest)
+        if manifest is None:
+            return label if isinstance(label, float) else category_text(label), None
+        output = manifest.output
+        if output.task == "regression":
+            if isinstance(label, (str, bool)):
+                raise field_error("label", f"must be a number: {output.name}, in {output.unit or 'its unit'}")
+            return float(label), None
+        text, classes = category_text(label), output.classes
+        if text not in classes:
+            raise field_error("label", f"no such class; the classes are: {', '.join(classes)}")
+        # The answer is the class that costs least in expectation, which need not be the most probable one.
+        (answered,) = manifest.decider()(np.array([outputs])).answers
+        return text, classes[answered] == text
+
+    def _manifest(self, digest: str) -> Manifest | None:
+        found = self._manifests.get(digest)
+        if found is None:
+            try:
+                found, known = read_manifest(self._store.bundle_folder(digest))
+            except BundleError:
+                return None
+            if known != digest:
+                return None
+            self._manifests[digest] = found
+            if len(self._manifests) > KNOWN_MANIFESTS:
+                self._manifests.popitem(last=False)
         return found
-    label = category_text(found.label)
-    if label not in output.classes:
-        raise field_error("label", f"no such class; the classes are: {', '.join(output.classes)}")
-    return found.model_copy(update={"label": label})
-
-
-def is_right(manifest: Manifest, outputs: list[float], label: str | float) -> bool | None:
-    """Whether a row's answer was its label. None for a predicted value, which is never exactly right."""
-    if manifest.output.task == "regression":
-        return None
-    return manifest.output.classes[outputs.index(max(outputs))] == label

@@ -15,15 +15,17 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Table
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from portfolio.core.types import Array
 from portfolio.monitoring.prediction_log import PredictionLog, predictions, shadow_predictions
 from serving.errors import RequestError
+from serving.record.feedback import Judge, TrueLabel
 
 logger = logging.getLogger("serving")
 
@@ -34,14 +36,10 @@ MAX_BATCH, MAX_BATCH_BYTES = 2000, 16 * 1024 * 1024
 # Of everything that waits, so that fewer large records than small ones may wait.
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.1, 5.0
-# How long the sender of a label waits for the database.
+# How long the sender of labels waits for the database.
 LABEL_SECONDS = 5.0
-# How many may wait: they are requests in progress, and must leave room for predictions.
-MAX_LABELS = 64
-
-
-IsRight = Callable[[list[float]], bool | None]
-"""Says of the logged outputs of a row whether the answer was right; None if that can't be said."""
+# How many requests with labels may wait: they must leave room for predictions.
+MAX_LABEL_REQUESTS = 128
 
 
 @dataclass(slots=True)
@@ -56,6 +54,7 @@ class Record:
     by_machine: list[bool]
     protocol: str = ""
     inputs: dict[str, Array] | None = None
+    callers_id: str | None = None
     bytes: int = 0
     """Roughly what it occupies while it waits."""
 
@@ -75,49 +74,72 @@ class Record:
         if self.inputs is not None:
             columns = {name: a.tolist() if a.dtype == object else a for name, a in self.inputs.items()}
             row |= {"protocol": self.protocol, "rows": len(self.outputs), "inputs": _json(columns)}
+            row["callers_id"] = self.callers_id
         return row
 
 
-@dataclass(slots=True)
-class Label:
-    """A true label on its way to the log; `done` gets whether the answer was right, or the error."""
+class Stored(NamedTuple):
+    """A true label as it is in the log. `outcome` is "stored", "unchanged" or "corrected"."""
 
     request_id: str
-    row: int
     label: str | float
+    right: bool | None
+    outcome: str
+
+
+Outcome = Stored | RequestError
+
+
+@dataclass(slots=True)
+class Waiting:
+    """The labels of one request on their way to the log; `done` gets what became of each."""
+
+    labels: list[TrueLabel]
     received_at_seconds: float
     after: int
-    """How many records came before it: its own answer may be one of them, and must be written first."""
-    is_right: IsRight
-    done: asyncio.Future[bool | None]
+    """How many records came before them: their own answers may be among these, and must be written first."""
+    done: asyncio.Future[list[Outcome]]
     loop: asyncio.AbstractEventLoop
 
 
 class Recorder:
     """Start it once. `stop` writes what is still waiting."""
 
-    def __init__(self, log: PredictionLog, max_queue: int) -> None:
+    def __init__(self, log: PredictionLog, judge: Judge, max_queue: int) -> None:
         self.dropped = 0
-        self.seconds_to_disk = 0.0
-        """How old the oldest record of the last batch was when it had been written."""
+        self.failure: str | None = None
+        """Why the log can't be written, while it can't."""
         self._log = log
+        self._judge = judge
         self._max_queue = max_queue
         self._queue: deque[Record] = deque()
         self._unwritten: list[Record] = []
         self._rows: list[tuple[Table, dict[str, Any]]] = []
         """The same as rows for the database, kept from one attempt to the next."""
-        self._labels: deque[Label] = deque()
-        self._failing = False
+        self._labels: deque[Waiting] = deque()
+        self._last_seconds_to_disk = 0.0
         # Records that arrived, and those of them that are written; and their bytes.
         self._taken = self._done = 0
         self._taken_bytes = self._done_bytes = 0
         self._wake = threading.Event()
+        self._hurry = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
     @property
     def waiting(self) -> int:
         return len(self._queue) + len(self._unwritten) + len(self._labels)
+
+    @property
+    def seconds_to_disk(self) -> float:
+        """How old the oldest record of the last batch was when it had been written, or the oldest that waits is."""
+        # Another thread takes them away.
+        for waiting in (self._unwritten, self._queue):
+            try:
+                return max(self._last_seconds_to_disk, time.time() - waiting[0].answered_at_seconds)
+            except IndexError:
+                continue
+        return self._last_seconds_to_disk
 
     @property
     def _is_full(self) -> bool:
@@ -137,26 +159,41 @@ class Recorder:
         if not self._wake.is_set():
             self._wake.set()
 
-    async def label(self, request_id: str, row: int, label: str | float, is_right: IsRight) -> bool | None:
-        """Store a true label. Returns once it is committed, with whether the answer was right.
+    async def label(self, labels: list[TrueLabel]) -> list[Outcome]:
+        """Store true labels. Returns once they are committed, with what became of each.
 
-        Raises RequestError if the id is unknown, if the row already has a label, or if the log can't be written.
+        Raises RequestError if the log can't be written, or too many wait for it.
         """
         loop = asyncio.get_running_loop()
-        if self._failing or self._is_full or len(self._labels) >= MAX_LABELS:
+        if self.failure is not None or self._is_full:
             raise _unavailable()
-        item = Label(request_id, row, label, time.time(), self._taken, is_right, loop.create_future(), loop)
-        self._labels.append(item)
+        if len(self._labels) >= MAX_LABEL_REQUESTS:
+            raise RequestError(
+                503,
+                "too_busy",
+                f"More than {MAX_LABEL_REQUESTS} requests with labels at once. Send several labels in one request.",
+                retry_after_seconds=1,
+            )
+        waiting = Waiting(labels, time.time(), self._taken, loop.create_future(), loop)
+        self._labels.append(waiting)
+        self._hurry.set()
         self._wake.set()
         try:
-            # A label that takes too long is cancelled, and a cancelled one is not stored.
-            return await asyncio.wait_for(item.done, LABEL_SECONDS)
+            # Labels that take too long are cancelled, and cancelled ones are not stored.
+            return await asyncio.wait_for(waiting.done, LABEL_SECONDS)
         except TimeoutError:
-            raise _unavailable() from None
+            raise RequestError(
+                503,
+                "log_slow",
+                f"The labels were not confirmed within {LABEL_SECONDS:g} seconds. Send them again: what is stored "
+                "already stays as it is.",
+                retry_after_seconds=5,
+            ) from None
 
     async def stop(self, timeout_seconds: float) -> None:
         """Write what waits, for at most `timeout_seconds`. The rest is counted as dropped."""
         self._stopping.set()
+        self._hurry.set()
         self._wake.set()
         await asyncio.to_thread(self._thread.join, timeout_seconds)
         if self.waiting:
@@ -166,12 +203,16 @@ class Recorder:
 
     def _run(self) -> None:
         retry_seconds = FIRST_RETRY_SECONDS
+        # A log that can't be written is found at the start, not with the first answer.
+        self._try_to(self._log.check)
         while True:
             if not self._unwritten:
-                self._wake.wait()
-                # If a full batch is waiting already, it must not be held up.
+                # Whether a log that fails has come back is tried even if nothing waits for it.
+                self._wake.wait(None if self.failure is None else LAST_RETRY_SECONDS)
+                # If a full batch is waiting already, or somebody for labels, it must not be held up.
                 if len(self._queue) < MAX_BATCH and not self._stopping.is_set():
-                    self._stopping.wait(GATHER_SECONDS)
+                    self._hurry.wait(GATHER_SECONDS)
+                self._hurry.clear()
                 self._wake.clear()
             if self._write():
                 retry_seconds = FIRST_RETRY_SECONDS
@@ -187,6 +228,21 @@ class Recorder:
                 return
             retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
 
+    def _try_to(self, act: Callable[[], None]) -> bool:
+        """False if the database can't be used; `failure` then says why."""
+        try:
+            act()
+        except Exception as error:  # whatever a driver raises, this thread must live and try again
+            reason = _first_line(error)
+            if reason != self.failure:
+                logger.error("the prediction log can't be written: %s", reason)
+            self.failure = reason
+            return False
+        if self.failure is not None:
+            logger.info("the prediction log can be written again")
+        self.failure = None
+        return True
+
     def _write(self) -> bool:
         """Write what waits, in order. False if the database could not be used; then everything stays to be written."""
         size = sum(record.bytes for record in self._unwritten)
@@ -198,39 +254,38 @@ class Recorder:
             size += record.bytes
             self._queue.popleft()
         count = len(self._unwritten)
-        written = self._append()
-        self._failing = not written
+        written = self._try_to(self._append if count or self.failure is None else self._log.check)
         if written:
             self._done += count
             self._done_bytes += size
         # Nobody should wait for a log that can't be written.
+        ready: list[Waiting] = []
         while self._labels and (not written or self._labels[0].after <= self._done):
-            label = self._labels.popleft()
-            if not label.done.done():
-                self._settle(label, self._store(label) if written else _unavailable())
+            waiting = self._labels.popleft()
+            if not waiting.done.done():
+                ready.append(waiting)
+        if ready:
+            outcomes = self._store(ready) if written else None
+            following = iter(outcomes or ())
+            for waiting in ready:
+                told = None if outcomes is None else list(islice(following, len(waiting.labels)))
+                self._settle(waiting, told)
         return written
 
-    def _append(self) -> bool:
-        try:
-            for table in (predictions, shadow_predictions):
-                rows = [row for of, row in self._rows if of is table]
-                if rows:
-                    self._append_rows(table, rows)
-        except Exception as error:  # whatever a driver raises, this thread must live and try again
-            logger.error("the prediction log can't be written: %s", _first_line(error))
-            return False
+    def _append(self) -> None:
+        for table in (predictions, shadow_predictions):
+            rows = [row for of, row in self._rows if of is table]
+            if rows:
+                self._append_rows(table, rows)
         if self._unwritten:
-            self.seconds_to_disk = max(0.0, time.time() - self._unwritten[0].answered_at_seconds)
+            self._last_seconds_to_disk = max(0.0, time.time() - self._unwritten[0].answered_at_seconds)
             self._unwritten.clear()
             self._rows.clear()
-        return True
 
     def _append_rows(self, table: Table, rows: list[dict[str, Any]]) -> None:
         try:
             self._log.append(table, rows)
-        except (OperationalError, InterfaceError):
-            raise
-        except DBAPIError as error:
+        except (DataError, IntegrityError) as error:
             # The database works, but refuses something in the batch. That must not hold up the other records.
             if len(rows) == 1:
                 self.dropped += 1
@@ -239,42 +294,57 @@ class Recorder:
             for row in rows:
                 self._append_rows(table, [row])
 
-    def _store(self, label: Label) -> bool | RequestError | None:
+    def _store(self, ready: list[Waiting]) -> list[Outcome] | None:
+        """Store the labels of several requests in one transaction. Returns what became of each; None if it failed."""
+        given = [(label, waiting) for waiting in ready for label in waiting.labels]
+        outcomes: dict[int, Outcome] = {}
         try:
-            known = self._log.prediction(label.request_id)
-            if known is None or label.row >= known["rows"]:
-                return _unknown(label)
-            given = self._log.label(label.request_id, label.row)
-            if given is not None:
-                return _second(label, given)
-            right = label.is_right(orjson.loads(known["outputs"])[label.row])
-            row = {
-                "request_id": label.request_id,
-                "row": label.row,
-                "label": _json(label.label),
-                "right": right,
-                "received_at": datetime.fromtimestamp(label.received_at_seconds, UTC),
-            }
-            if not self._log.add_label(row):
-                # Another server on the same log received one at the same moment.
-                return _second(label, self._log.label(label.request_id, label.row) or "")
+            answers = self._log.answers({label.request_id for label, _ in given if label.request_id})
+            named = self._log.answers_to({label.callers_id for label, _ in given if label.callers_id})
+            outputs: dict[str, list[list[float]]] = {}
+            rows: dict[int, dict[str, Any]] = {}
+            for index, (label, waiting) in enumerate(given):
+                try:
+                    answer = _answer(label, answers, named)
+                    request_id = answer["request_id"]
+                    if request_id not in outputs:
+                        outputs[request_id] = orjson.loads(answer["outputs"])
+                    text, right = self._judge.verdict(answer["digest"], outputs[request_id][label.row], label.label)
+                except RequestError as error:
+                    outcomes[index] = error
+                    continue
+                rows[index] = {
+                    "request_id": request_id,
+                    "row": label.row,
+                    "label": _json(text),
+                    "right": right,
+                    "received_at": datetime.fromtimestamp(waiting.received_at_seconds, UTC),
+                }
+            corrections = {place for place, index in enumerate(rows) if given[index][0].correction}
+            added = self._log.add_labels(list(rows.values()), corrections)
         except Exception as error:
-            logger.error("feedback can't be stored: %s", _first_line(error))
-            return _unavailable()
-        return right
+            logger.error("labels can't be stored: %s", _first_line(error))
+            return None
+        for (index, row), outcome in zip(rows.items(), added, strict=True):
+            if outcome.name == "kept":
+                outcomes[index] = _second(row["request_id"], row["row"], outcome.label)
+            else:
+                label = orjson.loads(outcome.label)
+                outcomes[index] = Stored(row["request_id"], label, outcome.right, outcome.name)
+        return [outcomes[index] for index in range(len(given))]
 
     @staticmethod
-    def _settle(label: Label, outcome: bool | RequestError | None) -> None:
+    def _settle(waiting: Waiting, outcomes: list[Outcome] | None) -> None:
         def settle() -> None:
             # A client that has gone has cancelled its wait.
-            if label.done.done():
+            if waiting.done.done():
                 return
-            if isinstance(outcome, RequestError):
-                label.done.set_exception(outcome)
+            if outcomes is None:
+                waiting.done.set_exception(_unavailable())
             else:
-                label.done.set_result(outcome)
+                waiting.done.set_result(outcomes)
 
-        label.loop.call_soon_threadsafe(settle)
+        waiting.loop.call_soon_threadsafe(settle)
 
 
 def _first_line(error: Exception) -> str:
@@ -285,17 +355,37 @@ def _json(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
-def _unknown(label: Label) -> RequestError:
-    return RequestError(
-        404,
-        "unknown_request",
-        f"No answer {label.request_id} with a row {label.row}. Send the request_id of an answer.",
-    )
+def _answer(
+    label: TrueLabel, answers: dict[str, dict[str, Any]], named: dict[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    """The answer that a label belongs to. Raises RequestError if there is none, or no such row, or more than one."""
+    if label.request_id:
+        found = [answers[label.request_id]] if label.request_id in answers else []
+    else:
+        found = named.get(label.callers_id or "", [])
+    if len(found) > 1:
+        ids = ", ".join(answer["request_id"] for answer in found[:5])
+        raise RequestError(
+            409,
+            "several_answers",
+            f"{len(found)} requests had the X-Request-ID {label.callers_id}. Send the request_id of one: {ids}",
+        )
+    if not found or label.row >= found[0]["rows"]:
+        raise RequestError(
+            404,
+            "unknown_request",
+            f"No answer {label.request_id or label.callers_id} with a row {label.row}. Send the request_id of an "
+            "answer, or the X-Request-ID of its request as callers_id.",
+        )
+    return found[0]
 
 
-def _second(label: Label, given: str) -> RequestError:
+def _second(request_id: str, row: int, given: str) -> RequestError:
     return RequestError(
-        409, "second_label", f"Row {label.row} of {label.request_id} already has the label {given}, which is kept."
+        409,
+        "second_label",
+        f"Row {row} of {request_id} already has the label {given}, which is kept. To replace it, send "
+        '"correction": true.',
     )
 
 

@@ -2,44 +2,103 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any, Literal, NotRequired
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from typing_extensions import TypedDict
 
 from serving.errors import RequestError
-from serving.record.feedback import is_right, read_feedback
-from serving.routes.dependencies import ExchangeDep, ModelDep, ServicesDep
+from serving.record.feedback import TrueLabel, read_labels
+from serving.record.live import LiveMetrics
+from serving.record.recorder import Outcome
+from serving.routes.dependencies import ExchangeDep, ServicesDep
 
 router = APIRouter(tags=["feedback"])
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 256 * 1024
 
 
 class StoredLabel(TypedDict):
-    """`right` is null for a predicted value, which is never exactly right."""
+    """`right` is null for a predicted value, which is never exactly right, and if the bundle is no longer there."""
 
     request_id: str
     row: int
     label: str | float
     right: bool | None
+    outcome: Literal["stored", "unchanged", "corrected"]
 
 
-class Stored(TypedDict):
+class RefusedLabel(TypedDict):
+    """One of several labels, and why it was not stored."""
+
+    request_id: NotRequired[str]
+    callers_id: NotRequired[str]
+    row: int
+    error: dict[str, Any]
+
+
+class StoredOne(TypedDict):
     stored: StoredLabel
 
 
-@router.post("/feedback", summary="Send a true label", status_code=201)
-async def feedback(exchange: ExchangeDep, model: ModelDep, services: ServicesDep) -> Stored:
-    """Answered once the label is on disk. 404: no such answer. 409: it already has a label. 422: no such class."""
-    manifest = model.bundle.manifest
-    # Not read by FastAPI, which has no limit of size or time.
-    body = await services.bodies.read(exchange, MAX_BYTES)
+class StoredSeveral(TypedDict):
+    """In the order in which they were sent."""
+
+    labels: list[StoredLabel | RefusedLabel]
+    refused: int
+
+
+@router.post("/feedback", summary="Send true labels", status_code=201, response_model=None)
+async def feedback(exchange: ExchangeDep, services: ServicesDep, response: Response) -> StoredOne | StoredSeveral:
+    """Answered once the labels are on disk.
+
+    One label: 201 if it is stored, 200 if it was there already or corrects another. Several, under `labels`: 200 if all
+    are stored, 207 if some are refused. 404: no such answer. 409: the row has another label. 422: no such class.
+    """
     try:
-        given = read_feedback(body, manifest)
-        check = partial(is_right, manifest, label=given.label)
-        right = await services.recorder.label(given.request_id, given.row, given.label, check)
+        # Not read by FastAPI, which has no limit of size or time.
+        labels, several = read_labels(await services.bodies.read(exchange, MAX_BYTES))
+        outcomes = await services.recorder.label(labels)
     except RequestError as error:
         services.metrics.feedback(error.code)
         raise
-    services.metrics.feedback({True: "right", False: "wrong", None: "stored"}[right])
-    return {"stored": {"request_id": given.request_id, "row": given.row, "label": given.label, "right": right}}
+    for outcome in outcomes:
+        _count(services.metrics, outcome)
+    if several:
+        refused = sum(isinstance(outcome, RequestError) for outcome in outcomes)
+        response.status_code = 207 if refused else 200
+        return {"labels": [_described(*one) for one in zip(labels, outcomes, strict=True)], "refused": refused}
+    (outcome,) = outcomes
+    if isinstance(outcome, RequestError):
+        raise outcome
+    response.status_code = 201 if outcome.outcome == "stored" else 200
+    return {"stored": _stored(labels[0], outcome)}
+
+
+def _described(label: TrueLabel, outcome: Outcome) -> StoredLabel | RefusedLabel:
+    if not isinstance(outcome, RequestError):
+        return _stored(label, outcome)
+    refused: RefusedLabel = {"row": label.row, "error": {"code": outcome.code, "message": outcome.message}}
+    if label.request_id is not None:
+        refused["request_id"] = label.request_id
+    if label.callers_id is not None:
+        refused["callers_id"] = label.callers_id
+    return refused
+
+
+def _stored(label: TrueLabel, stored: Any) -> StoredLabel:
+    return {
+        "request_id": stored.request_id,
+        "row": label.row,
+        "label": stored.label,
+        "right": stored.right,
+        "outcome": stored.outcome,
+    }
+
+
+def _count(metrics: LiveMetrics, outcome: Outcome) -> None:
+    if isinstance(outcome, RequestError):
+        metrics.feedback(outcome.code)
+    elif outcome.outcome == "stored":
+        metrics.feedback({True: "right", False: "wrong", None: "stored"}[outcome.right])
+    else:
+        metrics.feedback(outcome.outcome)

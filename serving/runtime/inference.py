@@ -14,6 +14,7 @@ from serving.front.bodies import Bodies
 from serving.front.exchange import Exchange
 from serving.protocols.answers import Decisions
 from serving.protocols.explanation import MAX_ROWS, explanation, variants
+from serving.protocols.invocations import CSV
 from serving.protocols.pictures import MEDIA_TYPES
 from serving.protocols.query import InferenceProtocol, Query, Reply, Result
 from serving.record.live import LiveMetrics
@@ -23,6 +24,9 @@ from serving.runtime.watcher import StoreWatcher
 from serving.settings import Settings
 
 logger = logging.getLogger("serving")
+# Smaller ones are read sooner than a thread could begin.
+LARGE_BYTES = 128 * 1024
+SLOW_TYPES = (*MEDIA_TYPES, CSV)
 # Requests that may wait for the shadow: it sees a sample, and must not fall behind.
 MAX_SHADOWED = 32
 
@@ -46,16 +50,16 @@ class Inference:
         model = self._watcher.served()
         exchange.version = model.version
         body = await self._bodies.read(exchange, self._settings.max_body_bytes)
-        if exchange.content_type in MEDIA_TYPES:
-            # Decoding a picture takes tens of milliseconds, and must not hold up other requests.
+        if len(body) > LARGE_BYTES or exchange.content_type in SLOW_TYPES:
+            # It takes tens of milliseconds, and must not hold up other requests.
             query = await asyncio.to_thread(protocol.read, model, exchange, body)
         else:
             query = protocol.read(model, exchange, body)
         outputs = await self._run(model, query)
-        decisions = Decisions(model.bundle.manifest, outputs)
+        decisions = Decisions(model.bundle, outputs)
         result = Result(exchange.request_id, outputs, decisions)
         if query.explain:
-            result.explanations = await self._explain(model, query, outputs)
+            result.explanations = await self._explain(model, query, outputs, decisions.answers)
         reply = protocol.write(model, query, result)
         if query.draft:
             return reply
@@ -69,6 +73,7 @@ class Inference:
                 decisions.by_machine,
                 protocol.name,
                 query.inputs,
+                exchange.callers_id,
                 len(body) + outputs.nbytes,
             )
         )
@@ -89,7 +94,9 @@ class Inference:
                 retry_after_seconds=1,
             ) from error
 
-    async def _explain(self, model: ServedModel, query: Query, outputs: Array) -> list[dict[str, Any]]:
+    async def _explain(
+        self, model: ServedModel, query: Query, outputs: Array, answers: list[int]
+    ) -> list[dict[str, Any]]:
         if query.rows > MAX_ROWS:
             raise RequestError(
                 422, "invalid_request", f"explain: at most {MAX_ROWS} instances per request, not {query.rows:,}."
@@ -98,9 +105,14 @@ class Inference:
         found = []
         for row in range(query.rows):
             one = {name: array[row : row + 1] for name, array in query.inputs.items()}
-            inputs, parts = variants(manifest, one)
+            # In threads: a long text is cut in a thousand ways.
+            inputs, parts = await asyncio.to_thread(variants, manifest, one)
             without = await self._run(model, Query(inputs, sum(parts.values())))
-            found.append(explanation(manifest, one, outputs[row : row + 1], without, parts))
+            found.append(
+                await asyncio.to_thread(
+                    explanation, manifest, one, outputs[row, answers[row]], answers[row], without, parts
+                )
+            )
         return found
 
     def _shadow(self, request_id: str, query: Query) -> None:
@@ -115,7 +127,7 @@ class Inference:
     async def _run_shadow(self, shadow: ServedModel, request_id: str, query: Query) -> None:
         try:
             outputs = await asyncio.to_thread(shadow.bundle.predict, query.inputs)
-            by_machine = Decisions(shadow.bundle.manifest, outputs).by_machine
+            by_machine = Decisions(shadow.bundle, outputs).by_machine
         except Exception as error:
             # Another model may not take these inputs, and the caller has the champion's answer.
             logger.warning("the shadow failed on %s: %s", request_id, error)

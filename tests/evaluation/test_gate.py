@@ -75,9 +75,10 @@ def failed(verdict: Verdict) -> list[str]:
 def test_the_first_model_is_compared_with_doing_all_by_hand(judge: Any, model: Model) -> None:
     verdict = judge(None, model())
     assert verdict.promoted
-    # All right, and all by machine: each saves the 6 yen that it costs by hand.
+    # All right, and all by machine: each saves the 6 yen that it costs by hand. In 400 rows without an error, the error
+    # rate may still be 0.9% (Clopper and Pearson), and an error costs 200 yen.
     assert (
-        "+6,000 yen per 1,000 items (+6,000 to +6,000) compared with doing everything by hand, on 400 test rows"
+        "+6,000 yen per 1,000 items (+4,201 to +6,000) compared with doing everything by hand, on 400 test rows"
         in verdict.reason
     )
 
@@ -137,8 +138,8 @@ def test_a_model_that_is_too_slow_or_too_large_is_refused(judge: Any, model: Mod
 
 def test_each_is_judged_under_its_own_policy(judge: Any, model: Model, config: Config) -> None:
     """The same model, which a person now checks: without its 45 mistakes it is worth more."""
-    asks = Policy(rule="probability_at_least", threshold=0.99, prices=config.value.prices, error_share=0)
-    verdict = judge(model(range(0, ROWS, 9)), model(range(0, ROWS, 9), policy=asks))
+    asks = Policy(prices=config.value.prices)
+    verdict = judge(model(range(0, ROWS, 9), policy=None), model(range(0, ROWS, 9), policy=asks))
     assert verdict.promoted
     # 45 mistakes of 200 yen on 400 rows saved, for 400 checks of 2 yen.
     assert "+20,500 yen per 1,000 items" in verdict.reason

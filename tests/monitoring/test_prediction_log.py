@@ -19,11 +19,13 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from portfolio.bundle.store import Store
 from portfolio.core.errors import ConfigError
-from portfolio.monitoring.prediction_log import ROWS_IN_STATEMENT, PredictionLog, predictions
+from portfolio.monitoring.prediction_log import PRUNED_AT_ONCE, ROWS_IN_STATEMENT, PredictionLog, predictions
 from serving.errors import RequestError
 from serving.front.exchange import new_request_id
-from serving.record.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Record, Recorder
+from serving.record.feedback import Judge, TrueLabel
+from serving.record.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Record, Recorder, Stored
 from tests import postgres
 
 
@@ -69,15 +71,22 @@ def record(request_id: str | None = None, outputs: tuple[float, ...] = (0.9, 0.1
     )
 
 
-def first_is_right(outputs: list[float]) -> bool:
-    return outputs[0] > outputs[1]
+class FirstIsRight(Judge):
+    """For answers of a bundle that no store has."""
+
+    def verdict(self, digest: str, outputs: list[float], label: Any) -> tuple[str, bool]:
+        return label, outputs[0] > outputs[1]
+
+
+def given(request_id: str, row: int = 0, label: str = "left") -> list[TrueLabel]:
+    return [TrueLabel(request_id=request_id, row=row, label=label)]
 
 
 def recorded(address: str, use: Callable[[Recorder], Any], max_queue: int = 1000) -> Recorder:
     """Let `use` have a running recorder, and stop it."""
 
     async def run() -> Recorder:
-        recorder = Recorder(PredictionLog(address), max_queue)
+        recorder = Recorder(PredictionLog(address), FirstIsRight(Store(Path())), max_queue)
         recorder.start()
         try:
             done = use(recorder)
@@ -132,11 +141,12 @@ def test_feedback_is_stored_once_and_told_apart(address: str) -> None:
 
     async def use(recorder: Recorder) -> None:
         recorder.put(one)
-        assert await recorder.label(one.request_id, 0, "left", first_is_right) is True
+        (stored,) = await recorder.label(given(one.request_id))
+        assert stored == Stored(one.request_id, "left", True, "stored")
         for request_id, row, status in ((one.request_id, 0, 409), (one.request_id, 1, 404), ("0" * 32, 0, 404)):
-            with pytest.raises(RequestError) as fault:
-                await recorder.label(request_id, row, "right", first_is_right)
-            assert fault.value.status == status
+            (refused,) = await recorder.label(given(request_id, row, "right"))
+            assert isinstance(refused, RequestError)
+            assert refused.status == status
 
     recorded(address, use)
     (found,) = rows(address, "feedback")
@@ -205,7 +215,7 @@ def test_while_it_cannot_be_written_records_wait_and_then_are_dropped_and_counte
         for _ in range(kept):
             recorder.put(record())
         with pytest.raises(RequestError) as fault:
-            await recorder.label("0" * 32, 0, "left", first_is_right)
+            await recorder.label(given("0" * 32))
         assert fault.value.status == 503
         assert recorder.dropped == 0
         for _ in range(100):
@@ -228,7 +238,7 @@ def test_no_label_waits_for_a_log_that_cannot_be_written(tmp_path: Path) -> None
     async def use(recorder: Recorder) -> None:
         for _ in range(MAX_BATCH + 100):
             recorder.put(record())
-        label = recorder.label("0" * 32, 0, "left", first_is_right)
+        label = recorder.label(given("0" * 32))
         with pytest.raises(RequestError) as fault:
             await asyncio.wait_for(label, LABEL_SECONDS)
         assert fault.value.status == 503
@@ -254,32 +264,80 @@ def test_what_is_left_at_the_end_is_counted_as_dropped(tmp_path: Path) -> None:
     assert recorder.dropped == 1
 
 
-def label(name: str) -> dict[str, Any]:
-    return {"request_id": "a" * 32, "row": 0, "label": name, "right": True, "received_at": datetime.now(UTC)}
+def label(name: str, row: int = 0) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {"request_id": "a" * 32, "row": row, "label": f'"{name}"', "right": name == "left", "received_at": now}
 
 
-def test_of_two_labels_of_one_row_the_log_says_which_was_added(address: str) -> None:
-    """As two servers on one log may give them: each looked beforehand, and found none."""
-    one, other = PredictionLog(address), PredictionLog(address)
-    assert (one.label("a" * 32, 0), other.label("a" * 32, 0)) == (None, None)
-    assert one.add_label(label("left"))
-    assert not other.add_label(label("right"))
-    assert other.add_label({**label("right"), "row": 1})
-    assert one.label("a" * 32, 0) == "left"
-    one.close()
-    other.close()
+def test_the_log_says_what_became_of_each_label(address: str) -> None:
+    log = PredictionLog(address)
+
+    def outcomes(*labels: dict[str, Any], corrections: tuple[int, ...] = ()) -> list[tuple[str, str]]:
+        return [(outcome.name, outcome.label) for outcome in log.add_labels(labels, corrections)]
+
+    assert outcomes(label("left"), label("left"), label("right")) == [
+        ("stored", '"left"'),
+        ("unchanged", '"left"'),
+        ("kept", '"left"'),
+    ]
+    assert outcomes(label("right"), label("up"), label("up", row=1), corrections=(0, 1)) == [
+        ("corrected", '"right"'),
+        ("corrected", '"up"'),
+        ("stored", '"up"'),
+    ]
+    log.close()
+    assert [row["label"] for row in rows(address, "feedback")] == ['"up"', '"up"']
+    history = sorted(rows(address, "feedback_history"), key=lambda row: row["replaced_at"])
+    assert [(row["label"], bool(row["right"])) for row in history] == [('"left"', True), ('"right"', False)]
 
 
 def test_of_many_labels_at_one_moment_one_is_added(address: str) -> None:
+    """As several servers on one log may give them."""
     logs = [PredictionLog(address) for _ in range(4)]
     for log in logs:
-        log.label("a" * 32, 0)
+        log.check()
     with ThreadPoolExecutor(len(logs)) as threads:
-        added = list(threads.map(lambda number: logs[number].add_label(label(str(number))), range(len(logs))))
-    assert sum(added) == 1
-    assert logs[0].label("a" * 32, 0) == str(added.index(True))
+        added = list(threads.map(lambda number: logs[number].add_labels([label(str(number))])[0], range(len(logs))))
+    assert sorted(outcome.name for outcome in added) == ["kept", "kept", "kept", "stored"]
+    (stored,) = rows(address, "feedback")
+    assert {outcome.label for outcome in added} == {stored["label"]}
     for log in logs:
         log.close()
+
+
+def test_tables_of_an_earlier_version_get_what_they_lack(address: str) -> None:
+    log = PredictionLog(address)
+    log.append(predictions, [record().row()])
+    log.close()
+    engine = create_engine(address)
+    with engine.begin() as connection:
+        connection.execute(text("drop index ix_predictions_callers_id"))
+        connection.execute(text("alter table predictions drop column callers_id"))
+        connection.execute(text("drop table feedback_history"))
+    engine.dispose()
+    both = [PredictionLog(address) for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda log: log.append(predictions, [replace(record(), callers_id="mine").row()]), both))
+    assert len(both[0].answers_to(["mine"])["mine"]) == 2
+    for log in both:
+        log.close()
+
+
+def test_old_answers_are_deleted_and_those_with_a_label_only_if_asked(address: str) -> None:
+    log = PredictionLog(address)
+    now = time.time()
+    old, labelled, new = (replace(record(), answered_at_seconds=now - days * 86_400) for days in (40, 40, 1))
+    many = [replace(record(), answered_at_seconds=now - 40 * 86_400).row() for _ in range(PRUNED_AT_ONCE + 1)]
+    log.append(predictions, [old.row(), labelled.row(), new.row(), *many])
+    log.add_labels([{**label("left"), "request_id": labelled.request_id}])
+    before = datetime.fromtimestamp(now - 30 * 86_400, UTC)
+    assert log.prune(before, labelled=False) == len(many) + 1
+    assert {row["request_id"] for row in rows(address, "predictions")} == {labelled.request_id, new.request_id}
+    assert log.prune(before, labelled=True) == 1
+    log.shrink()
+    log.close()
+    assert [row["request_id"] for row in rows(address, "predictions")] == [new.request_id]
+    assert rows(address, "feedback") == []
 
 
 @pytest.mark.parametrize("journal", ["left", "taken away"])
@@ -314,7 +372,7 @@ def test_a_file_that_is_no_database_can_not_be_used_and_drops_no_record(tmp_path
     async def use(recorder: Recorder) -> None:
         recorder.put(one)
         with pytest.raises(RequestError) as fault:
-            await recorder.label(one.request_id, 0, "left", first_is_right)
+            await recorder.label(given(one.request_id))
         assert fault.value.status == 503
         assert (recorder.dropped, recorder.waiting) == (0, 1)
         path.unlink()

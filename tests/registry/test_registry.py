@@ -309,9 +309,9 @@ def test_a_champion_that_can_not_be_opened_is_named_with_the_way_past_it(registr
     """As after an upgrade that its manifest is too old for."""
     registry.promote(train(MIDDLING))
     manifest = max((Path.cwd() / ".state" / "mlflow").rglob("manifest.json"), key=lambda path: path.stat().st_mtime_ns)
-    manifest.write_text(manifest.read_text().replace('"error_share"', '"share_of_errors"'))
+    manifest.write_text(manifest.read_text().replace('"check_yen"', '"checking_yen"'))
     before, number = published(), train(GOOD)
-    with pytest.raises(BundleError, match=rf"error_share.*champion, version 1.*portfolio promote toy {number} --force"):
+    with pytest.raises(BundleError, match=rf"check_yen.*champion, version 1.*portfolio promote toy {number} --force"):
         registry.promote(number)
     assert published() == before
     assert registry.promote(number, force=True).promoted

@@ -27,7 +27,7 @@ def melons(numbers: range) -> pl.DataFrame:
             "melon": [f"melon-{number:05d}" for number in numbers],
             "weight": [float(number) for number in numbers],
             "colour": [("green", "yellow")[number % 2] for number in numbers],
-            "ripe": ["true" for _ in numbers],
+            "ripe": [("true", "false")[number % 2] for number in numbers],
         }
     )
 
@@ -127,3 +127,9 @@ def test_too_few_rows_are_an_error_and_the_old_splits_stay(workspace: Path) -> N
     folder = Paths("toy").splits
     assert pl.read_parquet(folder / "train.parquet").equals(before["train"])
     assert [path for path in folder.parent.iterdir() if path.name.endswith(".partial")] == []
+
+
+def test_training_rows_of_one_class_are_an_error_with_the_remedy(workspace: Path) -> None:
+    put_clean("toy", one=melons(range(500)).with_columns(ripe=pl.lit("true")))
+    with pytest.raises(DataError, match=r"All \d+ training rows of 'toy' are of one class.*no row of class unripe"):
+        run()

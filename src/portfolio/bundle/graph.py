@@ -66,7 +66,7 @@ def sklearn_graph(inputs: Sequence[InputField], output: Output, pipeline: Any, *
             f"{type(estimator).__name__} can't be exported to ONNX ({reason[0][:200]}). Use one that can: {EXPORTABLE}."
         ) from error
     if output.task == "classification":
-        return _finished(_only_output(graph, "probabilities", output.tensor))
+        return _finished(_for_every_class(_only_output(graph, "probabilities", output.tensor), pipeline, output))
     return _finished(_value_output(graph, output.tensor, log))
 
 
@@ -159,6 +159,26 @@ def calibrated(model: onnx.ModelProto, temperature: float) -> onnx.ModelProto:
     return _finished(model)
 
 
+def with_error_scale(model: onnx.ModelProto, scale: onnx.ModelProto) -> onnx.ModelProto:
+    """One graph of two that take the same inputs: a value, and beside it the scale of its error, [rows, 2]."""
+    (output,) = model.graph.output
+    named = {"value": model, "error_scale": scale}
+    parts = [onnx.compose.add_prefix(part, f"{name}/", rename_inputs=False) for name, part in named.items()]
+    answers = [part.graph.output[0].name for part in parts]
+    graph = helper.make_graph(
+        [
+            *(node for part in parts for node in part.graph.node),
+            helper.make_node("Concat", answers, [output.name], axis=1),
+        ],
+        "value_and_error_scale",
+        list(model.graph.input),
+        [helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [None, 2])],
+        [initializer for part in parts for initializer in part.graph.initializer],
+    )
+    opsets = {opset.domain: opset for part in parts for opset in part.opset_import}
+    return _finished(helper.make_model(graph, opset_imports=list(opsets.values())))
+
+
 def _convert_sklearn(inputs: Sequence[InputField], model: Any, *, has_classes: bool) -> onnx.ModelProto:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -218,6 +238,22 @@ def _only_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
     kept.name = new
     for output in [output for output in model.graph.output if output.name != new]:
         model.graph.output.remove(output)
+    return model
+
+
+def _for_every_class(model: onnx.ModelProto, pipeline: Any, output: Output) -> onnx.ModelProto:
+    """Give a column to the classes, too, that there was no training row of: their probability is 0."""
+    known = np.asarray(pipeline.classes_, dtype=np.int64)
+    if len(known) == len(output.classes):
+        return model
+    before = f"{output.tensor}_of_known"
+    _rename(model, output.tensor, before)
+    places = np.eye(len(output.classes), dtype=np.float32)[known]
+    model.graph.initializer.append(numpy_helper.from_array(places, "classes/places"))
+    model.graph.node.append(helper.make_node("MatMul", [before, "classes/places"], [output.tensor]))
+    del model.graph.output[:]
+    shape = [None, len(output.classes)]
+    model.graph.output.append(helper.make_tensor_value_info(output.tensor, TensorProto.FLOAT, shape))
     return model
 
 

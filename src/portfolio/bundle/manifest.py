@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from portfolio.bundle.policy import Policy
+from portfolio.bundle.policy import Decider, Policy
 from portfolio.core import files
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Digest, Strict
@@ -71,7 +71,7 @@ def tensor_names(count: int) -> list[str]:
 
 
 class Output(Strict):
-    """What the model answers: `probabilities` [rows, classes] or `value` [rows, 1]."""
+    """What the model answers: `probabilities` [rows, classes], or `value` [rows, 2], each with its error scale."""
 
     task: Literal["classification", "regression"]
     name: str = Field(description="the column that is predicted")
@@ -106,14 +106,17 @@ class Lineage(Strict):
 
 
 class Manifest(Strict):
-    manifest_version: Literal[2] = 2
+    manifest_version: Literal[3] = 3
     use_case: str
     candidate: str = Field(description="which of the use case's models this is")
     created_at: str | None = Field(default=None, description="when it was registered; UTC, ISO 8601")
     inputs: tuple[InputField, ...]
     output: Output
     temperature: float = Field(default=1, gt=0, description="what the graph divides its logits by, for calibration")
-    policy: Policy | None = Field(default=None, description="when the machine answers; chosen by the evaluation")
+    error_ratios: tuple[float, ...] = Field(
+        default=(), description="of a regression: validation errors in units of their scale, in increasing order"
+    )
+    policy: Policy | None = Field(default=None, description="what decides whether the machine answers")
     card: dict[str, dict[str, str]] = Field(default={}, description="what it is for and what not, by language")
     figures: dict[str, float] = Field(default={}, description="its metrics on the test rows")
     reference: dict[str, Reference]
@@ -121,6 +124,9 @@ class Manifest(Strict):
     golden_outputs: list[list[float]]
     lineage: Lineage
     model_sha256: Digest
+
+    def decider(self) -> Decider:
+        return Decider(self.policy, self.output.classes, self.error_ratios)
 
 
 def content_sha256(manifest: Manifest) -> str:

@@ -64,9 +64,13 @@ class Store:
         return self.folder / CHAMPION_NAME
 
     @property
-    def watched(self) -> tuple[Path, ...]:
+    def naming_served(self) -> tuple[Path, Path]:
         """The files that say what is to be served."""
-        return self.champion_path, self.folder / PINNED_NAME, self.folder / SHADOW_NAME
+        return self.champion_path, self.folder / PINNED_NAME
+
+    @property
+    def shadow_path(self) -> Path:
+        return self.folder / SHADOW_NAME
 
     def bundle_folder(self, digest: str) -> Path:
         return self.folder / "bundles" / digest
@@ -95,10 +99,10 @@ class Store:
     def set_shadow(self, version: int, share: float) -> None:
         """Run a share of the requests through this version too. A share of 0 ends that."""
         if share == 0:
-            (self.folder / SHADOW_NAME).unlink(missing_ok=True)
+            self.shadow_path.unlink(missing_ok=True)
             return
         shadow = Shadow(digest=self._digest_of(version), model_version=version, share=share)
-        files.write_text(self.folder / SHADOW_NAME, shadow.model_dump_json(indent=1) + "\n")
+        files.write_text(self.shadow_path, shadow.model_dump_json(indent=1) + "\n")
 
     def versions(self) -> dict[int, str]:
         """The digests of the bundles in the store by version, the newest first."""

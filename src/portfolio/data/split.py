@@ -24,6 +24,14 @@ def identities(source: Source, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(pl.coalesce(shared, pl.col(source.key)))
 
 
+def units(source: Source, rows: pl.DataFrame) -> Array | None:
+    """Numbers that rows which belong together share, int64 [rows]; None where each row stands for itself."""
+    if not source.split_by:
+        return None
+    (identity,) = identities(source, rows).get_columns()
+    return identity.cast(pl.String).rank("dense").cast(pl.Int64).to_numpy()
+
+
 def _shared(by: str | Cell) -> pl.Expr:
     if isinstance(by, str):
         return pl.col(by).cast(pl.String)

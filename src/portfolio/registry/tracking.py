@@ -99,8 +99,9 @@ def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name:
     metrics = [Metric(f"test/{key}", value, timestamp, 0) for key, value in scores.items()]
     parameters: dict[str, Any] = {"candidate": name}
     if manifest.policy is not None:
-        parameters |= {f"policy.{key}": getattr(manifest.policy, key) for key in ("rule", "threshold")}
         parameters |= {f"prices.{key}": value for key, value in manifest.policy.prices.model_dump().items()}
+        if manifest.policy.tolerance is not None:
+            parameters["tolerance"] = manifest.policy.tolerance
     estimator = paths.fitted()[name] / PARAMETERS_NAME
     if estimator.exists():
         parameters |= {f"estimator.{key}": value for key, value in json.loads(estimator.read_text()).items()}

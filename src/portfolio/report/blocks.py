@@ -12,11 +12,11 @@ from typing import Any
 
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import STUDIES
-from portfolio.contract.loading import listed_use_cases, load_use_case, use_case_names
+from portfolio.contract.loading import load_use_case, use_case_names
 from portfolio.contract.sources import Cell
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.files import read_metrics
-from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
+from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths, listed_use_cases
 from portfolio.report.words import number, percent, read_stage_metrics, read_words, spread, yen
 
 SERVING_COMMAND, RELIABILITY_COMMAND = "make bench-serving", "make reliability"
@@ -84,17 +84,21 @@ def comparison(use_case: str, language: str) -> str:
     return "\n".join(lines)
 
 
-def threshold(use_case: str, language: str) -> str:
-    """A table of the best candidate's value at each threshold; the chosen one stands out."""
+def policy(use_case: str, language: str) -> str:
+    """A table of the best candidate's value by the share that the machine answers; the policy's own stands out."""
     words = read_words(language)
-    evidence = read_stage_metrics(use_case, "evidence")
-    candidate = evidence["candidates"][evidence["best"]]
-    chosen, curve = candidate["policy"]["threshold"], candidate["curve"]
-    heads = (words["axis_threshold"], words["axis_val"], words["axis_test"])
+    evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
+    best = evidence["best"]
+    curve, figures = evidence["candidates"][best]["curve"], evaluation["candidates"][best]
+    heads = (words["axis_share"], words["axis_val"], words["axis_test"])
     lines = [f"| {' | '.join(heads)} |", "| ---: | ---: | ---: |"]
-    for at, val, test in sorted(zip(curve["threshold"], curve["val"], curve["test"], strict=True)):
-        shown = f"**{at:,.10g}**" if at == chosen else f"{at:,.10g}"
-        lines.append(_row(shown, yen(val), yen(test)))
+    rows = [
+        (share, percent(share), yen(val), yen(test))
+        for share, val, test in zip(curve["share"], curve["val"], curve["test"], strict=True)
+    ]
+    at_policy = yen(evidence["candidates"][best]["val"][VALUE]), yen(figures[VALUE])
+    rows.append((figures["by_machine"], f"**{words['axis_policy']}: {percent(figures['by_machine'])}**", *at_policy))
+    lines += [_row(*row[1:]) for row in sorted(rows)]
     return "\n".join(lines)
 
 
@@ -279,7 +283,7 @@ def _row(*cells: str) -> str:
 OF_A_USE_CASE: dict[str, Callable[[str, str], str]] = {
     "result": result,
     "comparison": comparison,
-    "threshold": threshold,
+    "policy": policy,
     "tuning": tuning,
     "leakage": leakage,
     "cells": cells,

@@ -89,19 +89,17 @@ def values(candidates: dict[str, Any], best: str, value_label: str) -> Chart:
     return drawn
 
 
-def threshold(curve: dict[str, list[float]], chosen: float, words: dict[str, str]) -> Chart:
-    """Value against the policy's threshold, on the rows that it was chosen on and on those that it is measured on."""
-    order = np.argsort(curve["threshold"])
-    steps = np.arange(len(order))
+def policy(curve: dict[str, list[float]], share: float, value: float, words: dict[str, str]) -> Chart:
+    """Value against the share of rows that the machine answers, the surest first; a dot where the policy stands.
+
+    `share` and `value` are the policy's own on the test rows.
+    """
     with chart() as drawn:
         for split, colour, marker in (("val", ORANGE, "s"), ("test", BLUE, "o")):
-            drawn.axes.plot(
-                steps, np.array(curve[split])[order], color=colour, marker=marker, markersize=4, label=words[split]
-            )
-        at = np.array(curve["threshold"])[order].tolist()
-        drawn.axes.axvline(at.index(chosen), color=GREY, linestyle=":", label=words["chosen"])
-        drawn.axes.set_xticks(steps, [f"{value:,.10g}" for value in at], rotation=45, ha="right")
-        drawn.axes.set(xlabel=words["threshold"], ylabel=words["value"])
+            drawn.axes.plot(curve["share"], curve[split], color=colour, marker=marker, markersize=4, label=words[split])
+        drawn.axes.plot(share, value, "D", color="#1b1f24", markersize=9, label=words["policy"], zorder=5)
+        drawn.axes.set(xlabel=words["share"], ylabel=words["value"])
+        drawn.axes.xaxis.set_major_formatter("{x:.0%}")
         drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
         # Where trusting all costs far more than anything else, the rest would be a flat line.
         best = max(max(curve["val"]), max(curve["test"]))

@@ -1,6 +1,6 @@
-"""Give every candidate its policy, name the best, and run each as the bundle that would be served on the test split.
+"""Give every candidate the policy, name the best, and run each as the bundle that would be served on the test split.
 
-The policies and the best are chosen on the validation rows, so that the test rows measure what they have not picked.
+The best is chosen on the validation rows, so that the test rows measure what they have not picked.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ import numpy as np
 from portfolio.bundle.bundle import Bundle, copy_bundle
 from portfolio.bundle.latency import latency_ms
 from portfolio.bundle.manifest import read_manifest, write_manifest
-from portfolio.bundle.policy import VALUE
+from portfolio.bundle.policy import VALUE, Policy
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import DataError
-from portfolio.core.paths import TRAIN_SECONDS_NAME, Paths
+from portfolio.core.paths import TRAIN_SECONDS_NAME, VAL_ERROR_SCALE_NAME, Paths
 from portfolio.data.dataset import Split, load_split
 from portfolio.evaluation.comparison import Evaluated, compare
-from portfolio.evaluation.value import choose_policy
 
 
 def run(use_case: UseCase, config: Config) -> None:
@@ -59,17 +58,19 @@ def run(use_case: UseCase, config: Config) -> None:
 
 
 def _with_policy(fitted: Path, folder: Path, use_case: UseCase, config: Config, val: Split, test: Split) -> Evaluated:
-    """Choose the policy on the validation rows, write the bundle that has it, and run that on the test rows."""
+    """Write the bundle that has the policy, and run it on the validation and test rows."""
     manifest, _ = read_manifest(fitted)
-    answers = Bundle.open(fitted).predict(val.inputs)
-    wrong = use_case.wrong(val.targets, answers, config.value)
-    policy = choose_policy(config.value.prices, config.value.thresholds, answers, wrong)
+    policy = Policy(prices=config.value.prices, tolerance=config.value.tolerance)
     copy_bundle(fitted, folder, manifest.model_copy(update={"policy": policy, "card": use_case.card_texts()}))
     bundle = Bundle.open(folder)
     found = bundle.predict(test.inputs)
     if not np.isfinite(found).all():
         raise DataError(f"The candidate '{fitted.name}' gives no finite answer to some test rows. Train it again.")
-    return Evaluated(bundle, policy, answers, found)
+    on_val = bundle.predict(val.inputs)
+    if use_case.output.task == "regression":
+        # The graph's own scales have seen these rows, so they would be too small here.
+        on_val[:, 1] = np.load(fitted / VAL_ERROR_SCALE_NAME)
+    return Evaluated(bundle, on_val, found)
 
 
 def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:
@@ -79,12 +80,19 @@ def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:
 
 
 def _check_classes(use_case: UseCase, test: Split) -> None:
+    """Tell which classes can't be measured. Raises DataError if there is only one: then no answer can be wrong."""
     if use_case.output.task != "classification":
         return
     counts = np.bincount(test.targets, minlength=len(use_case.output.classes))
     missing = [name for name, count in zip(use_case.output.classes, counts, strict=True) if count == 0]
-    if missing:
+    if len(counts) - len(missing) < 2:
         raise DataError(
-            f"The test split of '{use_case.name}' has no row of class {', '.join(missing)}, so recall and AUC can't be "
-            f"measured there. Collect more, or raise prepare.test_fraction in configs/{use_case.name}.yaml."
+            f"The test split of '{use_case.name}' has rows of one class only; there is no row of class "
+            f"{', '.join(missing)}. Nothing can be measured there. Collect more, or raise prepare.test_fraction in "
+            f"configs/{use_case.name}.yaml."
+        )
+    if missing:
+        print(
+            f"warning: the test split has no row of class {', '.join(missing)}: what the models do with that is not "
+            "measured, and averages over classes leave it out"
         )

@@ -30,6 +30,8 @@ def run(use_case: UseCase, config: Config) -> None:
                 raise DataError(
                     f"The {name} split of '{use_case.name}' is empty: {len(rows)} rows are too few. Collect more."
                 )
+            if name == "train" and use_case.output.task == "classification":
+                _check_classes(use_case, part)
             write_parquet(folder / f"{name}.parquet", part)
         digests = "".join(files.sha256(folder / f"{name}.parquet") for name in SPLITS)
         (folder / "sha256").write_text(hashlib.sha256(digests.encode()).hexdigest())
@@ -46,3 +48,17 @@ def run(use_case: UseCase, config: Config) -> None:
 def _told(name: str, found: dict[str, int], rows: int) -> str:
     other = f" ({found['other_target']:,} with another target)" if found["rows"] else ""
     return f"{name} {found['rows']:,} of {rows:,}{other}"
+
+
+def _check_classes(use_case: UseCase, train: pl.DataFrame) -> None:
+    """Raise DataError if there is one class only, which nothing can be learnt from. Tell which there are no rows of."""
+    there = set(train[use_case.target.column])
+    names = zip(use_case.output.labels, use_case.output.classes, strict=True)
+    missing = [name for label, name in names if label not in there]
+    if len(there) < 2:
+        raise DataError(
+            f"All {len(train):,} training rows of '{use_case.name}' are of one class; there is no row of class "
+            f"{', '.join(missing)}. Collect more, or correct the labels of the target in {use_case.folder}/use_case.py."
+        )
+    if missing:
+        print(f"warning: there is no training row of class {', '.join(missing)}, so that no model will ever answer it")

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from portfolio.bundle.bundle import Bundle, write_bundle
-from portfolio.bundle.graph import calibrated
+from portfolio.bundle.graph import calibrated, sklearn_graph, with_error_scale
 from portfolio.bundle.lineage import git_commit
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, tensor_names
 from portfolio.bundle.reference import reference
@@ -19,10 +19,11 @@ from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import BundleError
-from portfolio.core.paths import TRAIN_SECONDS_NAME
+from portfolio.core.paths import TRAIN_SECONDS_NAME, VAL_ERROR_SCALE_NAME
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, data_sha256
 from portfolio.evaluation.calibration import fit_temperature
+from portfolio.training.error_scale import fit_error_scale
 
 GOLDEN_ROWS = 8
 # Of float32 graphs against the models they come from: relative to the largest of 1 and the expected value.
@@ -39,7 +40,8 @@ def write_candidate(
     val: Split,
     train_seconds: float,
 ) -> Bundle:
-    """Write a candidate's bundle, calibrated on the validation rows if it gives probabilities, and open it.
+    """Write a candidate's bundle and open it. On the validation rows it learns how sure it may be: probabilities are
+    calibrated, and a value gets the scale of its error.
 
     `expected` are the outputs, [rows, ...], of the model it comes from on the training rows. Raises BundleError
     where the graph does not give the same.
@@ -54,10 +56,14 @@ def write_candidate(
             f"{PARITY_TOLERANCE}). Where that is nan, training diverged: lower train.learning_rate. Else its export "
             "is wrong: choose another estimator or change its options."
         )
-    temperature = 1.0
+    temperature, scale = 1.0, None
     if use_case.output.task == "classification":
         temperature = fit_temperature(_run(raw, use_case, val.inputs), val.targets)
         raw = calibrated(model, temperature).SerializeToString()
+    else:
+        scale = fit_error_scale(use_case, val, _run(raw, use_case, val.inputs)[:, 0])
+        scale_graph = sklearn_graph(use_case.inputs, use_case.output, scale.pipeline, log=True)
+        raw = with_error_scale(model, scale_graph).SerializeToString()
     golden = {name: array[:GOLDEN_ROWS] for name, array in train.inputs.items()}
     manifest = Manifest(
         use_case=use_case.name,
@@ -65,6 +71,7 @@ def write_candidate(
         inputs=_with_examples(use_case.inputs, train.inputs),
         output=use_case.output,
         temperature=temperature,
+        error_ratios=() if scale is None else scale.ratios,
         reference={field.name: reference(field, train.inputs[field.name]) for field in use_case.inputs},
         golden_inputs={field.name: _plain(field, golden[field.name]) for field in use_case.inputs},
         golden_outputs=_run(raw, use_case, golden).tolist(),
@@ -73,6 +80,8 @@ def write_candidate(
     )
     write_bundle(folder, raw, manifest)
     files.write_text(folder / TRAIN_SECONDS_NAME, f"{train_seconds:.3f}\n")
+    if scale is not None:
+        np.save(folder / VAL_ERROR_SCALE_NAME, scale.on_val)
     print(f"{folder.name}: {len(raw) / 1024:.0f} KiB, equal to its model within {worst:.1g}")
     return Bundle.open(folder)
 

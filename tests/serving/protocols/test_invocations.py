@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ PIXELS = [4.0, 3.0, 2.0, 1.0]
         {"dataframe_split": {"index": [7], "columns": ["pixels"], "data": [[PIXELS]]}},
         {"dataframe_records": [{"pixels": PIXELS}]},
         {"dataframe_records": [{"pixels": PIXELS}], "params": {}},
+        {"dataframe_records": [{"pixels": PIXELS, "id": 7, "side": "left"}]},
+        {"dataframe_split": {"columns": ["id", "pixels"], "data": [[7, PIXELS]]}},
     ],
 )
 def test_every_form_gets_the_answer_of_predict(client: TestClient, body: Any) -> None:
@@ -53,7 +56,8 @@ def test_every_form_gets_the_answer_of_predict(client: TestClient, body: Any) ->
             "dataframe_split.columns",
         ),
         ({"dataframe_records": {"pixels": PIXELS}}, "dataframe_records"),
-        ({"dataframe_records": [{"pixels": PIXELS, "more": 1}]}, "dataframe_records.0.more"),
+        ({"dataframe_records": [{"pixel": PIXELS}]}, "dataframe_records.0.pixels"),
+        ({"dataframe_records": [{"pixels": PIXELS, **{str(n): 0 for n in range(115_000)}}]}, "body"),
     ],
 )
 def test_what_does_not_fit_is_named(client: TestClient, body: Any, field: str) -> None:
@@ -70,3 +74,76 @@ def test_numbers_that_are_not_finite_are_refused(client: TestClient, number: str
 
 def test_it_says_that_it_is_there(client: TestClient) -> None:
     assert client.get("/ping").status_code == 200
+
+
+TABLE = {"columns": ["id", "age", "town", "note", "bought"], "data": [[1, 30, "A", "good", "yes"]]}
+
+
+def table(client: TestClient, content: Any, kind: str = "application/json") -> Any:
+    raw = content if isinstance(content, (str, bytes)) else json.dumps(content)
+    return client.post("/invocations", content=raw, headers={"Content-Type": kind})
+
+
+def test_what_mlflows_client_makes_of_a_frame_is_taken(table_client: TestClient) -> None:
+    """Whole rows, with the target and an id, and NaN where a value is missing."""
+    expected = table_client.post("/predict", json={"instances": [{"age": 30, "town": "A", "note": "good"}]}).json()
+    assert table(table_client, {"dataframe_split": TABLE}).json()["predictions"] == expected["predictions"]
+    missing = {**TABLE, "data": [[1, float("nan"), float("nan"), None, "yes"]]}
+    answer = table(table_client, {"dataframe_split": missing})
+    assert answer.status_code == 200, answer.text
+    assert (
+        table(table_client, {"dataframe_split": {**TABLE, "data": [[1, float("inf"), "A", "", ""]]}}).status_code == 422
+    )
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_csv_is_taken(table_client: TestClient, mark: str) -> None:
+    rows = [{"age": 30, "town": "A", "note": "good"}, {"age": None, "town": "B", "note": 'a "b", c'}]
+    expected = table_client.post("/predict", json={"instances": rows}).json()["predictions"]
+    content = mark + 'id,age,town,note\n1,30,A,good\n2,,B,"a ""b"", c"\n'
+    answer = table(table_client, content.encode(), "text/csv; charset=utf-8")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["predictions"] == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "no rows"),
+        ("age,town,note\n", "no rows"),
+        ("age,town,note\nold,A,x\n", "Row 1: age is 'old'"),
+        ("age,town,note\n1,A\n", "Row 1 does not have one value"),
+        ("ages,town,note\n1,A,x\n", "ages: no such input, and the input age is missing"),
+        (b"age,town,note\n1,\xff,x\n", "UTF-8"),
+        ("age,town,note\n" + "1,A,x\n" * 1001, "at most 1000"),
+    ],
+)
+def test_csv_that_does_not_fit_is_named(table_client: TestClient, content: str | bytes, words: str) -> None:
+    answer = table(table_client, content, "text/csv")
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]["message"]
+
+
+def test_a_misspelled_column_is_not_taken_for_one_to_leave_out(table_client: TestClient) -> None:
+    answer = table(table_client, {"dataframe_records": [{"ages": 30, "town": "A", "note": "good"}]})
+    assert answer.status_code == 422
+    assert "misspelled" in answer.json()["error"]["message"]
+
+
+def test_what_mlflows_client_asks_first_is_there(client: TestClient) -> None:
+    assert client.get("/health").status_code == 200
+    version = client.get("/version")
+    assert version.status_code == 200
+    assert version.text.count(".") >= 2
+
+
+@pytest.mark.parametrize("path", ["/predict", "/invocations", "/v2/models/toy/infer", "/feedback"])
+def test_a_byte_order_mark_is_skipped(client: TestClient, path: str) -> None:
+    answer = client.post("/predict", json={"instances": [{"pixels": PIXELS}]})
+    bodies: dict[str, Any] = {
+        "/feedback": {"request_id": answer.json()["request_id"], "label": "left"},
+        "/v2/models/toy/infer": {"inputs": [{"name": "pixels", "shape": [1, 4], "datatype": "FP32", "data": PIXELS}]},
+    }
+    body = json.dumps(bodies.get(path, {"instances": [{"pixels": PIXELS}]})).encode("utf-8-sig")
+    answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.is_success, answer.text

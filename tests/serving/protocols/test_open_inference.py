@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from serving.protocols.open_inference import InputTensor
-from serving.protocols.open_inference import _tensor as tensor_of
-
 PIXELS = [4.0, 3.0, 2.0, 1.0]
 URL = "/v2/models/toy/infer"
 
@@ -54,6 +51,8 @@ def test_it_is_alive_ready_and_says_what_it_takes(client: TestClient) -> None:
         tensor(shape=[1, 2, 2], data=[[[4, 3], [2, 1]]]),
         tensor(datatype="UINT8", data=[4, 3, 2, 1]),
         tensor(datatype="FP64"),
+        tensor(datatype="FP16"),
+        tensor(data=[[[[[[[[4, 3, 2, 1]]]]]]]]),
     ],
 )
 def test_tensors_as_json(client: TestClient, expected: list[float], given: dict[str, Any]) -> None:
@@ -64,7 +63,9 @@ def test_tensors_as_json(client: TestClient, expected: list[float], given: dict[
     assert output["data"] == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize(("datatype", "dtype"), [("FP32", "<f4"), ("FP64", "<f8"), ("INT64", "<i8"), ("UINT8", "<u1")])
+@pytest.mark.parametrize(
+    ("datatype", "dtype"), [("FP16", "<f2"), ("FP32", "<f4"), ("FP64", "<f8"), ("INT64", "<i8"), ("UINT8", "<u1")]
+)
 def test_tensors_as_bytes(client: TestClient, expected: list[float], datatype: str, dtype: str) -> None:
     raw = np.array(PIXELS, dtype=dtype).tobytes()
     given = tensor(datatype=datatype, parameters={"binary_data_size": len(raw)})
@@ -120,7 +121,10 @@ def test_who_names_no_outputs_gets_all_that_the_metadata_list(client: TestClient
         {"inputs": [tensor(shape=[0, 4], data=[])]},
         {"inputs": [tensor(shape=[1, 5])]},
         {"inputs": [tensor(shape=[10**12, 10**12], data=PIXELS)]},
-        {"inputs": [tensor(datatype="FP16")]},
+        {"inputs": [tensor(datatype="BF16")]},
+        {"inputs": [tensor(datatype="BOOL")]},
+        {"inputs": [tensor(data=[[[[[[[[[4, 3, 2, 1]]]]]]]]])]},
+        {"inputs": [tensor(shape=[10_000_000])]},
         {"inputs": [tensor(datatype="BYTES")]},
         {"inputs": [tensor(datatype="BYTES", data=["a", "b", "c", "d"])]},
         {"inputs": [tensor(data=[1, 2, 3, "4"])]},
@@ -175,6 +179,29 @@ def test_bytes_that_do_not_fit_are_a_clear_error(
     assert field == "Inference-Header-Content-Length" if length else field.startswith("pixels") or field == "body"
 
 
-def test_null_is_a_missing_value_among_strings_too() -> None:
-    read = tensor_of(InputTensor(name="x", shape=[2, 1], datatype="BYTES", data=["a", None]), b"")[0]
-    assert read.tolist() == [["a"], [""]]
+def test_booleans_are_numbers_or_labels(client: TestClient) -> None:
+    zeros_and_ones = client.post(URL, json={"inputs": [tensor(data=[1, 0, 1, 0])]}).json()["outputs"][0]
+    given = tensor(datatype="BOOL", data=[True, False, True, False])
+    assert client.post(URL, json={"inputs": [given]}).json()["outputs"][0] == zeros_and_ones
+    del given["data"]
+    given["parameters"] = {"binary_data_size": 4}
+    assert binary(client, {"inputs": [given]}, b"\1\0\1\0").json()["outputs"][0] == zeros_and_ones
+
+
+def test_null_and_booleans_in_a_table(table_client: TestClient) -> None:
+    def infer(**values: Any) -> Any:
+        kinds = {"age": "FP32", "town": "BYTES", "note": "BYTES"}
+        inputs = [
+            {
+                "name": name,
+                "shape": [1, 1],
+                "datatype": "BOOL" if isinstance(value, bool) else kinds[name],
+                "data": [value],
+            }
+            for name, value in values.items()
+        ]
+        return table_client.post("/v2/models/toy/infer", json={"inputs": inputs})
+
+    assert infer(age=None, town=None, note=None).status_code == 200
+    assert infer(age=30.0, town=True, note="").status_code == 200
+    assert infer(age=30.0, town="A", note=True).status_code == 422

@@ -93,11 +93,21 @@ def test_a_missing_number_is_null_empty_or_left_out(row: dict[str, Any]) -> None
     assert np.isnan(read(schema(field("x", nullable=True)), **row)["x"]).tolist() == [[True]]
 
 
-def test_nan_is_not_json_and_stays_refused_where_a_number_may_be_missing() -> None:
-    nullable = schema(field("x", nullable=True))
-    with pytest.raises(RequestError, match="finite"):
-        nullable.read(b'{"instances": [{"x": NaN}]}')
-    assert refusal(nullable, x="NaN")["field"] == "instances.0.x"
+@pytest.mark.parametrize("kind", ["number", "category", "text"])
+def test_nan_is_a_missing_value_of_any_kind(kind: str) -> None:
+    """As tables have it. In JSON it is no standard, and common."""
+    nullable, required = schema(field("x", kind, nullable=True)), schema(field("x", kind))
+    (found,) = nullable.read(b'{"instances": [{"x": NaN}]}')[0]["x"].tolist()
+    assert found == [""] or np.isnan(found[0])
+    for number in ("NaN", "Infinity"):
+        with pytest.raises(RequestError):
+            required.read(f'{{"instances": [{{"x": {number}}}]}}'.encode())
+    with pytest.raises(RequestError):
+        nullable.read(b'{"instances": [{"x": Infinity}]}')
+
+
+def test_the_word_nan_is_not_a_number() -> None:
+    assert refusal(schema(field("x", nullable=True)), x="NaN")["field"] == "instances.0.x"
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import time
+from itertools import permutations
 from pathlib import Path
 
+import pytest
 from starlette.testclient import TestClient
 
 from portfolio.bundle.store import Store
+from portfolio.core.errors import BundleError
+from serving.runtime.watcher import StoreWatcher
 from serving.settings import Settings
 from tests.conftest import publish, tiny_bundle
 from tests.serving.conftest import services
@@ -95,3 +100,61 @@ def test_a_shadow_that_cannot_be_loaded_is_told_and_does_no_harm(
     services(client).watcher.refresh()
     assert "SHA-256" in client.get("/model").json()["last_refusal"]
     assert client.post("/predict", json=GOOD).json()["model"]["version"] == 1
+
+
+def served_within(watcher: StoreWatcher, version: int, seconds: float = 5) -> None:
+    """Look again and again, as the server does, until it serves this version."""
+    deadline = time.monotonic() + seconds
+    while watcher.current is None or watcher.current.version != version or watcher.refusal:
+        assert time.monotonic() < deadline, watcher.refusal
+        watcher.refresh()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("order", list(permutations(["champion.json", "manifest.json", "model.onnx"])))
+@pytest.mark.parametrize("running", [False, True])
+def test_files_may_arrive_in_any_order(store: Store, tmp_path: Path, order: tuple[str, ...], running: bool) -> None:
+    """As copying tools leave them, each at first in part; before the server starts, or while it runs."""
+    digest = publish(store, tmp_path / "two", version=2, bias=1.0)
+    copies = {path.name: path for path in store.folder.rglob("*") if path.is_file()}
+    contents = {copies[name]: copies[name].read_bytes() for name in order}
+    for path in contents:
+        path.unlink()
+    if running:
+        publish(store, tmp_path / "one", version=1)
+    watcher = StoreWatcher(Settings())
+    watcher.refresh()
+    for path, content in contents.items():
+        for part in (content[: len(content) // 2], content):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(part)
+            watcher.refresh()
+            assert watcher.current is None or watcher.current.version in (1, 2)
+    served_within(watcher, 2)
+    assert watcher.current is not None
+    assert watcher.current.bundle.digest == digest
+
+
+@pytest.mark.parametrize("name", ["served", "shadow"])
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), MemoryError(), BundleError("damaged")])
+def test_a_fault_that_passes_is_forgotten(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, name: str
+) -> None:
+    publish(store, tmp_path / "one", version=1)
+    watcher = StoreWatcher(Settings())
+    watcher.refresh()
+    publish(store, tmp_path / "two", version=2, bias=1.0)
+    store.set_shadow(1, 0.5)
+
+    def fails(_: Store) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, name, fails)
+        for _ in range(3):
+            watcher.refresh()
+        assert watcher.refusal
+        # The same one, again and again, is counted and logged once.
+        assert watcher.refusals == 1
+    served_within(watcher, 2)
+    assert watcher.shadow is not None

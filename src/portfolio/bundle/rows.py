@@ -1,0 +1,139 @@
+"""The rows of a table as a model takes them: matched to its inputs by the columns' names.
+
+The values of an image are in one column as a list (in CSV as a list in JSON), or each in a column of its own:
+pixels_0, pixels_1, ...
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import isfinite
+from typing import Any, BinaryIO
+
+from portfolio.bundle.manifest import InputField
+from portfolio.core.errors import DataError
+
+Row = dict[str, Any]
+# An image of many pixels is one cell.
+csv.field_size_limit(16 * 1024 * 1024)
+
+
+def matched(
+    rows: Iterable[Row], fields: Sequence[InputField], on_left_out: Callable[[list[str]], None], *, as_text: bool
+) -> Iterator[Row]:
+    """The rows with the model's inputs alone. `as_text`: their numbers are written as text.
+
+    `on_left_out` is told, once for each, which columns are none of the model's inputs. Raises DataError, naming the
+    row, if an input is missing or does not fit: columns and number formats are checked here, and the server checks the
+    values.
+    """
+    checked: frozenset[str] = frozenset()
+    told: set[str] = set()
+    number = 0
+    for number, row in enumerate(rows, start=1):
+        if row.keys() != checked:
+            checked = frozenset(row)
+            taken = _taken_columns(checked, fields, number)
+            if left_out := [name for name in row if name not in taken | told]:
+                on_left_out(left_out)
+                told.update(left_out)
+        yield {field.name: _value(field, row, number, as_text) for field in fields}
+    if number == 0:
+        raise DataError("It has no rows.")
+
+
+def read_csv(stream: BinaryIO) -> Iterator[Row]:
+    """The rows of CSV in UTF-8 with a header, every value as text. Raises DataError if it is none."""
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    reader = csv.DictReader(text, restkey="", strict=True)
+    try:
+        if repeated := twice(reader.fieldnames or ()):
+            raise DataError(f"The header has the column {repeated} twice. Remove one of them.")
+        for number, row in enumerate(reader, start=1):
+            if "" in row or None in row.values():
+                raise DataError(f"Row {number} does not have one value for each column of the header.")
+            yield row
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"It is not valid CSV in UTF-8: {error}.") from error
+    finally:
+        # The stream is the caller's to close.
+        text.detach()
+
+
+def twice(names: Iterable[str]) -> str | None:
+    """A name that appears more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+def _taken_columns(columns: frozenset[str], fields: Sequence[InputField], number: int) -> set[str]:
+    """Which of the columns the model takes. Raises DataError if one that it needs is missing."""
+    taken = set()
+    for field in fields:
+        own = _own_columns(field)
+        if field.name in columns:
+            taken.add(field.name)
+        elif own and columns.issuperset(own):
+            taken.update(own)
+        elif not field.nullable:
+            # Of an image that is there in part, the columns that are not.
+            missing = [name for name in own if name not in columns] if not columns.isdisjoint(own) else [field.name]
+            more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+            are = "input {} is" if len(missing) == 1 else "inputs {} are"
+            raise DataError(
+                f"Row {number}: the {are.format(', '.join(missing[:3]) + more)} missing. "
+                f"The model's inputs: {', '.join(field.name for field in fields)}."
+            )
+    return taken
+
+
+def _own_columns(field: InputField) -> list[str]:
+    """The columns of an image's single values."""
+    return [f"{field.name}_{place}" for place in range(field.width)] if field.kind == "image" else []
+
+
+def _value(field: InputField, row: Row, number: int, as_text: bool) -> Any:
+    if field.kind == "image":
+        if field.name not in row:
+            return [_number(field, row[name], number, as_text) for name in _own_columns(field)]
+        value = row[field.name]
+        try:
+            values = json.loads(value) if as_text else value
+        except (json.JSONDecodeError, RecursionError):
+            values = value
+        # Before its values are looked at, of which there may be any number.
+        if not isinstance(values, list) or len(values) != field.width:
+            raise DataError(f"Row {number}: {field.name} must be a list of {field.width} numbers.")
+        return [_number(field, entry, number, as_text=False) for entry in values]
+    value = row.get(field.name)
+    if value is None or (as_text and value == "" and field.nullable):
+        if not field.nullable:
+            raise DataError(f"Row {number}: {field.name} has no value.")
+        return None
+    return value if field.is_string else _number(field, value, number, as_text)
+
+
+def _number(field: InputField, value: Any, number: int, as_text: bool) -> float | None:
+    if isinstance(value, bool) or (isinstance(value, str) and not as_text):
+        # The server takes neither for a number.
+        raise DataError(f"Row {number}: {field.name} is {json.dumps(value)[:40]}, which is not a number.")
+    try:
+        found = float(_plain(value))
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"Row {number}: {field.name} is {str(value)[:40]!r}, which is not a number.") from None
+    if isfinite(found):
+        return found
+    # In tables, a missing number is NaN.
+    if field.nullable and found != found:
+        return None
+    raise DataError(f"Row {number}: {field.name} is {found}, which is not a finite number.")
+
+
+def _plain(value: Any) -> Any:
+    """Text as it is, unless only Python reads a number in it: 1_6 is 16 there."""
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise ValueError
+    return value
