@@ -102,6 +102,14 @@ def test_the_result_has_both_and_the_terminal_shows_them(built: Built, monkeypat
     names = ["constant", "logistic_regression", "network"]
     assert [[point["name"] for point in found[key]] for key in ("points", "by_row")] == [names, names]
     assert found["points"] != found["by_row"]
+    prices = load_use_case("toy").config().value
+    for point in [*found["points"], *found["by_row"]]:
+        values = point["val"]["value_yen_per_1000"]
+        assert len(values) == len(point["repetitions"])
+        # What a perfect model saves, and what one saves that never answers but for certain.
+        assert max(values) <= 1000 * prices.by_hand_yen
+    constant = found["points"][0]["val"]["value_yen_per_1000"]
+    assert constant == pytest.approx([1000 * (prices.by_hand_yen - prices.check_yen)] * len(constant))
     run_stage("report", "toy")
     for name in ("index.html", "interview.md"):
         assert "with each row assigned on its own" in (Paths("toy").report / name).read_text()

@@ -142,8 +142,11 @@ def leakage(use_case: str, language: str) -> str:
     measured = _leakage(use_case)
     if not measured:
         return str(words["no_figures"].format(command=f"`portfolio study cross-validate {use_case}`"))
-    lines = _table([words["candidate"], *(f"{metric}, {words[way]}" for way in ("row_by_row", "kept_together"))])
-    lines += [_row(name.replace("_", " "), spread(alone), spread(together)) for name, alone, together in measured]
+    ways = [words[way] for way in ("row_by_row", "kept_together")]
+    lines = _table([words["candidate"], *(f"{figure}, {way}" for figure in (metric, words["value"]) for way in ways)])
+    for name, sides in measured.items():
+        figures = [spread(side[metric]) for side in sides] + [yen(mean(side[VALUE])) for side in sides]
+        lines.append(_row(name.replace("_", " "), *figures))
     return "\n".join(lines)
 
 
@@ -184,22 +187,29 @@ def leakage_result(use_case: str, language: str) -> str:
     ]
     best = read_stage_metrics(use_case, "evaluate")["best"]
     text: str = words["kept_together_text"].format(columns=words["and"].join(shared))
-    for name, alone, together in _leakage(use_case):
-        if name == best:
-            figures = {"alone": number(mean(alone)), "together": number(mean(together)), "metric": case.metric}
-            text += words["leakage_text"].format(candidate=best.replace("_", " "), **figures)
+    measured = _leakage(use_case)
+    if best in measured:
+        alone, together = measured[best]
+        text += words["leakage_text"].format(
+            candidate=best.replace("_", " "),
+            metric=case.metric,
+            alone=number(mean(alone[case.metric])),
+            together=number(mean(together[case.metric])),
+            alone_yen=yen(mean(alone[VALUE])),
+            together_yen=yen(mean(together[VALUE])),
+        )
     return text
 
 
-def _leakage(use_case: str) -> list[tuple[str, list[float], list[float]]]:
-    """For each candidate its name, and its metric by fold: each row on its own, and rows kept together.
+def _leakage(use_case: str) -> dict[str, tuple[dict[str, list[float]], dict[str, list[float]]]]:
+    """By candidate its figures by fold: with each row on its own, and with rows kept together.
 
     Empty if the study has not been run, or had no rows to keep together.
     """
-    path, metric = Paths(use_case).study("cross-validate"), load_use_case(use_case).metric
+    path = Paths(use_case).study("cross-validate")
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    alone = {point["name"]: point["val"][metric] for point in found.get("by_row", [])}
-    return [(p["name"], alone[p["name"]], p["val"][metric]) for p in found.get("points", []) if p["name"] in alone]
+    together = {point["name"]: point["val"] for point in found.get("points", [])}
+    return {point["name"]: (point["val"], together[point["name"]]) for point in found.get("by_row", [])}
 
 
 def bench(part: str, language: str) -> str:

@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
+import onnx
 import polars as pl
 
+from portfolio.bundle.policy import VALUE, Policy
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
@@ -24,7 +28,9 @@ from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split
 from portfolio.data.split import identities
 from portfolio.evaluation.metrics import LOSS, score
+from portfolio.evaluation.value import yen_by_row
 from portfolio.training.baselines import baselines
+from portfolio.training.export import write_candidate
 from portfolio.training.lightning import OnEpoch
 from portfolio.training.network import NETWORK, fit_network
 
@@ -32,6 +38,8 @@ AS_CONFIGURED = "as configured"
 
 
 class Fitted(Protocol):
+    def graph(self) -> onnx.ModelProto: ...
+
     def predict(self, inputs: dict[str, Array]) -> Array: ...
 
 
@@ -44,6 +52,8 @@ class Training:
     train: Split
     val: Split
     fit: Callable[[OnEpoch], Fitted]
+    aside: Split | None = None
+    """Rows for calibration. With them, the value in yen is measured too, of the bundle that would be served."""
     by_row: bool = False
     """Whether each row was assigned to a side on its own, although the use case names rows that belong together."""
 
@@ -77,11 +87,25 @@ def run(name: str, use_case: UseCase, config: Config) -> None:
                 scores = score(use_case.output, split.targets, fitted.predict(split.inputs))
                 for metric in metrics:
                     point.setdefault(side, {}).setdefault(metric, []).append(scores[metric])
+            if training.aside is not None:
+                value = _value(use_case, config, fitted, training, training.aside)
+                point["val"].setdefault(VALUE, []).append(value)
             progress.advance(task)
     result = {"study": name, "metrics": metrics, "points": list(points[False].values())}
     if points[True]:
         result["by_row"] = list(points[True].values())
     files.write_text(Paths(use_case.name).study(name), json.dumps(result, indent=1) + "\n")
+
+
+def _value(use_case: UseCase, config: Config, fitted: Fitted, training: Training, aside: Split) -> float:
+    """Yen saved per 1,000 rows that were held out, by the bundle that the stages would make of the model."""
+    with TemporaryDirectory() as folder:
+        path, expected = Path(folder) / training.point, fitted.predict(training.train.inputs)
+        bundle = write_candidate(path, use_case, config, fitted.graph(), training.train, expected, aside, 0.0)
+    policy = Policy(prices=config.value.prices, tolerance=config.value.tolerance)
+    answers, targets = bundle.predict(training.val.inputs), training.val.targets
+    decisions = bundle.manifest.model_copy(update={"policy": policy}).decider()(answers)
+    return 1000 * float(yen_by_row(use_case.output, config.value, targets, answers, decisions).mean())
 
 
 def _network(use_case: UseCase, config: Config, train: Split, val: Split) -> Callable[[OnEpoch], Fitted]:
@@ -131,9 +155,9 @@ def _cross_validate(use_case: UseCase, config: Config, train: Split, val: Split)
 
 
 def _folds(use_case: UseCase, config: Config, rows: Split, units: pl.DataFrame, *, by_row: bool) -> Iterator[Training]:
-    """Every candidate on each fold. Part of the other folds is set aside to stop the network's training early.
+    """Every candidate on each fold. Part of the other folds is set aside; all candidates are fitted on the rest.
 
-    All candidates are fitted on the rest.
+    On the part that is set aside, the network's training stops, and all candidates are calibrated.
     """
     folds = np.floor(uniform(units, salt="fold") * config.studies.cross_validate)
     aside = uniform(units, salt="early stopping") < config.prepare.val_fraction
@@ -143,7 +167,7 @@ def _folds(use_case: UseCase, config: Config, rows: Split, units: pl.DataFrame, 
         )
         fits = {name: _without_epochs(fit) for name, fit in baselines(use_case, fit_on).items()}
         for point, fit in {**fits, NETWORK: _network(use_case, config, fit_on, stop)}.items():
-            yield Training(point, f"fold {fold + 1}", fit_on, held_out, fit, by_row)
+            yield Training(point, f"fold {fold + 1}", fit_on, held_out, fit, stop, by_row)
 
 
 def _without_epochs(fit: Callable[[], Fitted]) -> Callable[[OnEpoch], Fitted]:
