@@ -64,7 +64,9 @@ def judge(config: Config, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Verd
     rows = pl.DataFrame({"batch": ["2026-01-05"] * 350 + ["2026-01-06"] * 50, "ripe": ripe})
     test = Split({"pixels": np.zeros((ROWS, 4), dtype=np.float32)}, TARGETS, rows)
     monkeypatch.setattr(gate, "load_split", lambda case, name: test)
-    return lambda old, new: gate.judge(load_use_case("toy"), load_use_case("toy").config(), old, new)
+    return lambda old, new, earlier=(): gate.judge(
+        load_use_case("toy"), load_use_case("toy").config(), old, new, earlier
+    )
 
 
 def failed(verdict: Verdict) -> list[str]:
@@ -143,3 +145,40 @@ def test_each_is_judged_under_its_own_policy(judge: Any, model: Model, config: C
     assert verdict.promoted
     # 45 mistakes of 200 yen on 400 rows saved, for 400 checks of 2 yen.
     assert "+20,500 yen per 1,000 items" in verdict.reason
+
+
+def test_all_tries_against_one_champion_share_one_error_rate() -> None:
+    """Whatever comes, new rows or the same ones: the shares never add up to more than 5%."""
+    for rows in (
+        [400] * 3000,
+        [272 + 84 * week for week in range(3000)],
+        [100 * 2**doubling for doubling in range(40)],
+    ):
+        shares = [gate.alpha(count, rows[:number]) for number, count in enumerate(rows[:300])]
+        assert all(share > 0 for share in shares)
+        assert sum(shares) < gate.ALPHA
+
+
+def test_fresh_rows_open_a_new_round() -> None:
+    worn = gate.alpha(400, [400] * 20)
+    assert gate.alpha(799, [400] * 20) == worn
+    assert gate.alpha(800, [400] * 20) > 50 * worn
+    # The first judgement of all has the largest share.
+    assert gate.alpha(400, []) > gate.alpha(800, [400] * 20)
+
+
+def test_what_was_enough_at_first_is_not_enough_after_many_tries(judge: Any, model: Model) -> None:
+    old, new = model(range(40)), model(range(28))
+    assert judge(old, new).promoted
+    worn = judge(old, new, earlier=[ROWS] * 30)
+    assert failed(worn) == ["value"]
+    assert "the limit of try 31 is" in worn.reason
+
+
+def test_one_row_of_a_slice_is_not_enough_to_call_it_worse(judge: Any, model: Model) -> None:
+    """And the verdict says how many are."""
+    verdict = judge(model(range(100)), model([*range(5), 399]))
+    assert verdict.promoted
+    (slices,) = [check for check in verdict.checks if check.name == "slices"]
+    assert "fewer than" in slices.told("en")
+    assert "more errors in a slice can't be told from noise" in slices.told("en")

@@ -17,7 +17,7 @@ from portfolio.bundle.manifest import InputField, Lineage
 from portfolio.bundle.reference import reference
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
-from portfolio.core.errors import BundleError
+from portfolio.core.errors import BundleError, DataError
 from portfolio.core.paths import Paths
 from portfolio.core.types import Array
 from portfolio.data.dataset import load_split, sklearn_input
@@ -116,10 +116,17 @@ def test_the_reference_of_a_number_with_few_values_has_no_empty_bin() -> None:
 
 def test_the_reference_of_a_category_is_its_shares() -> None:
     field = InputField(name="colour", kind="category", description="c", categories=("green", "yellow"), example="green")
-    found = reference(field, np.array([["green"], ["yellow"], ["green"], [""], ["blue"]], dtype=object))
+    found = reference(field, np.array([["green"], ["yellow"], ["green"], [""], ["green"]], dtype=object))
     assert found.categories == ("green", "yellow")
-    assert found.shares == pytest.approx([0.4, 0.2])
+    assert found.shares == pytest.approx([0.6, 0.2])
     assert found.missing_share == pytest.approx(0.2)
+
+
+def test_a_category_that_is_not_declared_is_named() -> None:
+    """As a use case lets it through whose own schema does not look."""
+    field = InputField(name="colour", kind="category", description="c", categories=("0", "1"), example="0")
+    with pytest.raises(DataError, match=r"'colour' has values that are none of its categories: '0\.5', 'blue'"):
+        reference(field, np.array([["0"], ["blue"], ["0.5"], [""]], dtype=object))
 
 
 def test_the_reference_of_an_image_is_of_its_mean_ink() -> None:

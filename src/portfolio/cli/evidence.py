@@ -155,7 +155,8 @@ def _show_study(path: Path) -> None:
     for metric in study["metrics"]:
         for side in sides:
             table.add_column(f"{metric}\n{names[side]}", justify="right")
-    for point in study["points"]:
+    by_row = [{**point, "name": f"{point['name']}, row by row"} for point in study.get("by_row", [])]
+    for point in [*study["points"], *by_row]:
         cells = [spread(point[side][metric]) for metric in study["metrics"] for side in sides]
         table.add_row(point["name"], *cells)
     console.print(table)

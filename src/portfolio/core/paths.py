@@ -87,6 +87,11 @@ class Paths:
         return self.models / "config.json"
 
     @property
+    def checked(self) -> Path:
+        """The candidates that were found fit to be trained."""
+        return self.models / "checked.json"
+
+    @property
     def best(self) -> Path:
         return self.models / "best.json"
 

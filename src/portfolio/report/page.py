@@ -25,7 +25,7 @@ from portfolio.data.dataset import Split, data_sha256, load_split
 from portfolio.evaluation.costs import measure_costs
 from portfolio.evaluation.gate import Verdict
 from portfolio.report import charts
-from portfolio.report.blocks import comparison, study
+from portfolio.report.blocks import comparison, leakage, leakage_result, study
 from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 
 WORST_ROWS = 8
@@ -50,6 +50,8 @@ def write_report(use_case: UseCase, config: Config) -> None:
         if facts["verdict"]:
             context["verdict"] = facts["verdict"] | Verdict.from_dict(facts["verdict"]).as_dict(language)
         context["plots"] = plots(use_case, facts, words)
+        context["leakage"] = leakage_result(use_case.name, language)
+        context["leakage_table"] = leakage(use_case.name, language)
         context["comparison"] = comparison(use_case.name, language)
         names = [found["study"] for found in facts["studies"]]
         context["study_tables"] = {name: study(name, use_case.name, language) for name in names}
