@@ -96,6 +96,23 @@ class Reference(Strict):
     missing_share: float
 
 
+class SplitColumn(Strict):
+    """A column whose value decides a row's split; with a size, the cell of that size in which its value lies."""
+
+    column: str
+    size: float | None = None
+
+
+class SplitRule(Strict):
+    """Which rows the model was trained and chosen on, so that it is never judged on one of them."""
+
+    key: str
+    split_by: tuple[SplitColumn, ...] = ()
+    test_fraction: float
+    val_fraction: float
+    until: str = Field(description="the last batch that rows were taken from")
+
+
 class Origin(Strict):
     """The code and the config that made one part of a bundle."""
 
@@ -134,6 +151,7 @@ class Manifest(Strict):
     reference: dict[str, Reference]
     golden_inputs: dict[str, list[Any]] = Field(description="by input: one entry a row; null is a missing number")
     golden_outputs: list[list[float]]
+    split: SplitRule | None = None
     lineage: Lineage = Lineage()
     model_sha256: Digest
 

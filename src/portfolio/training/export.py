@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import polars as pl
 
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.graph import calibrated, sklearn_graph, with_error_scale
@@ -20,6 +21,7 @@ from portfolio.core import files
 from portfolio.core.paths import VAL_ERROR_SCALE_NAME, Paths
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split
+from portfolio.data.split import split_rule
 from portfolio.evaluation.calibration import fit_temperature
 from portfolio.training.error_scale import fit_error_scale
 from portfolio.training.parity import check_parity, run_graph
@@ -64,6 +66,7 @@ def write_candidate(
         reference={field.name: reference(field, train.inputs[field.name]) for field in use_case.inputs},
         golden_inputs={field.name: _plain(field, golden[field.name]) for field in use_case.inputs},
         golden_outputs=run_graph(raw, use_case, golden).tolist(),
+        split=split_rule(use_case.source, config.prepare, pl.concat([train.rows, val.rows])),
         model_sha256=hashlib.sha256(raw).hexdigest(),
     )
     write_bundle(folder, raw, manifest)
