@@ -39,7 +39,8 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
         graph = _repository().index.graph
     except DvcException as error:
         raise PortfolioError(f"DVC can't read its stages: {error}. Bring back what it names with git.") from error
-    ours = [stage for stage in graph if stage.addressing.endswith(f"@{use_case}")]
+    # Those of the root: an address of another folder's names its file too.
+    ours = [stage for stage in graph if re.fullmatch(rf"\w+@{re.escape(use_case)}", stage.addressing)]
     ordered = [stage for stage in reversed(list(networkx.topological_sort(graph))) if stage in ours]
     return {
         stage.addressing: [need.addressing for need in graph.successors(stage) if need in ours] for stage in ordered

@@ -11,7 +11,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Cell, Csv
 from portfolio.core.errors import ConfigError
 from portfolio.data.normalize import normalize
-from portfolio.data.split import identities, is_fresh, split_numbers, split_rule
+from portfolio.data.split import identities, split_numbers
 from tests.conftest import SMALL, write_use_case
 
 
@@ -89,34 +89,3 @@ def test_a_cell_of_a_column_that_is_no_input_is_read_as_numbers(workspace: objec
     assert found.reasons == {2: ["street: 'x' is not a number"]}
     one, same, _ = identities(case.source, found.frame).to_series()
     assert one == same
-
-
-def rows_of(batches: int) -> pl.DataFrame:
-    """200 rows a batch, in cells of ten rows each."""
-    count = 200 * batches
-    return pl.DataFrame(
-        {
-            "id": [f"row-{number}" for number in range(count)],
-            "x": [float(number // 10) for number in range(count)],
-            "batch": [f"2026-01-{number // 200 + 1:02}" for number in range(count)],
-        }
-    )
-
-
-@pytest.mark.parametrize("split_by", [(), ("x",), (Cell("x", 2.0),)])
-def test_a_model_is_judged_on_rows_that_it_was_not_trained_or_chosen_on(split_by: tuple[str | Cell, ...]) -> None:
-    """Under the split of today, in which some rows are tested that it was trained on, and with a batch more."""
-    then = rows_of(3)
-    rule = split_rule(source(*split_by), Prepare(), then)
-    trained = set(then.filter(split_numbers(source(*split_by), then, Prepare()) > 0)["id"])
-    now = rows_of(4)
-    tested = now.filter(split_numbers(source(), now, Prepare(test_fraction=0.4)) == 0)
-    fresh = set(tested.filter(is_fresh(rule, tested))["id"])
-    assert fresh == set(tested["id"]) - trained
-    assert 0 < len(fresh) < len(tested)
-
-
-def test_where_the_rule_can_not_be_followed_only_later_batches_are_fresh() -> None:
-    rule = split_rule(source("x"), Prepare(), rows_of(3))
-    now = rows_of(4).drop("x")
-    assert now.filter(is_fresh(rule, now))["batch"].unique().to_list() == ["2026-01-04"]

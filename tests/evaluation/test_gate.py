@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import SplitRule
 from portfolio.bundle.policy import Policy
 from portfolio.contract.config import Config
 from portfolio.contract.loading import load_use_case
@@ -61,7 +62,8 @@ def config(workspace: Path) -> Config:
 @pytest.fixture
 def judge(config: Config, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Verdict]:
     ripe = pl.Series(TARGETS).replace_strict({0: "false", 1: "true"})
-    rows = pl.DataFrame({"batch": ["2026-01-05"] * 350 + ["2026-01-06"] * 50, "ripe": ripe})
+    batches = ["2026-01-05"] * 350 + ["2026-01-06"] * 50
+    rows = pl.DataFrame({"melon": [f"melon-{row}" for row in range(ROWS)], "batch": batches, "ripe": ripe})
     test = Split({"pixels": np.zeros((ROWS, 4), dtype=np.float32)}, TARGETS, rows)
     monkeypatch.setattr(gate, "load_split", lambda case, name: test)
     return lambda old, new, earlier=(): gate.judge(
@@ -182,3 +184,15 @@ def test_one_row_of_a_slice_is_not_enough_to_call_it_worse(judge: Any, model: Mo
     (slices,) = [check for check in verdict.checks if check.name == "slices"]
     assert "fewer than" in slices.told("en")
     assert "more errors in a slice can't be told from noise" in slices.told("en")
+
+
+def test_nobody_is_judged_on_rows_that_either_was_trained_on(judge: Any, model: Model) -> None:
+    """With a smaller test fraction than today's, part of today's test rows were the champion's training rows."""
+    whole, half = (SplitRule(test_fraction=share, val_fraction=0.001, key="melon") for share in (0.89, 0.45))
+    old, new = model(range(40), split=half), model(range(5), split=whole)
+    (value,) = [check for check in judge(old, new).checks if check.name == "value"]
+    assert 0.35 * ROWS < value.figures["rows"] < 0.55 * ROWS
+    # The identity of a row was another one: which rows it saw can't be told.
+    gone = judge(model(range(40), split=half.model_copy(update={"key": "crate"})), new)
+    assert failed(gone) == ["unseen rows"]
+    assert "promote by hand with --force" in gone.reason

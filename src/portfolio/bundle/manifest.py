@@ -96,21 +96,15 @@ class Reference(Strict):
     missing_share: float
 
 
-class SplitColumn(Strict):
-    """A column whose value decides a row's split; with a size, the cell of that size in which its value lies."""
-
-    column: str
-    size: float | None = None
-
-
 class SplitRule(Strict):
-    """Which rows the model was trained and chosen on, so that it is never judged on one of them."""
+    """What decided which rows the model was neither trained nor chosen on: the hash of a row's identity."""
 
-    key: str
-    split_by: tuple[SplitColumn, ...] = ()
     test_fraction: float
     val_fraction: float
-    until: str = Field(description="the last batch that rows were taken from")
+    key: str = Field(description="the column that identifies a row")
+    split_by: tuple[str | tuple[str, float], ...] = Field(
+        default=(), description="what rows that belong together share: columns, or columns with the size of a cell"
+    )
 
 
 class Origin(Strict):
@@ -149,9 +143,9 @@ class Manifest(Strict):
     card: dict[str, dict[str, str]] = Field(default={}, description="what it is for and what not, by language")
     figures: dict[str, float] = Field(default={}, description="its metrics on the test rows")
     reference: dict[str, Reference]
+    split: SplitRule | None = None
     golden_inputs: dict[str, list[Any]] = Field(description="by input: one entry a row; null is a missing number")
     golden_outputs: list[list[float]]
-    split: SplitRule | None = None
     lineage: Lineage = Lineage()
     model_sha256: Digest
 

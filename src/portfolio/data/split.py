@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 import polars as pl
 
-from portfolio.bundle.manifest import SplitColumn, SplitRule
+from portfolio.bundle.manifest import SplitRule
 from portfolio.contract.config import Prepare
 from portfolio.contract.sources import Cell, Source
-from portfolio.contract.use_case import BATCH
 from portfolio.core.hashing import uniform
 from portfolio.core.types import Array
 
 SPLITS = ("test", "val", "train")
-SALT = "split"
 
 
 def identities(source: Source, rows: pl.DataFrame) -> pl.DataFrame:
@@ -25,27 +22,6 @@ def identities(source: Source, rows: pl.DataFrame) -> pl.DataFrame:
     A row that lacks any of the shared values stands on its own.
     """
     return _identities(source.key, source.split_by, rows)
-
-
-def split_rule(source: Source, fractions: Prepare, rows: pl.DataFrame) -> SplitRule:
-    """What a manifest says of the rows that a model was trained and chosen on."""
-    by = [SplitColumn(column=by) if isinstance(by, str) else SplitColumn(**asdict(by)) for by in source.split_by]
-    return SplitRule(
-        key=source.key, split_by=tuple(by), until=str(rows[BATCH].max()), **fractions.model_dump(by_alias=True)
-    )
-
-
-def is_fresh(rule: SplitRule, rows: pl.DataFrame) -> Array:
-    """For each row whether a model under that rule was neither trained nor chosen on it, bool [rows].
-
-    Where the rows lack a column that the rule names, only those of later batches are.
-    """
-    later = (rows[BATCH] > rule.until).to_numpy()
-    if not {rule.key, *(by.column for by in rule.split_by)} <= set(rows.columns):
-        return later
-    split_by = [by.column if by.size is None else Cell(by.column, by.size) for by in rule.split_by]
-    tested = uniform(_identities(rule.key, split_by, rows), salt=SALT) < rule.test_fraction
-    return later | tested
 
 
 def _identities(key: str, split_by: Sequence[str | Cell], rows: pl.DataFrame) -> pl.DataFrame:
@@ -72,5 +48,25 @@ def _shared(by: str | Cell) -> pl.Expr:
 
 def split_numbers(source: Source, rows: pl.DataFrame, fractions: Prepare) -> Array:
     """For each row the place of its split in SPLITS, int64 [rows]."""
-    shares = uniform(identities(source, rows), salt=SALT)
+    return _numbers(identities(source, rows), fractions)
+
+
+def split_rule(source: Source, fractions: Prepare) -> SplitRule:
+    """How rows are divided, for a bundle's manifest."""
+    split_by = tuple(by if isinstance(by, str) else (by.column, by.size) for by in source.split_by)
+    return SplitRule(**fractions.model_dump(), key=source.key, split_by=split_by)
+
+
+def is_test_row(rule: SplitRule, rows: pl.DataFrame) -> Array:
+    """Whether each row is a test row under that rule, bool [rows]; none is if a column that it needs is gone."""
+    split_by = [by if isinstance(by, str) else Cell(*by) for by in rule.split_by]
+    columns = [rule.key, *(by if isinstance(by, str) else by.column for by in split_by)]
+    if not set(columns) <= set(rows.columns):
+        return np.zeros(len(rows), dtype=bool)
+    fractions = Prepare(test_fraction=rule.test_fraction, val_fraction=rule.val_fraction)
+    return _numbers(_identities(rule.key, split_by, rows), fractions) == SPLITS.index("test")
+
+
+def _numbers(identity: pl.DataFrame, fractions: Prepare) -> Array:
+    shares = uniform(identity, salt="split")
     return np.digitize(shares, [fractions.test_fraction, fractions.test_fraction + fractions.val_fraction])

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import polars as pl
 
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.graph import calibrated, sklearn_graph, with_error_scale
@@ -63,10 +62,10 @@ def write_candidate(
         output=use_case.output,
         temperature=temperature,
         error_ratios=() if scale is None else scale.ratios,
+        split=split_rule(use_case.source, config.prepare),
         reference={field.name: reference(field, train.inputs[field.name]) for field in use_case.inputs},
         golden_inputs={field.name: _plain(field, golden[field.name]) for field in use_case.inputs},
         golden_outputs=run_graph(raw, use_case, golden).tolist(),
-        split=split_rule(use_case.source, config.prepare, pl.concat([train.rows, val.rows])),
         model_sha256=hashlib.sha256(raw).hexdigest(),
     )
     write_bundle(folder, raw, manifest)
