@@ -91,6 +91,7 @@ def alone(path: Path, what: str = "the same") -> Iterator[None]:
         path.write_text(str(os.getpid()))
         yield
     finally:
+        path.write_text("")
         lock.release()
 
 
