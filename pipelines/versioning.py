@@ -59,6 +59,8 @@ def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
             # Stages beside each other hold DVC's lock in turn, only while no stage's command runs.
             return bool(repository.reproduce(targets=[address], single_item=True, force=force))
     except ReproductionError as error:
+        if isinstance(error.__cause__, LockError):
+            raise _under_way(address, error.__cause__) from error
         if isinstance(error.__cause__, (FileNotFoundError, MissingDataSource)):
             use_case = re.split("[@-]", address)[-1]
             raise DataError(
@@ -70,14 +72,18 @@ def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
         reason = f"{_reason(said)}\nIts whole log: {log}" if said else str(error.__cause__ or error)
         raise PortfolioError(f"Stage {address} failed. {reason}") from error
     except LockError as error:
-        # DVC's own advice is to delete its notes.
-        who = "\n".join(line for line in str(error).splitlines() if "(PID" in line)
-        raise PortfolioError(
-            f"Stage {address} can't run while another DVC command uses the same files:\n{who}\nRun the same again when "
-            "that has ended."
-        ) from error
+        raise _under_way(address, error) from error
     except DvcException as error:
         raise PortfolioError(f"DVC can't run {address}: {error}") from error
+
+
+def _under_way(address: str, error: LockError) -> PortfolioError:
+    """Who uses the same files now. DVC's own advice is to delete its notes of that."""
+    who = "\n".join(line for line in str(error).splitlines() if "(PID" in line) or str(error)
+    return PortfolioError(
+        f"{address} can't run while another DVC command uses the same files:\n{who}\nRun the same again when that has "
+        "ended."
+    )
 
 
 @contextmanager
@@ -125,7 +131,10 @@ def add(folder: Path) -> None:
     Raises PortfolioError if DVC can't.
     """
     try:
-        _repository().add(str(folder))
+        repository, pointer = _repository(), f"{folder}.dvc"
+        # To add what is there already would write the same file again.
+        if not Path(pointer).exists() or repository.status(targets=[pointer]):
+            repository.add(str(folder))
     except DvcException as error:
         raise PortfolioError(f"DVC can't add {folder}: {error}") from error
 

@@ -173,7 +173,7 @@ def test_a_stage_waits_for_one_that_a_kill_left_running(built: Built) -> None:
             [sys.executable, "-m", "portfolio", "stage", "prepare", "toy"], stderr=subprocess.PIPE, text=True
         )
         assert process.stderr is not None
-        assert "waiting" in process.stderr.readline()
+        assert f"waiting for process {os.getpid()} to end" in process.stderr.readline()
         assert sha256.read_text() == "what the other one writes"
     assert process.communicate(timeout=TIMEOUT_SECONDS)[1] == ""
     assert process.returncode == 0

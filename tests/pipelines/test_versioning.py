@@ -197,6 +197,29 @@ def test_a_folder_is_versioned_as_a_whole(miniature: Path) -> None:
     assert (second["nfiles"], second["md5"] != first["md5"]) == (2, True)
 
 
+def test_a_folder_that_is_as_it_was_versioned_is_left_alone(miniature: Path) -> None:
+    versioning.add(Path("input"))
+    written = Path("input.dvc").stat().st_mtime_ns
+    versioning.add(Path("input"))
+    assert Path("input.dvc").stat().st_mtime_ns == written
+
+
+def test_the_stages_of_a_use_case_are_those_of_the_root(miniature: Path) -> None:
+    """Studies are outside the loop, also one that has only a use case in its name."""
+    Path("studies").mkdir()
+    Path("studies/dvc.yaml").write_text(MINIATURE.replace("greet", "spread").replace("output", "other"))
+    assert list(versioning.stage_graph("toy")) == ["greet@toy"]
+
+
+def test_another_command_of_dvc_is_named_and_nobody_is_told_to_delete_its_lock(miniature: Path) -> None:
+    Path(".dvc/tmp").mkdir(exist_ok=True)
+    held = {str(miniature / "output"): {"pid": os.getppid(), "cmd": "dvc repro"}}
+    Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": held, "read": {}}))
+    with pytest.raises(PortfolioError, match=rf"\(PID {os.getppid()}\): dvc repro") as told:
+        versioning.reproduce("greet@toy", LOG)
+    assert "remove" not in str(told.value)
+
+
 @pytest.mark.parametrize("left", ["", '{"write": {'])
 def test_a_note_of_locks_that_a_kill_cut_off_is_not_in_the_way(miniature: Path, left: str) -> None:
     versioning.reproduce("greet@toy", LOG)
