@@ -99,11 +99,12 @@ def test_rows_that_repeat_a_training_row_are_counted_and_named(
     assert "inputs of a training row: val 0 of" in capsys.readouterr().out
     # Every test row like some training row, and the first of them with another target; of validation rows, one.
     train, val, test = (splits[name].drop("batch") for name in NAMES)
-    test = test.with_columns(weight=train["weight"][: len(test)], colour=train["colour"][: len(test)])
-    test = test.with_columns(ripe=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("false")).otherwise("ripe"))
-    val = pl.concat(
-        [val[:1].with_columns(weight=pl.lit(train["weight"][0]), colour=pl.lit(train["colour"][0])), val[1:]]
-    )
+    columns = ["weight", "colour", "ripe"]
+    test = pl.concat([test.drop(columns), train[: len(test)].select(columns)], how="horizontal").select(train.columns)
+    turned = pl.col("ripe").replace_strict({"true": "false", "false": "true"})
+    test = test.with_columns(ripe=pl.when(pl.int_range(pl.len()) == 0).then(turned).otherwise("ripe"))
+    first = pl.concat([val[:1].drop(columns), train[:1].select(columns)], how="horizontal").select(train.columns)
+    val = pl.concat([first, val[1:]])
     put_clean("toy", one=pl.concat([train, val, test]))
     again = run()
     assert [set(again[name]["melon"]) for name in NAMES] == [set(part["melon"]) for part in (train, val, test)]

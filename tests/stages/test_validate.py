@@ -153,7 +153,7 @@ def test_a_file_that_is_cut_off_is_named_and_the_clean_data_stay(batches: list[P
     before = {path: path.read_bytes() for path in PATHS.clean.iterdir()}
     raw = batches[1].read_bytes()
     batches[1].write_bytes(raw[: int(size * len(raw)) if 0 < size < 1 else int(size)])
-    with pytest.raises(DataError, match=rf"{batches[1].name}.*(?s:.*)collect again"):
+    with pytest.raises(DataError, match=rf"{batches[1].name}.*(?s:.*)portfolio recollect toy --date {batches[1].stem}"):
         run_stage("validate", "toy")
     assert {path: path.read_bytes() for path in PATHS.clean.iterdir()} == before
     batches[1].unlink()

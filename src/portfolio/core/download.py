@@ -79,7 +79,8 @@ def check_pinned(path: Path, sha256: str, address: str) -> None:
     what = f"It is {kind}" if kind else "The file was changed or cut off"
     raise SourceError(
         f"{address} has SHA-256 {found}, but {sha256} is pinned. {what}, so it is not used. Check the address; if the "
-        "new content is wanted, pin its digest: sha256= in the use case."
+        "new content is wanted, pin its digest (sha256= in the use case), and replace what was collected from the old: "
+        "portfolio recollect"
     )
 
 

@@ -44,6 +44,12 @@ def result(use_case: str, language: str) -> str:
         score=number(figures[case.metric]),
         rows=number(evaluation["test_rows"]),
     )
+    path = Paths(use_case).study("spread")
+    if path.exists():
+        chosen = json.loads(path.read_text())["points"][0]["test"][VALUE]
+        text += " " + words["spread_text"].format(
+            seeds=len(chosen), mean=yen(sum(chosen) / len(chosen)), low=yen(min(chosen)), high=yen(max(chosen))
+        )
     return text
 
 
@@ -128,8 +134,9 @@ def study(name: str, use_case: str, language: str) -> str:
     words = read_words(language)
     found = read_metrics(Paths(use_case).study(name), f"portfolio study {name} {use_case}")
     loss, *more = found["metrics"]
-    columns = [("train", loss), *(("val", metric) for metric in (loss, *more))]
-    sides = {"train": words["axis_train"], "val": words["axis_validation"]}
+    columns = [("train", loss), *(("val", metric) for metric in (loss, *more)), ("test", loss)]
+    columns = [(side, metric) for side, metric in columns if side in found["points"][0]]
+    sides = {"train": words["axis_train"], "val": words["axis_validation"], "test": words["axis_test"]}
     lines = _table([" ", *(f"{metric.replace('_', ' ')}, {sides[side]}" for side, metric in columns)])
     for point in found["points"]:
         lines.append(_row(point["name"].replace("_", " "), *(spread(point[side][metric]) for side, metric in columns)))

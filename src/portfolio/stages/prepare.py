@@ -30,9 +30,9 @@ def run(use_case: UseCase, config: Config) -> None:
                 raise DataError(
                     f"The {name} split of '{use_case.name}' is empty: {len(rows)} rows are too few. Collect more."
                 )
-            if name == "train" and use_case.output.task == "classification":
-                _check_classes(use_case, part)
             write_parquet(folder / f"{name}.parquet", part)
+        if use_case.output.task == "classification":
+            _check_classes(use_case, parts["train"])
         digests = "".join(files.sha256(folder / f"{name}.parquet") for name in SPLITS)
         (folder / "sha256").write_text(hashlib.sha256(digests.encode()).hexdigest())
     counts = {name: len(part) for name, part in parts.items()}
