@@ -1,4 +1,4 @@
-"""What asks a running server."""
+"""Commands that talk to a running server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Form(StrEnum):
     jpeg = "jpeg"
 
 
-# Of files, by their endings.
+# By file extension.
 ENDINGS = {**{form.value: form for form in Form}, "ndjson": Form.jsonl, "jpg": Form.jpeg}
 API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
 

@@ -1,4 +1,4 @@
-"""What is measured of the models, and what would make them better."""
+"""Commands that measure the models and look for better ones."""
 
 from __future__ import annotations
 

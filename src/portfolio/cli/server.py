@@ -38,7 +38,7 @@ def serve(
     from portfolio.core.errors import ConfigError
     from portfolio.core.paths import PARAMS, default_use_case
 
-    # Serving knows bundles alone: in an image there are no use cases, and what the store holds can be served.
+    # Serving knows only bundles: an image contains no use cases, and whatever is in the store can be served.
     known = use_case_names()
     if not use_case and PARAMS.exists():
         use_case = default_use_case()
@@ -68,7 +68,7 @@ def mlflow_pages(port: PortNumber = 5000) -> None:
     command += ["--backend-store-uri", f"sqlite:///{records}"]
     command += ["--artifacts-destination", str(records.with_name("artifacts"))]
     asked_to_stop = False
-    # Its jobs, which nothing here uses, would take longer to start and to end than the server itself.
+    # Nothing here uses MLflow's jobs, which would take longer to start and stop than the server itself.
     process = subprocess.Popen(command, env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -79,7 +79,7 @@ def mlflow_pages(port: PortNumber = 5000) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     process.wait()
-    # MLflow ends with 0 whatever became of the server that it started.
+    # MLflow exits with 0 whatever happened to the server that it started.
     if not asked_to_stop:
         raise PortfolioError("MLflow's server ended unexpectedly. The reason is in its output above.")
 
@@ -101,7 +101,7 @@ def api_key() -> None:
 
 
 def check_can_listen(host: str, port: int, with_port: str) -> None:
-    """Raises ConfigError, with the reason and the remedy, if a server could not listen there.
+    """Raises ConfigError, with the reason and the remedy, if a server can't listen there.
 
     `with_port`: the command that chooses another {port}.
     """
