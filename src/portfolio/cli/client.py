@@ -55,7 +55,7 @@ def predict(
 
     form = form or ENDINGS.get(Path(file).suffix.removeprefix(".").lower())
     if form is None:
-        raise ConfigError(f"What is in '{file}'? Say --format {', --format '.join(Form)}.")
+        raise ConfigError(f"The format of '{file}' is unknown. Say --format {', --format '.join(Form)}.")
     url, key = url.rstrip("/"), os.environ.get(API_KEY_VARIABLE, "")
     try:
         with sys.stdin.buffer if file == "-" else open(file, "rb") as stream:

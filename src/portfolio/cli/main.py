@@ -46,7 +46,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        message = f"{error.filename or 'Writing'}: {error.strerror}. No half-written file was left; run the same again."
+        message = (
+            f"{error.filename or 'Writing'}: {error.strerror}. No half-written file was left; run the command again."
+        )
     from portfolio.core.terminal import failure
 
     failure(message)

@@ -114,14 +114,14 @@ def check_can_listen(host: str, port: int, with_port: str) -> None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
         raise ConfigError(
-            f"--host {host} is no known host ({error}). Give an address of this machine, such as 127.0.0.1"
+            f"--host {host} is not a known host ({error}). Give an address of this machine, such as 127.0.0.1"
         ) from error
     another = port + 1 if port < 65535 else port - 1
     remedies = {
         errno.EADDRINUSE: "Stop what uses it, or choose another port: " + with_port.format(port=another),
         errno.EADDRNOTAVAIL: "That is no address of this machine: choose another --host, such as 127.0.0.1",
         errno.EAFNOSUPPORT: "This machine has no addresses of that kind: choose another --host, such as 127.0.0.1",
-        errno.EACCES: "Ports so low are for the machine's administrator: choose a --port from 1024",
+        errno.EACCES: "Only the administrator may use such low ports: choose a --port from 1024",
     }
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     for family, kind, protocol, _, address in found:

@@ -52,7 +52,7 @@ def recollect(
     case, batches = load_use_case(use_case), Paths(use_case).batches
     found = differences(case.source, batches, [day.date() for day in days or []])
     if not found:
-        print("Every collected batch is as its source has it.")
+        print("Every collected batch is the same as in its source.")
         return
     console.print(_differences(found))
     if not yes and not typer.confirm(f"Replace {len(found)} batches in {batches}?", default=False):

@@ -23,7 +23,7 @@ class Address:
 
     def __init__(self, url: str) -> None:
         """Raises ConfigError if the URL is not a server's address."""
-        wrong = f"'{url}' is no address of a server, such as http://127.0.0.1:8000"
+        wrong = f"'{url}' is not the address of a server, such as http://127.0.0.1:8000"
         try:
             parts = urlsplit(url)
             port = parts.port

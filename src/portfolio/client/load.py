@@ -67,9 +67,9 @@ def run(
     Raises ConfigError if it would be too much to hold, PortfolioError if the server can't be reached.
     """
     if not 1 <= rate * seconds <= MAX_REQUESTS:
-        raise ConfigError(f"{rate:g} a second for {seconds:g} s: that must be 1 to {MAX_REQUESTS:,} requests in all.")
+        raise ConfigError(f"{rate:g} per second for {seconds:g} s: the total must be 1 to {MAX_REQUESTS:,} requests.")
     if not 1 <= connections <= MAX_CONNECTIONS:
-        raise ConfigError(f"{connections} connections: there may be 1 to {MAX_CONNECTIONS}.")
+        raise ConfigError(f"{connections} connections: the number must be 1 to {MAX_CONNECTIONS}.")
     stream = _Stream(address, request, rate, int(rate * seconds), progress)
     # select() waits to the microsecond; epoll, and with it uvloop, to the millisecond, which is longer than an answer.
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
@@ -80,7 +80,7 @@ def run(
             return runner.run(stream.run(connections))
         except OSError as error:
             raise PortfolioError(
-                f"http://{address.authority} can't be reached ({error}). Does the server run? Its log says."
+                f"http://{address.authority} can't be reached ({error}). Is the server running? Check its log."
             ) from error
         finally:
             gc.enable()

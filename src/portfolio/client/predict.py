@@ -88,10 +88,10 @@ def ask(url: str, body: bytes | None = None, *, media_type: str = JSON, key: str
             raise AnswerError(url, response.status_code, response.text, response.headers.get("Retry-After", ""))
         return response.json()
     except ValueError as error:
-        raise PortfolioError(f"{url} answered no JSON. Is that a server of this project's?") from error
+        raise PortfolioError(f"{url} did not answer with JSON. Is it a server of this project?") from error
     # While a container starts, its port may accept a connection and drop it.
     except httpx.HTTPError as error:
-        raise PortfolioError(f"{url} can't be reached ({error}). Does the server run? Its log says.") from error
+        raise PortfolioError(f"{url} can't be reached ({error}). Is the server running? Check its log.") from error
 
 
 @cache

@@ -98,7 +98,7 @@ def _open(use_case: str, search: dict[str, Any], seed: int = 0) -> Study:
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
         )
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise PortfolioError(f"{path} can't be read as a study. Move it away to begin anew.") from error
+        raise PortfolioError(f"{path} can't be read as a study. Move it away to start over.") from error
     found = study.user_attrs.get(SEARCH)
     if found is None:
         study.set_user_attr(SEARCH, search)
@@ -108,7 +108,7 @@ def _open(use_case: str, search: dict[str, Any], seed: int = 0) -> Study:
             differ.append("data_sha256")
         raise ConfigError(
             f"The study in {path} is of another search: {', '.join(differ)} differ, so its trials can't be compared "
-            "with new ones. Put those back, or begin anew by moving that file away."
+            "with new ones. Restore the old values, or move that file away to start over."
         )
     return study
 
@@ -145,8 +145,8 @@ def _tried(
             yield
     except BrokenProcessPool as error:
         raise PortfolioError(
-            "A worker was killed; for want of memory, perhaps. Run the same again: it goes on from the trials that are "
-            "done. With fewer at once: --workers 1."
+            "A worker was killed, perhaps for lack of memory. Run the command again: finished trials are kept. To run "
+            "fewer at once: --workers 1."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -255,7 +255,7 @@ def _write_record(use_case: UseCase, config: Config, search: dict[str, Any], stu
 
     complete = sorted(study.get_trials(states=(TrialState.COMPLETE,)), key=lambda trial: trial.value or math.inf)
     if not complete:
-        raise PortfolioError("No trial came to its end. Widen the space, or raise tune.trials.")
+        raise PortfolioError("No trial was completed. Widen the space, or raise tune.trials.")
     told = [trial for trial in complete if trial.user_attrs.get(FROM_CONFIG)]
     seconds = [trial.duration.total_seconds() for trial in _counted(study) if trial.duration]
     record = {
@@ -283,11 +283,11 @@ def best_values(config: Config) -> Changes:
     path = Paths(config.use_case).metrics("tuning")
     remedy = f"portfolio tune {config.use_case}"
     if not path.exists():
-        raise ConfigError(f"{path} is missing: nothing was tuned yet. Do it first: {remedy}")
+        raise ConfigError(f"{path} is missing: nothing has been tuned yet. Run first: {remedy}")
     record = read_metrics(path, remedy)
     differ = _differing(record["space"], _space(config))
     if differ:
-        raise ConfigError(f"{path} is of another search: {', '.join(differ)} differ. Tune anew: {remedy}")
+        raise ConfigError(f"{path} is of another search: {', '.join(differ)} differ. Tune again: {remedy}")
     found: Changes = record["best"][0]["values"]
     return found
 
