@@ -14,7 +14,6 @@ IRREPLACEABLE = {
     "log": "prediction log, with the labels from feedback",
     "mlflow": "MLflow's runs, artifacts and model registry",
     "store": "published bundles, and which of them is served",
-    "verdicts": "the gate's last verdicts",
     "tuning": "tuning studies",
     "prefect": "Prefect's history of flow runs",
 }
