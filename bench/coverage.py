@@ -44,7 +44,7 @@ def main() -> None:
         name: [cell["coverage"] for cell in cells if cell["error_rate"] * cell["rows"] >= 4]
         for name, cells in grid.items()
     }
-    rows = [
+    measured = [
         *(Row(f"{name}: lowest coverage", min(found), "", at_least=LOWEST) for name, found in shares.items()),
         *(
             Row(f"{name}: highest coverage, with 4 errors or more to be expected", max(found), "", at_most=HIGHEST)
@@ -54,7 +54,7 @@ def main() -> None:
         Row("the same, taken for single rows", by_place(random, together=False), ""),
         Row("a bootstrap over 272 rows, error rate 0.2%", bootstrap(random), ""),
     ]
-    record("coverage", rows, grid=grid)
+    record("coverage", measured, grid=grid)
 
 
 def coverage(

@@ -247,7 +247,7 @@ def main() -> None:
     manifest = bundle.manifest
     result = {
         "candidate": manifest.candidate,
-        "config_sha256": manifest.lineage.config_sha256,
+        "config_sha256": manifest.lineage.evaluated.config_sha256 if manifest.lineage.evaluated else None,
         "data_sha256": manifest.lineage.data_sha256,
         "seed": SEED,
         **{name: asdict(reading) for name, reading in found.items()},

@@ -55,6 +55,7 @@ class Server(uvicorn.Server):
             before = time.monotonic() - IDLE_SECONDS
             for connection in list(self.server_state.connections):
                 connection.end_if_idle(before)  # type: ignore[union-attr]
+                connection.end_if_stalled(before + IDLE_SECONDS)  # type: ignore[union-attr]
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -47,11 +47,11 @@ export function showCard(model, card) {
   $("card").parentElement.hidden = entries.length === 0;
   $("figures").hidden = $("figures-heading").hidden = Object.keys(model.figures).length === 0;
   list($("figures"), Object.entries(model.figures).map(([name, value]) => [nameOf(name), figure(name, value)]));
-  const { git_commit: commit, data_sha256: data } = model.lineage;
+  const { evaluated, data_sha256: data } = model.lineage;
   $("lineage").textContent = words("lineage", {
     digest: model.digest.slice(0, 12),
-    commit: commit.slice(0, 8),
-    data: data.slice(0, 12),
+    commit: evaluated?.git_commit.slice(0, 8) ?? "\u2013",
+    data: data?.slice(0, 12) ?? "\u2013",
   });
   $("refusal").hidden = !model.last_refusal;
   $("refusal").textContent = model.last_refusal ? words("refusal", { reason: model.last_refusal }) : "";

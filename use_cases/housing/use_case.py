@@ -13,8 +13,8 @@ class Housing(Table):
     source = Csv(
         url="https://raw.githubusercontent.com/ageron/handson-ml2/1e2115277b50f6c584cd668fa30e3af309a5b136/datasets/housing/housing.csv",
         sha256="8a3727f4cf54ac1a327f69b1d5b4db54c5834ea81c6e4efc0d163300022a685e",
-        # Districts in the same square of a tenth of a degree, some 10 km, share a split: a neighbour's price gives much
-        # of the answer away. docs/decisions/split.md measures how much.
+        # Districts in the same square of a map, some 10 km wide, share a split: a neighbour's price says much about a
+        # district's own. docs/decisions/split.md measures how much.
         split_by=[Cell("longitude", 0.1), Cell("latitude", 0.1)],
         shuffle=True,
         start="2026-01-05",

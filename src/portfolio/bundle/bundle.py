@@ -137,7 +137,7 @@ def write_bundle(folder: Path, model: bytes, manifest: Manifest) -> None:
 
 
 def copy_bundle(source: Path, target: Path, manifest: Manifest) -> None:
-    """Copy a bundle under another manifest (the same, with its lineage completed)."""
+    """Copy a bundle under another manifest, such as the same with its lineage."""
     with files.replaced_folder(target) as partial:
         shutil.copyfile(source / MODEL_NAME, partial / MODEL_NAME)
         write_manifest(partial, manifest)

@@ -100,6 +100,7 @@ class Studies(Strict):
     capacity: tuple[Changes, ...] = Field(default=(), description="networks from small to large")
     ablation: dict[str, Changes] = Field(default={}, description="each beside the network as configured")
     cross_validate: int = Field(default=5, alias="cross-validate", ge=2, le=20, description="the number of folds")
+    spread: int = Field(default=10, ge=2, le=100, description="the number of seeds that the headline is measured with")
 
 
 class Between(Strict):

@@ -15,9 +15,7 @@ LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
 
 PARAMS = Path("params.yaml")
 
-# Beside a candidate's bundle: how long its training took. It differs from run to run, so it is no part of the bundle.
-TRAIN_SECONDS_NAME = "train_seconds"
-# And the parameters of its scikit-learn estimator, for MLflow.
+# Beside a candidate's bundle: the parameters of its scikit-learn estimator, for MLflow.
 PARAMETERS_NAME = "parameters.json"
 # And a regression's error scales of the validation rows, each by trees that have not seen the row.
 VAL_ERROR_SCALE_NAME = "val_error_scale.npy"
@@ -106,8 +104,17 @@ class Paths:
 
     @property
     def verdict(self) -> Path:
-        """What the gate said last, with its reasons."""
-        return state_folder() / "verdicts" / f"{self.use_case}.json"
+        """What the gate said last, and of which bundle. It is in git, so that others have the same champion."""
+        return self.metrics("verdict")
+
+    @property
+    def champion(self) -> Path:
+        """The champion's bundle, under DVC: the way in which it gets to other machines."""
+        return Path("champions") / self.use_case
+
+    def train_seconds(self, model_sha256: str) -> Path:
+        """How long a training took. It is the machine's, so no part of the model, which DVC knows by its content."""
+        return state_folder() / "train_seconds" / self.use_case / model_sha256
 
     @property
     def report(self) -> Path:

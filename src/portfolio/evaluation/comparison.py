@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.policy import INTERVAL_LEVEL, VALUE, Decisions, half_widths
+from portfolio.bundle.bundle import Bundle, copy_bundle
+from portfolio.bundle.manifest import read_manifest
+from portfolio.bundle.policy import INTERVAL_LEVEL, VALUE, Decisions, Policy, half_widths
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
+from portfolio.core.errors import DataError
+from portfolio.core.paths import VAL_ERROR_SCALE_NAME
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split
 from portfolio.data.split import units
@@ -34,6 +38,24 @@ class Evaluated:
 
     def decisions(self, predictions: Array) -> Decisions:
         return self.bundle.decider(predictions)
+
+
+def evaluate_candidate(
+    fitted: Path, folder: Path, use_case: UseCase, config: Config, val: Split, test: Split
+) -> Evaluated:
+    """Write the bundle that has the policy, and run it on the validation and test rows."""
+    manifest, _ = read_manifest(fitted)
+    policy = Policy(prices=config.value.prices, tolerance=config.value.tolerance)
+    copy_bundle(fitted, folder, manifest.model_copy(update={"policy": policy, "card": use_case.card_texts()}))
+    bundle = Bundle.open(folder)
+    found = bundle.predict(test.inputs)
+    if not np.isfinite(found).all():
+        raise DataError(f"The candidate '{fitted.name}' gives no finite answer to some test rows. Train it again.")
+    on_val = bundle.predict(val.inputs)
+    if use_case.output.task == "regression":
+        # The graph's own scales have seen these rows, so they would be too small here.
+        on_val[:, 1] = np.load(fitted / VAL_ERROR_SCALE_NAME)
+    return Evaluated(bundle, on_val, found)
 
 
 def compare(

@@ -157,7 +157,8 @@ class PredictionLog:
             # First, because another server may add one at the same moment: the database alone can tell.
             inserted = self._insert(connection, feedback, rows, returning=True)
             added = {tuple(key) for result in inserted for key in result}
-            there = {_place(row): row for row in rows if _place(row) in added}
+            # Of several for one row of a request, the first was added.
+            there = {_place(row): row for row in reversed(rows) if _place(row) in added}
             for ids in _parts(sorted({row["request_id"] for row in rows if _place(row) not in added})):
                 found = connection.execute(select(feedback).where(feedback.c.request_id.in_(ids)).with_for_update())
                 there = {_place(row): row for row in map(_as_dict, found)} | there

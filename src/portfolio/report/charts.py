@@ -156,7 +156,12 @@ def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
     """The mean loss of each point with its range: by size where the points have an order, else side by side."""
     metric, points = found["metrics"][0], found["points"]
     size = {"learning-curve": "train_rows", "capacity": "parameters"}.get(found["study"])
-    lines = (("train", ORANGE, "s", words["train"]), ("val", BLUE, "o", words["validation"]))
+    sides = {
+        "train": (ORANGE, "s", words["train"]),
+        "val": (BLUE, "o", words["validation"]),
+        "test": (BLUE, "o", words["test"]),
+    }
+    lines = [(side, *style) for side, style in sides.items() if side in points[0]]
     with chart(7, 3.6 if size else 1.2 + 0.5 * len(points)) as drawn:
         for side, colour, marker, label in lines:
             values = [point[side][metric] for point in points]
@@ -166,7 +171,8 @@ def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
                 drawn.axes.plot(at, mean, color=colour, marker=marker, markersize=4, label=label)
                 drawn.axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
             else:
-                rows = np.arange(len(points))[::-1] + (0.12 if side == "train" else -0.12)
+                apart = 0.12 if side == "train" else -0.12 if side == "val" else 0
+                rows = np.arange(len(points))[::-1] + apart
                 drawn.axes.hlines(rows, low, high, color=colour, linewidth=2.5)
                 drawn.axes.plot(mean, rows, marker, color=colour, markersize=6, label=label)
         if size:

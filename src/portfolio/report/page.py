@@ -14,7 +14,6 @@ import markupsafe
 import numpy as np
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.manifest import content_sha256
 from portfolio.bundle.policy import VALUE, Decisions
 from portfolio.contract.card import LANGUAGES
 from portfolio.contract.config import STUDIES, Config
@@ -22,10 +21,11 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.paths import Paths
 from portfolio.core.types import Array
-from portfolio.data.dataset import Split, load_split
+from portfolio.data.dataset import Split, data_sha256, load_split
+from portfolio.evaluation.costs import measure_costs
 from portfolio.evaluation.gate import Verdict
 from portfolio.report import charts
-from portfolio.report.blocks import comparison, study
+from portfolio.report.blocks import comparison, leakage, leakage_result, study
 from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 
 WORST_ROWS = 8
@@ -50,6 +50,8 @@ def write_report(use_case: UseCase, config: Config) -> None:
         if facts["verdict"]:
             context["verdict"] = facts["verdict"] | Verdict.from_dict(facts["verdict"]).as_dict(language)
         context["plots"] = plots(use_case, facts, words)
+        context["leakage"] = leakage_result(use_case.name, language)
+        context["leakage_table"] = leakage(use_case.name, language)
         context["comparison"] = comparison(use_case.name, language)
         names = [found["study"] for found in facts["studies"]]
         context["study_tables"] = {name: study(name, use_case.name, language) for name in names}
@@ -66,7 +68,7 @@ def write_report(use_case: UseCase, config: Config) -> None:
 def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
     """All that the report says, from the metrics files and from the best bundle's answers to the test rows."""
     paths = Paths(use_case.name)
-    names = ("validate", "prepare", "train", "evaluate", "evidence", "costs")
+    names = ("validate", "prepare", "train", "evaluate", "evidence")
     read = {name: read_stage_metrics(use_case.name, name) for name in names}
     bundle = Bundle.open(paths.best_folder())
     test = load_split(use_case, "test")
@@ -78,6 +80,7 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
     verdict = json.loads(paths.verdict.read_text()) if paths.verdict.exists() else None
     return {
         **read,
+        "costs": measure_costs(use_case),
         "use_case": use_case,
         "config": config,
         "prices": config.value,
@@ -97,9 +100,10 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         ),
         "history": {key: [float(row[key]) for row in rows] for key in rows[0]},
         "manifest": bundle.manifest,
+        "data_sha256": data_sha256(use_case),
         "studies": [json.loads(paths.study(name).read_text()) for name in STUDIES if paths.study(name).exists()],
         "verdict": verdict,
-        "registered": verdict if verdict and verdict.get("content_sha256") == content_sha256(bundle.manifest) else None,
+        "registered": verdict if verdict and verdict.get("digest") == bundle.digest else None,
         "mlflow_pages": MLFLOW_PAGES,
         "worst": worst(use_case, test, predictions, decisions),
         "unsure": unsure(use_case, test, predictions, decisions),

@@ -6,21 +6,19 @@ The best is chosen on the validation rows, so that the test rows measure what th
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 
-from portfolio.bundle.bundle import Bundle, copy_bundle
-from portfolio.bundle.latency import latency_ms
+from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import read_manifest, write_manifest
-from portfolio.bundle.policy import VALUE, Policy
+from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import DataError
-from portfolio.core.paths import TRAIN_SECONDS_NAME, VAL_ERROR_SCALE_NAME, Paths
+from portfolio.core.paths import Paths
 from portfolio.data.dataset import Split, load_split
-from portfolio.evaluation.comparison import Evaluated, compare
+from portfolio.evaluation.comparison import compare, evaluate_candidate
 
 
 def run(use_case: UseCase, config: Config) -> None:
@@ -29,21 +27,13 @@ def run(use_case: UseCase, config: Config) -> None:
     _check_classes(use_case, test)
     with files.replaced_folder(paths.bundles) as folder:
         found = {
-            name: _with_policy(fitted, folder / name, use_case, config, val, test)
+            name: evaluate_candidate(fitted, folder / name, use_case, config, val, test)
             for name, fitted in paths.fitted().items()
         }
         evaluation, evidence = compare(use_case, config, found, val, test)
         for name, candidate in found.items():
             _tell_figures(candidate.bundle, evaluation["candidates"][name])
-        costs = {
-            name: {
-                "train_seconds": float((fitted / TRAIN_SECONDS_NAME).read_text()),
-                "latency_ms": round(latency_ms(found[name].bundle, test.inputs), 4),
-                "model_bytes": found[name].bundle.model_bytes,
-            }
-            for name, fitted in paths.fitted().items()
-        }
-    for name, content in {"evaluate": evaluation, "evidence": evidence, "costs": costs}.items():
+    for name, content in {"evaluate": evaluation, "evidence": evidence}.items():
         files.write_text(paths.metrics(name), json.dumps(content, indent=1) + "\n")
     best = evaluation["best"]
     files.write_text(paths.best, json.dumps({"folder": str(paths.bundles / best)}) + "\n")
@@ -55,22 +45,6 @@ def run(use_case: UseCase, config: Config) -> None:
         f"best by value on the validation rows: {best} ({figures[VALUE]:,.0f} yen per 1,000 items, {use_case.metric} "
         f"{figures[use_case.metric]:,.4f} on {len(test):,} test rows); {evidence['choice']}"
     )
-
-
-def _with_policy(fitted: Path, folder: Path, use_case: UseCase, config: Config, val: Split, test: Split) -> Evaluated:
-    """Write the bundle that has the policy, and run it on the validation and test rows."""
-    manifest, _ = read_manifest(fitted)
-    policy = Policy(prices=config.value.prices, tolerance=config.value.tolerance)
-    copy_bundle(fitted, folder, manifest.model_copy(update={"policy": policy, "card": use_case.card_texts()}))
-    bundle = Bundle.open(folder)
-    found = bundle.predict(test.inputs)
-    if not np.isfinite(found).all():
-        raise DataError(f"The candidate '{fitted.name}' gives no finite answer to some test rows. Train it again.")
-    on_val = bundle.predict(val.inputs)
-    if use_case.output.task == "regression":
-        # The graph's own scales have seen these rows, so they would be too small here.
-        on_val[:, 1] = np.load(fitted / VAL_ERROR_SCALE_NAME)
-    return Evaluated(bundle, on_val, found)
 
 
 def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:

@@ -12,15 +12,14 @@ import onnx
 
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.graph import calibrated, sklearn_graph, with_error_scale
-from portfolio.bundle.lineage import git_commit
-from portfolio.bundle.manifest import InputField, Lineage, Manifest
+from portfolio.bundle.manifest import InputField, Manifest
 from portfolio.bundle.reference import reference
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
-from portfolio.core.paths import TRAIN_SECONDS_NAME, VAL_ERROR_SCALE_NAME
+from portfolio.core.paths import VAL_ERROR_SCALE_NAME, Paths
 from portfolio.core.types import Array
-from portfolio.data.dataset import Split, data_sha256
+from portfolio.data.dataset import Split
 from portfolio.evaluation.calibration import fit_temperature
 from portfolio.training.error_scale import fit_error_scale
 from portfolio.training.parity import check_parity, run_graph
@@ -65,11 +64,12 @@ def write_candidate(
         reference={field.name: reference(field, train.inputs[field.name]) for field in use_case.inputs},
         golden_inputs={field.name: _plain(field, golden[field.name]) for field in use_case.inputs},
         golden_outputs=run_graph(raw, use_case, golden).tolist(),
-        lineage=Lineage(git_commit=git_commit(), data_sha256=data_sha256(use_case), config_sha256=config.sha256),
         model_sha256=hashlib.sha256(raw).hexdigest(),
     )
     write_bundle(folder, raw, manifest)
-    files.write_text(folder / TRAIN_SECONDS_NAME, f"{train_seconds:.3f}\n")
+    measured = Paths(use_case.name).train_seconds(manifest.model_sha256)
+    if not measured.exists():
+        files.write_text(measured, f"{train_seconds:.3f}\n")
     if scale is not None:
         np.save(folder / VAL_ERROR_SCALE_NAME, scale.on_val)
     print(f"{folder.name}: {len(raw) / 1024:.0f} KiB, equal to its model within {worst:.1g}")

@@ -32,7 +32,7 @@ from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
 from portfolio.bundle.policy import Policy, Prices
 from portfolio.bundle.store import Store
-from tests.conftest import ROOT, SHAPES, TOY, ZEROS, environment_kept
+from tests.conftest import MADE, ROOT, SHAPES, TOY, ZEROS, environment_kept
 from tests.serving.conftest import best_bundle
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -118,7 +118,7 @@ def made(folder: Path, graph: onnx.GraphProto, **about: Any) -> Bundle:
     """A bundle of a graph made by hand."""
     opsets = [helper.make_opsetid(*one) for one in (("", 20), ("ai.onnx.ml", 4), ("com.microsoft", 1))]
     raw = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
-    lineage = Lineage(git_commit="abc", data_sha256=ZEROS, config_sha256=ZEROS)
+    lineage = Lineage(trained=MADE, evaluated=MADE, data_sha256=ZEROS)
     manifest = Manifest(candidate="made", lineage=lineage, model_sha256=hashlib.sha256(raw).hexdigest(), **about)
     write_bundle(folder, raw, manifest)
     return Bundle.open(folder)
