@@ -54,7 +54,7 @@ def test_a_checkout_goes_on_where_it_lies_now(
     # In a process of its own, as it will be: MLflow remembers within one where a run's artifacts are.
     told = subprocess.run([sys.executable, "-c", GO_ON], capture_output=True, text=True, check=True).stdout
     assert told == f"{number + 1} True {number}\n"
-    assert old.exists() == copied
+    assert (old / ".state" / "mlflow").exists() == copied
     assert (content(old) if copied else {}) == before
     for run in client().search_runs([experiment_id(client(), TOY)]):
         assert run.info.artifact_uri.startswith((new / ".state").as_uri())
