@@ -59,8 +59,8 @@ def check_place(use_case: str) -> None:
         if folder.is_symlink():
             raise PortfolioError(
                 f"{folder} is a symbolic link (to {folder.resolve()}), and DVC keeps nothing behind one. Put the "
-                "folder itself there. For room on another disk, move DVC's cache, which has all versions: dvc cache dir "
-                "--local /OTHER/DISK, then dvc config --local cache.type symlink"
+                "folder itself there. For room on another disk, move DVC's cache, which has all versions: dvc cache "
+                "dir --local /OTHER/DISK, then dvc config --local cache.type symlink"
             )
 
 

@@ -9,6 +9,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from portfolio.core.errors import RegistryError
+
 # What MLflow keeps paths in: by table, the columns.
 LOCATIONS = {
     "experiments": ["artifact_location"],
@@ -21,7 +23,8 @@ LOCATIONS = {
 def move_records(database: Path) -> None:
     """Bring the paths below an earlier `artifacts` folder to the one beside the database file.
 
-    What else may be wrong with that file is MLflow's to tell.
+    Raises RegistryError if the file can't be opened, which MLflow would try for minutes. What else may be wrong with it
+    is MLflow's to tell.
     """
     if not database.exists():
         return
@@ -30,8 +33,9 @@ def move_records(database: Path) -> None:
         with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
             for earlier in _earlier(connection, here):
                 _rewrite(connection, earlier, here)
-    except sqlite3.DatabaseError:
-        return
+    except sqlite3.DatabaseError as error:
+        if "unable to open" in str(error):
+            raise RegistryError(f"{database} can't be opened. See that it is a file which you may write.") from error
 
 
 def _earlier(connection: sqlite3.Connection, here: str) -> list[str]:

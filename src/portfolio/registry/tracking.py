@@ -91,6 +91,12 @@ def answering() -> Iterator[None]:
             else "Bring back a copy of that file; what is served goes on without it"
         )
         reason = str(error).strip().splitlines()[0]
+        if "out-of-date database schema" in reason:
+            reason = "its tables are of another version of MLflow"
+            remedy = (
+                f"Make a copy, then bring it up to date: mlflow db upgrade {uri or database_uri()}. If a newer MLflow "
+                "wrote it, use that one"
+            )
         raise RegistryUnreachableError(
             f"MLflow at {uri or database()} can't answer ({reason}). {remedy}; then run the same again."
         ) from error
