@@ -1,4 +1,4 @@
-"""The evaluation of all candidates at 10,000 rows: figures, and the 2,000 bootstrap samples behind their intervals.
+"""The evaluation of all candidates at 10,000 rows: figures, and the samples behind their intervals.
 
 Run it where the loop has run: `python -m bench.evidence`. The test rows are repeated; the answers are the bundles' own.
 """

@@ -122,6 +122,7 @@ const EN = {
   "figure.value_yen_per_1000": "yen saved per 1,000 items",
   "figure.trust_all_yen_per_1000": "yen saved per 1,000 items if every answer were trusted",
   "figure.by_machine": "share answered by the machine",
+  "figure.interval_coverage": "true values within the 90% interval",
 };
 
 const JA = {
@@ -246,6 +247,7 @@ const JA = {
   "figure.value_yen_per_1000": "1,000件あたりの節約額（円）",
   "figure.trust_all_yen_per_1000": "すべての答えを採用した場合の節約額（円、1,000件あたり）",
   "figure.by_machine": "機械が回答した割合",
+  "figure.interval_coverage": "90%区間に入った正解の割合",
 };
 
 const ALL = { en: EN, ja: JA };

@@ -96,6 +96,17 @@ class Reference(Strict):
     missing_share: float
 
 
+class SplitRule(Strict):
+    """What decided which rows the model was neither trained nor chosen on: the hash of a row's identity."""
+
+    test_fraction: float
+    val_fraction: float
+    key: str = Field(description="the column that identifies a row")
+    split_by: tuple[str | tuple[str, float], ...] = Field(
+        default=(), description="what rows that belong together share: columns, or columns with the size of a cell"
+    )
+
+
 class Origin(Strict):
     """The code and the config that made one part of a bundle."""
 
@@ -132,6 +143,7 @@ class Manifest(Strict):
     card: dict[str, dict[str, str]] = Field(default={}, description="what it is for and what not, by language")
     figures: dict[str, float] = Field(default={}, description="its metrics on the test rows")
     reference: dict[str, Reference]
+    split: SplitRule | None = None
     golden_inputs: dict[str, list[Any]] = Field(description="by input: one entry a row; null is a missing number")
     golden_outputs: list[list[float]]
     lineage: Lineage = Lineage()

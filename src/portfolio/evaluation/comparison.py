@@ -24,6 +24,9 @@ from portfolio.evaluation.metrics import from_means, row_statistics
 from portfolio.evaluation.statistics import CONFIDENCE, SAMPLES, Outcomes, interval, mean_interval, resampled_means
 from portfolio.evaluation.value import bounds, curve, error_yen, yen_by_row
 
+COVERAGE = "interval_coverage"
+"""What the metrics files call the share of true values that the predicted intervals cover."""
+
 SHARES = tuple(share / 20 for share in range(21))
 """Of the rows that the machine could answer, the surest first: where the curve is drawn."""
 
@@ -169,13 +172,17 @@ def choose(by_size: list[str], top: str, within_noise: list[str], prefer: str) -
 
 
 def _columns(use_case: UseCase, config: Config, candidate: Evaluated, test: Split) -> Array:
-    """What each row adds to the figures, [rows, k]: to the metrics, the value, that of trusting all, the share."""
+    """What each row adds to the figures, [rows, k].
+
+    To the metrics, the coverage of the predicted intervals, the value, that of trusting all, and the machine's share.
+    """
     decisions = candidate.decisions(candidate.test)
     trusted = decisions._replace(by_machine=np.ones_like(decisions.by_machine))
     output = use_case.output
     return np.column_stack(
         [
             row_statistics(output, test.targets, candidate.test),
+            _covered(use_case, candidate, test),
             1000 * yen_by_row(output, config.value, test.targets, candidate.test, decisions),
             1000 * yen_by_row(output, config.value, test.targets, candidate.test, trusted),
             decisions.by_machine,
@@ -184,8 +191,10 @@ def _columns(use_case: UseCase, config: Config, candidate: Evaluated, test: Spli
 
 
 def _figures(use_case: UseCase, means: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    whole, by_class = from_means(use_case.output, means[..., :-3])
+    whole, by_class = from_means(use_case.output, means[..., :-4])
     worth = {VALUE: means[..., -3], "trust_all_yen_per_1000": means[..., -2], "by_machine": means[..., -1]}
+    if use_case.output.task == "regression":
+        worth[COVERAGE] = means[..., -4]
     return {**whole, **worth}, by_class
 
 
@@ -199,7 +208,9 @@ def _bounded_intervals(
         "trust_all_yen_per_1000": mean_interval(Outcomes.of(columns[:, -2], together), worst, best),
         "by_machine": mean_interval(Outcomes.of(columns[:, -1], together), 0, 1),
     }
-    if use_case.output.task == "classification":
+    if use_case.output.task == "regression":
+        found[COVERAGE] = mean_interval(Outcomes.of(columns[:, -4], together), 0, 1)
+    else:
         count = len(use_case.output.classes)
         right = columns[:, 2 * count : 3 * count].sum(axis=1)
         found["accuracy"] = mean_interval(Outcomes.of(right, together), 0, 1)
@@ -234,16 +245,22 @@ def _calibration(use_case: UseCase, candidate: Evaluated, test: Split) -> dict[s
     return {"temperature": temperature, "ece": after.ece, "ece_before": before.ece, "bins": dataclasses.asdict(after)}
 
 
+def _covered(use_case: UseCase, candidate: Evaluated, test: Split) -> Array:
+    """Of a regression, which true values the predicted intervals cover, bool [rows]."""
+    if use_case.output.task != "regression":
+        return np.zeros(len(test), dtype=bool)
+    half = half_widths(candidate.test, candidate.bundle.manifest.error_ratios)
+    return np.asarray(np.abs(candidate.test[:, 0].astype(np.float64) - test.targets) <= half)
+
+
 def _predicted_interval(use_case: UseCase, candidate: Evaluated, test: Split) -> dict[str, Any] | None:
-    """Of a regression: how many true values the predicted intervals cover, as a whole and by slice, and their width."""
+    """Of a regression: the level of the predicted intervals, their width, and by slice how many values they cover."""
     if use_case.output.task != "regression":
         return None
     half = half_widths(candidate.test, candidate.bundle.manifest.error_ratios)
-    covered = np.abs(candidate.test[:, 0].astype(np.float64) - test.targets) <= half
+    covered = _covered(use_case, candidate, test)
     return {
         "level": INTERVAL_LEVEL,
-        "coverage": float(covered.mean()),
-        "interval": mean_interval(Outcomes.of(covered, units(use_case.source, test.rows)), 0, 1),
         "median_width": float(2 * np.median(half)),
         "slices": {
             by: {

@@ -23,7 +23,7 @@ from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split
-from portfolio.data.split import units
+from portfolio.data.split import is_test_row, units
 from portfolio.evaluation.statistics import Outcomes, mean_interval, p_value
 from portfolio.evaluation.value import bounds, yen_by_row
 
@@ -98,7 +98,9 @@ def judge(
     """
     if champion is not None and _fields(champion) != _fields(challenger):
         return Verdict([_other_fields(champion, challenger)])
-    test = load_split(use_case, "test")
+    test = _unseen(load_split(use_case, "test"), [challenger, *([] if champion is None else [champion])])
+    if not len(test):
+        return Verdict([Check("unseen rows", False, "no_unseen_rows")])
     answers = challenger.predict(test.inputs)
     infinite = int((~np.isfinite(answers)).any(axis=1).sum())
     if infinite:
@@ -116,6 +118,15 @@ def judge(
     if champion is not None:
         checks.append(_slices(use_case, test, new - old, worst))
     return Verdict([*checks, *_bounds(config, challenger, test)])
+
+
+def _unseen(test: Split, bundles: Sequence[Bundle]) -> Split:
+    """The test rows that none of the models was trained or chosen on, under the split that each was made with."""
+    unseen = np.ones(len(test), dtype=bool)
+    for rule in {bundle.manifest.split for bundle in bundles}:
+        if rule is not None:
+            unseen &= is_test_row(rule, test.rows)
+    return test if unseen.all() else test.take(unseen)
 
 
 def value_by_row(use_case: UseCase, config: Config, bundle: Bundle, targets: Array, predictions: Array) -> Array:

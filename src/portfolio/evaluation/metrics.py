@@ -1,4 +1,4 @@
-"""The metrics of the field, each a function of means over rows, so that the bootstrap gives them all intervals at once.
+"""The metrics of the field, each a function of means over rows, so that random weights give them all intervals at once.
 
 scikit-learn has the same metrics one by one; the tests compare with it.
 """

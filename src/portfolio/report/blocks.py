@@ -228,6 +228,23 @@ def bench(part: str, language: str) -> str:
     return _measured({"": found["rows"]}, command, found["machine"], language)
 
 
+def coverage(_: str, language: str) -> str:
+    """How often a 95% interval covers, by error rate and number of rows, for one model and for two."""
+    words, command = read_words(language), "python -m bench.coverage"
+    found = read_metrics(BENCH, command).get("coverage")
+    if found is None:
+        raise DataError(f"{BENCH} has no part 'coverage'. This measures it: {command}")
+    parts = []
+    for name, measured in found["grid"].items():
+        counts = sorted({cell["rows"] for cell in measured})
+        shares = {(cell["error_rate"], cell["rows"]): cell["coverage"] for cell in measured}
+        lines = _table([f"{name}: {words['error_rate']}", *(f"{count:,} {words['rows']}" for count in counts)])
+        for rate in sorted({cell["error_rate"] for cell in measured}):
+            lines.append(_row(percent(rate), *(percent(shares[rate, count]) for count in counts)))
+        parts.append("\n".join(lines))
+    return "\n\n".join([*parts, _measured({"": found["rows"]}, command, found["machine"], language)])
+
+
 def serving(_: str, language: str) -> str:
     """Our server beside the others: the rate of each under each load; and what became of the aims."""
     words = read_words(language)
@@ -310,6 +327,7 @@ BLOCKS: dict[str, Callable[[str, str], str]] = {
     **OF_A_USE_CASE,
     "use-cases": use_cases,
     "bench": bench,
+    "coverage": coverage,
     "serving": serving,
     "serving-result": serving_result,
     "reliability": reliability,

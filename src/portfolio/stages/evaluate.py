@@ -25,6 +25,7 @@ def run(use_case: UseCase, config: Config) -> None:
     paths = Paths(use_case.name)
     val, test = load_split(use_case, "val"), load_split(use_case, "test")
     _check_classes(use_case, test)
+    _check_tolerance(use_case, config, val, test)
     with files.replaced_folder(paths.bundles) as folder:
         found = {
             name: evaluate_candidate(fitted, folder / name, use_case, config, val, test)
@@ -51,6 +52,20 @@ def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:
     """Write what was measured into the manifest, for those who are served."""
     manifest, _ = read_manifest(bundle.folder)
     write_manifest(bundle.folder, manifest.model_copy(update={"figures": figures}))
+
+
+def _check_tolerance(use_case: UseCase, config: Config, *splits: Split) -> None:
+    """Raises DataError if no answer need be wrong: a constant one would lie within the tolerance of every value."""
+    if use_case.output.task != "regression":
+        return
+    targets = np.concatenate([split.targets for split in splits])
+    low, high, tolerance = float(targets.min()), float(targets.max()), config.value.tolerance or 0
+    if high - low <= 2 * tolerance:
+        raise DataError(
+            f"value.tolerance is {tolerance:g}, and every {use_case.output.name} lies between {low:g} and {high:g}: to "
+            f"answer {(low + high) / 2:g} would never be wrong, so no model can be worth more. Lower the tolerance in "
+            f"configs/{use_case.name}.yaml."
+        )
 
 
 def _check_classes(use_case: UseCase, test: Split) -> None:

@@ -20,6 +20,7 @@ from portfolio.core import files
 from portfolio.core.paths import VAL_ERROR_SCALE_NAME, Paths
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split
+from portfolio.data.split import split_rule
 from portfolio.evaluation.calibration import fit_temperature
 from portfolio.training.error_scale import fit_error_scale
 from portfolio.training.parity import check_parity, run_graph
@@ -61,6 +62,7 @@ def write_candidate(
         output=use_case.output,
         temperature=temperature,
         error_ratios=() if scale is None else scale.ratios,
+        split=split_rule(use_case.source, config.prepare),
         reference={field.name: reference(field, train.inputs[field.name]) for field in use_case.inputs},
         golden_inputs={field.name: _plain(field, golden[field.name]) for field in use_case.inputs},
         golden_outputs=run_graph(raw, use_case, golden).tolist(),
