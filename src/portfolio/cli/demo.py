@@ -5,6 +5,7 @@ It works in a clone of the repository under the state folder, so that the checko
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -47,9 +48,8 @@ def demo(name: str) -> None:
     use_case = load_use_case(name)
     local_environment()
     started = time.monotonic()
-    clone = state_folder() / "demo"
     with _step("A clone of this repository to work in"):
-        _refresh(clone)
+        clone = refreshed(state_folder() / "demo")
     with _step("The loop: collect, version, validate, prepare, train, evaluate, register, promote, publish"):
         _call([sys.executable, "-m", "portfolio", "run", name], clone)
     with _step("A server of the champion"), _server(clone, name) as address:
@@ -68,13 +68,31 @@ def demo(name: str) -> None:
     console.print(f"And what it is worth, on one page: {page}", highlight=False, soft_wrap=True)
 
 
-def _refresh(clone: Path) -> None:
-    """Bring the clone to the commit that is checked out here, keeping what it has cached."""
-    if not (clone / ".git").exists():
-        _call(["git", "clone", "--quiet", "--shared", str(Path.cwd()), str(clone)], Path.cwd())
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+def refreshed(clone: Path) -> Path:
+    """Bring the clone to the commit that is checked out here, keeping its cache. Gives the project's folder there."""
+    top, below = _git("rev-parse", "--show-toplevel"), _git("rev-parse", "--show-prefix")
+    commit = _git("rev-parse", "HEAD")
+    known = clone / ".git" / "objects" / "info" / "alternates"
+    # A clone of where the checkout lay before it was moved has no objects any more.
+    if clone.exists() and not (known.exists() and Path(known.read_text().strip()).is_dir()):
+        shutil.rmtree(clone)
+    if not clone.exists():
+        _call(["git", "clone", "--quiet", "--shared", top, str(clone)], Path.cwd())
+    _call(["git", "remote", "set-url", "origin", top], clone)
     _call(["git", "fetch", "--quiet", "origin", commit], clone)
     _call(["git", "reset", "--quiet", "--hard", commit], clone)
+    return clone / below
+
+
+def _git(*arguments: str) -> str:
+    """What git says here. Raises PortfolioError, with the remedy, if there is no commit to show."""
+    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise PortfolioError(
+            f"The demo works in a clone, and {Path.cwd()} is in no git repository with a commit "
+            f"({result.stderr.strip().splitlines()[0]}). Make it one: git init && git add --all && git commit -m start"
+        )
+    return result.stdout.strip()
 
 
 def _call(command: list[str], folder: Path) -> None:

@@ -57,15 +57,17 @@ def mlflow_pages(port: PortNumber = 5000) -> None:
     """Open MLflow's pages on the runs and versions of this folder. Stop with Ctrl-C."""
     from portfolio.core.environment import local_environment
     from portfolio.core.errors import DataError, PortfolioError
-    from portfolio.registry.tracking import database
+    from portfolio.registry.moved import move_records
+    from portfolio.registry.tracking import database, database_uri
 
     records = database()
     if not records.exists():
         raise DataError(f"{records} is missing: nothing has been trained here yet. Train a model: portfolio run")
     check_can_listen("127.0.0.1", port, "portfolio mlflow --port {port} (make mlflow MLFLOW_PORT={port})")
     local_environment()
+    move_records(records)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{records}"]
+    command += ["--backend-store-uri", database_uri()]
     command += ["--artifacts-destination", str(records.with_name("artifacts"))]
     asked_to_stop = False
     # Nothing here uses MLflow's jobs, which would take longer to start and stop than the server itself.

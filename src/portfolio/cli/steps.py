@@ -28,10 +28,11 @@ def collect(use_case: UseCaseName) -> None:
     from portfolio.data.collect import collect as collect_new
 
     case, batches = load_use_case(use_case), Paths(use_case).batches
-    print(collect_new(case.source, batches, case.config().collect.until))
-    # Queued experiments run in a copy, which contains only what git or DVC tracks.
     from pipelines import versioning
 
+    versioning.check_place(use_case)
+    print(collect_new(case.source, batches, case.config().collect.until))
+    # Queued experiments run in a copy, which contains only what git or DVC tracks.
     versioning.add(batches)
 
 
