@@ -14,13 +14,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from socket import socket
 
+from portfolio.core.environment import state_folder
 from portfolio.core.errors import PortfolioError
 
 START_TIMEOUT_SECONDS = 180
+OF_ANOTHER_SERVER = ("PREFECT_SERVER_API_", "PREFECT_SERVER_CSRF_", "PREFECT_API_", "PREFECT_PROFILE")
 
 
 class PrefectServer:
@@ -38,7 +41,7 @@ class PrefectServer:
         self._failure: PortfolioError | None = None
 
     def start(self) -> None:
-        if "PREFECT_API_URL" in os.environ:
+        if os.environ.get("PREFECT_API_URL"):
             _check_answer(os.environ["PREFECT_API_URL"])
             return
         with socket() as probe:
@@ -51,6 +54,7 @@ class PrefectServer:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                env=own_environment(os.environ),
                 # Ctrl-C is for the run.
                 start_new_session=True,
             )
@@ -93,6 +97,15 @@ class PrefectServer:
                 try:
                     client.get(f"{self._address}/admin/storage").raise_for_status()
                     return
+                except httpx.HTTPStatusError as error:
+                    # It is up, and will not think better of it.
+                    self._failure = PortfolioError(
+                        f"Prefect's server answered {error.response.status_code} when it was asked first; {self._log} "
+                        "may say why. A setting of Prefect on this machine (PREFECT_... in the environment, a "
+                        "prefect.toml) may be meant for another server: unset it, or name that server: "
+                        "export PREFECT_API_URL=http://HOST:4200/api"
+                    )
+                    return
                 except httpx.HTTPError:
                     ended = self._process.poll() is not None
                     if ended or time.monotonic() - self._started > START_TIMEOUT_SECONDS:
@@ -113,6 +126,13 @@ class PrefectServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what says how another server of Prefect is reached: ours has an address of its own."""
+    kept = {name: value for name, value in environment.items() if not name.upper().startswith(OF_ANOTHER_SERVER)}
+    # A profile may say the same; there is none in a file that is not there.
+    return kept | {"PREFECT_PROFILES_PATH": str(state_folder() / "prefect" / "no-profiles.toml")}
 
 
 def _check_answer(address: str) -> None:

@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dvc.lock
-from dvc.exceptions import DvcException, ReproductionError
+from dvc.exceptions import DvcException, NotDvcRepoError, ReproductionError
 from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
-from dvc.stage.exceptions import MissingDataSource
+from dvc.scm import SCMError
+from dvc.stage.exceptions import MissingDataSource, StageCmdFailedError
 
 from portfolio.core import files
 from portfolio.core.errors import DataError, PortfolioError
+from portfolio.core.paths import Paths
 
 # DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
 dvc.lock.DEFAULT_TIMEOUT = 0.3
@@ -35,6 +37,7 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     """
     import networkx
 
+    check_place(use_case)
     try:
         graph = _repository().index.graph
     except DvcException as error:
@@ -45,6 +48,20 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     return {
         stage.addressing: [need.addressing for need in graph.successors(stage) if need in ours] for stage in ordered
     }
+
+
+def check_place(use_case: str) -> None:
+    """Raise PortfolioError, with the remedy, if DVC can't work in this folder."""
+    _repository()
+    paths = Paths(use_case)
+    kept = (paths.batches, paths.clean, paths.models, paths.plots, paths.report, paths.metrics("evaluate").parent)
+    for folder in dict.fromkeys(folder for path in kept for folder in (*reversed(path.parents), path)):
+        if folder.is_symlink():
+            raise PortfolioError(
+                f"{folder} is a symbolic link (to {folder.resolve()}), and DVC keeps nothing behind one. Put the "
+                "folder itself there. For room on another disk, move DVC's cache, which has all versions: dvc cache "
+                "dir --local /OTHER/DISK, then dvc config --local cache.type symlink"
+            )
 
 
 def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
@@ -66,6 +83,10 @@ def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
             raise DataError(
                 f"What {address} depends on is not there ({error.__cause__}). Collect it, and run the stages before: "
                 f"portfolio collect {use_case}, then dvc repro {address}"
+            ) from error
+        if not isinstance(error.__cause__, StageCmdFailedError):
+            raise PortfolioError(
+                f"DVC can't keep the result of {address}, or bring it back: {error.__cause__ or error}"
             ) from error
         # A stage that was killed, for want of memory for one, has said nothing.
         said = log.read_text(errors="replace").strip() if log.exists() else ""
@@ -145,7 +166,18 @@ def _repository() -> Repo:
     A kill can cut off the file in which DVC notes who reads and writes what, and then no command of DVC works any
     more. Such a file is put away, under the guard that its writers hold.
     """
-    repository = Repo(_wait_for_lock=True)
+    try:
+        repository = Repo(_wait_for_lock=True)
+    except NotDvcRepoError as error:
+        raise PortfolioError(
+            f"{Path.cwd()} has no folder .dvc, so DVC can't work here. Run this in the project's folder; if it is "
+            "that, hidden files were not copied along: clone the project instead."
+        ) from error
+    except SCMError as error:
+        raise PortfolioError(
+            f"{Path.cwd()} is in no git repository ({error}), and versions of data and models are told apart by "
+            "commits. Make it one: git init && git add --all && git commit -m start"
+        ) from error
     notes = Path(repository.tmp_dir) / RWLOCK_FILE
     with make_lock(str(notes.with_name(RWLOCK_LOCK)), tmp_dir=repository.tmp_dir, wait=True):
         try:

@@ -10,14 +10,28 @@ venv=${VENV:-.venv}
 torch_backend=${TORCH:-cpu}
 python=${PYTHON:-python3.11}
 
+case $venv in /*) place=$venv ;; *) place=$(pwd -P)/$venv ;; esac
+
 stamp="$venv/.complete"
-wanted=$(cat "requirements/$group.lock" pyproject.toml requirements/setup.sh | cksum)" $torch_backend"
+wanted=$(cat "requirements/$group.lock" pyproject.toml requirements/setup.sh | cksum)" $torch_backend $place"
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && exit 0
 
-command -v "$python" >/dev/null || {
-    echo "Set-up needs Python 3.11, and '$python' was not found. Install it, or name it: make PYTHON=/path/to/python3.11 ..." >&2
-    exit 1
-}
+fail() { echo "$*" >&2 && exit 1; }
+version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
+[ "$(uname -sm)" != "Darwin x86_64" ] ||
+    fail "PyTorch has no current build for Macs with Intel processors. Use Linux, or a Mac with Apple silicon."
+command -v "$python" >/dev/null ||
+    fail "Set-up needs Python 3.11, and '$python' was not found. Install it, or name it: make PYTHON=/path/to/python3.11 ..."
+[ "$(version "$python")" = 3.11 ] ||
+    fail "Set-up needs Python 3.11, for which the versions are locked, and '$python' is Python $(version "$python"). Name another: make PYTHON=/path/to/python3.11 ..."
+# The commands of a virtual environment name its folder: in a checkout that was moved or copied they would run another's.
+if [ -e "$venv/pyvenv.cfg" ]; then
+    made=$(sed -n 's/^command = .* -m venv //p' "$venv/pyvenv.cfg")
+    if [ "${made:-$place}" != "$place" ] || [ "$(version "$venv/bin/python")" != 3.11 ]; then
+        echo "$venv was made in another folder, or by another Python; it is made anew"
+        rm -rf "$venv"
+    fi
+fi
 rm -f "$stamp"
 echo "Setting up $venv (once; $group dependencies, torch: $torch_backend)"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"

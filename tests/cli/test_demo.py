@@ -1,12 +1,17 @@
 """What the demo shows of its rows; tests/test_loop.py runs all of it."""
 
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
 from portfolio.bundle.manifest import InputField
-from portfolio.cli.demo import show_rows, shown_rows
+from portfolio.cli.demo import refreshed, show_rows, shown_rows
+from portfolio.core.errors import PortfolioError
+from tests.conftest import committed
 
 
 def image(height: int, width: int, **bounds: float) -> InputField:
@@ -70,3 +75,51 @@ def test_a_table_shows_some_inputs_the_answer_and_the_truth(capsys: pytest.Captu
     for expected in ("rooms", "1,234", "missing", "[b]", "many", "98,765 USD", "100,000 USD", "predicted", "actual"):
         assert expected in shown
     assert "fifth" not in shown
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in a folder of a larger repository."""
+    folder = tmp_path / "large" / "ml"
+    folder.mkdir(parents=True)
+    (folder / "dvc.yaml").write_text("stages: {}\n")
+    git(folder.parent, "init", "-q")
+    committed(folder.parent)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_the_clone_of_a_part_of_a_repository_is_that_part(project: Path, tmp_path: Path) -> None:
+    found = refreshed(tmp_path / "demo")
+    assert found == tmp_path / "demo" / "ml"
+    assert (found / "dvc.yaml").read_text() == "stages: {}\n"
+    (found / "kept").write_text("cached")
+    (project / "dvc.yaml").write_text("stages: {a: b}\n")
+    committed(project.parent)
+    assert (refreshed(tmp_path / "demo") / "dvc.yaml").read_text() == "stages: {a: b}\n"
+    assert (found / "kept").exists()
+
+
+def test_a_clone_of_a_checkout_that_was_moved_is_made_anew(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refreshed(project.parent / ".state" / "demo")
+    moved = tmp_path / "moved"
+    monkeypatch.chdir(tmp_path)
+    shutil.move(project.parent, moved)
+    monkeypatch.chdir(moved / "ml")
+    found = refreshed(moved / ".state" / "demo")
+    assert git(found, "rev-parse", "HEAD") == git(moved, "rev-parse", "HEAD")
+
+
+def test_without_a_repository_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PortfolioError, match=r"no git repository with a commit .*git init && git add --all"):
+        refreshed(tmp_path / "demo")
+    git(tmp_path, "init", "-q")
+    with pytest.raises(PortfolioError, match=r"no git repository with a commit"):
+        refreshed(tmp_path / "demo")

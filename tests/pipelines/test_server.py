@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,6 +18,7 @@ import pytest
 import pipelines.server
 from pipelines.server import PrefectServer
 from portfolio.core.errors import PortfolioError
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -44,6 +52,96 @@ def test_flows_send_heartbeats_to_a_named_server_alone(
     named.start()
     with named.flow_settings():
         assert get_current_settings().flows.heartbeat_frequency == default
+
+
+# What `portfolio run` does up to its flow, and the first request of that.
+START = """
+from pathlib import Path
+from portfolio.core.environment import local_environment
+from pipelines.server import PrefectServer
+
+local_environment()
+server = PrefectServer(Path("prefect.log"))
+server.start()
+server.wait()
+from prefect.client.orchestration import get_client
+
+with get_client(sync_client=True) as client:
+    print("flows", client.read_flows())
+"""
+ELSEWHERE = {
+    "PREFECT_API_URL": "",
+    "PREFECT_SERVER_API_AUTH_STRING": "admin:pass",
+    "PREFECT_SERVER_API_BASE_PATH": "/prefect",
+    "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+    "PREFECT_API_KEY": "pnu_0",
+    "http_proxy": "http://127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "no_proxy": "",
+}
+PROFILE = """
+active = "team"
+[profiles.team]
+PREFECT_SERVER_API_AUTH_STRING = "admin:pass"
+PREFECT_SERVER_API_BASE_PATH = "/prefect"
+PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED = "true"
+"""
+
+
+@pytest.mark.parametrize("profile", [False, True], ids=["variables", "a profile"])
+def test_what_is_meant_for_another_server_does_not_hold_up_ours(tmp_path: Path, profile: bool) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT")}
+    environment |= {"PORTFOLIO_STATE": str(tmp_path / "state"), "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    if profile:
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home" / "profiles.toml").write_text(PROFILE)
+        environment["PREFECT_HOME"] = str(tmp_path / "home")
+    else:
+        environment |= ELSEWHERE
+    told = subprocess.run(
+        [sys.executable, "-c", START], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90
+    )
+    assert told.stdout == "flows []\n", told.stderr + (tmp_path / "prefect.log").read_text()
+
+
+def test_a_server_that_answers_with_an_error_ends_the_wait_at_once(tmp_path: Path) -> None:
+    server = PrefectServer(tmp_path / "prefect.log")
+    with running_site(404) as address, subprocess.Popen(["sleep", "60"]) as process:
+        server._process, server._address = process, f"{address}/api"
+        server._ask()
+        process.kill()
+    with pytest.raises(PortfolioError, match=r"answered 404 .*prefect\.log.*unset it, or name that server"):
+        raise server._failure or AssertionError("no failure")
+
+
+@contextmanager
+def running_site(status: int) -> Iterator[str]:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(status)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    site = HTTPServer(("127.0.0.1", 0), Refusing)
+    thread = threading.Thread(target=site.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{site.server_port}"
+    site.shutdown()
+    thread.join()
+    site.server_close()
+
+
+@pytest.mark.parametrize("file", ["serving/Dockerfile", "docker-compose.yml"])
+def test_a_health_check_asks_past_a_proxy(file: str) -> None:
+    """Docker hands the proxies of its client to containers."""
+    codes = re.findall(r'"python", "-c", "([^"]+)"\]', (ROOT / file).read_text())
+    assert codes
+    for code in codes:
+        with running_site(200) as address:
+            here = re.sub(r"http://127\.0\.0\.1:\d+", address, code)
+            environment = os.environ | {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+            assert subprocess.run([sys.executable, "-c", here], env=environment, timeout=30).returncode == 0
 
 
 def test_a_prefect_server_that_does_not_answer_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,6 +176,35 @@ def test_a_missing_input_is_a_data_error_with_the_remedy(miniature: Path, versio
         versioning.reproduce("greet@toy", LOG)
 
 
+@pytest.mark.parametrize("remove", [".git", ".dvc"])
+def test_a_folder_that_is_no_repository_is_named_with_the_remedy(miniature: Path, remove: str) -> None:
+    shutil.rmtree(remove)
+    remedy = {".git": "in no git repository .*git init && git add --all", ".dvc": r"no folder \.dvc.*clone"}[remove]
+    with pytest.raises(PortfolioError, match=rf"{miniature} .*{remedy}"):
+        versioning.stage_graph("toy")
+    with pytest.raises(PortfolioError, match=remedy):
+        versioning.reproduce("greet@toy", LOG)
+
+
+@pytest.mark.parametrize("link", ["data", "data/toy/raw", "data/toy/raw/batches", "models", "metrics"])
+def test_a_link_behind_which_dvc_keeps_nothing_is_named_before_anything_is_done(miniature: Path, link: str) -> None:
+    Path("elsewhere").mkdir()
+    Path(link).parent.mkdir(parents=True, exist_ok=True)
+    Path(link).symlink_to(miniature / "elsewhere")
+    with pytest.raises(
+        PortfolioError, match=rf"^{link} is a symbolic link .*Put the folder itself there.*dvc cache dir"
+    ):
+        versioning.stage_graph("toy")
+
+
+def test_a_result_that_dvc_can_not_keep_is_not_told_as_the_stage_told_it(miniature: Path) -> None:
+    Path("dvc.yaml").write_text(MINIATURE.replace(">output", ">other"))
+    LOG.write_text("all is well\n")
+    with pytest.raises(PortfolioError, match=r"DVC can't keep the result of greet@toy.*output") as caught:
+        versioning.reproduce("greet@toy", LOG)
+    assert "all is well" not in str(caught.value)
+
+
 def test_the_log_of_a_stage_that_does_not_run_stays(miniature: Path) -> None:
     LOG.write_text("what it said")
     with versioning.log_of_this_run(LOG):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +15,10 @@ import pytest
 from portfolio.bundle.lineage import origin
 from portfolio.bundle.manifest import read_manifest
 from portfolio.contract.loading import load_use_case
+from portfolio.core.errors import RegistryError, RegistryUnreachableError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import data_sha256
-from portfolio.registry.tracking import client, lineage_of, log_candidate
+from portfolio.registry.tracking import client, database, lineage_of, log_candidate
 from tests.conftest import QUICK_EPOCHS
 
 if TYPE_CHECKING:
@@ -120,3 +125,19 @@ def test_a_server_that_is_named_is_used(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     assert client().tracking_uri == "http://127.0.0.1:9"
     assert not (tmp_path / "mlflow").exists()
+
+
+def test_records_of_another_version_of_mlflow_are_named_with_the_remedy(mlflow: MlflowClient, tmp_path: Path) -> None:
+    shutil.copytree(database().parent, tmp_path / "old" / "mlflow")
+    os.environ["PORTFOLIO_STATE"] = str(tmp_path / "old")
+    with closing(sqlite3.connect(database())) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    with pytest.raises(RegistryUnreachableError, match=r"tables are of another version.*mlflow db upgrade sqlite:////"):
+        client()
+
+
+def test_records_that_can_not_be_opened_are_named_at_once(mlflow: MlflowClient, tmp_path: Path) -> None:
+    os.environ["PORTFOLIO_STATE"] = str(tmp_path / "other")
+    database().mkdir(parents=True)
+    with pytest.raises(RegistryError, match=r"mlflow\.db can't be opened"):
+        client()

@@ -1,4 +1,4 @@
-"""What this folder's state holds that can't be made again, and how to be rid of it."""
+"""What this folder's state holds that can't be made again, and a command to delete it."""
 
 from __future__ import annotations
 

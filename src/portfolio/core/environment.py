@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 
 def state_folder() -> Path:
     """`.state` here, or what PORTFOLIO_STATE names."""
@@ -30,9 +32,17 @@ def local_environment() -> None:
     }
     for key, value in settings.items():
         os.environ.setdefault(key, value)
+    _loopback_without_proxy()
     # Prefect makes this folder, but not its parents.
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
     # The stages' commands name `portfolio`: it stands beside the interpreter, also in an inactive environment.
     beside = str(Path(sys.executable).parent)
     if beside not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", "")])
+
+
+def _loopback_without_proxy() -> None:
+    """A proxy would look for the servers of this machine on its own."""
+    for name in ("no_proxy", "NO_PROXY"):
+        named = [host.strip() for host in os.environ.get(name, "").split(",") if host.strip()]
+        os.environ[name] = ",".join(dict.fromkeys([*named, *LOOPBACK]))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
-import sqlite3
+import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -18,21 +18,15 @@ from portfolio.bundle.manifest import Lineage, read_manifest
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core.environment import local_environment, state_folder
-from portfolio.core.errors import RegistryError, RegistryUnreachableError
+from portfolio.core.errors import ConfigError, RegistryError, RegistryUnreachableError
 from portfolio.core.paths import PARAMETERS_NAME, Paths
 from portfolio.data.dataset import data_sha256, load_split
+from portfolio.registry.moved import move_records
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-# Where MLflow's database keeps addresses of artifacts.
-ADDRESSES = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-)
 MODEL_SHA256_TAG = "model_sha256"
 # What names a bundle in the store, at the server's /model, in git and in the report.
 BUNDLE_DIGEST_TAG = "bundle_digest"
@@ -42,6 +36,21 @@ LINEAGE_TAG = "lineage"
 def database() -> Path:
     """Where MLflow's records lie if MLFLOW_TRACKING_URI names no server."""
     return state_folder() / "mlflow" / "mlflow.db"
+
+
+def database_uri() -> str:
+    """Its address. SQLAlchemy takes some characters of a folder's name for its own, which the relative path leaves out.
+
+    Raises ConfigError if they are in that, too.
+    """
+    path = str(database())
+    if re.search("[?%]", path):
+        path = os.path.relpath(path)
+    if re.search("[?%]", path):
+        raise ConfigError(
+            f"MLflow can't keep its records in {path}: rename the folder without % and ? (PORTFOLIO_STATE)."
+        )
+    return f"sqlite:///{path}"
 
 
 def has_registry() -> bool:
@@ -57,30 +66,10 @@ def client() -> MlflowClient:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         database().parent.mkdir(parents=True, exist_ok=True)
-        _follow_artifacts()
-        uri = f"sqlite:///{database()}"
+        uri = database_uri()
+        move_records(database())
     with answering():
         return MlflowClient(uri)
-
-
-def _follow_artifacts() -> None:
-    """Where the state folder was moved or copied, let the database name the artifacts beside it.
-
-    MLflow keeps their whole addresses: it would read from the old folder, and write to it.
-    """
-    if not database().exists():
-        return
-    here = (database().parent / "artifacts").as_uri()
-    # What is damaged MLflow names when it opens it.
-    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(database())) as connection, connection:
-        known = connection.execute("select artifact_location from experiments where artifact_location like 'file:%'")
-        folders = {location.rpartition("/")[0] for (location,) in known}
-        for old in folders - {here}:
-            for table, column in ADDRESSES:
-                connection.execute(
-                    f"update {table} set {column} = ? || substr({column}, ?) where substr({column}, 1, ?) = ?",
-                    (here, len(old) + 1, len(old) + 1, f"{old}/"),
-                )
 
 
 @contextmanager
@@ -102,6 +91,12 @@ def answering() -> Iterator[None]:
             else "Bring back a copy of that file; what is served goes on without it"
         )
         reason = str(error).strip().splitlines()[0]
+        if "out-of-date database schema" in reason:
+            reason = "its tables are of another version of MLflow"
+            remedy = (
+                f"Make a copy, then bring it up to date: mlflow db upgrade {uri or database_uri()}. If a newer MLflow "
+                "wrote it, use that one"
+            )
         raise RegistryUnreachableError(
             f"MLflow at {uri or database()} can't answer ({reason}). {remedy}; then run the same again."
         ) from error
@@ -111,7 +106,7 @@ def experiment_id(mlflow: MlflowClient, use_case: str) -> str:
     """The use case's experiment; made, if there is none. Raises RegistryError if it was deleted."""
     found = mlflow.get_experiment_by_name(use_case)
     if found is not None and found.lifecycle_stage == "deleted":
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database()}"
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or database_uri()
         raise RegistryError(
             f"MLflow's experiment '{use_case}', which has the runs, was deleted. Bring it back: "
             f"MLFLOW_TRACKING_URI={uri} mlflow experiments restore --experiment-id {found.experiment_id}"
