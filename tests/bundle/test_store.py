@@ -103,3 +103,18 @@ def test_the_state_folder_is_one_place_and_can_be_moved(monkeypatch: pytest.Monk
     assert state_folder() == tmp_path / ".state"
     monkeypatch.setenv("PORTFOLIO_STATE", "/elsewhere")
     assert Store.of("toy").folder.is_relative_to("/elsewhere")
+
+
+def test_a_bundle_has_one_name_whatever_registry_it_was_published_from(store: Store, tmp_path: Path) -> None:
+    digest = publish(store, tmp_path / "one", version=1)
+    assert publish(store, tmp_path / "one", version=7) == digest
+    assert store.find(digest[:8]) == (digest, 7)
+
+
+def test_a_number_that_two_bundles_have_is_not_guessed(store: Store, tmp_path: Path) -> None:
+    """A registry that was begun anew counts from 1 again."""
+    digests = [publish(store, tmp_path / str(bias), version=1, bias=bias) for bias in (0.0, 1.0)]
+    with pytest.raises(RegistryError, match=r"more than one version 1") as told:
+        store.pin(1)
+    assert all(digest[:12] in str(told.value) for digest in digests)
+    assert store.pin(digests[0][:12]).digest == digests[0]

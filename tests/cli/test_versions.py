@@ -53,3 +53,25 @@ def test_a_shadow_is_set_and_ended(
     assert (shadow.model_version, shadow.share) == (1, 0.25)
     assert "no shadow" in output(["shadow", "toy", "1", "--share", "0"], monkeypatch, capsys)
     assert store.shadow() is None
+
+
+def test_a_bundle_is_pinned_by_its_digest(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store.of("toy")
+    digests = [publish(store, workspace / str(bias), version=1, bias=bias) for bias in (0.0, 1.0)]
+    assert digests[0][:12] in output(["pin", "toy", digests[0][:8]], monkeypatch, capsys)
+    found = store.served()
+    assert found is not None
+    assert found.digest == digests[0]
+
+
+@pytest.mark.parametrize("reference", ["abc", "one", "-1", "d00fcd8x"])
+def test_what_is_neither_a_number_nor_a_digest_is_refused(
+    reference: str, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["portfolio", "pin", "toy", "--", reference])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "neither a version's number nor" in " ".join(capsys.readouterr().err.replace("│", " ").split())

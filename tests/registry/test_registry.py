@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from mlflow.tracking import MlflowClient
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import MODEL_NAME, read_manifest
 from portfolio.bundle.store import Champion, Store
+from portfolio.cli.main import main
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError, DataError, RegistryError, RegistryUnreachableError
 from portfolio.core.paths import Paths
@@ -746,3 +747,19 @@ def test_a_checkout_that_was_moved_or_copied_uses_its_own_artifacts(
     told = subprocess.run([sys.executable, "-c", MOVED], capture_output=True, text=True, check=True)
     assert told.stdout.split() == ["True", "2", "1"]
     assert contents(str(old / ".state")) == before
+
+
+def test_a_number_is_pinned_as_the_registry_has_it(
+    registry: Registry, train: Train, mlflow: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store still has a bundle that an earlier registry gave the same number."""
+    registry.promote(train(MIDDLING))
+    earlier = published().digest
+    mlflow.delete_registered_model("toy")
+    assert train(GOOD) == 1
+    monkeypatch.setattr(sys, "argv", ["portfolio", "pin", "toy", "1"])
+    with suppress(SystemExit):
+        main()
+    served = Store.of("toy").served()
+    assert served is not None
+    assert served.digest == registry.versions()[0].digest != earlier
