@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None, log: LogWriter | None = None) -
         protocols,
         services.metrics,
         log,
-        log_all=services.settings.access_log,
+        services.settings,
     )
 
 
@@ -57,7 +57,12 @@ def _fastapi(services: Services) -> FastAPI:
         async with services.running():
             yield
 
-    app: FastAPI = FastAPIOffline(redoc_url=None, title=f"portfolio: {use_case}", lifespan=lifespan)
+    app: FastAPI = FastAPIOffline(
+        redoc_url=None,
+        title=f"portfolio: {use_case}",
+        lifespan=lifespan,
+        root_path=services.settings.root_path,
+    )
     app.state.services = services
     for routes in ROUTES:
         app.include_router(routes.router)
@@ -71,9 +76,13 @@ def _fastapi(services: Services) -> FastAPI:
 async def _answer_error(request: Request, error: Exception) -> Response:
     """All errors look alike, whoever raises them."""
     if isinstance(error, HTTPException):
-        error = RequestError(
-            error.status_code, "not_found" if error.status_code == 404 else "refused", str(error.detail)
-        )
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            # A folder of files names none.
+            allowed = headers.get("Allow", "GET")
+            headers["Allow"] = f"{allowed}, HEAD" if "GET" in allowed and "HEAD" not in allowed else allowed
+        code = "not_found" if error.status_code == 404 else "refused"
+        error = RequestError(error.status_code, code, str(error.detail), headers=headers)
     elif isinstance(error, RequestValidationError):
         first = error.errors()[0]
         error = RequestError(422, "invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}.")

@@ -126,6 +126,10 @@ export class Answer {
   }
 
   #because(prediction, policy, output) {
+    if (prediction.unseen) {
+      const fields = Object.entries(prediction.unseen).map(([name, value]) => `${name}: ${value}`);
+      return words("because.unseen", { fields: fields.join(", ") });
+    }
     if (policy.rule === "probability_at_least") {
       const values = { share: share(prediction.probabilities[prediction.class]), threshold: share(policy.threshold) };
       return words(`because.probability.${prediction.decision}`, values);

@@ -15,10 +15,21 @@ MACHINE, PERSON = "machine", "person"
 class Decisions:
     """The outputs of each row, and who decides. In plain Python, which is faster than NumPy for a few rows."""
 
-    __slots__ = ("by_machine", "certainties", "expected_yen", "rows")
+    __slots__ = ("by_machine", "certainties", "expected_yen", "rows", "unseen")
 
-    def __init__(self, manifest: Manifest, outputs: Array) -> None:
-        """For outputs [rows, classes] or [rows, 1]. Raises RequestError if they are not finite."""
+    def __init__(
+        self,
+        manifest: Manifest,
+        outputs: Array,
+        unseen: dict[int, dict[str, str]] | None = None,
+        *,
+        unseen_to_person: bool = True,
+    ) -> None:
+        """For outputs [rows, classes] or [rows, 1]. Raises RequestError if they are not finite.
+
+        `unseen` are the categories by field that training never saw, by row: nobody has measured how good the model is
+        there, so a person decides.
+        """
         self.rows: list[list[float]] = outputs.tolist()
         if not all(isfinite(sum(row)) for row in self.rows):
             raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
@@ -30,6 +41,11 @@ class Decisions:
         decided = [(True, 0.0) if policy is None else policy.decide(certain) for certain in self.certainties]
         self.by_machine = [by_machine for by_machine, _ in decided]
         self.expected_yen = None if policy is None else [yen for _, yen in decided]
+        self.unseen = unseen or {}
+        for row in self.unseen if unseen_to_person else ():
+            self.by_machine[row] = False
+            if policy is not None and self.expected_yen is not None:
+                self.expected_yen[row] = policy.prices.by_hand_yen - policy.prices.check_yen
 
     def names(self) -> list[str]:
         return [MACHINE if by_machine else PERSON for by_machine in self.by_machine]
@@ -51,4 +67,6 @@ def answer_rows(manifest: Manifest, decisions: Decisions) -> list[dict[str, Any]
     if decisions.expected_yen is not None:
         for answer, yen in zip(answers, decisions.expected_yen, strict=True):
             answer["expected_yen"] = round(yen, 4)
+    for row, fields in decisions.unseen.items():
+        answers[row]["unseen"] = fields
     return answers

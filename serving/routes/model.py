@@ -37,6 +37,11 @@ async def describe(model: ModelDep, services: ServicesDep) -> dict[str, Any]:
         "limits": services.settings.model_dump(include={"max_rows", "max_body_bytes"}),
         "shadow": None if shadow is None else {**shadow[0].name, "share": shadow[1]},
         "last_refusal": services.watcher.refusal,
+        "log": {
+            "failure": services.recorder.failure,
+            "waiting": services.recorder.waiting,
+            "dropped": services.recorder.dropped,
+        },
     }
 
 

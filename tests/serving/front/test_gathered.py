@@ -125,7 +125,8 @@ def test_nginx_passes_on_that_a_body_is_too_large(port: int, tmp_path: Path) -> 
     config = tmp_path / "nginx.conf"
     config.write_text(
         # To root's worker the folder would be closed.
-        f"{'user root;' if os.geteuid() == 0 else ''} daemon off; pid {tmp_path}/pid; error_log {tmp_path}/errors; events {{}}\n"
+        f"{'user root;' if os.geteuid() == 0 else ''} daemon off; events {{}}\n"
+        f"pid {tmp_path}/pid; error_log {tmp_path}/errors;\n"
         f"http {{ access_log off; client_max_body_size 0; client_body_temp_path {tmp_path}/body; "
         f"proxy_temp_path {tmp_path}/proxy; server {{ listen 127.0.0.1:{front}; "
         f"location / {{ proxy_pass http://127.0.0.1:{port}; }} }} }}\n"
