@@ -57,12 +57,7 @@ def _fastapi(services: Services) -> FastAPI:
         async with services.running():
             yield
 
-    app: FastAPI = FastAPIOffline(
-        redoc_url=None,
-        title=f"portfolio: {use_case}",
-        lifespan=lifespan,
-        root_path=services.settings.root_path,
-    )
+    app: FastAPI = FastAPIOffline(redoc_url=None, title=f"portfolio: {use_case}", lifespan=lifespan)
     app.state.services = services
     for routes in ROUTES:
         app.include_router(routes.router)

@@ -119,6 +119,7 @@ class Front:
             scope["method"] = "GET"
         if self._root_path:
             # As ASGI has it, whether the proxy leaves the prefix out or not.
+            scope["root_path"] = self._root_path
             scope["path"] = self._root_path + exchange.path
             scope["raw_path"] = scope["path"].encode()
         added = page_headers(exchange.path, self._frame_ancestors)

@@ -154,9 +154,7 @@ class LiveMetrics(Collector):
         yield CounterMetricFamily("portfolio_log_dropped", "records that were dropped", self._recorder.dropped)
         failing = "1 while the prediction log can't be written"
         yield GaugeMetricFamily("portfolio_log_failing", failing, self._recorder.failure is not None)
-        oldest = (
-            "seconds from the answer to the disk: of the oldest record that waits, or of the last batch if none does"
-        )
+        oldest = "seconds from answer to disk: of the oldest record that waits, or else of the last batch"
         yield GaugeMetricFamily("portfolio_log_seconds_to_disk", oldest, self._recorder.seconds_to_disk)
         yield GaugeMetricFamily("portfolio_log_queue", "records waiting to be written", self._recorder.waiting)
         # A gauge, because an answer may also be expected to cost more than it saves.

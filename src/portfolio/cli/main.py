@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from portfolio.cli import client, evidence, loop, server, state, steps, versions
+from portfolio.cli import client, evidence, log, loop, server, state, steps, versions
 from portfolio.core.errors import PortfolioError
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     Then [bold]run[/] trains here, and [bold]serve[/] serves the result.""",
 )
 # In the order in which one needs them, which is also that of the help.
-for group in (loop, steps, server, client, evidence, versions, state):
+for group in (loop, steps, server, client, evidence, versions, log, state):
     app.add_typer(group.app)
 
 
