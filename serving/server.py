@@ -107,6 +107,7 @@ def run(host: str, port: int) -> None:
     # Whatever exists by now is here to stay: searching it for cycles again and again would cost more than the requests.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
+    gc.enable()
     try:
         Server(config, application.admission, settings).run()
     except SystemExit as end:

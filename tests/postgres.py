@@ -74,7 +74,8 @@ def pooled(address: str) -> Iterator[str]:
         config = Path(folder) / "pgbouncer.ini"
         config.write_text(
             f"[databases]\n{url.database} = host=127.0.0.1 port={url.port} user={url.username}\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            "auth_type = any\npool_mode = transaction\n"
             "default_pool_size = 2\nignore_startup_parameters = extra_float_digits\n"
         )
         config.chmod(0o644)
