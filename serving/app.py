@@ -76,8 +76,12 @@ async def _answer_error(request: Request, error: Exception) -> Response:
             # A folder of files names none.
             allowed = headers.get("Allow", "GET")
             headers["Allow"] = f"{allowed}, HEAD" if "GET" in allowed and "HEAD" not in allowed else allowed
-        code = "not_found" if error.status_code == 404 else "refused"
-        error = RequestError(error.status_code, code, str(error.detail), headers=headers)
+        error = RequestError(
+            error.status_code,
+            "not_found" if error.status_code == 404 else "refused",
+            str(error.detail),
+            headers=headers,
+        )
     elif isinstance(error, RequestValidationError):
         first = error.errors()[0]
         error = RequestError(422, "invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}.")
