@@ -9,7 +9,7 @@ import typer
 from portfolio.cli.arguments import FIRST_USE_CASE, USE_CASE_HELP
 
 app = typer.Typer()
-PANEL = "Prediction log"
+PANEL = "Serve"
 log = typer.Typer(no_args_is_help=True, help="The prediction log of a server: delete old answers.")
 app.add_typer(log, name="log", rich_help_panel=PANEL)
 

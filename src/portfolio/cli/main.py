@@ -26,7 +26,7 @@ app = typer.Typer(
     Then [bold]run[/] trains here, and [bold]serve[/] serves the result.""",
 )
 # In the order in which one needs them, which is also that of the help.
-for group in (loop, steps, server, client, evidence, versions, log, state):
+for group in (loop, steps, server, log, client, evidence, versions, state):
     app.add_typer(group.app)
 
 
