@@ -24,14 +24,13 @@ from statistics import median
 from typing import Any
 
 from bench.frames import LIBRARIES
-from bench.rows import ROOT, Row, console, machine, show, write
+from bench.rows import ROOT, Row, console, record
 from bench.scale import STEPS
 from bench.subject import image_of
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import PortfolioError
-from portfolio.core.paths import BENCH, Paths, default_use_case
+from portfolio.core.paths import Paths, default_use_case
 
-RESULTS = ROOT / BENCH
 ROUNDS = 3
 ROWS = (1_800, 100_000, 1_000_000)
 
@@ -161,7 +160,7 @@ def evidence(work: Path) -> list[Row]:
     found = printed(python("bench.evidence"), folder)
     report = [timed(python("portfolio", "stage", "report", default_use_case()), folder) for _ in range(ROUNDS)]
     return [
-        Row(f"evaluation of {found['candidates']} candidates, 10,000 rows, 2,000 samples", found["seconds"], "s", 2),
+        Row(f"evaluation of {found['candidates']} candidates, 10,000 rows", found["seconds"], "s", 2),
         Row("the report, in both languages", median(report), "s", 10),
     ]
 
@@ -280,18 +279,10 @@ def main() -> None:
                 console.print(f"[yellow]{name} is left out:[/] {error}")
                 left_out = True
                 continue
-            save(name, rows)
-            show(name.replace("_", " "), rows)
+            record(name, rows)
     console.print("To update the figures in the docs: make readme")
     if left_out:
         sys.exit(1)
-
-
-def save(part: str, rows: list[Row]) -> None:
-    """Put a part's rows into the file, beside those of the others. Each says on which machine it was measured."""
-    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    found[part] = {"machine": machine(), "rows": [row.as_dict() for row in rows]}
-    write(RESULTS, {name: found[name] for name in PARTS if name in found})
 
 
 if __name__ == "__main__":

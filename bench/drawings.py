@@ -25,13 +25,13 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
-from bench.subject import champion, is_image_classifier, one_message, use_cases
+from bench.subject import champion, is_image_classifier, one_message
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import InputField
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
-from portfolio.core.paths import PARAMS, Paths
+from portfolio.core.paths import PARAMS, Paths, listed_use_cases
 from portfolio.data.dataset import load_split
 from serving.protocols.pictures import read_picture
 
@@ -211,9 +211,9 @@ def read(bundle: Bundle, drawn: Iterable[Drawing]) -> Reading:
     manifest = bundle.manifest
     (field,) = manifest.inputs
     labels, pixels = zip(*((one.label, read_picture(manifest, one.png())) for one in drawn), strict=True)
-    predictions = bundle.predict({field.name: np.concatenate(pixels)})
-    right = np.array(manifest.output.classes)[predictions.argmax(axis=1)] == np.array(labels)
-    machine = np.ones(len(labels), dtype=bool) if manifest.policy is None else manifest.policy.by_machine(predictions)
+    decisions = bundle.decider(bundle.predict({field.name: np.concatenate(pixels)}))
+    right = np.array(manifest.output.classes)[decisions.answers] == np.array(labels)
+    machine = decisions.by_machine
     return Reading(
         number=len(labels),
         read_rightly=round(float(right.mean()), 4),
@@ -225,7 +225,7 @@ def read(bundle: Bundle, drawn: Iterable[Drawing]) -> Reading:
 
 def use_case_of_digits() -> UseCase:
     """The first one of params.yaml that can read drawn digits. Raises ConfigError if there is none."""
-    for name in use_cases():
+    for name in listed_use_cases():
         use_case = load_use_case(name)
         if is_image_classifier(use_case.inputs, use_case.output) and set(use_case.output.classes) == set(WAYS):
             return use_case
@@ -247,7 +247,7 @@ def main() -> None:
     manifest = bundle.manifest
     result = {
         "candidate": manifest.candidate,
-        "config_sha256": manifest.lineage.config_sha256,
+        "config_sha256": manifest.lineage.evaluated.config_sha256 if manifest.lineage.evaluated else None,
         "data_sha256": manifest.lineage.data_sha256,
         "seed": SEED,
         **{name: asdict(reading) for name, reading in found.items()},

@@ -1,4 +1,4 @@
-"""The evaluation of all candidates at 10,000 rows: figures, and the 2,000 bootstrap samples behind their intervals.
+"""The evaluation of all candidates at 10,000 rows: figures, and the samples behind their intervals.
 
 Run it where the loop has run: `python -m bench.evidence`. The test rows are repeated; the answers are the bundles' own.
 """
@@ -27,9 +27,7 @@ def main() -> None:
     candidates = {}
     for name, folder in Paths(use_case.name).candidates().items():
         bundle = Bundle.open(folder)
-        assert bundle.manifest.policy is not None
-        answers = (bundle.predict(val.inputs), bundle.predict(many.inputs))
-        candidates[name] = Evaluated(bundle, bundle.manifest.policy, *answers)
+        candidates[name] = Evaluated(bundle, bundle.predict(val.inputs), bundle.predict(many.inputs))
     started = time.perf_counter()
     compare(use_case, config, candidates, val, many)
     print(json.dumps({"candidates": len(candidates), "seconds": time.perf_counter() - started}))

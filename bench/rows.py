@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from portfolio.core.files import write_text
+from portfolio.core.paths import BENCH
 from portfolio.report.words import number
 
 ROOT = Path(__file__).parent.parent
@@ -75,6 +76,17 @@ def show(title: str, rows: Sequence[Row]) -> None:
         verdict = f"[{colour}]{row.verdict}[/]" if colour else row.verdict
         table.add_row(row.name, f"{number(row.value)} {row.unit}", row.aim, verdict)
     console.print(table)
+
+
+def record(part: str, rows: Sequence[Row], **more: Any) -> None:
+    """Put a part's rows into metrics/bench.json, beside those of the others, and show them.
+
+    Each part says on which machine it was measured.
+    """
+    path = ROOT / BENCH
+    found = json.loads(path.read_text()) if path.exists() else {}
+    write(path, {**found, part: {"machine": machine(), "rows": [row.as_dict() for row in rows], **more}})
+    show(part.replace("_", " "), rows)
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

@@ -9,15 +9,8 @@ from contextlib import contextmanager
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import InputField, Output
 from portfolio.bundle.store import Store
-from portfolio.contract.loading import listed_use_cases
 from portfolio.core.errors import ConfigError, PortfolioError, RegistryError
 from portfolio.core.paths import PARAMS, default_use_case
-
-
-def use_cases() -> list[str]:
-    """The use cases of params.yaml, in its order. Raises ConfigError if there is none, or the file can't be read."""
-    default_use_case()
-    return listed_use_cases()
 
 
 def champion(use_case: str) -> Bundle:

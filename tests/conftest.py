@@ -19,7 +19,7 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 from portfolio.bundle.bundle import Bundle, write_bundle
-from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
+from portfolio.bundle.manifest import InputField, Lineage, Manifest, Origin, Output, Reference
 from portfolio.bundle.policy import Policy, Prices
 from portfolio.bundle.store import Store
 from portfolio.contract.card import REQUIRED
@@ -63,9 +63,9 @@ def tiny_model(bias: float) -> bytes:
     return model.SerializeToString()
 
 
-# Keying costs 6 yen, a check 2, an error 210.
-PRICES = Prices(by_hand_yen=6, check_yen=2, error_yen=210)
-CAREFUL = Policy(rule="probability_at_least", threshold=0.9, prices=PRICES, error_share=0.01)
+MADE = Origin(git_commit="abc", dirty=False, config_sha256=ZEROS)
+# The machine answers from a probability of 0.9 on: below, an error is expected to cost more than a check.
+CAREFUL = Policy(prices=Prices(by_hand_yen=6, check_yen=2, error_yen=20))
 
 
 def tiny_bundle(folder: Path, bias: float = 0.0, version: int | None = None, policy: Policy | None = CAREFUL) -> Bundle:
@@ -93,7 +93,7 @@ def tiny_bundle(folder: Path, bias: float = 0.0, version: int | None = None, pol
         reference={"pixels": Reference(edges=(1.0,), shares=(0.5, 0.5), missing_share=0)},
         golden_inputs={"pixels": golden},
         golden_outputs=expected.tolist(),
-        lineage=Lineage(git_commit="abc", data_sha256=ZEROS, config_sha256=ZEROS, model_version=version),
+        lineage=Lineage(trained=MADE, evaluated=MADE, data_sha256=ZEROS, model_version=version),
         model_sha256=hashlib.sha256(raw).hexdigest(),
     )
     write_bundle(folder, raw, manifest)

@@ -147,7 +147,7 @@ def test_training_publishes_a_champion_that_the_running_api_takes_up(stack: Stac
     with urllib.request.urlopen(f"{stack.address('API_PORT')}/model", timeout=5) as response:
         model = json.load(response)
     assert model["use_case"] == USE_CASE
-    assert model["lineage"]["git_commit"] == "0123abc"
+    assert model["lineage"]["evaluated"]["git_commit"] == "0123abc"
     (prediction,), output = answer["predictions"], model["output"]
     assert prediction["class"] in output["classes"] if output["classes"] else isinstance(prediction["value"], float)
 

@@ -128,7 +128,7 @@ def test_the_sources_rows_fit(case: UseCase, config: Config) -> None:
 
 def test_clean_rows_are_named_and_belong_somewhere(case: UseCase, clean: pl.DataFrame) -> None:
     case.schema().validate(clean, lazy=True)
-    assert {case.key, *case.source.split_by, case.target.column} <= set(clean.columns)
+    assert {case.key, *case.source.split_columns, case.target.column} <= set(clean.columns)
     assert clean[case.key].is_unique().all()
     assert identities(case.source, clean).null_count().row(0) == (0,)
 

@@ -153,15 +153,15 @@ def stated_keys(stage: str) -> set[str]:
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != STUDY])
 def test_a_stage_depends_on_its_section_of_the_config(stage: str) -> None:
     stated = stated_keys(stage)
-    assert stated <= set(SECTIONS) - {"collect"}
+    assert stated <= set(SECTIONS)
     if stage in SECTIONS:
         assert stage in stated
 
 
 def test_every_section_of_the_config_belongs_to_a_stage() -> None:
-    # Collecting and tuning are no functions of files.
+    # Tuning is no function of files.
     stated = {key.partition(".")[0] for stage in STAGES for key in stated_keys(stage)}
-    assert set(SECTIONS) - {"collect", "tune"} == stated
+    assert set(SECTIONS) - {"tune"} == stated
 
 
 def test_dvc_knows_every_study() -> None:

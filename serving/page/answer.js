@@ -85,7 +85,7 @@ export class Answer {
     $("top").textContent = shown;
     $("sure").textContent = this.#isClass
       ? words("sure", { share: share(prediction.probabilities[prediction.class]) })
-      : "";
+      : this.#interval(prediction);
     if (this.#isClass) this.#drawBars(prediction);
     this.#drawDecision(prediction);
     const spoken = words("spoken", { name: this.#nameOfOutput, answer: shown, decision: words(prediction.decision) });
@@ -112,11 +112,11 @@ export class Answer {
   }
 
   #drawDecision(prediction) {
-    const { policy, output } = this.#model;
+    const { policy } = this.#model;
     const worth = prediction.expected_yen;
     $("by").textContent = words(prediction.decision);
     $("decision").className = `decision ${prediction.decision}`;
-    $("because").textContent = policy ? this.#because(prediction, policy, output) : words("because.none");
+    $("because").textContent = this.#because(prediction, policy);
     document.querySelector(".yen").hidden = !policy;
     if (!policy) return;
     $("yen").textContent = words("yen", { yen: (worth > 0 ? "+" : "") + yen(worth) });
@@ -125,16 +125,22 @@ export class Answer {
     });
   }
 
-  #because(prediction, policy, output) {
+  #because(prediction, policy) {
     if (prediction.unseen) {
       const fields = Object.entries(prediction.unseen).map(([name, value]) => `${name}: ${value}`);
       return words("because.unseen", { fields: fields.join(", ") });
     }
-    if (policy.rule === "probability_at_least") {
-      const values = { share: share(prediction.probabilities[prediction.class]), threshold: share(policy.threshold) };
-      return words(`because.probability.${prediction.decision}`, values);
-    }
-    return words(`because.value.${prediction.decision}`, { threshold: amount(policy.threshold, output.unit) });
+    if (!policy) return words("because.none");
+    const { by_hand_yen, check_yen } = policy.prices;
+    // What an error costs here, in expectation, is what the answer falls short of manual work.
+    const values = { error: yen(by_hand_yen - prediction.expected_yen), check: yen(check_yen) };
+    return words(`because.${prediction.decision}`, values);
+  }
+
+  #interval({ interval, unit }) {
+    if (!interval) return "";
+    const values = { low: amount(interval.low, unit), high: amount(interval.high, unit), level: share(interval.level) };
+    return words("interval", values);
   }
 
   #drawLabels() {

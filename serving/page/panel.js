@@ -2,7 +2,7 @@
 
 import { duration, hasWords, moment, number, share, words, yen } from "./words.js";
 
-const SHARES = new Set(["accuracy", "precision", "recall", "f1", "by_machine"]);
+const SHARES = new Set(["accuracy", "precision", "recall", "f1", "by_machine", "interval_coverage"]);
 const $ = (id) => document.getElementById(id);
 
 function list(target, entries) {
@@ -27,12 +27,19 @@ function figure(name, value) {
 
 const nameOf = (name) => (hasWords(`figure.${name}`) ? words(`figure.${name}`) : name.replaceAll("_", " "));
 
+/** The price; where it depends on the error, the lowest and the highest. */
+function pricesOf(price) {
+  if (typeof price === "number") return [price];
+  const all = Object.values(price).flatMap(pricesOf);
+  return all.length ? [...new Set([Math.min(...all), Math.max(...all)])] : [];
+}
+
 export function showCard(model, card) {
   const entries = ["intended", "not_for", "data"]
     .filter((key) => card[key])
     .map((key) => [words(`card.${key}`), card[key]]);
   if (model.policy) {
-    const prices = Object.entries(model.policy.prices).map(([name, value]) => [name, yen(value)]);
+    const prices = Object.entries(model.policy.prices).map(([name, price]) => [name, pricesOf(price).map(yen).join(" – ")]);
     const text = words("prices.list", { ...Object.fromEntries(prices), more: card.prices ?? "" });
     entries.push([words("card.prices"), text.trim()]);
   }
@@ -40,11 +47,11 @@ export function showCard(model, card) {
   $("card").parentElement.hidden = entries.length === 0;
   $("figures").hidden = $("figures-heading").hidden = Object.keys(model.figures).length === 0;
   list($("figures"), Object.entries(model.figures).map(([name, value]) => [nameOf(name), figure(name, value)]));
-  const { git_commit: commit, data_sha256: data } = model.lineage;
+  const { evaluated, data_sha256: data } = model.lineage;
   $("lineage").textContent = words("lineage", {
     digest: model.digest.slice(0, 12),
-    commit: commit.slice(0, 8),
-    data: data.slice(0, 12),
+    commit: evaluated?.git_commit.slice(0, 8) ?? "\u2013",
+    data: data?.slice(0, 12) ?? "\u2013",
   });
   $("refusal").hidden = !model.last_refusal;
   $("refusal").textContent = model.last_refusal ? words("refusal", { reason: model.last_refusal }) : "";

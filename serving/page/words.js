@@ -30,10 +30,9 @@ const EN = {
   spoken: "{name}: {answer}. {decision}.",
   machine: "Answered by the machine",
   person: "Checked by a person",
-  "because.probability.machine": "The machine is {share} sure. From {threshold} up, it answers on its own.",
-  "because.probability.person": "The machine is {share} sure. Below {threshold}, a person checks its answer.",
-  "because.value.machine": "Up to {threshold}, the machine answers on its own.",
-  "because.value.person": "Above {threshold}, a person checks the machine's answer.",
+  "interval": "{level} interval: {low} to {high}",
+  "because.machine": "Its errors are expected to cost {error} yen here, less than a check ({check} yen).",
+  "because.person": "Its errors are expected to cost more here than a check ({check} yen).",
   "because.unseen": "Training never saw this: {fields}. Nobody has measured how good the model is there.",
   "because.none": "This model has no decision policy: the machine answers everything.",
   yen: "{yen} yen",
@@ -130,6 +129,7 @@ const EN = {
   "figure.value_yen_per_1000": "yen saved per 1,000 items",
   "figure.trust_all_yen_per_1000": "yen saved per 1,000 items if every answer were trusted",
   "figure.by_machine": "share answered by the machine",
+  "figure.interval_coverage": "true values within the 90% interval",
 };
 
 const JA = {
@@ -162,10 +162,9 @@ const JA = {
   spoken: "{name}：{answer}。{decision}。",
   machine: "機械が回答",
   person: "人が確認",
-  "because.probability.machine": "確信度は{share}です。{threshold}以上なので、機械だけで答えます。",
-  "because.probability.person": "確信度は{share}です。{threshold}未満なので、人が答えを確認します。",
-  "because.value.machine": "{threshold}以下なら、機械だけで答えます。",
-  "because.value.person": "{threshold}を超える答えは、人が確認します。",
+  "interval": "{level}区間：{low}〜{high}",
+  "because.machine": "誤りによる損失の期待値は{error}円で、確認の費用（{check}円）を下回ります。",
+  "because.person": "誤りによる損失の期待値が、確認の費用（{check}円）を上回ります。",
   "because.unseen": "学習データにない値です（{fields}）。このような入力での精度は確かめられていません。",
   "because.none": "このモデルには判断基準が設定されていないため、すべて機械が答えます。",
   yen: "{yen}円",
@@ -262,6 +261,7 @@ const JA = {
   "figure.value_yen_per_1000": "1,000件あたりの節約額（円）",
   "figure.trust_all_yen_per_1000": "すべての答えを採用した場合の節約額（円、1,000件あたり）",
   "figure.by_machine": "機械が回答した割合",
+  "figure.interval_coverage": "90%区間に入った正解の割合",
 };
 
 const ALL = { en: EN, ja: JA };

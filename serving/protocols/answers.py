@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Any
 
-from portfolio.bundle.manifest import Manifest
+import numpy as np
+
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.policy import INTERVAL_LEVEL, half_widths, saved
 from portfolio.core.types import Array
 from serving.errors import RequestError
 
@@ -13,54 +15,62 @@ MACHINE, PERSON = "machine", "person"
 
 
 class Decisions:
-    """The outputs of each row, and who decides. In plain Python, which is faster than NumPy for a few rows."""
+    """The outputs of each row, and who decides."""
 
-    __slots__ = ("by_machine", "certainties", "expected_yen", "rows", "unseen")
+    __slots__ = ("answers", "by_machine", "certainties", "expected_yen", "intervals", "rows", "unseen")
 
     def __init__(
         self,
-        manifest: Manifest,
+        bundle: Bundle,
         outputs: Array,
         unseen: dict[int, dict[str, str]] | None = None,
         *,
         unseen_to_person: bool = True,
     ) -> None:
-        """For outputs [rows, classes] or [rows, 1]. Raises RequestError if they are not finite.
+        """For outputs [rows, outputs]. Raises RequestError if they are not finite.
 
         `unseen` are the categories by field that training never saw, by row: nobody has measured how good the model is
         there, so a person decides.
         """
-        self.rows: list[list[float]] = outputs.tolist()
-        if not all(isfinite(sum(row)) for row in self.rows):
+        if not np.isfinite(outputs).all():
             raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
-        regression = manifest.output.task == "regression"
-        # The same as portfolio.bundle.policy.certainty: the larger a predicted value, the less certain it is.
-        self.certainties = [-row[0] if regression else max(row) for row in self.rows]
+        manifest = bundle.manifest
+        decided = bundle.decider(outputs)
+        self.rows: list[list[float]] = outputs.tolist()
+        self.answers: list[int] = decided.answers.tolist()
+        self.certainties: list[float] = decided.certainty.tolist()
+        self.by_machine: list[bool] = decided.by_machine.tolist()
         policy = manifest.policy
-        # Without a policy the machine answers everything, and there is no saying what that is worth.
-        decided = [(True, 0.0) if policy is None else policy.decide(certain) for certain in self.certainties]
-        self.by_machine = [by_machine for by_machine, _ in decided]
-        self.expected_yen = None if policy is None else [yen for _, yen in decided]
         self.unseen = unseen or {}
+        # Without a policy there is no saying what an answer is worth.
+        self.expected_yen: list[float] | None = None
+        if policy is not None:
+            self.expected_yen = saved(policy.prices, decided.by_machine, decided.error_yen).tolist()
         for row in self.unseen if unseen_to_person else ():
             self.by_machine[row] = False
             if policy is not None and self.expected_yen is not None:
                 self.expected_yen[row] = policy.prices.by_hand_yen - policy.prices.check_yen
+        self.intervals: list[list[float]] | None = None
+        if manifest.error_ratios:
+            half = half_widths(outputs, manifest.error_ratios)
+            self.intervals = np.stack([outputs[:, 0] - half, outputs[:, 0] + half], axis=1).tolist()
 
     def names(self) -> list[str]:
         return [MACHINE if by_machine else PERSON for by_machine in self.by_machine]
 
 
-def answer_rows(manifest: Manifest, decisions: Decisions) -> list[dict[str, Any]]:
+def answer_rows(bundle: Bundle, decisions: Decisions) -> list[dict[str, Any]]:
     """One JSON object a row."""
-    output = manifest.output
+    output = bundle.manifest.output
     if output.task == "regression":
         answers: list[dict[str, Any]] = [{"value": row[0], "unit": output.unit} for row in decisions.rows]
+        for answer, (low, high) in zip(answers, decisions.intervals or [], strict=True):
+            answer["interval"] = {"low": low, "high": high, "level": INTERVAL_LEVEL}
     else:
         classes = output.classes
         answers = [
-            {"class": classes[row.index(top)], "probabilities": dict(zip(classes, row, strict=True))}
-            for row, top in zip(decisions.rows, decisions.certainties, strict=True)
+            {"class": classes[answered], "probabilities": dict(zip(classes, row, strict=True))}
+            for row, answered in zip(decisions.rows, decisions.answers, strict=True)
         ]
     for answer, name in zip(answers, decisions.names(), strict=True):
         answer["decision"] = name

@@ -46,14 +46,13 @@ def variants(manifest: Manifest, inputs: Inputs) -> tuple[Inputs, dict[str, int]
 
 
 def explanation(
-    manifest: Manifest, inputs: Inputs, output: Array, without: Array, parts: dict[str, int]
+    manifest: Manifest, inputs: Inputs, output: float, answered: int, without: Array, parts: dict[str, int]
 ) -> dict[str, Any]:
-    """By field, how much the answer `output` [1, outputs] falls without each part, given `without` [parts, outputs].
+    """By field, how much the output at the place `answered` falls without each part, given `without` [parts, outputs].
 
-    For a class, the answer is the probability of the predicted one; for a value, the value itself.
+    For a class, that is the probability of the answered one; for a value, the value itself.
     """
-    answered = int(output[0].argmax())
-    falls = (float(output[0, answered]) - without[:, answered]).astype(np.float64)
+    falls = (float(output) - without[:, answered]).astype(np.float64)
     found: dict[str, Any] = {}
     start = 0
     for field in manifest.inputs:

@@ -50,7 +50,7 @@ class Invocations:
         return Query(*schema.from_rows(_without_others(rows, form, schema), form))
 
     def write(self, model: ServedModel, query: Query, result: Result) -> Reply:
-        predictions = answer_rows(model.bundle.manifest, result.decisions)
+        predictions = answer_rows(model.bundle, result.decisions)
         # MLflow's clients show no headers, and feedback names the request.
         return orjson.dumps({"predictions": predictions, "request_id": result.request_id}), JSON, []
 

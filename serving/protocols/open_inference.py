@@ -41,7 +41,7 @@ DTYPES: dict[str, str] = {
 MAX_SIZE = 2**63 - 1
 MAX_LENGTH_DIGITS = 20
 MAX_DIMENSIONS = 8
-DECISION, EXPECTED_YEN = "decision", "expected_yen"
+DECISION, EXPECTED_YEN, INTERVAL = "decision", "expected_yen", "interval"
 Datatype = Literal[
     "BOOL", "FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "BYTES"
 ]
@@ -156,6 +156,8 @@ class OpenInference:
 def outputs_of(manifest: Manifest) -> dict[str, tuple[str, list[int]]]:
     """Datatype and shape of each output that can be requested; -1 stands for the number of rows."""
     outputs = {manifest.output.tensor: ("FP32", [-1, max(1, len(manifest.output.classes))]), DECISION: (TEXT, [-1])}
+    if manifest.error_ratios:
+        outputs[INTERVAL] = ("FP64", [-1, 2])
     return outputs if manifest.policy is None else {**outputs, EXPECTED_YEN: ("FP64", [-1])}
 
 
@@ -283,4 +285,7 @@ def _output(name: str, outputs: Array, decisions: Decisions) -> tuple[str, Array
         return TEXT, np.array(decisions.names(), dtype=object)
     if name == EXPECTED_YEN:
         return "FP64", np.array(decisions.expected_yen, dtype=np.float64)
-    return "FP32", outputs
+    if name == INTERVAL:
+        return "FP64", np.array(decisions.intervals, dtype=np.float64)
+    # Beside a value the graph gives the scale of its error, which the interval says in the value's own unit.
+    return "FP32", outputs if decisions.intervals is None else outputs[:, :1]

@@ -251,7 +251,9 @@ def _predictions(model: ServedModel) -> Schema:
     output = model.bundle.manifest.output
     answer: Schema
     if output.task == "regression":
-        answer = {"value": {"type": "number"}, "unit": {"type": "string"}}
+        bounds = {name: {"type": "number"} for name in ("low", "high", "level")}
+        interval = {"type": "object", "properties": bounds, "description": "covers `level` of the true values"}
+        answer = {"value": {"type": "number"}, "unit": {"type": "string"}, "interval": interval}
     else:
         answer = {
             "class": {"type": "string", "enum": list(output.classes)},

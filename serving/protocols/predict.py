@@ -32,7 +32,7 @@ class Predict:
         )
 
     def write(self, model: ServedModel, query: Query, result: Result) -> Reply:
-        predictions = answer_rows(model.bundle.manifest, result.decisions)
+        predictions = answer_rows(model.bundle, result.decisions)
         for prediction, explanation in zip(predictions, result.explanations or (), strict=False):
             prediction["explanation"] = explanation
         body = {"predictions": predictions, "model": model.name, "request_id": result.request_id, **query.extra}

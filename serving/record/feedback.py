@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Annotated
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
@@ -77,21 +78,19 @@ class Judge:
         RequestError if the bundle knows no such label.
         """
         manifest = self._manifest(digest)
-        regression = len(outputs) == 1 if manifest is None else manifest.output.task == "regression"
-        if regression:
-            if isinstance(label, (str, bool)):
-                output = (
-                    "" if manifest is None else f": {manifest.output.name}, in {manifest.output.unit or 'its unit'}"
-                )
-                raise field_error("label", f"must be a number{output}")
-            return float(label), None
-        text = category_text(label)
         if manifest is None:
-            return text, None
-        classes = manifest.output.classes
+            return label if isinstance(label, float) else category_text(label), None
+        output = manifest.output
+        if output.task == "regression":
+            if isinstance(label, (str, bool)):
+                raise field_error("label", f"must be a number: {output.name}, in {output.unit or 'its unit'}")
+            return float(label), None
+        text, classes = category_text(label), output.classes
         if text not in classes:
             raise field_error("label", f"no such class; the classes are: {', '.join(classes)}")
-        return text, classes[outputs.index(max(outputs))] == text
+        # The answer is the class that costs least in expectation, which need not be the most probable one.
+        (answered,) = manifest.decider()(np.array([outputs])).answers
+        return text, classes[answered] == text
 
     def _manifest(self, digest: str) -> Manifest | None:
         found = self._manifests.get(digest)

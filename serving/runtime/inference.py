@@ -58,10 +58,10 @@ class Inference:
         outputs = await self._run(model, query)
         unseen = model.schema.unseen(query.inputs)
         to_person = self._settings.unseen_to_person
-        decisions = Decisions(model.bundle.manifest, outputs, unseen, unseen_to_person=to_person)
+        decisions = Decisions(model.bundle, outputs, unseen, unseen_to_person=to_person)
         result = Result(exchange.request_id, outputs, decisions)
         if query.explain:
-            result.explanations = await self._explain(model, query, outputs)
+            result.explanations = await self._explain(model, query, outputs, decisions.answers)
         reply = protocol.write(model, query, result)
         if query.draft:
             return reply
@@ -96,7 +96,9 @@ class Inference:
                 retry_after_seconds=1,
             ) from error
 
-    async def _explain(self, model: ServedModel, query: Query, outputs: Array) -> list[dict[str, Any]]:
+    async def _explain(
+        self, model: ServedModel, query: Query, outputs: Array, answers: list[int]
+    ) -> list[dict[str, Any]]:
         if query.rows > MAX_ROWS:
             raise RequestError(
                 422, "invalid_request", f"explain: at most {MAX_ROWS} instances per request, not {query.rows:,}."
@@ -108,7 +110,11 @@ class Inference:
             # In threads: a long text is cut in a thousand ways.
             inputs, parts = await asyncio.to_thread(variants, manifest, one)
             without = await self._run(model, Query(inputs, sum(parts.values())))
-            found.append(await asyncio.to_thread(explanation, manifest, one, outputs[row : row + 1], without, parts))
+            found.append(
+                await asyncio.to_thread(
+                    explanation, manifest, one, outputs[row, answers[row]], answers[row], without, parts
+                )
+            )
         return found
 
     def _shadow(self, request_id: str, query: Query) -> None:
@@ -125,7 +131,7 @@ class Inference:
             outputs = await asyncio.to_thread(shadow.bundle.predict, query.inputs)
             unseen = shadow.schema.unseen(query.inputs)
             to_person = self._settings.unseen_to_person
-            by_machine = Decisions(shadow.bundle.manifest, outputs, unseen, unseen_to_person=to_person).by_machine
+            by_machine = Decisions(shadow.bundle, outputs, unseen, unseen_to_person=to_person).by_machine
         except Exception as error:
             # Another model may not take these inputs, and the caller has the champion's answer.
             logger.warning("the shadow failed on %s: %s", request_id, error)

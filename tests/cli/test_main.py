@@ -93,7 +93,9 @@ def test_without_a_use_case_the_first_of_params_is_taken(
         assert "There is no use case 'melons'" in " ".join(run_main(command, 1, monkeypatch, capsys).err.split())
 
 
-@pytest.mark.parametrize(("command", "remedy"), [(["run"], "Name the use case"), (["serve"], "Set PORTFOLIO_USE_CASE")])
+@pytest.mark.parametrize(
+    ("command", "remedy"), [(["run"], "run this in the project's folder"), (["serve"], "Set PORTFOLIO_USE_CASE")]
+)
 def test_without_a_use_case_and_params_the_remedy_is_told(
     command: list[str],
     remedy: str,

@@ -102,9 +102,9 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     # params.yaml
     "not listed": (params("use_cases: [toy]\n"), r"'small' is not in params\.yaml.*`use_cases:`\s+- small"),
-    "no list": (params("use_cases:\n"), r"'small' is not in params\.yaml"),
-    "no params.yaml": (params(None), r"params\.yaml is missing or damaged"),
-    "a damaged params.yaml": (params("use_cases: ["), r"params\.yaml is missing or damaged"),
+    "no list": (params("use_cases:\n"), r"params\.yaml names no use case"),
+    "no params.yaml": (params(None), r"There is no params\.yaml in "),
+    "a damaged params.yaml": (params("use_cases: ["), r"params\.yaml is not valid YAML"),
     # Its columns
     "no inputs": (inputs("[]"), rf"{WHERE}: `inputs` is empty\. Declare at least one"),
     "an input twice": (inputs('[Number("age"), Number("age")]'), rf"{WHERE}: `inputs` has age twice\. Leave one out"),
@@ -157,9 +157,17 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         config(SMALL_CONFIG + "network: {hiden: 3}"),
         r"small\.yaml, section 'network'.*hiden: there",
     ),
-    "a threshold of 2": (
-        config(f"{VALUE}, thresholds: [0.5, 2]}}"),
-        r"configs/small\.yaml: value\.thresholds: 2 must be between 0 and 1",
+    "a price of a class that there is not": (
+        config("value: {by_hand_yen: 6, check_yen: 2, error_yen: {no: 5, maybe: 9}}"),
+        r"configs/small\.yaml: value\.error_yen has a price for 'maybe', which is not one of .*Give one price, or one",
+    ),
+    "a class without its price": (
+        config("value: {by_hand_yen: 6, check_yen: 2, error_yen: {no: 5}}"),
+        r"configs/small\.yaml: value\.error_yen has no price for 'yes'",
+    ),
+    "prices by class for a quantity": (
+        config("value: {by_hand_yen: 6, check_yen: 2, error_yen: {low: 5}, tolerance: 5}", REGRESSION),
+        r"configs/small\.yaml: value\.error_yen must be one price",
     ),
     "a tolerance for classes": (
         config(f"{VALUE}, tolerance: 1}}"),
@@ -168,10 +176,6 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "no tolerance for a quantity": (
         config(f"{VALUE}}}", REGRESSION),
         r"configs/small\.yaml: value\.tolerance is missing\. Say how far off a bought may be, in EUR",
-    ),
-    "no thresholds for a quantity": (
-        config(f"{VALUE}, tolerance: 5}}", REGRESSION),
-        r"configs/small\.yaml: value\.thresholds is missing\. List the values of bought, in EUR",
     ),
     "a study of a key that there is not": (
         config(SMALL_CONFIG + "studies: {capacity: [{network.hiden: [3]}]}"),

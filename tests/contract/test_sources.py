@@ -57,6 +57,14 @@ def test_rows_are_dealt_by_the_column_that_dates_them(folder: Path) -> None:
     assert batches(source) == {date(2026, 1, 5): [2], date(2026, 1, 6): [1, 3]}
 
 
+def test_a_date_may_be_written_without_separators(folder: Path) -> None:
+    write({"n": [1, 2], "day": [20260106, 20260105]})
+    assert batches(Csv(path="rows.csv", date="day")) == {date(2026, 1, 5): [2], date(2026, 1, 6): [1]}
+    write({"n": [1], "day": [2026]})
+    with pytest.raises(SourceError, match="1 of 1 values of 'day' are no dates"):
+        Csv(path="rows.csv", date="day").dates()
+
+
 @pytest.mark.parametrize("time", ["2026-01-06 23:59:59", "2026-01-06T08:00", "2026-01-06T08:00:00.123"])
 def test_a_time_belongs_to_its_day(folder: Path, time: str) -> None:
     write({"n": [1, 2], "time": [time, time]})
@@ -111,8 +119,15 @@ def test_a_row_has_a_key_or_its_place() -> None:
     ("arguments", "message"),
     [
         ({"start": "2026-01-05"}, "Csv needs either url=, with the sha256= of the file, or path="),
-        ({"url": "https://a.b/c", "path": "c", "sha256": "0", "start": "2026-01-05"}, "either url=.* or path="),
+        ({"url": "https://a.b/c", "path": "c", "sha256": "0" * 64, "start": "2026-01-05"}, "either url=.* or path="),
         ({"url": "https://a.b/c", "start": "2026-01-05"}, "needs the sha256= of https://a.b/c"),
+        ({"url": "data/c.csv", "start": "2026-01-05"}, "must begin with https:// or http://. For a file .* path="),
+        ({"path": "https://a.b/c", "start": "2026-01-05"}, "path='https://a.b/c' is an address. Give it as url="),
+        ({"path": "c", "sha256": "xyz", "start": "2026-01-05"}, "sha256='xyz' must be 64 digits"),
+        ({"path": "c", "encoding": "utf-88", "start": "2026-01-05"}, "no encoding 'utf-88'. Common ones are utf-8"),
+        ({"path": "c", "separator": "", "start": "2026-01-05"}, "separator='' must be one character"),
+        ({"path": "c", "decimal": ";", "start": "2026-01-05"}, "decimal=';' must be"),
+        ({"path": "c", "skip_rows": -1, "start": "2026-01-05"}, "skip_rows .* can't be negative"),
         ({"path": "c"}, "either date=, .* or start="),
         ({"path": "c", "date": "day", "start": "2026-01-05"}, "either date=, .* or start="),
         ({"path": "c", "start": "2026-13-05"}, "start='2026-13-05' is no date .*Write it as 2026-01-31"),
@@ -130,11 +145,15 @@ def test_a_missing_file_is_named_with_the_remedy(folder: Path) -> None:
         Csv(path="rows.csv", start="2026-01-05").dates()
 
 
-@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n3,4,5\n", b"a\n\xff\xfe\x00\n"], ids=["empty", "ragged", "bytes"])
-def test_a_file_that_is_no_csv_is_named(folder: Path, content: bytes) -> None:
-    Path("rows.csv").write_bytes(content)
-    with pytest.raises(SourceError, match=r"rows\.csv can't be read as a CSV file"):
-        Csv(path="rows.csv", start="2026-01-05").dates()
+def test_a_local_file_may_be_pinned_and_given_by_its_address(folder: Path) -> None:
+    content = b"n\n1\n"
+    (folder / "my rows.csv").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    address = (folder / "my rows.csv").as_uri()
+    assert batches(Csv(url=address, start="2026-01-05")) == {START: [1]}
+    assert batches(Csv(path=str(folder / "my rows.csv"), sha256=digest.upper(), start="2026-01-05")) == {START: [1]}
+    with pytest.raises(SourceError, match=r"my rows\.csv has SHA-256 .* is pinned"):
+        Csv(path="my rows.csv", sha256="0" * 64, start="2026-01-05").dates()
 
 
 @pytest.mark.parametrize(

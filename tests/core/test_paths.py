@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from portfolio.core.errors import ConfigError
-from portfolio.core.paths import default_use_case
+from portfolio.core.paths import default_use_case, listed_use_cases
 
 
 @pytest.fixture
@@ -19,21 +19,31 @@ def test_the_first_use_case_of_params_is_the_default(folder: Path) -> None:
     assert default_use_case() == "second_hand_cars"
 
 
-def test_without_params_the_error_says_what_to_do(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no params\.yaml .* Name the use case"):
-        default_use_case()
+def test_use_cases_come_in_the_order_of_params(folder: Path) -> None:
+    (folder / "params.yaml").write_text("use_cases: [b, a]\n")
+    assert listed_use_cases() == ["b", "a"]
 
 
 @pytest.mark.parametrize(
-    "text", ["", "use_cases:\n", "use_cases: []\n", "use_cases: digits\n", "use_cases: [1]\n", "other: 1\n", "a: [\n"]
+    ("content", "message"),
+    [
+        (None, r"no params\.yaml in .*run this in the project's folder, or restore"),
+        (b"", r"names no use case\. List at least one"),
+        (b"use_cases:\n", "names no use case"),
+        (b"use_cases: []\n", "names no use case"),
+        (b"use_cases: digits\n", "names no use case"),
+        (b"other: 1\n", "names no use case"),
+        (b"use_cases: [2024]\n", r"params\.yaml: 2024 is not a name\. Quote"),
+        (b"use_cases:\n  - a\n  - no\n", r"params\.yaml: False is not a name\. Quote"),
+        (b"use_cases: [a", r"params\.yaml is not valid YAML.*Correct it, or restore it"),
+        (b"\xff\xfe\x00", r"params\.yaml is not valid YAML"),
+    ],
 )
-def test_params_without_a_use_case_are_refused(folder: Path, text: str) -> None:
-    (folder / "params.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=r"params\.yaml names no use case\. List at least one"):
-        default_use_case()
-
-
-def test_params_that_cannot_be_read_are_refused(folder: Path) -> None:
-    (folder / "params.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="names no use case"):
-        default_use_case()
+def test_a_list_of_use_cases_that_is_none_is_named_with_the_remedy(
+    folder: Path, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (folder / "params.yaml").write_bytes(content)
+    for ask in (listed_use_cases, default_use_case):
+        with pytest.raises(ConfigError, match=rf"(?s){message}"):
+            ask()

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -153,16 +154,21 @@ def test_rows_without_a_key_are_named_by_batch_and_place(workspace: Path) -> Non
 
 
 class Server(BaseHTTPRequestHandler):
-    """Answers as `script` says: a status, or "cut" to break off in the middle of the body."""
+    """Answers as `script` says: a status; or "cut", "gzip", "login" for a body cut off, packed, or of a page."""
 
     script: ClassVar[list[int | str]] = []
 
     def do_GET(self) -> None:
         answer = self.script.pop(0)
-        self.send_response(200 if answer == "cut" else int(answer))
-        self.send_header("Content-Length", "4")
+        body = {"gzip": gzip.compress(b"a\n1\n", mtime=0), "login": b"<!DOCTYPE html><form>"}.get(
+            str(answer), b"a\n1\n"
+        )
+        self.send_response(answer if isinstance(answer, int) else 200)
+        if answer == "gzip":
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"a" if answer == "cut" else b"a\n1\n")
+        self.wfile.write(b"a" if answer == "cut" else body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -189,6 +195,19 @@ def test_what_may_pass_is_tried_again(scripted: list[int | str], tmp_path: Path,
     path = download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
     assert path.read_bytes() == b"a\n1\n"
     assert scripted == []
+
+
+@pytest.mark.parametrize("pinned", [b"a\n1\n", gzip.compress(b"a\n1\n", mtime=0)], ids=["unpacked", "as it came"])
+def test_of_a_packed_answer_either_form_may_be_pinned(scripted: list[int | str], tmp_path: Path, pinned: bytes) -> None:
+    scripted += ["gzip"]
+    path = download("https://example.org/rows.csv", hashlib.sha256(pinned).hexdigest(), tmp_path / "cache")
+    assert path.read_bytes() == pinned
+
+
+def test_a_page_in_place_of_the_file_is_named(scripted: list[int | str], tmp_path: Path) -> None:
+    scripted += ["login"]
+    with pytest.raises(SourceError, match=r"is pinned\. It is a web page, often a login"):
+        download("https://example.org/rows.csv", DIGEST, tmp_path / "cache")
 
 
 def test_a_download_that_keeps_breaking_off_leaves_nothing(scripted: list[int | str], tmp_path: Path) -> None:

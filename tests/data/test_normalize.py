@@ -56,6 +56,8 @@ def of(frame: pl.DataFrame) -> Normalized:
         (pl.Series(["1e3", "-7"]), [1000.0, -7.0]),
         (pl.Series(["", "  "]), [None, None]),
         (pl.Series(["NaN", "nan"]), [None, None]),
+        (pl.Series(["NA", " n/a"]), [None, None]),
+        (pl.Series(["-", "?"]), [None, None]),
         (pl.Series([None, None], dtype=pl.Null), [None, None]),
         (pl.Series([None, None], dtype=pl.String), [None, None]),
         (pl.Series([None, None], dtype=pl.Boolean), [None, None]),
@@ -78,6 +80,8 @@ def test_a_number_is_a_float_and_what_is_missing_is_null(column: pl.Series, expe
         (pl.Series([1.0, 2.0], dtype=pl.Float32), ["1", "2"]),
         (pl.Series([2.5, 1.0]), ["2.5", "1"]),
         (pl.Series(["1", ""]), ["1", None]),
+        (pl.Series(["1.0", " 2 "]), ["1", "2"]),
+        (pl.Series(["1.0", "NA"]), ["1", None]),
         (pl.Series([" ", None]), [None, None]),
         (pl.Series([True, False]), ["true", "false"]),
         (pl.Series(["人口", "1st"]), ["人口", "1st"]),
@@ -93,6 +97,26 @@ def test_a_category_is_text(column: pl.Series, expected: list[str | None]) -> No
     assert found.frame.schema["rooms"] == pl.String
     assert found.frame["rooms"].to_list() == expected
     assert (found.reasons, found.faults) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (["NA", "Pave"], ["NA", "Pave"]),
+        (["True", "FALSE"], ["true", "false"]),
+        ([True, False], ["true", "false"]),
+        (["01", "1"], ["01", "1"]),
+        (["n/a", " Pave "], [None, "Pave"]),
+    ],
+)
+def test_a_declared_word_is_a_category_and_another_that_says_missing_is_not(
+    column: list[Any], expected: list[str | None]
+) -> None:
+    class Declared(Case):
+        inputs = [Number("age"), Category("rooms", ["NA", "Pave", True, False, "01"], missing=True)]  # noqa: RUF012
+
+    found = normalize(Declared("case"), rows(rooms=pl.Series(column)))
+    assert found.frame["rooms"].to_list() == expected
 
 
 def test_keys_labels_shared_values_and_slices_are_text_and_a_quantity_is_a_number() -> None:

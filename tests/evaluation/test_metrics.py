@@ -50,6 +50,14 @@ def test_a_class_that_is_never_chosen_has_no_precision_and_no_warning() -> None:
     assert found["accuracy"] == 1 / 2
 
 
+def test_a_class_without_a_row_is_left_out_of_the_averages() -> None:
+    targets = np.array([0, 0, 1])
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.2, 0.1, 0.7], [0.1, 0.6, 0.3]])
+    # Chosen: a, c, b. Of a and b: precision 1 and 1, recall 1/2 and 1, F1 2/3 and 1.
+    found = score(THREE, targets, probabilities)
+    assert [found[name] for name in ("precision", "recall", "f1")] == pytest.approx([1, 3 / 4, 5 / 6])
+
+
 def test_regression() -> None:
     found = score(VALUE, np.array([1.0, 2.0, 3.0, 6.0]), np.array([[1.0], [4.0], [3.0], [5.0]]))
     # Errors 0, 2, 0, -1; the mean is 3, squared deviations 4 + 1 + 0 + 9.

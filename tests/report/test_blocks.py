@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from portfolio.bundle.policy import VALUE
 from portfolio.cli.main import app
 from portfolio.contract.config import STUDIES
 from portfolio.contract.loading import load_use_case
+from portfolio.contract.sources import Cell
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
-from portfolio.report.blocks import BLOCKS, filled
+from portfolio.report.blocks import BLOCKS, filled, leakage, leakage_result
 from portfolio.report.words import spread
 
 BLOCK = "before\n<!-- figures: {} -->\nold\n<!-- /figures -->\nafter\n"
@@ -43,6 +45,16 @@ def documents(built: Callable[[str], Path]) -> dict[str, Path]:
     for name in STUDIES:
         point = {"name": f"a point of {name}", "train": figures, "val": figures}
         write(Paths("toy").study(name), {"metrics": list(figures), "points": [point]})
+    best = json.loads(Paths("toy").metrics("evaluate").read_text())["best"]
+    together = {"name": best, "train": figures, "val": {**figures, VALUE: [3000, 4000]}}
+    alone = {"name": best, "train": figures, "val": {"log_loss": [0.04, 0.06], "accuracy": [1, 1], VALUE: [4500, 5000]}}
+    content = json.loads(Paths("toy").study("cross-validate").read_text())
+    content["points"].append(together)
+    write(Paths("toy").study("cross-validate"), {**content, "by_row": [alone]})
+    figures = {"units": 70, "near": [0.5, 0.75], "test_share_deviation": 0.01, "metric": 0.3}
+    sizes = [{"sizes": sizes, **figures} for sizes in (None, [0, 0], [0.1, 0.1], [0.2, 0.4])]
+    near = [[0.01, 0.01], [0.05, 0.05]]
+    write(Paths("toy").metrics("cells"), {"columns": ["x", "y"], "near": near, "model": "a_tree", "sizes": sizes})
     rows = [
         {
             "name": "Lightning / raw loop",
@@ -130,6 +142,31 @@ def test_a_study_is_told_with_its_spread(documents: dict[str, Path]) -> None:
         assert f"| a point of ablation | {loss} | {loss} | {accuracy} |" in text
 
 
+def test_what_a_split_by_rows_would_claim_stands_beside_what_holds(
+    documents: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = json.loads(Paths("toy").metrics("evaluate").read_text())["best"].replace("_", " ")
+    text = filled(documents["en"])
+    assert "| model | log_loss, each row on its own | log_loss, rows kept together | yen per 1,000, each row" in text
+    assert f"| {best} | {spread([0.04, 0.06])} | {spread([0.1, 0.3])} | 4,750 | 3,500 |" in text
+    assert "are in the same split" not in text, "no rows are kept together"
+    monkeypatch.setattr(load_use_case("toy").source, "split_by", (Cell("weight", 0.1), Cell("melon", 0.1)))
+    assert "| cell | groups of rows | test rows with a training row within 0.01 |" in filled(documents["en"])
+    assert "\n| **0.1** | 70 | 50.0% | 75.0% | 1.0% | 0.3 |\n| 0.2 x 0.4 | 70 |" in filled(documents["en"])
+    monkeypatch.setattr(load_use_case("toy").source, "split_by", (Cell("weight", 0.5), "colour"))
+    sentence = (
+        "Rows with the same weight (to the nearest 0.5) and colour are in the same split, because they tell a model "
+        f"about each other. Cross-validated in this way, the log_loss of the {best} is 0.2, and it saves 3,500 yen per "
+        "1,000; with each row assigned on its own, these would seem to be 0.05 and 4,750."
+    )
+    assert sentence in filled(documents["en"])
+    assert "weight（0.5単位）とcolourが同じ行" in filled(documents["ja"])  # noqa: RUF001
+    Paths("toy").study("cross-validate").unlink()
+    unmeasured = leakage_result("toy", "en")
+    assert unmeasured == sentence.partition(" Cross-validated")[0]
+    assert "portfolio study cross-validate toy" in leakage("toy", "en")
+
+
 def test_what_was_measured_stands_beside_its_aim_and_the_machine(documents: dict[str, Path]) -> None:
     text = filled(documents["en"])
     assert "| Lightning / raw loop | 1.05 x | ≤ 1.15: met |" in text
@@ -157,7 +194,7 @@ def test_what_was_tried_and_did_not_hold_is_told(documents: dict[str, Path]) -> 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (BLOCK.format("nonsense toy"), "no block 'nonsense'. There are: result, comparison, threshold"),
+        (BLOCK.format("nonsense toy"), "no block 'nonsense'. There are: result, comparison, policy"),
         (BLOCK.format("result toy").replace("<!-- /figures -->", ""), "needs a '<!-- /figures -->'"),
     ],
 )

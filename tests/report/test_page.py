@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.manifest import content_sha256
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.card import LANGUAGES
 from portfolio.contract.loading import load_use_case
@@ -77,15 +76,15 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     built("toy")
     paths = Paths("toy")
     assert "No version has been through the gate yet" in (paths.report / "index.html").read_text()
-    paths.verdict.parent.mkdir(parents=True)
     # Every check that the gate knows has its name in both languages.
     names = re.findall(r'Check\(\s*"([^"]+)"', inspect.getsource(gate))
     assert len(set(names)) == 7
     figures = {"mean": -12.0, "low": -20.0, "high": -4.0, "rows": 400}
     judged = gate.Verdict([gate.Check(name, False, "not_better_than_champion", figures) for name in names])
-    content = content_sha256(Bundle.open(paths.best_folder()).manifest)
-    verdict = {"version": 3, **judged.as_dict(), "content_sha256": content}
-    verdict |= {"digest": "d" * 64, "run_id": "r" * 32, "experiment_id": "1"}
+    digest = Bundle.open(paths.best_folder()).digest
+    made = {"git_commit": "a" * 40, "dirty": True, "config_sha256": "b" * 64}
+    verdict = {"version": 3, **judged.as_dict(), "digest": digest, "lineage": {"trained": made, "evaluated": made}}
+    verdict |= {"run_id": "r" * 32, "experiment_id": "1"}
     paths.verdict.write_text(json.dumps(verdict))
     assert paths.report_is_stale()
     run_stage("report", "toy")
@@ -93,7 +92,8 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     page = (paths.report / "index.html").read_text()
     assert "-12 yen per 1,000 items (-20 to -4) compared with the champion, on 400 test rows" in page
     assert f'href="http://127.0.0.1:5000/#/experiments/1/runs/{"r" * 32}"' in page
-    assert f"<code>{'d' * 12}</code>" in page
+    assert f"<code>{digest[:12]}</code>" in page
+    assert f"<code>{'a' * 12}</code> (with uncommitted changes)" in page
     in_japanese = "現行モデルと比べて1,000件あたり-12円"
     for name in (PAGES["ja"], INTERVIEWS["ja"]):
         assert in_japanese in (paths.report / name).read_text()

@@ -46,7 +46,7 @@ def test_each_bundle_answers_as_its_estimator_on_rows_that_it_was_not_fitted_on(
         else:
             expected = model.predict(sklearn_input(case, inputs))
         bundle = Bundle.open(Paths(name).models / "baselines" / candidate)
-        found = bundle.predict(inputs)
+        found = bundle.predict(inputs)[:, : max(1, len(case.output.classes))]
         if case.output.task == "classification":
             expected = softened(expected, bundle.manifest.temperature)
         np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=1e-3, atol=1e-5)

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,14 @@ def put_clean(use_case: str, **batches: pl.DataFrame) -> None:
 
 
 def melons(numbers: range) -> pl.DataFrame:
-    return pl.DataFrame({"melon": [f"melon-{number:05d}" for number in numbers], "weight": [n % 10 for n in numbers]})
+    return pl.DataFrame(
+        {
+            "melon": [f"melon-{number:05d}" for number in numbers],
+            "weight": [float(number) for number in numbers],
+            "colour": [("green", "yellow")[number % 2] for number in numbers],
+            "ripe": [("true", "false")[number % 2] for number in numbers],
+        }
+    )
 
 
 def run(use_case: str = "toy") -> dict[str, pl.DataFrame]:
@@ -83,6 +91,34 @@ def test_rows_that_belong_together_share_a_split(workspace: Path, monkeypatch: p
     assert set.intersection(*alone)
 
 
+def test_rows_that_repeat_a_training_row_are_counted_and_named(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_clean("toy", one=melons(range(500)))
+    splits = run()
+    assert "inputs of a training row: val 0 of" in capsys.readouterr().out
+    # Every test row like some training row, and the first of them with another target; of validation rows, one.
+    train, val, test = (splits[name].drop("batch") for name in NAMES)
+    columns = ["weight", "colour", "ripe"]
+    test = pl.concat([test.drop(columns), train[: len(test)].select(columns)], how="horizontal").select(train.columns)
+    turned = pl.col("ripe").replace_strict({"true": "false", "false": "true"})
+    test = test.with_columns(ripe=pl.when(pl.int_range(pl.len()) == 0).then(turned).otherwise("ripe"))
+    first = pl.concat([val[:1].drop(columns), train[:1].select(columns)], how="horizontal").select(train.columns)
+    val = pl.concat([first, val[1:]])
+    put_clean("toy", one=pl.concat([train, val, test]))
+    again = run()
+    assert [set(again[name]["melon"]) for name in NAMES] == [set(part["melon"]) for part in (train, val, test)]
+    assert json.loads(Paths("toy").metrics("prepare").read_text()) == {
+        "rows": {"train": len(train), "val": len(val), "test": len(test)},
+        "duplicates": {
+            "val": {"rows": 1, "other_target": 0},
+            "test": {"rows": len(test), "other_target": 1},
+        },
+    }
+    named = f"val 1 of {len(val)} (0 with another target), test {len(test)} of {len(test)} (1 with another target)"
+    assert named in capsys.readouterr().out
+
+
 def test_too_few_rows_are_an_error_and_the_old_splits_stay(workspace: Path) -> None:
     put_clean("toy", one=melons(range(500)))
     before = run()
@@ -92,3 +128,9 @@ def test_too_few_rows_are_an_error_and_the_old_splits_stay(workspace: Path) -> N
     folder = Paths("toy").splits
     assert pl.read_parquet(folder / "train.parquet").equals(before["train"])
     assert [path for path in folder.parent.iterdir() if path.name.endswith(".partial")] == []
+
+
+def test_training_rows_of_one_class_are_an_error_with_the_remedy(workspace: Path) -> None:
+    put_clean("toy", one=melons(range(500)).with_columns(ripe=pl.lit("true")))
+    with pytest.raises(DataError, match=r"All \d+ training rows of 'toy' are of one class.*no row of class unripe"):
+        run()

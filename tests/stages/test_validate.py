@@ -84,13 +84,47 @@ def test_a_batch_that_is_wrong_as_a_whole_goes_whole(batches: list[Path], broken
     assert reason in quarantined["reason"][0]
 
 
-def test_a_batch_without_one_of_the_classes_is_kept(batches: list[Path]) -> None:
+def test_a_batch_without_one_of_the_classes_is_kept_with_a_word(
+    batches: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     """In a small batch a rare class may be missing by chance."""
     unripe = pl.read_parquet(batches[0]).filter(~pl.col("ripe"))
     unripe.write_parquet(batches[0])
     run_stage("validate", "toy")
     assert len(folder(PATHS.clean)[batches[0].stem]) == len(unripe)
     assert folder(PATHS.quarantine) == {}
+    assert capsys.readouterr().out.endswith("; no row of class ripe in 1 of 3 batches\n")
+
+
+def heavy(paths: list[Path]) -> None:
+    for path in paths:
+        pl.read_parquet(path).with_columns(weight=11.0).write_parquet(path)
+
+
+def test_most_rows_in_quarantine_are_a_failure_with_the_reasons_and_the_remedy(batches: list[Path]) -> None:
+    run_stage("validate", "toy")
+    before = folder(PATHS.clean)
+    heavy(batches[:2])
+    with pytest.raises(
+        DataError,
+        match=r"(?s)67% of the rows of 'toy' are bad.*2,000 rows: 1000 of 1000 rows are bad.*weight.*found '?11"
+        r".*use_case\.py.*portfolio recollect toy.*raise validate\.max_quarantined_fraction in configs/toy\.yaml",
+    ):
+        run_stage("validate", "toy")
+    assert list(folder(PATHS.clean)) == list(before)
+    edit_config("toy", validate={"max_quarantined_fraction": 0.7})
+    run_stage("validate", "toy")
+    assert list(folder(PATHS.clean)) == [batches[2].stem]
+
+
+def test_batches_after_a_lowered_until_are_left_out(batches: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    edit_config("toy", collect={"until": "2026-01-06"})
+    run_stage("validate", "toy")
+    assert list(folder(PATHS.clean)) == ["2026-01-05", "2026-01-06"]
+    assert "batches after collect.until (2026-01-06), which are left out: 1" in capsys.readouterr().out
+    edit_config("toy", collect={"until": "2025-12-31"})
+    with pytest.raises(DataError, match=r"holds 3 batches, all after collect\.until \(2025-12-31\)"):
+        run_stage("validate", "toy")
 
 
 def test_the_types_that_the_rows_came_in_do_not_matter(batches: list[Path]) -> None:
@@ -119,7 +153,7 @@ def test_a_file_that_is_cut_off_is_named_and_the_clean_data_stay(batches: list[P
     before = {path: path.read_bytes() for path in PATHS.clean.iterdir()}
     raw = batches[1].read_bytes()
     batches[1].write_bytes(raw[: int(size * len(raw)) if 0 < size < 1 else int(size)])
-    with pytest.raises(DataError, match=rf"{batches[1].name}.*(?s:.*)collect again"):
+    with pytest.raises(DataError, match=rf"{batches[1].name}.*(?s:.*)portfolio recollect toy --date {batches[1].stem}"):
         run_stage("validate", "toy")
     assert {path: path.read_bytes() for path in PATHS.clean.iterdir()} == before
     batches[1].unlink()

@@ -13,11 +13,11 @@ from torch import nn
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.graph import network_graph
-from portfolio.bundle.manifest import InputField
+from portfolio.bundle.manifest import InputField, Lineage
 from portfolio.bundle.reference import reference
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
-from portfolio.core.errors import BundleError
+from portfolio.core.errors import BundleError, DataError
 from portfolio.core.paths import Paths
 from portfolio.core.types import Array
 from portfolio.data.dataset import load_split, sklearn_input
@@ -88,14 +88,13 @@ def test_a_graph_that_answers_nan_is_refused(built: Built) -> None:
     assert (folder / "model.onnx").read_bytes() == before
 
 
-def test_the_manifest_has_the_models_digest_and_the_lineage(built: Built) -> None:
+def test_the_manifest_has_the_models_digest_and_no_lineage_yet(built: Built) -> None:
     built("toy")
     folder = Paths("toy").models / "network"
     manifest = Bundle.open(folder).manifest
     assert manifest.model_sha256 == hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
-    assert manifest.lineage.data_sha256 == (Paths("toy").splits / "sha256").read_text()
-    assert manifest.lineage.config_sha256 == load_use_case("toy").config().sha256
-    assert manifest.lineage.model_version is None
+    # Known when it is registered: to train the same again is to make the same file.
+    assert manifest.lineage == Lineage()
     assert len(manifest.golden_outputs) == len(manifest.golden_inputs["weight"]) == 8
 
 
@@ -117,10 +116,17 @@ def test_the_reference_of_a_number_with_few_values_has_no_empty_bin() -> None:
 
 def test_the_reference_of_a_category_is_its_shares() -> None:
     field = InputField(name="colour", kind="category", description="c", categories=("green", "yellow"), example="green")
-    found = reference(field, np.array([["green"], ["yellow"], ["green"], [""], ["blue"]], dtype=object))
+    found = reference(field, np.array([["green"], ["yellow"], ["green"], [""], ["green"]], dtype=object))
     assert found.categories == ("green", "yellow")
-    assert found.shares == pytest.approx([0.4, 0.2])
+    assert found.shares == pytest.approx([0.6, 0.2])
     assert found.missing_share == pytest.approx(0.2)
+
+
+def test_a_category_that_is_not_declared_is_named() -> None:
+    """As a use case lets it through whose own schema does not look."""
+    field = InputField(name="colour", kind="category", description="c", categories=("0", "1"), example="0")
+    with pytest.raises(DataError, match=r"'colour' has values that are none of its categories: '0\.5', 'blue'"):
+        reference(field, np.array([["0"], ["blue"], ["0.5"], [""]], dtype=object))
 
 
 def test_the_reference_of_an_image_is_of_its_mean_ink() -> None:

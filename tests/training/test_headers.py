@@ -68,7 +68,7 @@ def prepared(numbers: list[str], categories: list[str], target: str, task: str) 
     """A use case with such columns, and made-up rows of it up to its splits."""
     regression = task == "regression"
     code = CODE.format(numbers=numbers, categories=categories, target=target, regression=regression)
-    more = "tolerance: 50, thresholds: [100, 500]" if regression else "thresholds: [0, 0.5]"
+    more = "tolerance: 50" if regression else "prefer: best"
     write_use_case("headers", code, config=CONFIG % more)
     paths = Paths("headers")
     paths.batches.mkdir(parents=True)

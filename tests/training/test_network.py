@@ -25,7 +25,7 @@ class Bare(Table):
         return None
 """
 CONFIG = """
-value: {by_hand_yen: 10, check_yen: 4, error_yen: 50, tolerance: 1, thresholds: [0, 1]}
+value: {by_hand_yen: 10, check_yen: 4, error_yen: 50, tolerance: 1}
 train: {accelerator: cpu, max_epochs: 1}
 """
 

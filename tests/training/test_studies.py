@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 from portfolio.cli.main import app
 from portfolio.contract.config import STUDIES
 from portfolio.contract.loading import load_use_case
+from portfolio.contract.sources import Cell
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
+from portfolio.data.split import identities
 from portfolio.report.words import PAGES
 from portfolio.training import studies
 from tests.conftest import edit_config, run_stage
@@ -69,6 +71,48 @@ def test_cross_validation_holds_each_row_out_once_for_every_candidate(built: Bui
         assert sorted(key for fold in folds for key in fold.val.rows["melon"]) == everything
         for fold in folds:
             assert not set(fold.val.rows["melon"]) & set(fold.train.rows["melon"])
+
+
+def test_rows_that_belong_together_share_a_fold_and_are_compared_with_rows_on_their_own(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built("toy")
+    case, config = load_use_case("toy"), load_use_case("toy").config()
+    monkeypatch.setattr(case.source, "split_by", (Cell("weight", 0.01), "colour"))
+    train, val = load_split(case, "train"), load_split(case, "val")
+    trainings = list(studies.TRAININGS["cross-validate"](case, config, train, val))
+    assert len(trainings) == 2 * 3 * config.studies.cross_validate
+    for training in trainings:
+        sides = [identities(case.source, split.rows) for split in (training.train, training.val)]
+        seen, asked = [set(side.to_series()) for side in sides]
+        if training.by_row:
+            assert len(seen & asked) > 50
+        else:
+            assert not seen & asked
+    for by_row in (False, True):
+        folds = [one for one in trainings if one.by_row == by_row and one.point == "constant"]
+        assert sum(len(fold.val) for fold in folds) == len(train) + len(val)
+
+
+def test_the_result_has_both_and_the_terminal_shows_them(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    built("toy")
+    assert "by_row" not in run("cross-validate")
+    monkeypatch.setattr(load_use_case("toy").source, "split_by", ("colour",))
+    found = run("cross-validate")
+    names = ["constant", "logistic_regression", "network"]
+    assert [[point["name"] for point in found[key]] for key in ("points", "by_row")] == [names, names]
+    assert found["points"] != found["by_row"]
+    prices = load_use_case("toy").config().value
+    for point in [*found["points"], *found["by_row"]]:
+        values = point["val"]["value_yen_per_1000"]
+        assert len(values) == len(point["repetitions"])
+        # What a perfect model saves, and what one saves that never answers but for certain.
+        assert max(values) <= 1000 * prices.by_hand_yen
+    constant = found["points"][0]["val"]["value_yen_per_1000"]
+    assert constant == pytest.approx([1000 * (prices.by_hand_yen - prices.check_yen)] * len(constant))
+    run_stage("report", "toy")
+    for name in ("index.html", "interview.md"):
+        assert "with each row assigned on its own" in (Paths("toy").report / name).read_text()
 
 
 def test_a_key_that_is_not_there_is_named(built: Built) -> None:

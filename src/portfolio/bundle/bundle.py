@@ -43,6 +43,7 @@ class Bundle:
         self.folder = folder
         self.manifest = manifest
         self.digest = digest
+        self.decider = manifest.decider()
         self._session = session
         self._outputs = [manifest.output.tensor]
         fields = manifest.inputs
@@ -83,7 +84,10 @@ class Bundle:
         return bundle
 
     def predict(self, inputs: dict[str, Array]) -> Array:
-        """Probabilities [rows, classes] or values [rows, 1], float32, for inputs of shape [rows, width] each."""
+        """Probabilities [rows, classes], or values with their error scales [rows, 2]; float32.
+
+        For inputs of shape [rows, width] each.
+        """
         (output,) = self._session.run(self._outputs, {tensor: inputs[name] for tensor, name in self._names})
         return np.asarray(output)
 
@@ -133,7 +137,7 @@ def write_bundle(folder: Path, model: bytes, manifest: Manifest) -> None:
 
 
 def copy_bundle(source: Path, target: Path, manifest: Manifest) -> None:
-    """Copy a bundle under another manifest (the same, with its lineage completed)."""
+    """Copy a bundle under another manifest, such as the same with its lineage."""
     with files.replaced_folder(target) as partial:
         shutil.copyfile(source / MODEL_NAME, partial / MODEL_NAME)
         write_manifest(partial, manifest)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,8 @@ ML_OPSET = 3
 IR_VERSION = 10
 EXPORTABLE = (
     "LogisticRegression, Ridge, LinearRegression, DecisionTree, RandomForest, ExtraTrees, GradientBoosting, AdaBoost, "
-    "Bagging, Stacking, GaussianNB, MLP, and SVC or LinearSVC inside CalibratedClassifierCV"
+    "HistGradientBoosting without categorical features, LightGBM, Bagging, Stacking, KNeighbors, GaussianNB, MLP, SVR, "
+    "and SVC or LinearSVC inside CalibratedClassifierCV(..., ensemble=False)"
 )
 
 
@@ -44,11 +47,20 @@ def round_to_float32(estimator: Any) -> Any:
         if hasattr(estimator, name):
             setattr(estimator, name, getattr(estimator, name).astype(np.float32).astype(np.float64))
     if hasattr(estimator, "tree_"):
-        # Down, never up: no float32 feature lies between, and rounded up it could meet the next one.
-        threshold = estimator.tree_.threshold
-        rounded = threshold.astype(np.float32)
-        threshold[:] = np.where(rounded > threshold, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+        _round_down(estimator.tree_.threshold)
+    for trees in getattr(estimator, "_predictors", []):
+        for tree in trees:
+            _round_down(tree.nodes["num_threshold"])
     return estimator
+
+
+def _round_down(thresholds: Array) -> None:
+    """Round float64 thresholds to float32 in their place.
+
+    Down, never up: no float32 feature lies between, and rounded up it could meet the next one.
+    """
+    rounded = thresholds.astype(np.float32)
+    thresholds[:] = np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def sklearn_graph(inputs: Sequence[InputField], output: Output, pipeline: Any, *, log: bool = False) -> onnx.ModelProto:
@@ -58,15 +70,20 @@ def sklearn_graph(inputs: Sequence[InputField], output: Output, pipeline: Any, *
     conversion to ONNX.
     """
     estimator = pipeline[-1]
+    if any(np.any(getattr(part, "is_categorical_", None)) for part in _parts(estimator)):
+        raise BundleError(
+            f"{type(estimator).__name__} splits by categories as they are (categorical_features), which its export to "
+            "ONNX would leave out without a word. Leave that option out, so that categories come as one column each."
+        )
     try:
         graph = _convert_sklearn(inputs, pipeline, has_classes=output.task == "classification")
     except Exception as error:  # skl2onnx fails in many ways, with messages of up to thousands of lines
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
         raise BundleError(
-            f"{type(estimator).__name__} can't be exported to ONNX ({reason[0][:200]}). Use one that can: {EXPORTABLE}."
+            f"{type(estimator).__name__} can't be exported to ONNX ({reason}). Use one that can: {EXPORTABLE}."
         ) from error
     if output.task == "classification":
-        return _finished(_only_output(graph, "probabilities", output.tensor))
+        return _finished(_for_every_class(_only_output(graph, "probabilities", output.tensor), pipeline, output))
     return _finished(_value_output(graph, output.tensor, log))
 
 
@@ -159,11 +176,33 @@ def calibrated(model: onnx.ModelProto, temperature: float) -> onnx.ModelProto:
     return _finished(model)
 
 
+def with_error_scale(model: onnx.ModelProto, scale: onnx.ModelProto) -> onnx.ModelProto:
+    """One graph of two that take the same inputs: a value, and beside it the scale of its error, [rows, 2]."""
+    (output,) = model.graph.output
+    named = {"value": model, "error_scale": scale}
+    parts = [onnx.compose.add_prefix(part, f"{name}/", rename_inputs=False) for name, part in named.items()]
+    answers = [part.graph.output[0].name for part in parts]
+    graph = helper.make_graph(
+        [
+            *(node for part in parts for node in part.graph.node),
+            helper.make_node("Concat", answers, [output.name], axis=1),
+        ],
+        "value_and_error_scale",
+        list(model.graph.input),
+        [helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [None, 2])],
+        [initializer for part in parts for initializer in part.graph.initializer],
+    )
+    opsets = {opset.domain: opset for part in parts for opset in part.opset_import}
+    return _finished(helper.make_model(graph, opset_imports=list(opsets.values())))
+
+
 def _convert_sklearn(inputs: Sequence[InputField], model: Any, *, has_classes: bool) -> onnx.ModelProto:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
     from sklearn.preprocessing import StandardScaler
 
+    if "lightgbm" in sys.modules:
+        _register_lightgbm()
     model = _by_position(model, [field.name for field in inputs])
     types = [
         (tensor, (StringTensorType if field.is_string else FloatTensorType)([None, field.width]))
@@ -173,7 +212,7 @@ def _convert_sklearn(inputs: Sequence[InputField], model: Any, *, has_classes: b
     options: dict[Any, dict[str, Any]] = {StandardScaler: {"div": "div"}}
     if has_classes:
         options[id(model)] = {"zipmap": False}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _whole_numbers():
         # skl2onnx 1.20 looks whether a support-vector machine has them; scikit-learn 1.9 says that they will go.
         warnings.filterwarnings("ignore", message="Attribute `prob._` was deprecated", category=FutureWarning)
         graph: onnx.ModelProto = to_onnx(
@@ -182,12 +221,69 @@ def _convert_sklearn(inputs: Sequence[InputField], model: Any, *, has_classes: b
     return graph
 
 
+def _parts(estimator: Any) -> Iterator[Any]:
+    """The estimator and those inside it."""
+    yield estimator
+    inner = [getattr(estimator, name, None) for name in ("best_estimator_", "estimator", "final_estimator_")]
+    for part in [*inner, *np.ravel(getattr(estimator, "estimators_", []))]:
+        if hasattr(part, "get_params"):
+            yield from _parts(part)
+
+
+@contextmanager
+def _whole_numbers() -> Iterator[None]:
+    """skl2onnx 1.20 gives a leaf's flag as a boolean, which onnx 1.23 no longer takes for a whole number."""
+    from skl2onnx.common import tree_ensemble
+
+    add_node = tree_ensemble.add_node
+
+    def add(*arguments: Any, nodes_missing_value_tracks_true: Any = 0, **more: Any) -> None:
+        add_node(*arguments, nodes_missing_value_tracks_true=int(nodes_missing_value_tracks_true), **more)
+
+    tree_ensemble.add_node = add
+    try:
+        yield
+    finally:
+        tree_ensemble.add_node = add_node
+
+
+def _register_lightgbm() -> None:
+    """Tell skl2onnx how LightGBM's estimators are converted, which is what onnxmltools knows."""
+    from lightgbm import LGBMClassifier, LGBMRegressor
+    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+
+    options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
+    update_registered_converter(
+        LGBMClassifier,
+        "LightGbmLGBMClassifier",
+        calculate_linear_classifier_output_shapes,
+        convert_lightgbm,
+        options=options,
+    )
+    update_registered_converter(
+        LGBMRegressor,
+        "LightGbmLGBMRegressor",
+        calculate_linear_regressor_output_shapes,
+        convert_lightgbm,
+        options={"split": None},
+    )
+
+
 def _by_position(model: Any, names: list[str]) -> Any:
     """A copy of the model that picks its columns by number: skl2onnx knows columns by the tensors' names alone."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
     model = copy.deepcopy(model)
+    for part in _parts(model[-1] if isinstance(model, Pipeline) else model):
+        if hasattr(part, "flatten_transform"):
+            # Of no account for what it predicts, and the only form that skl2onnx knows.
+            part.flatten_transform = False
     first = model
     while isinstance(first, Pipeline):
         first = first[0]
@@ -218,6 +314,22 @@ def _only_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
     kept.name = new
     for output in [output for output in model.graph.output if output.name != new]:
         model.graph.output.remove(output)
+    return model
+
+
+def _for_every_class(model: onnx.ModelProto, pipeline: Any, output: Output) -> onnx.ModelProto:
+    """Give a column to the classes, too, that there was no training row of: their probability is 0."""
+    known = np.asarray(pipeline.classes_, dtype=np.int64)
+    if len(known) == len(output.classes):
+        return model
+    before = f"{output.tensor}_of_known"
+    _rename(model, output.tensor, before)
+    places = np.eye(len(output.classes), dtype=np.float32)[known]
+    model.graph.initializer.append(numpy_helper.from_array(places, "classes/places"))
+    model.graph.node.append(helper.make_node("MatMul", [before, "classes/places"], [output.tensor]))
+    del model.graph.output[:]
+    shape = [None, len(output.classes)]
+    model.graph.output.append(helper.make_tensor_value_info(output.tensor, TensorProto.FLOAT, shape))
     return model
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from portfolio.bundle.policy import Policy
+from portfolio.bundle.policy import Decider, Policy
 from portfolio.core import files
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Digest, Strict
@@ -71,7 +72,7 @@ def tensor_names(count: int) -> list[str]:
 
 
 class Output(Strict):
-    """What the model answers: `probabilities` [rows, classes] or `value` [rows, 1]."""
+    """What the model answers: `probabilities` [rows, classes], or `value` [rows, 2], each with its error scale."""
 
     task: Literal["classification", "regression"]
     name: str = Field(description="the column that is predicted")
@@ -95,57 +96,104 @@ class Reference(Strict):
     missing_share: float
 
 
-class Lineage(Strict):
-    """Where a bundle comes from. The last two are known once it has been registered."""
+class SplitRule(Strict):
+    """What decided which rows the model was neither trained nor chosen on: the hash of a row's identity."""
+
+    test_fraction: float
+    val_fraction: float
+    key: str = Field(description="the column that identifies a row")
+    split_by: tuple[str | tuple[str, float], ...] = Field(
+        default=(), description="what rows that belong together share: columns, or columns with the size of a cell"
+    )
+
+
+class Origin(Strict):
+    """The code and the config that made one part of a bundle."""
 
     git_commit: str
-    data_sha256: Digest
+    dirty: bool = Field(description="whether code or config that it depends on was changed and not committed")
     config_sha256: Digest
+
+
+class Lineage(Strict):
+    """Where a bundle comes from. Known once it has been registered, and no part of its identity.
+
+    A model can be older than what was decided about it: new prices give it another policy without training it again.
+    """
+
+    trained: Origin | None = Field(default=None, description="what made the model")
+    evaluated: Origin | None = Field(default=None, description="what made its policy, its figures and its card")
+    data_sha256: Digest | None = None
     mlflow_run_id: str | None = None
     model_version: int | None = None
 
 
 class Manifest(Strict):
-    manifest_version: Literal[2] = 2
+    manifest_version: Literal[3] = 3
     use_case: str
     candidate: str = Field(description="which of the use case's models this is")
     created_at: str | None = Field(default=None, description="when it was registered; UTC, ISO 8601")
     inputs: tuple[InputField, ...]
     output: Output
     temperature: float = Field(default=1, gt=0, description="what the graph divides its logits by, for calibration")
-    policy: Policy | None = Field(default=None, description="when the machine answers; chosen by the evaluation")
+    error_ratios: tuple[float, ...] = Field(
+        default=(), description="of a regression: validation errors in units of their scale, in increasing order"
+    )
+    policy: Policy | None = Field(default=None, description="what decides whether the machine answers")
     card: dict[str, dict[str, str]] = Field(default={}, description="what it is for and what not, by language")
     figures: dict[str, float] = Field(default={}, description="its metrics on the test rows")
     reference: dict[str, Reference]
+    split: SplitRule | None = None
     golden_inputs: dict[str, list[Any]] = Field(description="by input: one entry a row; null is a missing number")
     golden_outputs: list[list[float]]
-    lineage: Lineage
+    lineage: Lineage = Lineage()
     model_sha256: Digest
 
+    def decider(self) -> Decider:
+        return Decider(self.policy, self.output.classes, self.error_ratios)
 
-def content_sha256(manifest: Manifest) -> str:
-    """Names what a bundle does, its model and its policy, whatever run, commit or version it comes from."""
-    policy = "" if manifest.policy is None else manifest.policy.model_dump_json()
-    return hashlib.sha256(f"{manifest.model_sha256} {policy}".encode()).hexdigest()
+
+# What differs between two registrations of the same bundle.
+NOT_IDENTITY = ("created_at", "lineage")
+
+
+def behavior_sha256(manifest: Manifest) -> str:
+    """Names what a bundle does: its model, and what its answers and decisions follow from."""
+    policy = manifest.policy
+    # What an item costs by hand is the same whoever answers.
+    rests_on = None if policy is None else policy.model_dump(exclude={"prices": {"by_hand_yen"}})
+    behavior = [manifest.model_sha256, manifest.error_ratios, rests_on, manifest.output.model_dump(exclude={"unit"})]
+    return hashlib.sha256(json.dumps(behavior, sort_keys=True).encode()).hexdigest()
 
 
 def bundle_digest(manifest: Manifest) -> str:
-    """Names a whole bundle: the digest of its manifest, which holds the model's."""
-    return hashlib.sha256(_json(manifest).encode()).hexdigest()
+    """Names a bundle: the digest of its whole manifest but for lineage, and so of its model too.
+
+    The same bundle has the same digest wherever and whenever it was made and registered.
+    """
+    return _digest(json.loads(_json(manifest)))
 
 
 def read_manifest(folder: Path) -> tuple[Manifest, str]:
-    """The manifest of a bundle and its digest, which names the whole bundle (the manifest holds the model's).
+    """The manifest of a bundle, and the bundle's digest.
 
     Raises BundleError if it is missing or does not fit.
     """
     raw = read_bounded(folder / MANIFEST_NAME, MAX_MANIFEST_BYTES)
     try:
-        return Manifest.model_validate_json(raw), hashlib.sha256(raw).hexdigest()
+        manifest = Manifest.model_validate_json(raw)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BundleError(f"Bundle {folder} is refused: {MANIFEST_NAME}: {where}: {first['msg']}.") from error
+    # Of what stands in the file: a default that is added to Manifest later must not change the names of older bundles.
+    return manifest, _digest(json.loads(raw))
+
+
+def _digest(content: dict[str, Any]) -> str:
+    identity = {key: value for key, value in content.items() if key not in NOT_IDENTITY}
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

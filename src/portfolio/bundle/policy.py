@@ -1,20 +1,23 @@
-"""Prices, and the policy that follows from them: for each answer the machine gives it, or a person checks it."""
+"""The decision: for each row the action of least expected cost, which is to answer or to ask a person (Chow 1970)."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from portfolio.core.types import Array
 
 VALUE = "value_yen_per_1000"
 """What the metrics files call the value."""
 
+INTERVAL_LEVEL = 0.9
+"""How many of the true values a predicted interval is to cover."""
 
 Yen = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Floats = npt.NDArray[np.float64]
 
 
 class Prices(BaseModel):
@@ -24,46 +27,149 @@ class Prices(BaseModel):
 
     by_hand_yen: Yen = Field(description="what an item costs without a machine, and so what a right answer saves")
     check_yen: Yen = Field(description="what it costs to have a person check an answer")
-    error_yen: Yen = Field(description="what a wrong answer costs that nobody checked")
+    error_yen: float | dict[str, float | dict[str, float]] = Field(
+        description="what a wrong answer costs that nobody checked: one price, or one for each true class, or for each "
+        "true class one for each class that may be answered instead"
+    )
+
+    @field_validator("error_yen", mode="before")
+    @classmethod
+    def _are_prices(cls, prices: Any) -> Any:
+        """Here, and not by a union of types: of those, pydantic names every one that a wrong price is not."""
+        if not isinstance(prices, dict):
+            return _price(prices, "a price in yen, or a price for each class")
+        return {
+            _text(true): {_text(answered): _price(yen) for answered, yen in price.items()}
+            if isinstance(price, dict)
+            else _price(price)
+            for true, price in prices.items()
+        }
+
+    def error_costs(self, classes: tuple[str, ...]) -> Floats:
+        """Yen by true and answered class, [classes, classes]; a right answer costs nothing.
+
+        Raises ValueError if the prices do not name exactly these classes.
+        """
+        costs = np.zeros((len(classes), len(classes)))
+        by_true = self.error_yen if isinstance(self.error_yen, dict) else dict.fromkeys(classes, self.error_yen)
+        _check_names("error_yen", by_true, classes)
+        for true, price in by_true.items():
+            row = classes.index(true)
+            others = tuple(name for name in classes if name != true)
+            by_answer = price if isinstance(price, dict) else dict.fromkeys(others, price)
+            _check_names(f"error_yen.{true}", by_answer, others)
+            for answered, yen in by_answer.items():
+                costs[row, classes.index(answered)] = yen
+        return costs
+
+    @property
+    def highest_error_yen(self) -> float:
+        """The price of the worst error."""
+        if not isinstance(self.error_yen, dict):
+            return self.error_yen
+        prices = [list(price.values()) if isinstance(price, dict) else [price] for price in self.error_yen.values()]
+        return max(max(row, default=0.0) for row in prices)
 
 
 class Policy(BaseModel):
-    """Who answers: the machine, or a person who checks what it proposes."""
+    """What a decision rests on, beside the model's own outputs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rule: Literal["probability_at_least", "value_at_most"]
-    threshold: float = Field(allow_inf_nan=False)
     prices: Prices
-    error_share: float = Field(ge=0, le=1, description="of its own answers to validation rows, the wrong ones")
+    tolerance: float | None = Field(default=None, gt=0, description="how far off a value may be and still be right")
 
-    def by_machine(self, predictions: Array) -> npt.NDArray[np.bool_]:
-        """Of predictions [rows, classes] or [rows, 1], those [rows] that the machine gives by itself."""
-        return certainty(predictions) >= (self.threshold if self.rule == "probability_at_least" else -self.threshold)
 
-    def decide(self, certain: float) -> tuple[bool, float]:
-        """Whether the machine gives one answer, of that certainty, and what it is then expected to save in yen.
+class Decisions(NamedTuple):
+    """What is answered, and by whom. All are [rows]."""
 
-        How likely an answer is wrong: of probabilities, what is left beside the top one; of values, what it was on the
-        validation rows. In plain numbers, because a server decides on one row at a time.
-        """
-        if self.rule == "probability_at_least":
-            by_machine, wrong = certain >= self.threshold, 1 - certain
+    answers: npt.NDArray[np.int64]
+    """The class that costs least in expectation, by its place; 0 for a value."""
+    certainty: Floats
+    """The probability that the answer is right."""
+    error_yen: Floats
+    """What errors are expected to cost if the machine answers by itself."""
+    by_machine: npt.NDArray[np.bool_]
+    """Whether the machine answers by itself; otherwise a person checks its answer."""
+
+
+class Decider:
+    """Decides under a policy. Without one the machine answers everything, and an error has no price."""
+
+    def __init__(self, policy: Policy | None, classes: tuple[str, ...], error_ratios: tuple[float, ...]) -> None:
+        """`classes` in the order of the probabilities; for a regression none, and the model's `error_ratios`."""
+        self._check_yen = np.inf if policy is None else policy.prices.check_yen
+        self._tolerance = None if policy is None else policy.tolerance
+        self._ratios = np.array(error_ratios)
+        self._levels = levels(len(error_ratios))
+        one_price = policy is None or not isinstance(policy.prices.error_yen, dict)
+        self._error_yen = policy.prices.highest_error_yen if policy is not None and one_price else 0.0
+        self._costs = None if policy is None or one_price else policy.prices.error_costs(classes)
+        self._is_regression = not classes
+
+    def __call__(self, predictions: Array) -> Decisions:
+        """For probabilities [rows, classes], or for values with their error scales [rows, 2]."""
+        if self._is_regression:
+            certainty = self._within_tolerance(predictions)
+            answers = np.zeros(len(certainty), dtype=np.int64)
+            error_yen = self._error_yen * (1 - certainty)
         else:
-            by_machine, wrong = certain >= -self.threshold, self.error_share
-        prices = self.prices
-        return by_machine, prices.by_hand_yen - (prices.error_yen * wrong if by_machine else prices.check_yen)
+            # In float64 and summing to 1, since the price of an error times its probability is compared with a price.
+            probabilities = predictions.astype(np.float64)
+            probabilities /= probabilities.sum(axis=1, keepdims=True)
+            if self._costs is None:
+                answers = probabilities.argmax(axis=1)
+                certainty = probabilities.max(axis=1)
+                error_yen = self._error_yen * (1 - certainty)
+            else:
+                expected = probabilities @ self._costs
+                answers = expected.argmin(axis=1)
+                error_yen = expected.min(axis=1)
+                certainty = probabilities[np.arange(len(answers)), answers]
+        return Decisions(answers, certainty, error_yen, error_yen <= self._check_yen)
+
+    def _within_tolerance(self, predictions: Array) -> Floats:
+        if self._tolerance is None:
+            return np.ones(len(predictions))
+        return np.interp(self._tolerance / predictions[:, 1].astype(np.float64), self._ratios, self._levels, left=0)
 
 
-def certainty(predictions: Array) -> npt.NDArray[np.float64]:
-    """What the policy's threshold is compared with, [rows]: the top probability, or the value with its sign turned.
+def half_widths(predictions: Array, error_ratios: tuple[float, ...], level: float = INTERVAL_LEVEL) -> Floats:
+    """How far the interval that covers `level` of the true values reaches to both sides of each value, [rows]."""
+    ratio = np.interp(level, levels(len(error_ratios)), error_ratios)
+    return np.asarray(ratio * predictions[:, 1].astype(np.float64))
 
-    Large values are taken to be the uncertain ones: the machine may answer up to a limit.
+
+def levels(count: int) -> Floats:
+    """The shares of errors that lie within so many error ratios, in increasing order."""
+    return np.arange(1, count + 1) / (count + 1)
+
+
+def saved(prices: Prices, by_machine: Array, error_yen: Array) -> Floats:
+    """Yen saved by each answer compared with doing it by hand, [rows].
+
+    `error_yen` is what the machine's errors cost: what is expected before the truth is known, what they did after.
     """
-    values = np.asarray(predictions, dtype=np.float64)
-    return values.max(axis=1) if values.shape[1] > 1 else -values[:, 0]
+    return prices.by_hand_yen - np.where(by_machine, error_yen, prices.check_yen)
 
 
-def saved(prices: Prices, by_machine: Array, wrong: Array) -> npt.NDArray[np.float64]:
-    """Yen saved by each answer against doing it by hand; all arguments broadcast."""
-    return prices.by_hand_yen - np.where(by_machine, prices.error_yen * np.asarray(wrong), prices.check_yen)
+def _text(label: Any) -> str:
+    """A class as text: YAML reads 0 as a number, and true as a boolean."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _price(yen: Any, what: str = "a price in yen") -> float:
+    if isinstance(yen, bool) or not isinstance(yen, int | float) or not 0 <= yen < float("inf"):
+        raise ValueError(f"must be {what}, 0 or more (found {yen})")
+    return float(yen)
+
+
+def _check_names(where: str, priced: dict[str, Any], classes: tuple[str, ...]) -> None:
+    unknown, missing = (
+        [name for name in priced if name not in classes],
+        [name for name in classes if name not in priced],
+    )
+    if unknown:
+        raise ValueError(f"{where} has a price for '{unknown[0]}', which is not one of {', '.join(classes)}")
+    if missing:
+        raise ValueError(f"{where} has no price for '{missing[0]}'")

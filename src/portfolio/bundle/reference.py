@@ -5,15 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from portfolio.bundle.manifest import InputField, Reference
+from portfolio.core.errors import DataError
 from portfolio.core.types import Array
 
 REFERENCE_BINS = 10
 
 
 def reference(field: InputField, values: Array) -> Reference:
-    """The distribution of one input, [rows, width], for drift: shares by tenths, of a text's length, or by category."""
+    """The distribution of one input, [rows, width], for drift: shares by tenths, of a text's length, or by category.
+
+    Raises DataError for a category that is not declared: no model sees it, so it must not be lost without a word.
+    """
     if field.kind == "category":
         column = values[:, 0].astype(str)
+        strange = sorted({str(value) for value in column} - {*field.categories, ""})
+        if strange:
+            raise DataError(
+                f"The column '{field.name}' has values that are none of its categories: "
+                f"{', '.join(map(repr, strange[:5]))}. Add them to its categories in use_case.py, or let `schema` "
+                "refuse the rows."
+            )
         shares = [float(np.mean(column == category)) for category in field.categories]
         return Reference(categories=field.categories, shares=tuple(shares), missing_share=float(np.mean(column == "")))
     column = np.char.str_len(values[:, 0].astype(str)) if field.kind == "text" else values.mean(axis=1)

@@ -19,7 +19,7 @@ from typing import TypeVar
 from pydantic import Field, ValidationError
 
 from portfolio.bundle.bundle import Bundle, copy_bundle
-from portfolio.bundle.manifest import Manifest, read_manifest
+from portfolio.bundle.manifest import Manifest, read_manifest, write_manifest
 from portfolio.core import files
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import BundleError, RegistryError
@@ -86,9 +86,9 @@ class Store:
     def shadow(self) -> Shadow | None:
         return self._read(SHADOW_NAME, Shadow)
 
-    def pin(self, version: int) -> Champion:
-        """Serve this version, whatever is published, until `unpin`. Raises RegistryError if the store lacks it."""
-        pinned = self._named(self._digest_of(version), version)
+    def pin(self, reference: int | str) -> Champion:
+        """Serve this bundle, whatever is published, until `unpin`. Raises RegistryError as `find` does."""
+        pinned = self._named(*self.find(reference))
         files.write_text(self.folder / PINNED_NAME, pinned.model_dump_json(indent=1) + "\n")
         return pinned
 
@@ -96,18 +96,33 @@ class Store:
         """Serve the champion again."""
         (self.folder / PINNED_NAME).unlink(missing_ok=True)
 
-    def set_shadow(self, version: int, share: float) -> None:
-        """Run a share of the requests through this version too. A share of 0 ends that."""
+    def set_shadow(self, reference: int | str, share: float) -> None:
+        """Run a share of the requests through this bundle too. A share of 0 ends that."""
         if share == 0:
             self.shadow_path.unlink(missing_ok=True)
             return
-        shadow = Shadow(digest=self._digest_of(version), model_version=version, share=share)
+        digest, version = self.find(reference)
+        shadow = Shadow(digest=digest, model_version=version, share=share)
         files.write_text(self.shadow_path, shadow.model_dump_json(indent=1) + "\n")
 
-    def versions(self) -> dict[int, str]:
-        """The digests of the bundles in the store by version, the newest first."""
-        found = ((manifest.lineage.model_version, digest) for digest, manifest in self.manifests().items())
-        return {version: digest for version, digest in found if version is not None}
+    def find(self, reference: int | str) -> tuple[str, int]:
+        """The digest and the version of the bundle with that version, or whose digest begins so.
+
+        Raises RegistryError if there is none, or more than one: a registry that was begun anew counts from 1 again.
+        """
+        known = [(digest, manifest.lineage.model_version or 0) for digest, manifest in self.manifests().items()]
+        if isinstance(reference, int):
+            what, found = f"version {reference}", [entry for entry in known if entry[1] == reference]
+        else:
+            what, found = f"bundle {reference}", [entry for entry in known if entry[0].startswith(reference)]
+        if len(found) == 1:
+            return found[0]
+        there = ", ".join(f"{digest[:12]} (version {version})" for digest, version in found or known) or "none"
+        if found:
+            raise RegistryError(
+                f"The store of '{self.folder.name}' has more than one {what}: {there}. Name the one by its digest."
+            )
+        raise RegistryError(f"The store of '{self.folder.name}' has no {what}. There are: {there}.")
 
     def manifests(self) -> dict[str, Manifest]:
         """The manifests of all bundles in the store, by digest, the newest version first. Damaged ones are left out."""
@@ -131,6 +146,9 @@ class Store:
             if not self.holds(digest):
                 files.remove_folder(self.bundle_folder(digest))
                 staged.rename(self.bundle_folder(digest))
+            elif read_manifest(self.bundle_folder(digest))[0] != manifest:
+                # The same bundle in another registry: its version there.
+                write_manifest(self.bundle_folder(digest), manifest)
         finally:
             files.remove_folder(staged)
         return digest
@@ -138,7 +156,11 @@ class Store:
     def publish(self, bundle_folder: Path, manifest: Manifest) -> Champion:
         """Put a bundle into the store, check it there, then make it the champion."""
         assert manifest.lineage.model_version is not None
-        champion = self._named(self.add(bundle_folder, manifest), manifest.lineage.model_version)
+        return self.name_champion(self.add(bundle_folder, manifest), manifest.lineage.model_version)
+
+    def name_champion(self, digest: str, version: int) -> Champion:
+        """Make a bundle of the store the champion, in one step."""
+        champion = self._named(digest, version)
         files.write_text(self.champion_path, champion.model_dump_json(indent=1) + "\n")
         return champion
 
@@ -166,13 +188,6 @@ class Store:
     def _named(self, digest: str, version: int) -> Champion:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return Champion(digest=digest, model_version=version, published_at=now)
-
-    def _digest_of(self, version: int) -> str:
-        known = self.versions()
-        if version not in known:
-            there = ", ".join(str(number) for number in known) or "none"
-            raise RegistryError(f"The store of '{self.folder.name}' has no version {version}. There are: {there}.")
-        return known[version]
 
     def _read(self, name: str, model: type[Named]) -> Named | None:
         path = self.folder / name

@@ -66,7 +66,7 @@ def readme(
 
 @app.command(rich_help_panel=PANEL)
 def study(
-    name: Annotated[str, typer.Argument(help="learning-curve, capacity, ablation or cross-validate.")],
+    name: Annotated[str, typer.Argument(help="learning-curve, capacity, ablation, cross-validate or spread.")],
     use_case: UseCaseName,
     uncached: Annotated[bool, typer.Option(help="Run it directly, as DVC does.")] = False,
 ) -> None:
@@ -82,14 +82,18 @@ def study(
     case, paths = load_use_case(use_case), Paths(use_case)
     config = case.config()
     if uncached:
-        from portfolio.training import studies
+        from portfolio.training import spread, studies
 
         with files.alone(paths.lock(f"study-{name}")):
-            studies.run(name, case, config)
+            if name == spread.STUDY:
+                spread.run(case, config)
+            else:
+                studies.run(name, case, config)
         return
     from pipelines import versioning
 
-    versioning.reproduce(f"studies/dvc.yaml:study@{name}-{use_case}", paths.log(f"study-{name}"))
+    stage = f"{name}@{use_case}" if name == "spread" else f"study@{name}-{use_case}"
+    versioning.reproduce(f"studies/dvc.yaml:{stage}", paths.log(f"study-{name}"))
     _show_study(paths.study(name))
 
 
@@ -146,11 +150,14 @@ def _show_study(path: Path) -> None:
     repetitions = study["points"][0]["repetitions"]
     table = Table(title=f"{study['study']}: mean and range of {len(repetitions)} ({', '.join(repetitions)})")
     table.add_column("")
+    names = {"train": "training", "val": "validation", "test": "test"}
+    sides = [side for side in names if side in study["points"][0]]
     for metric in study["metrics"]:
-        for side in ("training", "validation"):
-            table.add_column(f"{metric}\n{side}", justify="right")
-    for point in study["points"]:
-        cells = [spread(point[side][metric]) for metric in study["metrics"] for side in ("train", "val")]
+        for side in sides:
+            table.add_column(f"{metric}\n{names[side]}", justify="right")
+    by_row = [{**point, "name": f"{point['name']}, row by row"} for point in study.get("by_row", [])]
+    for point in [*study["points"], *by_row]:
+        cells = [spread(point[side][metric]) for metric in study["metrics"] for side in sides]
         table.add_row(point["name"], *cells)
     console.print(table)
     console.print(f"It is in {path}; `portfolio report` shows it.")

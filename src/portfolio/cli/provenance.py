@@ -20,9 +20,11 @@ from portfolio.core.paths import Paths
 
 # What a number or a graph depends on. The stages name of these what they reach.
 LIBRARIES = (
+    "lightgbm",
     "matplotlib",
     "numpy",
     "onnx",
+    "onnxmltools",
     "onnxruntime",
     "onnxscript",
     "pandera",

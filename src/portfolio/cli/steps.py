@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portfolio.cli.arguments import NamedUseCase, UseCaseName
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from portfolio.data.recollect import Difference
 
 app = typer.Typer()
 PANEL = "Run a single step"
@@ -26,6 +33,58 @@ def collect(use_case: UseCaseName) -> None:
     from pipelines import versioning
 
     versioning.add(batches)
+
+
+@app.command(rich_help_panel=PANEL)
+def recollect(
+    use_case: UseCaseName,
+    days: Annotated[
+        list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Only this batch; may be repeated.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Replace collected batches by what a corrected source holds now. Shows the difference, and asks first."""
+    from portfolio.contract.loading import load_use_case
+    from portfolio.core.paths import Paths
+    from portfolio.core.terminal import console
+    from portfolio.data.recollect import differences, replace
+
+    case, batches = load_use_case(use_case), Paths(use_case).batches
+    found = differences(case.source, batches, [day.date() for day in days or []])
+    if not found:
+        print("Every collected batch is as its source has it.")
+        return
+    console.print(_differences(found))
+    if not yes and not typer.confirm(f"Replace {len(found)} batches in {batches}?", default=False):
+        print("Nothing was changed.")
+        raise typer.Exit(1)
+    replace(batches, found)
+    from pipelines import versioning
+
+    versioning.add(batches)
+    print(
+        f"{len(found)} batches were replaced. To bring back those of the last commit: git checkout {batches}.dvc, then "
+        f"dvc checkout {batches}"
+    )
+
+
+def _differences(found: Sequence[Difference]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="What is different in the source now", title_justify="left")
+    for name in ("batch", "rows", "in the source", "new rows", "gone", "changed", "where"):
+        table.add_column(name, justify="left" if name in ("batch", "where") else "right")
+    for batch in found:
+        before = "unreadable" if batch.rows_before is None else f"{batch.rows_before:,}"
+        after = "no such batch" if batch.after is None else f"{len(batch.after):,}"
+        if batch.changed is None:
+            counts, where = ["?"] * 3, "keys are missing or not unique"
+        else:
+            counts = [f"{count:,}" for count in (batch.added, batch.removed, batch.changed_rows)]
+            where = ", ".join(f"{column} ({count:,})" for column, count in batch.changed.items())
+        table.add_row(str(batch.day), before, after, *counts, Text(where))
+    return table
 
 
 @app.command(rich_help_panel=PANEL)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from portfolio.cli.arguments import NamedUseCase, UseCaseName
-
-if TYPE_CHECKING:
-    from portfolio.bundle.store import Store
+from portfolio.core.errors import RegistryError
 
 app = typer.Typer()
 PANEL = "Choose the version that is served"
-VersionNumber = Annotated[int, typer.Argument(help="Number of a version listed by `portfolio models`.")]
+# From so many characters on, a reference is taken to be a digest.
+DIGEST_LENGTH = 8
+Reference = Annotated[
+    str,
+    typer.Argument(metavar="VERSION", help="Number of a version listed by `portfolio models`, or its digest's start."),
+]
 
 
 @app.command(rich_help_panel=PANEL)
@@ -50,21 +54,22 @@ def models(use_case: UseCaseName) -> None:
 @app.command(rich_help_panel=PANEL)
 def promote(
     use_case: NamedUseCase,
-    version: VersionNumber,
+    version: Reference,
     force: Annotated[bool, typer.Option(help="Skip the gate.")] = False,
 ) -> None:
     """Make a version the champion and publish it, if it passes the gate."""
     from portfolio.contract.loading import load_use_case
-    from portfolio.core.errors import RegistryError
     from portfolio.registry.registry import ALREADY_CHAMPION, Registry
 
-    verdict = Registry(load_use_case(use_case)).promote(version, force=force)
+    registry, reference = Registry(load_use_case(use_case)), _parsed(version)
+    number = reference if isinstance(reference, int) else registry.number_of(reference)
+    verdict = registry.promote(number, force=force)
     if verdict == ALREADY_CHAMPION:
-        print(f"version {version}: {verdict.reason}")
+        print(f"version {number}: {verdict.reason}")
         return
     if not verdict.promoted:
-        raise RegistryError(f"Version {version} was not promoted: {verdict.reason}. To do it by hand, add --force.")
-    print(f"version {version} is champion and published: {verdict.reason}")
+        raise RegistryError(f"Version {number} was not promoted: {verdict.reason}. To do it by hand, add --force.")
+    print(f"version {number} is champion and published: {verdict.reason}{_recorded(use_case)}")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -73,16 +78,19 @@ def rollback(use_case: NamedUseCase) -> None:
     from portfolio.contract.loading import load_use_case
     from portfolio.registry.registry import Registry
 
-    print(f"version {Registry(load_use_case(use_case)).rollback()} is champion again, and published")
+    number = Registry(load_use_case(use_case)).rollback()
+    print(f"version {number} is champion again, and published{_recorded(use_case)}")
 
 
 @app.command(rich_help_panel=PANEL)
-def pin(use_case: NamedUseCase, version: VersionNumber) -> None:
+def pin(use_case: NamedUseCase, version: Reference) -> None:
     """Serve one version, whatever is promoted, until `portfolio unpin`."""
+    from portfolio.bundle.store import Store
     from portfolio.contract.loading import load_use_case
 
-    pinned = _store_with(load_use_case(use_case).name, version).pin(version)
-    print(f"version {version} (digest {pinned.digest[:12]}) is served until: portfolio unpin {use_case}")
+    name = load_use_case(use_case).name
+    pinned = Store.of(name).pin(_in_store(name, version))
+    print(f"version {pinned.model_version} (digest {pinned.digest[:12]}) is served until: portfolio unpin {use_case}")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -98,7 +106,7 @@ def unpin(use_case: NamedUseCase) -> None:
 @app.command(rich_help_panel=PANEL)
 def shadow(
     use_case: NamedUseCase,
-    version: VersionNumber,
+    version: Reference,
     share: Annotated[float, typer.Option(help="Share of the requests, 0 to 1; 0 stops it.", min=0, max=1)] = 0.1,
 ) -> None:
     """Run a challenger on a share of the requests; its answers go to the prediction log only."""
@@ -106,8 +114,7 @@ def shadow(
     from portfolio.contract.loading import load_use_case
 
     name = load_use_case(use_case).name
-    store = _store_with(name, version) if share else Store.of(name)
-    store.set_shadow(version, share)
+    Store.of(name).set_shadow(_in_store(name, version) if share else "", share)
     print(f"version {version} runs beside the champion on {share:.0%} of the requests" if share else "no shadow runs")
 
 
@@ -124,23 +131,50 @@ def export(
     print(f"version {champion.model_version} (digest {champion.digest[:12]}) is in {folder / use_case}")
 
 
-def _store_with(use_case: str, version: int) -> Store:
-    """The store, with that version's bundle in it: from the registry, if it was never published."""
+def _parsed(reference: str) -> int | str:
+    """A version's number, or the beginning of a bundle's digest."""
+    if len(reference) < DIGEST_LENGTH and reference.isdecimal():
+        return int(reference)
+    if len(reference) >= DIGEST_LENGTH and not set(reference) - set("0123456789abcdef"):
+        return reference
+    raise typer.BadParameter(
+        f"'{reference}' is neither a version's number nor at least the first {DIGEST_LENGTH} characters of a digest."
+    )
+
+
+def _in_store(use_case: str, version: str) -> str:
+    """The digest of a bundle that the store has now: from the registry, if it was never published."""
     from portfolio.bundle.store import Store
+
+    reference, store = _parsed(version), Store.of(use_case)
+    if isinstance(reference, str):
+        with suppress(RegistryError):
+            return store.find(reference)[0]
+    from portfolio.registry.tracking import has_registry
+
+    if not has_registry():
+        return store.find(reference)[0]
+    # A number is the registry's own: the store may have one of an earlier registry under the same.
     from portfolio.contract.loading import load_use_case
+    from portfolio.registry.registry import Registry
 
-    store = Store.of(use_case)
-    versions = store.versions()
-    if version not in versions:
-        from portfolio.core.errors import RegistryError
-        from portfolio.registry.registry import Registry
+    there = ", ".join(
+        f"{digest[:12]} (version {manifest.lineage.model_version})" for digest, manifest in store.manifests().items()
+    )
+    try:
+        registry = Registry(load_use_case(use_case))
+        return registry.add_to_store(reference if isinstance(reference, int) else registry.number_of(reference))
+    except RegistryError as error:
+        raise RegistryError(f"{error} The store has these, which you can name by digest: {there or 'none'}.") from error
 
-        try:
-            Registry(load_use_case(use_case)).add_to_store(version)
-        except RegistryError as error:
-            there = ", ".join(map(str, versions)) or "none"
-            raise RegistryError(
-                f"The store of '{use_case}' has no version {version} (there are: {there}), and the registry could not "
-                f"give it: {error}"
-            ) from error
-    return store
+
+def _recorded(use_case: str) -> str:
+    """Put what git is to know of the champion under DVC, where there is a repository. Says what to commit."""
+    from pipelines import versioning
+    from portfolio.core.paths import Paths
+
+    paths = Paths(use_case)
+    if not Path(".dvc").is_dir():
+        return ""
+    versioning.add(paths.champion)
+    return f". For others to have it: git add {paths.verdict} {paths.champion.parent}, commit, dvc push"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-import yaml
-
 from portfolio.bundle.manifest import METRICS
 from portfolio.contract.config import Config, Value, config_path
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
-from portfolio.core.paths import PARAMS
+from portfolio.core.paths import PARAMS, listed_use_cases
 
 
 def check(use_case: UseCase) -> None:
@@ -27,14 +25,7 @@ def check(use_case: UseCase) -> None:
 
 
 def _check_listed(use_case: UseCase) -> None:
-    try:
-        content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    except (FileNotFoundError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"{PARAMS} is missing or damaged ({error}). It lists the use cases: bring it back."
-        ) from error
-    listed = content.get("use_cases") if isinstance(content, dict) else None
-    if not isinstance(listed, list) or use_case.name not in listed:
+    if use_case.name not in listed_use_cases():
         raise ConfigError(
             f"'{use_case.name}' is not in {PARAMS}, from which DVC takes the use cases. Add this line under "
             f"`use_cases:`\n  - {use_case.name}"
@@ -65,6 +56,11 @@ def _check_columns(use_case: UseCase) -> None:
                 f"{where}: the project adds a column '{name}' itself ({RESERVED[name]}). Rename the one in the data."
             )
     for field in use_case.inputs:
+        if field.name in use_case.source.cell_columns and field.kind != "number":
+            raise ConfigError(
+                f"{where}: split_by: a Cell needs a column of numbers, and '{field.name}' is declared as another kind. "
+                "Name the column itself, or a Number."
+            )
         if field.minimum is not None and field.maximum is not None and field.minimum >= field.maximum:
             raise ConfigError(f"{where}: '{field.name}': the minimum must be less than the maximum.")
         repeated = [text for text, count in Counter(field.categories).items() if count > 1]
@@ -101,11 +97,12 @@ def _check_config(use_case: UseCase, config: Config, changed: str) -> None:
     if use_case.output.task == "regression":
         _check_quantity(use_case, value)
     else:
-        outside = [f"{threshold:g}" for threshold in value.thresholds if not 0 <= threshold <= 1]
-        if outside:
+        try:
+            value.prices.error_costs(use_case.output.classes)
+        except ValueError as error:
             raise ConfigError(
-                f"{path}: value.thresholds: {', '.join(outside)} must be between 0 and 1, as they are probabilities."
-            )
+                f"{path}: value.{error}. Give one price, or one for each class: {', '.join(use_case.output.classes)}."
+            ) from error
         if value.tolerance is not None:
             raise ConfigError(f"{path}: value.tolerance is for quantities; a class is right or wrong. Leave it out.")
     if config.train.augment and type(use_case).augmentation is UseCase.augmentation:
@@ -120,8 +117,5 @@ def _check_quantity(use_case: UseCase, value: Value) -> None:
     unit = f", in {output.unit}" if output.unit else ""
     if value.tolerance is None:
         raise ConfigError(f"{path}: value.tolerance is missing. Say how far off a {output.name} may be{unit}.")
-    if "thresholds" not in value.model_fields_set:
-        raise ConfigError(
-            f"{path}: value.thresholds is missing. List the values of {output.name}{unit} up to which the machine may "
-            "answer by itself; the evaluation chooses the best of them."
-        )
+    if isinstance(value.error_yen, dict):
+        raise ConfigError(f"{path}: value.error_yen must be one price: prices by class are for classes.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -21,12 +22,17 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Collect(Strict):
-    until: date | None = Field(default=None, description="later batches have not arrived yet; none: all have")
+    until: date | None = Field(
+        default=None, description="later batches are neither collected nor used, as if they had not arrived yet"
+    )
 
 
 class Validate(Strict):
     max_bad_fraction: float = Field(default=0.05, ge=0, le=1, description="a batch with more is quarantined whole")
     min_rows: int = Field(default=1, ge=1, description="a batch with fewer rows is quarantined whole")
+    max_quarantined_fraction: float = Field(
+        default=0.5, ge=0, le=1, description="of all rows; with more in quarantine, validation fails"
+    )
 
 
 class Prepare(Strict):
@@ -53,16 +59,12 @@ class Train(Strict):
     )
 
 
-PROBABILITIES = (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.998, 0.999)
-
-
 class Value(Prices):
-    """The prices, what counts as wrong, and the thresholds that the policy is chosen from."""
+    """The prices, and what counts as wrong."""
 
     tolerance: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="how far off a value may be and still be right"
     )
-    thresholds: Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)] = PROBABILITIES
     prefer: Literal["best", "simplest"] = Field(
         default="best", description="of candidates within noise of the best by value"
     )
@@ -75,6 +77,9 @@ class Value(Prices):
 class Gate(Strict):
     """What a challenger must keep to, however much it is worth."""
 
+    min_gain: float = Field(
+        default=0.001, ge=0, le=1, description="by how much it must be worth more, as a share of the cost by hand"
+    )
     max_latency_ms: float = Field(default=5, gt=0, description="the median time of one row on one core")
     max_model_mb: float = Field(default=50, gt=0)
 
@@ -95,6 +100,7 @@ class Studies(Strict):
     capacity: tuple[Changes, ...] = Field(default=(), description="networks from small to large")
     ablation: dict[str, Changes] = Field(default={}, description="each beside the network as configured")
     cross_validate: int = Field(default=5, alias="cross-validate", ge=2, le=20, description="the number of folds")
+    spread: int = Field(default=10, ge=2, le=100, description="the number of seeds that the headline is measured with")
 
 
 class Between(Strict):
@@ -203,6 +209,19 @@ def section_of(content: dict[str, Any], key: str, path: Path) -> tuple[dict[str,
     return section, last
 
 
+class _Loader(yaml.SafeLoader):
+    """As in YAML 1.2, only true and false are booleans: a class may be called no."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
 def config_path(use_case: str) -> Path:
     return Path("configs") / f"{use_case}.yaml"
 
@@ -215,7 +234,7 @@ def read_config(use_case: str, network: type[NetworkParams]) -> Config:
     path = config_path(use_case)
     try:
         raw = path.read_bytes()
-        content = yaml.safe_load(raw)
+        content = yaml.load(raw, _Loader)
     except FileNotFoundError as error:
         raise ConfigError(f"{path} is missing. Run this in the repository's root, or add the file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

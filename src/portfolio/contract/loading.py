@@ -11,12 +11,9 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-import yaml
-
 from portfolio.contract.checks import check
 from portfolio.contract.use_case import USE_CASES, UseCase
 from portfolio.core.errors import ConfigError, PortfolioError
-from portfolio.core.paths import PARAMS
 
 MODULE = "use_case"
 
@@ -24,11 +21,6 @@ MODULE = "use_case"
 def use_case_names() -> list[str]:
     """The use cases that have a folder here."""
     return sorted(path.parent.name for path in USE_CASES.glob(f"*/{MODULE}.py"))
-
-
-def listed_use_cases() -> list[str]:
-    """The use cases that params.yaml lists, in its order."""
-    return [str(name) for name in yaml.safe_load(PARAMS.read_text(encoding="utf-8"))["use_cases"]]
 
 
 def load_use_case(name: str) -> UseCase:

@@ -33,7 +33,9 @@ def made_up_rows(use_case: UseCase, rows: int, seed: int = 0) -> pl.DataFrame:
     ranks = (score.argsort().argsort() + 0.5) / rows
     columns[use_case.target.column] = _targets(use_case, ranks)
     for name in use_case.columns():
-        columns.setdefault(name, [f"{name} {number % 7}" for number in range(rows)])
+        numbers = [number % 7 for number in range(rows)]
+        texts = [f"{name} {number}" for number in numbers]
+        columns.setdefault(name, numbers if name in use_case.source.cell_columns else texts)
     return pl.DataFrame(columns)
 
 

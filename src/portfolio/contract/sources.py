@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from re import fullmatch
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from portfolio.contract.csv_file import Format, read_csv
 from portfolio.core.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -22,20 +27,47 @@ ROW = "row"
 """The key of rows that have none of their own: batch and place in it."""
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A column of numbers, rounded to multiples of `size`: rows near each other have the same cell.
+
+    `split_by=[Cell("longitude", 0.1), Cell("latitude", 0.1)]` keeps the rows of each square of a map in one split.
+    """
+
+    column: str
+    size: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.size < float("inf"):
+            raise ConfigError(f'Cell("{self.column}", {self.size:g}): the size must be greater than 0.')
+
+
 class Source(ABC):
     """Delivers batches by date.
 
-    `key` is the column that names a row: no two rows share a value. Without one, each row is named by its batch and its
-    place there, in a column `row`. `date` is the column that dates the rows, if there is one. `split_by` are the
-    columns that rows which belong together share, such as a person or a place: they end up in the same split. Unless
-    given, each row is dealt to a split by itself.
+    `key` is the column that identifies a row: no two rows share a value. Without one, each row is identified by its
+    batch and its position there, in a column `row`. `date` is the column that dates the rows, if there is one.
+    `split_by` lists what rows that belong together share, such as a person or a place, as columns or as cells of a
+    column: such rows end up in the same split. By default, each row is assigned to a split on its own.
     """
 
-    def __init__(self, *, key: str | None = None, split_by: Sequence[str] = (), date: str = "") -> None:
+    def __init__(self, *, key: str | None = None, split_by: Sequence[str | Cell] = (), date: str = "") -> None:
+        if isinstance(split_by, str):
+            raise ConfigError(f'split_by must be a list of columns. Write split_by=["{split_by}"].')
         self.has_key = key is not None
         self.key = key or ROW
         self.split_by = tuple(split_by)
         self.date = date
+
+    @property
+    def split_columns(self) -> list[str]:
+        """The columns that `split_by` reads."""
+        return [by.column if isinstance(by, Cell) else by for by in self.split_by]
+
+    @property
+    def cell_columns(self) -> list[str]:
+        """Those of them that are read as numbers."""
+        return [by.column for by in self.split_by if isinstance(by, Cell)]
 
     @abstractmethod
     def dates(self) -> list[date]:
@@ -57,7 +89,7 @@ class Rows(Source):
         self,
         *,
         key: str | None = None,
-        split_by: Sequence[str] = (),
+        split_by: Sequence[str | Cell] = (),
         date: str = "",
         start: date | str | None = None,
         rows_per_day: int | None = None,
@@ -96,7 +128,8 @@ def _by_date(rows: pl.DataFrame, column: str) -> dict[date, pl.DataFrame]:
 
     if column not in rows.columns:
         raise SourceError(f"There is no column '{column}' to date the rows by. There are: {', '.join(rows.columns)}.")
-    days = rows[column].cast(pl.Date, strict=False) if rows[column].dtype != pl.String else _parsed(rows[column])
+    dated = rows[column].cast(pl.String) if rows[column].dtype.is_integer() else rows[column]
+    days = _parsed(dated) if dated.dtype == pl.String else dated.cast(pl.Date, strict=False)
     if days.null_count():
         raise SourceError(
             f"{days.null_count():,} of {len(days):,} values of '{column}' are no dates. Correct them, or date the rows "
@@ -106,8 +139,12 @@ def _by_date(rows: pl.DataFrame, column: str) -> dict[date, pl.DataFrame]:
 
 
 def _parsed(column: pl.Series) -> pl.Series:
+    """Dates of texts such as 2026-01-31, 20260131, 31.01.2026, or with a time; null for what is no date."""
     import polars as pl
 
+    compact = column.str.to_date("%Y%m%d", strict=False)
+    if compact.null_count() == column.null_count():
+        return compact
     try:
         return column.str.to_datetime(strict=False, time_unit="us").cast(pl.Date)
     except pl.exceptions.PolarsError:
@@ -122,8 +159,12 @@ def _day(day: date | str | None) -> date | None:
 
 
 class Csv(Rows):
-    """A CSV file on the web, pinned by its SHA-256, or in a local folder. With `shuffle`, its rows come in the order of
-    a hash of their content: a file that is sorted, by place for one, would otherwise come in batches that differ.
+    """A CSV file on the web, pinned by its SHA-256, or on this machine; it may be packed with gzip.
+
+    `path` is relative to the project's folder. With `shuffle`, the rows come in the order of a hash of their content: a
+    file that is sorted, by place for one, would otherwise come in batches that differ. `encoding`, `separator` and
+    `decimal` say how the file was written, `skip_rows` how many lines stand before the names of the columns, and
+    `skip_footer` how many after the last row.
     """
 
     def __init__(
@@ -132,9 +173,14 @@ class Csv(Rows):
         url: str = "",
         path: str = "",
         sha256: str = "",
+        encoding: str = "utf-8",
+        separator: str = ",",
+        decimal: str = ".",
+        skip_rows: int = 0,
+        skip_footer: int = 0,
         shuffle: bool = False,
         key: str | None = None,
-        split_by: Sequence[str] = (),
+        split_by: Sequence[str | Cell] = (),
         date: str = "",
         start: date | str | None = None,
         rows_per_day: int | None = None,
@@ -142,24 +188,25 @@ class Csv(Rows):
         super().__init__(key=key, split_by=split_by, date=date, start=start, rows_per_day=rows_per_day)
         if bool(url) == bool(path):
             raise ConfigError("Csv needs either url=, with the sha256= of the file, or path=.")
+        if url.startswith("file://"):
+            url, path = "", url2pathname(urlsplit(url).path)
+        if url and not url.startswith(("http://", "https://")):
+            raise ConfigError(f"url='{url}' must begin with https:// or http://. For a file on this machine: path=.")
+        if "://" in path:
+            raise ConfigError(f"path='{path}' is an address. Give it as url=, with the sha256= of the file.")
         if url and not sha256:
             raise ConfigError(f"Csv needs the sha256= of {url}, so that everybody trains on the same bytes.")
-        self.url, self.path, self.sha256, self._shuffle = url, path, sha256, shuffle
+        if sha256 and not fullmatch("[0-9a-fA-F]{64}", sha256):
+            raise ConfigError(f"sha256='{sha256}' must be 64 digits of 0 to 9 and a to f, as sha256sum prints.")
+        self.url, self.path, self.sha256, self._shuffle = url, path, sha256.lower(), shuffle
+        self._format = Format(encoding, separator, decimal, skip_rows, skip_footer)
 
     def rows(self) -> pl.DataFrame:
-        import polars as pl
-
-        from portfolio.core.download import download
+        from portfolio.core.download import check_pinned, download
         from portfolio.core.hashing import uniform
 
-        where = self.url or self.path
-        try:
-            table = pl.read_csv(download(self.url, self.sha256, DOWNLOADS) if self.url else Path(self.path))
-        except FileNotFoundError as error:
-            raise SourceError(f"{where} is missing. Put the file there, or correct path= in the use case.") from error
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).splitlines()[0]
-            raise SourceError(
-                f"{where} can't be read as a CSV file ({reason}). Check the file and its encoding."
-            ) from error
+        path = download(self.url, self.sha256, DOWNLOADS) if self.url else Path(self.path).expanduser()
+        if self.path and self.sha256 and path.is_file():
+            check_pinned(path, self.sha256, self.path)
+        table = read_csv(path, self.url or self.path, self._format)
         return table[uniform(table, salt="shuffle").argsort(kind="stable")] if self._shuffle else table

@@ -8,7 +8,6 @@ else follows from those, and each part that follows is a method that you may wri
     candidates      the scikit-learn estimators, by name
     network         the PyTorch network, and `network_params`, what the config may say of it
     augmentation    what changes training batches at random
-    wrong           which answers are errors in the sense of the prices
     groups          the slices of rows in which no new model may be worse
 
 Start from `Table` or `Images`, which say what the inputs of that kind are given.
@@ -25,7 +24,7 @@ import numpy as np
 
 from portfolio.bundle.manifest import InputField, Output
 from portfolio.contract.card import LANGUAGES, read_card
-from portfolio.contract.config import Config, Value, read_config
+from portfolio.contract.config import Config, read_config
 from portfolio.contract.params import NetworkParams
 from portfolio.contract.sources import Source
 from portfolio.contract.targets import Target
@@ -87,7 +86,7 @@ class UseCase(ABC):
 
     def columns(self) -> list[str]:
         """The columns that a batch must have."""
-        names = [self.key, *self.source.split_by, *(field.name for field in self.inputs), self.target.column]
+        names = [self.key, *self.source.split_columns, *(field.name for field in self.inputs), self.target.column]
         return list(dict.fromkeys([*names, *self.slices]))
 
     def schema(self) -> DataFrameSchema:
@@ -117,13 +116,6 @@ class UseCase(ABC):
         It draws from torch's global generator, which is seeded in each epoch. `train.augment` switches it on.
         """
         return None
-
-    def wrong(self, targets: Array, predictions: Array, value: Value) -> Array:
-        """Which answers are errors, bool [rows]: another class, or a value off by more than the tolerance."""
-        if self.output.task == "classification":
-            return np.asarray(predictions.argmax(axis=1) != targets)
-        assert value.tolerance is not None, "load_use_case checks that a quantity has one"
-        return np.asarray(np.abs(predictions[:, 0] - targets) > value.tolerance)
 
     def groups(self, rows: pl.DataFrame) -> dict[str, pl.Series]:
         """Ways to group rows, each a text [rows], by name: the batch, the class, and the columns of `slices`."""

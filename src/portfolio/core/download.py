@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 from portfolio.core import files
+from portfolio.core.contents import kind_of
 from portfolio.core.errors import SourceError, UnreachableError
 
 TIMEOUT_SECONDS = 30.0
 
 
 ATTEMPTS = 4
+
+
+# What is pinned is the file, as curl and sha256sum see it, and not what a server packs it into on the way.
+AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
 # Far more than any file here has: what goes on for ever must not fill the disk.
@@ -44,13 +52,36 @@ def download(url: str, sha256: str, cache: Path) -> Path:
                     f"{address} can't be read ({error.strerror}). PORTFOLIO_MIRROR names a folder that lacks it; "
                     f"put the file of {url} there, or unset PORTFOLIO_MIRROR to fetch it from its address."
                 ) from error
-        found = files.sha256(partial)
-        if found != sha256:
-            raise SourceError(
-                f"{address} has SHA-256 {found}, but {sha256} is pinned. The file was changed or cut off, so it is "
-                "not used. Check the address; if the new content is wanted, pin its digest in the config."
-            )
+        _unpack_if_pinned(partial, sha256)
+        check_pinned(partial, sha256, address)
     return target
+
+
+def _unpack_if_pinned(path: Path, sha256: str) -> None:
+    """A server may pack the file all the same; then what is pinned may be the file that a browser saved."""
+    raw = path.read_bytes()
+    if raw.startswith(b"\x1f\x8b") and hashlib.sha256(raw).hexdigest() != sha256:
+        try:
+            unpacked = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error):
+            return
+        if hashlib.sha256(unpacked).hexdigest() == sha256:
+            path.write_bytes(unpacked)
+
+
+def check_pinned(path: Path, sha256: str, address: str) -> None:
+    """Raise SourceError, with what came instead, if the file from `address` has another SHA-256 than is pinned."""
+    found = files.sha256(path)
+    if found == sha256:
+        return
+    with path.open("rb") as stream:
+        kind = kind_of(stream.read(1024))
+    what = f"It is {kind}" if kind else "The file was changed or cut off"
+    raise SourceError(
+        f"{address} has SHA-256 {found}, but {sha256} is pinned. {what}, so it is not used. Check the address; if the "
+        "new content is wanted, pin its digest (sha256= in the use case), and replace what was collected from the old: "
+        "portfolio recollect"
+    )
 
 
 def _fetch(address: str, target: Path) -> None:
@@ -71,14 +102,14 @@ def _fetch(address: str, target: Path) -> None:
     )
     def fetch() -> None:
         with (
-            httpx.stream("GET", address, timeout=TIMEOUT_SECONDS, follow_redirects=True) as response,
+            httpx.stream("GET", address, headers=AS_IT_IS, timeout=TIMEOUT_SECONDS, follow_redirects=True) as response,
             Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), transient=True) as progress,
             target.open("wb") as stream,
         ):
             response.raise_for_status()
             total = int(response.headers.get("content-length", 0)) or None
             task = progress.add_task("downloading", total=total)
-            for chunk in response.iter_bytes():
+            for chunk in response.iter_raw():
                 stream.write(chunk)
                 if stream.tell() > MAX_DOWNLOAD_BYTES:
                     raise SourceError(f"{address} sends more than {MAX_DOWNLOAD_BYTES:,} bytes. Check the address.")

@@ -14,6 +14,9 @@ def faults(where: str, error: ValidationError) -> str:
             lines.append(f"  {key}: there is no such key; is it a typo?")
         elif fault["type"] == "missing":
             lines.append(f"  {key}: is missing")
+        elif fault["type"] == "value_error":
+            # Our own words, which say what was found where that helps.
+            lines.append(f"  {key}: {fault['ctx']['error']}")
         else:
             lines.append(f"  {key}: {fault['msg']} (found {fault['input']!r})")
     return f"{where} does not fit:\n" + "\n".join(lines)

@@ -15,10 +15,10 @@ LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
 
 PARAMS = Path("params.yaml")
 
-# Beside a candidate's bundle: how long its training took. It differs from run to run, so it is no part of the bundle.
-TRAIN_SECONDS_NAME = "train_seconds"
-# And the parameters of its scikit-learn estimator, for MLflow.
+# Beside a candidate's bundle: the parameters of its scikit-learn estimator, for MLflow.
 PARAMETERS_NAME = "parameters.json"
+# And a regression's error scales of the validation rows, each by trees that have not seen the row.
+VAL_ERROR_SCALE_NAME = "val_error_scale.npy"
 
 # What `make bench`, `make bench-serving` and `make reliability` measured, of no single use case.
 BENCH = Path("metrics") / "bench.json"
@@ -26,27 +26,35 @@ SERVING_BENCH = Path("metrics") / "serving_bench.json"
 RELIABILITY = Path("metrics") / "reliability.json"
 
 
-def default_use_case() -> str:
-    """The first use case of params.yaml in the current folder.
+def listed_use_cases() -> list[str]:
+    """The use cases of params.yaml in the current folder, in its order; at least one.
 
-    Raises ConfigError if there is none, or the file can't be read.
+    Raises ConfigError if there is no such file, if it is damaged, or if it lists none.
     """
     try:
-        listed = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))["use_cases"]
-        first = listed[0]
+        content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
-            f"There is no {PARAMS} in {Path.cwd()}, so there is no default use case. Name the use case, or run this "
-            f"in the project's folder."
+            f"There is no {PARAMS} in {Path.cwd()}. It lists the use cases: run this in the project's folder, or "
+            "restore the file."
         ) from None
-    except (OSError, ValueError, yaml.YAMLError, KeyError, IndexError, TypeError) as error:
-        raise ConfigError(_NO_USE_CASE) from error
-    if not isinstance(listed, list) or not isinstance(first, str):
-        raise ConfigError(_NO_USE_CASE)
-    return first
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{PARAMS} is not valid YAML in UTF-8: {error}. Correct it, or restore it.") from error
+    listed = content.get("use_cases") if isinstance(content, dict) else None
+    if not isinstance(listed, list) or not listed:
+        raise ConfigError(
+            f"{PARAMS} names no use case. List at least one under 'use_cases', such as:\nuse_cases:\n  - my_use_case"
+        )
+    # YAML takes 2024 for a number and `no` for false.
+    strange = [name for name in listed if not isinstance(name, str)]
+    if strange:
+        raise ConfigError(f"{PARAMS}: {strange[0]!r} is not a name. Quote what YAML takes for something else.")
+    return listed
 
 
-_NO_USE_CASE = f"{PARAMS} names no use case. List at least one under 'use_cases', such as:\nuse_cases:\n  - my_use_case"
+def default_use_case() -> str:
+    """The first use case of params.yaml. Raises ConfigError as `listed_use_cases` does."""
+    return listed_use_cases()[0]
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,11 @@ class Paths:
         return self.models / "config.json"
 
     @property
+    def checked(self) -> Path:
+        """The candidates that were found fit to be trained."""
+        return self.models / "checked.json"
+
+    @property
     def best(self) -> Path:
         return self.models / "best.json"
 
@@ -91,8 +104,17 @@ class Paths:
 
     @property
     def verdict(self) -> Path:
-        """What the gate said last, with its reasons."""
-        return state_folder() / "verdicts" / f"{self.use_case}.json"
+        """What the gate said last, and of which bundle. It is in git, so that others have the same champion."""
+        return self.metrics("verdict")
+
+    @property
+    def champion(self) -> Path:
+        """The champion's bundle, under DVC: the way in which it gets to other machines."""
+        return Path("champions") / self.use_case
+
+    def train_seconds(self, model_sha256: str) -> Path:
+        """How long a training took. It is the machine's, so no part of the model, which DVC knows by its content."""
+        return state_folder() / "train_seconds" / self.use_case / model_sha256
 
     @property
     def report(self) -> Path:

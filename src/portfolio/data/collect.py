@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -36,7 +37,7 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
     completes it. Two collects at once take turns.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with files.alone(folder.parent / ".collect.lock"):
+    with collect_lock(folder):
         for leftover in folder.glob(".*.partial"):
             leftover.unlink()
         there = source.dates()
@@ -51,13 +52,21 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
         for day, frame in (source.read(missing) if missing else {}).items():
             target = folder / f"{day}.parquet"
             _writable(target)
-            if not source.has_key:
-                frame = frame.with_columns(_places(day, len(frame)).alias(source.key))
             with files.replaced(target) as partial:
-                write_parquet(partial, frame)
+                write_parquet(partial, named_rows(source, day, frame))
             added.append(str(day))
             rows += len(frame)
         return Collected(added=added, present=len(days) - len(missing), rows=rows)
+
+
+def collect_lock(folder: Path) -> AbstractContextManager[None]:
+    """Held by whoever writes batches into the folder."""
+    return files.alone(folder.parent / ".collect.lock")
+
+
+def named_rows(source: Source, day: date, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a batch, with the key that names each by its place if they have none of their own."""
+    return rows if source.has_key else rows.with_columns(_places(day, len(rows)).alias(source.key))
 
 
 def _places(day: date, rows: int) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -10,6 +11,9 @@ from portfolio.bundle.manifest import InputField
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
 from portfolio.core.labels import category_text
+
+MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "?")
+"""What tables write where they have no value, in lower case."""
 
 Reasons = dict[int, list[str]]
 
@@ -32,7 +36,8 @@ class Normalized:
 def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
     """The columns that the use case names, each in the form of its kind.
 
-    NaN, null, empty and blank are all missing. Integers are numbers; 1, 1.0 and "1" are one category.
+    NaN, null, empty, blank, and words for "missing" such as NA are all missing, unless such a word is declared as a
+    category or label. Integers are numbers; 1, 1.0, "1" and "1.0" are one category, and so are true, "true" and "True".
     """
     found = Normalized(frame)
     wanted, allowed = use_case.columns(), {*use_case.ignore, use_case.source.date}
@@ -42,12 +47,17 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
     if found.faults:
         return found
     by_name = {field.name: field for field in use_case.inputs}
+    numeric = [*use_case.source.cell_columns]
+    if isinstance(use_case.target, Quantity):
+        numeric.append(use_case.target.column)
     columns = []
     for name in wanted:
         if name in by_name:
             columns.append(_column(by_name[name], frame[name], found))
-        elif name == use_case.target.column and isinstance(use_case.target, Quantity):
+        elif name in numeric:
             columns.append(_numbers(frame[name], found))
+        elif name == use_case.target.column:
+            columns.append(_labels(frame[name], found, use_case.output.labels))
         else:
             columns.append(_labels(frame[name], found))
     found.frame = pl.DataFrame([column.alias(name) for name, column in zip(wanted, columns, strict=True)])
@@ -57,7 +67,7 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
 def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Series:
     if field.kind == "image":
         return _images(field, column, found)
-    return _numbers(column, found) if field.kind == "number" else _labels(column, found)
+    return _numbers(column, found) if field.kind == "number" else _labels(column, found, field.categories)
 
 
 def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
@@ -65,7 +75,8 @@ def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
         found.faults.append(f"the column '{column.name}' holds no numbers ({column.dtype})")
         return column
     if column.dtype == pl.String:
-        text = column.str.strip_chars().replace("", None)
+        text = column.str.strip_chars()
+        text = text.set(text.str.to_lowercase().is_in(MISSING), None)
         numbers = text.cast(pl.Float64, strict=False)
         unread = numbers.is_null() & text.is_not_null()
         for row in unread.arg_true():
@@ -75,7 +86,8 @@ def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
     return numbers.fill_nan(None)
 
 
-def _labels(column: pl.Series, found: Normalized) -> pl.Series:
+def _labels(column: pl.Series, found: Normalized, known: Sequence[str] = ()) -> pl.Series:
+    """Text; of a column with known labels, those that are written in another way are brought to theirs."""
     if column.dtype.is_nested():
         found.faults.append(f"the column '{column.name}' holds no single values ({column.dtype})")
         return column
@@ -85,8 +97,28 @@ def _labels(column: pl.Series, found: Normalized) -> pl.Series:
         column = column.cast(pl.String)
     values = column.unique().drop_nulls()
     texts = [category_text(value) for value in values]
-    labels = pl.Series([text if text.strip() else None for text in texts], dtype=pl.String)
+    labels = pl.Series([_label(text, known) for text in texts], dtype=pl.String)
     return column.replace_strict(values, labels, default=None, return_dtype=pl.String)
+
+
+def _label(text: str, known: Sequence[str]) -> str | None:
+    if not text.strip():
+        return None
+    if not known or text in known:
+        return text
+    word = text.strip()
+    for form in (word, _as_number(word), word.lower() if word.lower() in ("true", "false") else ""):
+        if form in known:
+            return form
+    return None if word.lower() in MISSING else text
+
+
+def _as_number(word: str) -> str:
+    """The label of a number that a table has as text, since it has other text too; empty for anything else."""
+    try:
+        return category_text(float(word))
+    except ValueError:
+        return ""
 
 
 def _images(field: InputField, column: pl.Series, found: Normalized) -> pl.Series:

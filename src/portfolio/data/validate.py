@@ -25,8 +25,8 @@ def check_batch(
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(
-            f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. Delete it and "
-            f"collect again: portfolio collect {use_case.name}"
+            f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. "
+            f"Collect it again: portfolio recollect {use_case.name} --date {path.stem}"
         ) from error
 
     def whole(reason: str) -> tuple[pl.DataFrame, pl.DataFrame]:

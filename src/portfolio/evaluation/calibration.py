@@ -1,4 +1,4 @@
-"""Calibration: a probability of 0.9 is to be right nine times in ten, because the threshold relies on it."""
+"""Calibration: a probability of 0.9 is to be right nine times in ten, because the decision relies on it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from portfolio.bundle.manifest import SMALLEST_PROBABILITY
 from portfolio.core.types import Array
 
 BINS = 10
-# The standard deviation of the logarithm of a temperature, before any data: two in three lie within 0.6 and 1.65.
-PRIOR_SPREAD = 0.5
+# The standard deviation of the logarithm of a temperature, before any data: two in three lie between 0.7 and 1.4.
+PRIOR_SPREAD = 0.35
 _LOG_TEMPERATURES = (-3.0, 3.0)
 
 

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.policy import VALUE, Policy, saved
+from portfolio.bundle.bundle import Bundle, copy_bundle
+from portfolio.bundle.manifest import read_manifest
+from portfolio.bundle.policy import INTERVAL_LEVEL, VALUE, Decisions, Policy, half_widths
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
+from portfolio.core.errors import DataError
+from portfolio.core.paths import VAL_ERROR_SCALE_NAME
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split
+from portfolio.data.split import units
 from portfolio.evaluation.calibration import reliability, softened
 from portfolio.evaluation.metrics import from_means, row_statistics
-from portfolio.evaluation.statistics import CONFIDENCE, SAMPLES, interval, resampled_means
-from portfolio.evaluation.value import curve
+from portfolio.evaluation.statistics import CONFIDENCE, SAMPLES, Outcomes, interval, mean_interval, resampled_means
+from portfolio.evaluation.value import bounds, curve, error_yen, yen_by_row
+
+COVERAGE = "interval_coverage"
+"""What the metrics files call the share of true values that the predicted intervals cover."""
+
+SHARES = tuple(share / 20 for share in range(21))
+"""Of the rows that the machine could answer, the surest first: where the curve is drawn."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +36,29 @@ class Evaluated:
     """One candidate with its answers to the validation and test rows, [rows, outputs]."""
 
     bundle: Bundle
-    policy: Policy
     val: Array
     test: Array
+
+    def decisions(self, predictions: Array) -> Decisions:
+        return self.bundle.decider(predictions)
+
+
+def evaluate_candidate(
+    fitted: Path, folder: Path, use_case: UseCase, config: Config, val: Split, test: Split
+) -> Evaluated:
+    """Write the bundle that has the policy, and run it on the validation and test rows."""
+    manifest, _ = read_manifest(fitted)
+    policy = Policy(prices=config.value.prices, tolerance=config.value.tolerance)
+    copy_bundle(fitted, folder, manifest.model_copy(update={"policy": policy, "card": use_case.card_texts()}))
+    bundle = Bundle.open(folder)
+    found = bundle.predict(test.inputs)
+    if not np.isfinite(found).all():
+        raise DataError(f"The candidate '{fitted.name}' gives no finite answer to some test rows. Train it again.")
+    on_val = bundle.predict(val.inputs)
+    if use_case.output.task == "regression":
+        # The graph's own scales have seen these rows, so they would be too small here.
+        on_val[:, 1] = np.load(fitted / VAL_ERROR_SCALE_NAME)
+    return Evaluated(bundle, on_val, found)
 
 
 def compare(
@@ -37,40 +68,38 @@ def compare(
 
     The best is named by the value on the validation rows.
     """
-    columns = [_columns(use_case, config, candidate, test.targets) for candidate in candidates.values()]
-    width = columns[0].shape[1]
-    means = resampled_means(np.column_stack(columns))
+    together = units(use_case.source, test.rows)
+    columns = {name: _columns(use_case, config, candidate, test) for name, candidate in candidates.items()}
+    width = next(iter(columns.values())).shape[1]
+    means = resampled_means(np.column_stack(list(columns.values())), together)
     resampled = {
         name: _figures(use_case, means[:, number * width : (number + 1) * width])[0]
         for number, name in enumerate(candidates)
     }
-    exact = {name: _figures(use_case, part.mean(axis=0)) for name, part in zip(candidates, columns, strict=True)}
+    exact = {name: _figures(use_case, part.mean(axis=0)) for name, part in columns.items()}
     figures = {name: {key: float(value) for key, value in whole.items()} for name, (whole, _) in exact.items()}
-    on_val, resampled_on_val = _value_on_val(use_case, config, candidates, val)
-    best, within_noise, choice = choose(config, candidates, on_val, resampled_on_val)
+    best, on_val, choice = _choose(use_case, config, candidates, val)
     evidence = {
         "rows": len(test),
+        "units": len(np.unique(together)) if together is not None else len(test),
         "val_rows": len(val),
         "samples": SAMPLES,
         "prices": config.value.prices.model_dump(),
         "confidence": CONFIDENCE,
         "best": best,
-        "within_noise": within_noise,
-        "choice": choice,
-        "slices": _slices(use_case, test, columns[list(candidates).index(best)]),
+        "within_noise": choice["within_noise"],
+        "choice": choice["words"],
+        "slices": _slices(use_case, test, columns[best]),
         "candidates": {
             name: {
-                "intervals": {key: interval(values) for key, values in resampled[name].items()},
-                "val": {
-                    VALUE: on_val[name][VALUE],
-                    "interval": interval(resampled_on_val[name]),
-                    "difference_to_best": interval(resampled_on_val[name] - resampled_on_val[best]),
-                },
-                "difference_to_best": interval(resampled[name][VALUE] - resampled[best][VALUE]),
+                "intervals": {key: interval(values) for key, values in resampled[name].items()}
+                | _bounded_intervals(use_case, config, columns[name], together),
+                "val": on_val[name],
+                "difference_to_best": _difference(config, columns[name], columns[best], together),
                 "by_class": {key: values.tolist() for key, values in exact[name][1].items()},
-                "policy": candidate.policy.model_dump(),
                 "curve": _curve(use_case, config, candidate, val, test),
                 "calibration": _calibration(use_case, candidate, test),
+                "predicted_interval": _predicted_interval(use_case, candidate, test),
             }
             for name, candidate in candidates.items()
         },
@@ -78,75 +107,132 @@ def compare(
     return {"test_rows": len(test), "best": best, "candidates": figures}, evidence
 
 
-def _value_on_val(
+def _choose(
     use_case: UseCase, config: Config, candidates: dict[str, Evaluated], val: Split
-) -> tuple[dict[str, dict[str, float]], dict[str, Array]]:
-    """Each candidate's value on the validation rows, as a figure and resampled."""
-    columns = []
-    for candidate in candidates.values():
-        wrong = use_case.wrong(val.targets, candidate.val, config.value)
-        columns.append(1000 * saved(config.value.prices, candidate.policy.by_machine(candidate.val), wrong))
-    resampled = resampled_means(np.column_stack(columns))
-    figures = {name: {VALUE: float(column.mean())} for name, column in zip(candidates, columns, strict=True)}
-    return figures, {name: resampled[:, number] for number, name in enumerate(candidates)}
-
-
-def choose(
-    config: Config, candidates: dict[str, Evaluated], figures: dict[str, dict[str, float]], resampled: dict[str, Array]
-) -> tuple[str, list[str], str]:
-    """The candidate to register, those within noise of the best, and the choice in words.
-
-    Of equals, and of those within noise if the config prefers the simplest, the smallest model comes first.
-    """
+) -> tuple[str, dict[str, dict[str, Any]], dict[str, Any]]:
+    """The best by expected value on the validation rows, each candidate's figures there, and the choice in words."""
+    together = units(use_case.source, val.rows)
+    worst, best = bounds(config.value)
+    yen, expected = {}, {}
+    for name, candidate in candidates.items():
+        decisions = candidate.decisions(candidate.val)
+        yen[name] = yen_by_row(use_case.output, config.value, val.targets, candidate.val, decisions)
+        expected[name] = 1000 * expected_value(yen[name], decisions.by_machine, worst)
+    # Of equals the smallest model comes first.
     by_size = sorted(candidates, key=lambda name: candidates[name].bundle.model_bytes)
-    top = max(by_size, key=lambda name: figures[name][VALUE])
-    within_noise = [name for name in by_size if name != top and interval(resampled[name] - resampled[top])[1] >= 0]
+    top = max(by_size, key=expected.__getitem__)
+    spread = best - worst
+    differences = {
+        name: tuple(1000 * np.array(mean_interval(Outcomes.of(yen[name] - yen[top], together), -spread, spread)))
+        if name != top
+        else (0.0, 0.0)
+        for name in candidates
+    }
+    within_noise = [name for name in by_size if name != top and differences[name][1] >= 0]
+    chosen, words = choose(by_size, top, within_noise, config.value.prefer)
+    figures = {
+        name: {
+            VALUE: 1000 * float(yen[name].mean()),
+            "expected": expected[name],
+            "interval": tuple(1000 * np.array(mean_interval(Outcomes.of(yen[name], together), worst, best))),
+            "difference_to_top": differences[name],
+        }
+        for name in candidates
+    }
+    return chosen, figures, {"within_noise": within_noise, "words": words}
+
+
+def expected_value(yen: Array, by_machine: Array, worst: float) -> float:
+    """The mean of the value of rows like these, [rows], in yen an item, under Jeffreys' prior on the machine's errors.
+
+    One more row that the machine answered, wrong with probability 1/2: no error in 200 rows is not an error rate of 0.
+    """
+    answered = int(np.count_nonzero(by_machine))
+    if not answered:
+        return float(yen.mean())
+    prior = (worst + yen[by_machine].max()) / 2
+    mean = (yen[by_machine].sum() + prior) / (answered + 1)
+    return float((answered * mean + yen[~by_machine].sum()) / len(yen))
+
+
+def choose(by_size: list[str], top: str, within_noise: list[str], prefer: str) -> tuple[str, str]:
+    """The candidate to register, and the choice in words.
+
+    `top` is expected to be worth the most. If the config prefers the simplest, the smallest within noise is taken.
+    """
     simpler = [name for name in within_noise if by_size.index(name) < by_size.index(top)]
     if not within_noise:
-        return top, [], "no other candidate is within noise of it"
+        return top, "it is worth the most, by more than noise"
     names = ", ".join(within_noise)
     if not simpler:
-        return top, within_noise, f"it is worth the most, and nothing within noise of it ({names}) is simpler"
-    if config.value.prefer == "simplest":
-        return simpler[0], within_noise, f"it is the simplest within noise of {top} (value.prefer: simplest)"
-    return top, within_noise, f"it is worth the most (within noise of it: {names}; value.prefer: best)"
+        return top, f"it is expected to be worth the most, and nothing within noise of it ({names}) is simpler"
+    if prefer == "simplest":
+        return simpler[0], f"it is the simplest within noise of {top} (value.prefer: simplest)"
+    return top, f"it is expected to be worth the most (within noise of it: {names}; value.prefer: best)"
 
 
-def _columns(use_case: UseCase, config: Config, candidate: Evaluated, targets: Array) -> Array:
-    """What each row adds to the figures, [rows, k]: to the metrics, the value, that of trusting all, the share."""
-    wrong = use_case.wrong(targets, candidate.test, config.value)
-    by_machine = candidate.policy.by_machine(candidate.test)
-    prices = config.value.prices
+def _columns(use_case: UseCase, config: Config, candidate: Evaluated, test: Split) -> Array:
+    """What each row adds to the figures, [rows, k].
+
+    To the metrics, the coverage of the predicted intervals, the value, that of trusting all, and the machine's share.
+    """
+    decisions = candidate.decisions(candidate.test)
+    trusted = decisions._replace(by_machine=np.ones_like(decisions.by_machine))
+    output = use_case.output
     return np.column_stack(
         [
-            row_statistics(use_case.output, targets, candidate.test),
-            1000 * saved(prices, by_machine, wrong),
-            1000 * saved(prices, np.ones_like(by_machine), wrong),
-            by_machine,
+            row_statistics(output, test.targets, candidate.test),
+            _covered(use_case, candidate, test),
+            1000 * yen_by_row(output, config.value, test.targets, candidate.test, decisions),
+            1000 * yen_by_row(output, config.value, test.targets, candidate.test, trusted),
+            decisions.by_machine,
         ]
     )
 
 
 def _figures(use_case: UseCase, means: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    whole, by_class = from_means(use_case.output, means[..., :-3])
+    whole, by_class = from_means(use_case.output, means[..., :-4])
     worth = {VALUE: means[..., -3], "trust_all_yen_per_1000": means[..., -2], "by_machine": means[..., -1]}
+    if use_case.output.task == "regression":
+        worth[COVERAGE] = means[..., -4]
     return {**whole, **worth}, by_class
 
 
-def _curve(use_case: UseCase, config: Config, candidate: Evaluated, val: Split, test: Split) -> dict[str, Any]:
-    """Yen per 1,000 items by threshold, on the rows that it is chosen on and on those that it is measured on."""
-    value = config.value
-
-    def on(split: Split, answers: Array) -> list[float]:
-        wrong = use_case.wrong(split.targets, answers, value)
-        thresholds = np.array(value.thresholds)
-        return list((1000 * curve(value.prices, candidate.policy.rule, thresholds, answers, wrong)).tolist())
-
-    return {
-        "threshold": list(value.thresholds),
-        "val": on(val, candidate.val),
-        "test": on(test, candidate.test),
+def _bounded_intervals(
+    use_case: UseCase, config: Config, columns: Array, together: Array | None
+) -> dict[str, tuple[float, float]]:
+    """Intervals of the figures that are means of something bounded, which an unseen error must not escape."""
+    worst, best = (1000 * bound for bound in bounds(config.value))
+    found = {
+        VALUE: mean_interval(Outcomes.of(columns[:, -3], together), worst, best),
+        "trust_all_yen_per_1000": mean_interval(Outcomes.of(columns[:, -2], together), worst, best),
+        "by_machine": mean_interval(Outcomes.of(columns[:, -1], together), 0, 1),
     }
+    if use_case.output.task == "regression":
+        found[COVERAGE] = mean_interval(Outcomes.of(columns[:, -4], together), 0, 1)
+    else:
+        count = len(use_case.output.classes)
+        right = columns[:, 2 * count : 3 * count].sum(axis=1)
+        found["accuracy"] = mean_interval(Outcomes.of(right, together), 0, 1)
+    return found
+
+
+def _difference(config: Config, columns: Array, best: Array, together: Array | None) -> tuple[float, float]:
+    if columns is best:
+        return 0.0, 0.0
+    spread = 1000 * np.subtract(*bounds(config.value)[::-1])
+    return mean_interval(Outcomes.of(columns[:, -3] - best[:, -3], together), -spread, spread)
+
+
+def _curve(use_case: UseCase, config: Config, candidate: Evaluated, val: Split, test: Split) -> dict[str, Any]:
+    """Yen per 1,000 items by the share that the machine answers, the surest rows first."""
+
+    def on(split: Split, predictions: Array) -> list[float]:
+        decisions = candidate.decisions(predictions)
+        lost = error_yen(use_case.output, config.value, split.targets, predictions, decisions.answers)
+        return list((1000 * curve(config.value, decisions, lost, np.array(SHARES))).tolist())
+
+    return {"share": list(SHARES), "val": on(val, candidate.val), "test": on(test, candidate.test)}
 
 
 def _calibration(use_case: UseCase, candidate: Evaluated, test: Split) -> dict[str, Any] | None:
@@ -157,6 +243,33 @@ def _calibration(use_case: UseCase, candidate: Evaluated, test: Split) -> dict[s
     # The graph divided the logits by the temperature; dividing by its inverse brings back what the model said.
     before = reliability(softened(candidate.test, 1 / temperature), test.targets)
     return {"temperature": temperature, "ece": after.ece, "ece_before": before.ece, "bins": dataclasses.asdict(after)}
+
+
+def _covered(use_case: UseCase, candidate: Evaluated, test: Split) -> Array:
+    """Of a regression, which true values the predicted intervals cover, bool [rows]."""
+    if use_case.output.task != "regression":
+        return np.zeros(len(test), dtype=bool)
+    half = half_widths(candidate.test, candidate.bundle.manifest.error_ratios)
+    return np.asarray(np.abs(candidate.test[:, 0].astype(np.float64) - test.targets) <= half)
+
+
+def _predicted_interval(use_case: UseCase, candidate: Evaluated, test: Split) -> dict[str, Any] | None:
+    """Of a regression: the level of the predicted intervals, their width, and by slice how many values they cover."""
+    if use_case.output.task != "regression":
+        return None
+    half = half_widths(candidate.test, candidate.bundle.manifest.error_ratios)
+    covered = _covered(use_case, candidate, test)
+    return {
+        "level": INTERVAL_LEVEL,
+        "median_width": float(2 * np.median(half)),
+        "slices": {
+            by: {
+                str(label): {"rows": int((labels == label).sum()), "coverage": float(covered[labels == label].mean())}
+                for label in np.unique(labels)
+            }
+            for by, labels in ((by, column.to_numpy()) for by, column in use_case.groups(test.rows).items())
+        },
+    }
 
 
 def _slices(use_case: UseCase, test: Split, columns: Array) -> dict[str, dict[str, dict[str, float]]]:

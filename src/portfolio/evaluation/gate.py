@@ -1,7 +1,14 @@
-"""The gate: may the challenger take the champion's place? Both are run as bundles on the same test rows."""
+"""The gate: may the challenger take the champion's place? Both are run as bundles on the same test rows.
+
+Retraining again and again, and asking the same rows each time, would promote a useless challenger sooner or later. So
+the tries share one error rate: against one champion, the chance that any useless challenger is ever promoted stays
+under 5%, however many there are.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,15 +19,18 @@ import yaml
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.latency import latency_ms
-from portfolio.bundle.policy import saved
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split
-from portfolio.evaluation.statistics import CONFIDENCE, interval, resampled_means
+from portfolio.data.split import is_test_row, units
+from portfolio.evaluation.statistics import Outcomes, mean_interval, p_value
+from portfolio.evaluation.value import bounds, yen_by_row
 
-# A slice with fewer rows says nothing about the next ones.
-MIN_SLICE_ROWS = 20
+# The chance that a challenger which is worth no more than the champion is ever promoted, over all tries.
+ALPHA = 0.05
+# The chance that any slice is said to be worse though none is.
+SLICES_ALPHA = 0.05
 
 
 @cache
@@ -79,59 +89,123 @@ class Verdict:
         return {"promoted": self.promoted, "reason": self.told(language), "checks": checks}
 
 
-def judge(use_case: UseCase, config: Config, champion: Bundle | None, challenger: Bundle) -> Verdict:
-    """Compare by value, and by what must not get worse. Without a champion, compare with doing all by hand."""
+def judge(
+    use_case: UseCase, config: Config, champion: Bundle | None, challenger: Bundle, earlier: Sequence[int] = ()
+) -> Verdict:
+    """Compare by value, and by what must not get worse. Without a champion, compare with doing all by hand.
+
+    `earlier` are the numbers of test rows in the earlier judgements of challengers of this champion, oldest first.
+    """
     if champion is not None and _fields(champion) != _fields(challenger):
         return Verdict([_other_fields(champion, challenger)])
-    test = load_split(use_case, "test")
+    test = _unseen(load_split(use_case, "test"), [challenger, *([] if champion is None else [champion])])
+    if not len(test):
+        return Verdict([Check("unseen rows", False, "no_unseen_rows")])
     answers = challenger.predict(test.inputs)
     infinite = int((~np.isfinite(answers)).any(axis=1).sum())
     if infinite:
         return Verdict([Check("finite answers", False, "not_finite", {"rows": infinite, "of": len(test)})])
     new = value_by_row(use_case, config, challenger, test.targets, answers)
-    old = np.zeros(len(test))
+    # By hand, every item is worth 0 by definition.
+    old, worst = np.zeros(len(test)), bounds(config.value)[0]
     if champion is not None:
         old = value_by_row(use_case, config, champion, test.targets, champion.predict(test.inputs))
-    checks = [_worth(new - old, first=champion is None), Check("finite answers", True, "finite")]
+        worst = -(bounds(config.value)[1] - worst)
+    checks = [
+        _worth(config, new - old, worst, units(use_case.source, test.rows), earlier, first=champion is None),
+        Check("finite answers", True, "finite"),
+    ]
     if champion is not None:
-        checks.append(_slices(use_case, test, new - old))
+        checks.append(_slices(use_case, test, new - old, worst))
     return Verdict([*checks, *_bounds(config, challenger, test)])
+
+
+def _unseen(test: Split, bundles: Sequence[Bundle]) -> Split:
+    """The test rows that none of the models was trained or chosen on, under the split that each was made with."""
+    unseen = np.ones(len(test), dtype=bool)
+    for rule in {bundle.manifest.split for bundle in bundles}:
+        if rule is not None:
+            unseen &= is_test_row(rule, test.rows)
+    return test if unseen.all() else test.take(unseen)
 
 
 def value_by_row(use_case: UseCase, config: Config, bundle: Bundle, targets: Array, predictions: Array) -> Array:
     """Yen saved by each answer, [rows], under the bundle's own policy. A bundle without one answers everything."""
-    policy = bundle.manifest.policy
-    by_machine = np.ones(len(targets), dtype=bool) if policy is None else policy.by_machine(predictions)
-    return saved(config.value.prices, by_machine, use_case.wrong(targets, predictions, config.value))
+    decisions = bundle.decider(predictions)
+    return yen_by_row(use_case.output, config.value, targets, predictions, decisions)
 
 
-def _worth(difference: Array, *, first: bool) -> Check:
-    low, high = interval(resampled_means(difference[:, None])[:, 0])
-    figures = {"rows": len(difference), "mean": 1000 * float(difference.mean())}
-    figures |= {"low": 1000 * float(low), "high": 1000 * float(high)}
-    better = bool(low > 0)
-    return Check(
-        "value", better, f"{'better' if better else 'not_better'}_than_{'hand' if first else 'champion'}", figures
-    )
+def alpha(rows: int, earlier: Sequence[int]) -> float:
+    """The error rate of the next judgement, on `rows` test rows: all of them together stay under ALPHA.
+
+    Fresh rows open a new round: it begins when no more than half of the test rows were there in the first judgement of
+    the last one. The k-th judgement of the r-th round has a share of 36 / (pi^4 k^2 r^2), which add up to 1.
+    """
+    round_number, tries, rows_at_first = 1, 0, None
+    for count in (*earlier, rows):
+        if rows_at_first is None or count >= 2 * rows_at_first:
+            round_number, tries, rows_at_first = round_number + (rows_at_first is not None), 0, count
+        tries += 1
+    return ALPHA * 36 / (math.pi**4 * tries**2 * round_number**2)
 
 
-def _slices(use_case: UseCase, test: Split, difference: Array) -> Check:
+@dataclass(frozen=True)
+class Worth:
+    """Whether a model is worth more than another by more than noise, and the figures behind it."""
+
+    p: float
+    alpha: float
+
+    @property
+    def is_more(self) -> bool:
+        return self.p <= self.alpha
+
+
+def compare_worth(outcomes: Outcomes, worst: float, margin: float, earlier: Sequence[int]) -> Worth:
+    """Test whether differences between two models, no lower than `worst`, are above `margin` in the mean."""
+    rows = int(outcomes.counts @ outcomes.rows)
+    return Worth(p_value(outcomes, worst, margin), alpha(rows, earlier))
+
+
+def _worth(
+    config: Config, difference: Array, worst: float, together: Array | None, earlier: Sequence[int], *, first: bool
+) -> Check:
+    outcomes = Outcomes.of(difference, together)
+    margin = config.gate.min_gain * config.value.by_hand_yen
+    worth = compare_worth(outcomes, worst, margin, earlier)
+    low, high = mean_interval(outcomes, worst, config.value.by_hand_yen if first else -worst)
+    figures = {
+        "rows": len(difference),
+        "tries": len(earlier) + 1,
+        "mean": 1000 * outcomes.mean,
+        "margin": 1000 * margin,
+    }
+    figures |= {"low": 1000 * low, "high": 1000 * high, "p": worth.p, "alpha": worth.alpha}
+    finding = f"{'better' if worth.is_more else 'not_better'}_than_{'hand' if first else 'champion'}"
+    return Check("value", worth.is_more, finding, figures)
+
+
+def _slices(use_case: UseCase, test: Split, difference: Array, worst: float) -> Check:
     """Whether any slice is worse by more than noise; the more slices, the surer one must be (Bonferroni)."""
+    together = units(use_case.source, test.rows)
     slices = []
     for by, column in use_case.groups(test.rows).items():
         labels = column.to_numpy()
         slices += [(f"{by} {label}", labels == label) for label in np.unique(labels)]
-    slices = [(name, rows) for name, rows in slices if rows.sum() >= MIN_SLICE_ROWS]
-    worse = []
-    for name, rows in slices:
-        part = difference[rows]
-        if part.mean() < 0:
-            _, high = interval(resampled_means(part[:, None])[:, 0], 1 - (1 - CONFIDENCE) / len(slices))
-            if high < 0:
-                worse.append(f"{name} ({1000 * part.mean():+,.0f})")
+    limit = SLICES_ALPHA / len(slices)
+    # If that many rows go from right to the worst error, the p-value is 2 to the power of minus their number.
+    errors = math.ceil(math.log2(1 / limit))
+    testable = [(name, rows) for name, rows in slices if rows.sum() >= errors]
+    worse = [
+        f"{name} ({1000 * difference[rows].mean():+,.0f})"
+        for name, rows in testable
+        if difference[rows].mean() < 0
+        and p_value(Outcomes.of(-difference[rows], None if together is None else together[rows]), worst) <= limit
+    ]
+    figures = {"slices": len(slices), "errors": errors, "too_small": len(slices) - len(testable)}
     if worse:
-        return Check("slices", False, "worse_slices", {"worse": ", ".join(worse)})
-    return Check("slices", True, "no_worse_slice", {"slices": len(slices)})
+        return Check("slices", False, "worse_slices", {**figures, "worse": ", ".join(worse)})
+    return Check("slices", True, "no_worse_slice", figures)
 
 
 def _bounds(config: Config, challenger: Bundle, test: Split) -> list[Check]:

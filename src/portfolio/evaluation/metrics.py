@@ -1,4 +1,4 @@
-"""The metrics of the field, each a function of means over rows, so that the bootstrap gives them all intervals at once.
+"""The metrics of the field, each a function of means over rows, so that random weights give them all intervals at once.
 
 scikit-learn has the same metrics one by one; the tests compare with it.
 """
@@ -68,7 +68,7 @@ def _ranks(columns: Array) -> Floats:
 def from_means(output: Output, means: Floats) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """The metrics of means [..., k] of row statistics: as a whole [...], and by class [..., classes].
 
-    Averages over classes are macro. A class of which there are no rows has no AUC, and is left out of its average.
+    Averages over classes are macro, over those that there are rows of. A class of which there are none has no AUC.
     """
     if output.task == "regression":
         mae, mse, centred, squares = np.moveaxis(means, -1, 0)
@@ -84,8 +84,9 @@ def from_means(output: Output, means: Floats) -> tuple[dict[str, Floats], dict[s
             "auc": below / actual + above / (1 - actual),
         }
     whole = {"accuracy": hits.sum(axis=-1)}
+    present = actual > 0
     for name in ("precision", "recall", "f1"):
-        whole[name] = by_class[name].mean(axis=-1)
+        whole[name] = np.where(present, by_class[name], 0).sum(axis=-1) / present.sum(axis=-1)
     known = np.isfinite(by_class["auc"])
     with np.errstate(invalid="ignore", divide="ignore"):
         whole["auc"] = np.where(known, by_class["auc"], 0).sum(axis=-1) / known.sum(axis=-1)

@@ -1,41 +1,50 @@
-"""What a model is worth: prices, the decision policy, and the yen that each answer saves or costs.
+"""What a model is worth: the yen that its answers save compared with doing every item by hand.
 
-Every item can be done by hand. The policy lets the machine answer where it is sure enough; otherwise a person checks
-its answer. People are assumed to be right: the prices include what that takes.
+The policy lets the machine answer where an error is expected to cost less than a check; otherwise a person checks its
+answer. People are assumed to be right: the prices include what that takes.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
-import numpy.typing as npt
 
-from portfolio.bundle.policy import Policy, Prices, certainty
-
-Array = npt.NDArray[np.floating | np.integer | np.bool_]
-
-
-def curve(prices: Prices, policy_rule: str, thresholds: Array, predictions: Array, wrong: Array) -> Array:
-    """The mean value in yen an item at each threshold, [thresholds], for predictions and `wrong` [rows]."""
-    sign = 1.0 if policy_rule == "probability_at_least" else -1.0
-    order = np.argsort(-certainty(predictions))
-    # Sorted once: behind the k surest rows stand their mistakes, whatever the number of thresholds.
-    mistakes = np.concatenate([[0], np.cumsum(np.asarray(wrong)[order])])
-    surest = certainty(predictions)[order]
-    counts = np.searchsorted(-surest, -sign * np.asarray(thresholds, dtype=np.float64), side="right")
-    rows = len(surest)
-    lost = mistakes[counts] * prices.error_yen + (rows - counts) * prices.check_yen
-    return np.asarray(prices.by_hand_yen - lost / rows)
+from portfolio.bundle.manifest import Output
+from portfolio.bundle.policy import Decisions, Floats, saved
+from portfolio.contract.config import Value
+from portfolio.core.types import Array
 
 
-def choose_policy(prices: Prices, thresholds: tuple[float, ...], predictions: Array, wrong: Array) -> Policy:
-    """The policy whose threshold is worth most on these rows; of equals the one that asks people more often."""
-    rule: Literal["probability_at_least", "value_at_most"]
-    rule = "probability_at_least" if predictions.shape[1] > 1 else "value_at_most"
-    careful_first = sorted(thresholds, reverse=rule == "probability_at_least")
-    worth = curve(prices, rule, np.array(careful_first), predictions, wrong)
-    threshold = careful_first[int(worth.argmax())]
-    policy = Policy(rule=rule, threshold=threshold, prices=prices, error_share=0)
-    answered = np.asarray(wrong)[policy.by_machine(predictions)]
-    return policy.model_copy(update={"error_share": float(answered.mean()) if len(answered) else 0.0})
+def error_yen(output: Output, value: Value, targets: Array, predictions: Array, answers: Array) -> Floats:
+    """What each answer costs if nobody checks it, [rows]: 0 where it is right.
+
+    `predictions` are [rows, classes], or [rows, 2] with the value first; `answers` the classes that are answered.
+    """
+    if output.task == "classification":
+        return value.prices.error_costs(output.classes)[targets, answers]
+    off = np.abs(predictions[:, 0].astype(np.float64) - targets)
+    return np.where(off > value.tolerance, value.prices.highest_error_yen, 0.0)
+
+
+def yen_by_row(output: Output, value: Value, targets: Array, predictions: Array, decisions: Decisions) -> Floats:
+    """Yen saved by each answer, [rows]."""
+    lost = error_yen(output, value, targets, predictions, decisions.answers)
+    return saved(value.prices, decisions.by_machine, lost)
+
+
+def bounds(value: Value) -> tuple[float, float]:
+    """The least and the most yen that one row can save."""
+    prices = value.prices
+    return prices.by_hand_yen - max(prices.highest_error_yen, prices.check_yen), prices.by_hand_yen
+
+
+def curve(value: Value, decisions: Decisions, lost: Array, shares: Array) -> Floats:
+    """The mean value in yen an item if the machine answered that share of the rows, the surest first, [shares].
+
+    `lost` is what each answer costs if nobody checks it, [rows].
+    """
+    order = np.argsort(decisions.error_yen, kind="stable")
+    cumulative = np.concatenate([[0.0], np.cumsum(lost[order])])
+    rows = len(order)
+    answered = np.round(np.asarray(shares) * rows).astype(int)
+    costs = cumulative[answered] + (rows - answered) * value.prices.check_yen
+    return np.asarray(value.prices.by_hand_yen - costs / rows)

@@ -51,7 +51,9 @@ predictions = Table(
     Column("digest", String(64), nullable=False),
     Column("rows", Integer, nullable=False),
     Column("inputs", Text, nullable=False, comment="JSON: by input, the values of each row"),
-    Column("outputs", Text, nullable=False, comment="JSON: the probabilities of each row, or its value"),
+    Column(
+        "outputs", Text, nullable=False, comment="JSON: the probabilities of each row, or its value and error scale"
+    ),
     Column("by_machine", Text, nullable=False, comment="JSON: of each row, whether the machine decided"),
     Column("callers_id", String(64), index=True, comment="the caller's own id of the request; not unique"),
 )

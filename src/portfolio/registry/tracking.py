@@ -12,24 +12,33 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.manifest import content_sha256, read_manifest
+from portfolio.bundle.lineage import origin
+from portfolio.bundle.manifest import Lineage, read_manifest
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core.environment import local_environment, state_folder
-from portfolio.core.errors import RegistryUnreachableError
+from portfolio.core.errors import RegistryError, RegistryUnreachableError
 from portfolio.core.paths import PARAMETERS_NAME, Paths
-from portfolio.data.dataset import load_split
+from portfolio.data.dataset import data_sha256, load_split
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
 MODEL_SHA256_TAG = "model_sha256"
-CONTENT_SHA256_TAG = "content_sha256"
+# What names a bundle in the store, at the server's /model, in git and in the report.
+BUNDLE_DIGEST_TAG = "bundle_digest"
+LINEAGE_TAG = "lineage"
 
 
 def database() -> Path:
     """Where MLflow's records lie if MLFLOW_TRACKING_URI names no server."""
     return state_folder() / "mlflow" / "mlflow.db"
+
+
+def has_registry() -> bool:
+    """Whether a server is named, or there is a local database. To ask a client for one would make it."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or database().exists()
 
 
 def client() -> MlflowClient:
@@ -61,7 +70,7 @@ def answering() -> Iterator[None]:
         remedy = (
             "Start that server, or correct MLFLOW_TRACKING_URI"
             if uri
-            else "Bring back a copy of that file, or move it away to begin with an empty registry"
+            else "Bring back a copy of that file; what is served goes on without it"
         )
         reason = str(error).strip().splitlines()[0]
         raise RegistryUnreachableError(
@@ -70,7 +79,14 @@ def answering() -> Iterator[None]:
 
 
 def experiment_id(mlflow: MlflowClient, use_case: str) -> str:
+    """The use case's experiment; made, if there is none. Raises RegistryError if it was deleted."""
     found = mlflow.get_experiment_by_name(use_case)
+    if found is not None and found.lifecycle_stage == "deleted":
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database()}"
+        raise RegistryError(
+            f"MLflow's experiment '{use_case}', which has the runs, was deleted. Bring it back: "
+            f"MLFLOW_TRACKING_URI={uri} mlflow experiments restore --experiment-id {found.experiment_id}"
+        )
     if found is not None:
         return str(found.experiment_id)
     local = os.environ.get("MLFLOW_TRACKING_URI") is None
@@ -79,28 +95,24 @@ def experiment_id(mlflow: MlflowClient, use_case: str) -> str:
 
 
 def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name: str, folder: Path) -> str:
-    """Log one candidate as a run, and give back the run's id. A candidate that was logged before keeps its run."""
-    from mlflow.entities import Metric, Param, RunTag
+    """Log one candidate as a run, and give back the run's id. A bundle that was logged before keeps its run."""
+    from mlflow.entities import Metric, Param
 
-    manifest, _ = read_manifest(folder)
     experiment = experiment_id(mlflow, use_case.name)
-    known = mlflow.search_runs(
-        [experiment],
-        f"tags.{CONTENT_SHA256_TAG} = '{content_sha256(manifest)}' and attributes.status = 'FINISHED'",
-        max_results=1,
-    )
+    manifest, digest = read_manifest(folder)
+    known = _runs(mlflow, experiment, BUNDLE_DIGEST_TAG, digest)
     if known:
         return str(known[0].info.run_id)
     paths = Paths(use_case.name)
     run = mlflow.create_run(experiment, run_name=name)
     run_id = str(run.info.run_id)
-    scores = json.loads(paths.metrics("evaluate").read_text())["candidates"][name]
     timestamp = run.info.start_time
-    metrics = [Metric(f"test/{key}", value, timestamp, 0) for key, value in scores.items()]
+    metrics = []
     parameters: dict[str, Any] = {"candidate": name}
     if manifest.policy is not None:
-        parameters |= {f"policy.{key}": getattr(manifest.policy, key) for key in ("rule", "threshold")}
         parameters |= {f"prices.{key}": value for key, value in manifest.policy.prices.model_dump().items()}
+        if manifest.policy.tolerance is not None:
+            parameters["tolerance"] = manifest.policy.tolerance
     estimator = paths.fitted()[name] / PARAMETERS_NAME
     if estimator.exists():
         parameters |= {f"estimator.{key}": value for key, value in json.loads(estimator.read_text()).items()}
@@ -114,22 +126,66 @@ def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name:
             ]
         mlflow.log_artifact(run_id, str(paths.plots / "training.csv"), "plots")
     _log_plots(mlflow, run_id, use_case, name, folder)
+    mlflow.log_batch(run_id, metrics=metrics, params=[Param(key, str(value)) for key, value in parameters.items()])
+    data = data_sha256(use_case)
+    _log_dataset(mlflow, run_id, use_case, data)
+    now = origin(use_case.name, config.sha256)
+    same_model = _runs(mlflow, experiment, MODEL_SHA256_TAG, manifest.model_sha256)
+    trained = lineage_of(same_model[0]).trained if same_model else None
+    lineage = Lineage(trained=trained or now, evaluated=now, data_sha256=data)
+    return _finish(mlflow, experiment, run_id, folder, lineage)
+
+
+def log_bundle(mlflow: MlflowClient, use_case: str, folder: Path, lineage: Lineage) -> str:
+    """Log a bundle that was made elsewhere, of which only its manifest tells. Gives back the run's id."""
+    experiment = experiment_id(mlflow, use_case)
+    manifest, digest = read_manifest(folder)
+    known = _runs(mlflow, experiment, BUNDLE_DIGEST_TAG, digest)
+    if known:
+        return str(known[0].info.run_id)
+    run_id = str(mlflow.create_run(experiment, run_name=manifest.candidate).info.run_id)
+    mlflow.log_param(run_id, "candidate", manifest.candidate)
+    return _finish(mlflow, experiment, run_id, folder, lineage)
+
+
+def lineage_of(run: Run) -> Lineage:
+    """Where the bundle of a run comes from, the run too."""
+    lineage = Lineage.model_validate_json(run.data.tags[LINEAGE_TAG])
+    return lineage.model_copy(update={"mlflow_run_id": run.info.run_id})
+
+
+def _finish(mlflow: MlflowClient, experiment: str, run_id: str, folder: Path, lineage: Lineage) -> str:
+    """Add what every run has. If the same was logged elsewhere in the same moment, the first to end counts for both."""
+    from mlflow.entities import Metric, RunTag
+
+    manifest, digest = read_manifest(folder)
+    timestamp = mlflow.get_run(run_id).info.start_time
+    lineage = lineage.model_copy(update={"mlflow_run_id": None, "model_version": None})
+    tags = {
+        MODEL_SHA256_TAG: manifest.model_sha256,
+        BUNDLE_DIGEST_TAG: digest,
+        LINEAGE_TAG: lineage.model_dump_json(),
+        "data_sha256": lineage.data_sha256 or "unknown",
+    }
+    if lineage.evaluated is not None:
+        tags |= {key: str(value) for key, value in lineage.evaluated.model_dump().items()}
     mlflow.log_batch(
         run_id,
-        metrics=metrics,
-        params=[Param(key, str(value)) for key, value in parameters.items()],
-        tags=[
-            RunTag("git_commit", manifest.lineage.git_commit),
-            RunTag("data_sha256", manifest.lineage.data_sha256),
-            RunTag("config_sha256", manifest.lineage.config_sha256),
-            RunTag(MODEL_SHA256_TAG, manifest.model_sha256),
-            RunTag(CONTENT_SHA256_TAG, content_sha256(manifest)),
-        ],
+        metrics=[Metric(f"test/{key}", value, timestamp, 0) for key, value in manifest.figures.items()],
+        tags=[RunTag(key, value) for key, value in tags.items()],
     )
-    _log_dataset(mlflow, run_id, use_case, manifest.lineage.data_sha256)
     mlflow.log_artifacts(run_id, str(folder), "bundle")
     mlflow.set_terminated(run_id)
-    return run_id
+    first = str(_runs(mlflow, experiment, BUNDLE_DIGEST_TAG, digest)[0].info.run_id)
+    if first != run_id:
+        mlflow.delete_run(run_id)
+    return first
+
+
+def _runs(mlflow: MlflowClient, experiment: str, tag: str, value: str) -> list[Run]:
+    """The finished runs with this tag, in the order in which they ended."""
+    found = mlflow.search_runs([experiment], f"tags.{tag} = '{value}' and attributes.status = 'FINISHED'")
+    return sorted(found, key=lambda run: (run.info.end_time, run.info.run_id))
 
 
 def _history(paths: Paths) -> list[dict[str, float]]:

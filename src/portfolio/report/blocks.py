@@ -7,14 +7,16 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import STUDIES
-from portfolio.contract.loading import listed_use_cases, load_use_case, use_case_names
+from portfolio.contract.loading import load_use_case, use_case_names
+from portfolio.contract.sources import Cell
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.files import read_metrics
-from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
+from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths, listed_use_cases
 from portfolio.report.words import number, percent, read_stage_metrics, read_words, spread, yen
 
 SERVING_COMMAND, RELIABILITY_COMMAND = "make bench-serving", "make reliability"
@@ -42,6 +44,12 @@ def result(use_case: str, language: str) -> str:
         score=number(figures[case.metric]),
         rows=number(evaluation["test_rows"]),
     )
+    path = Paths(use_case).study("spread")
+    if path.exists():
+        chosen = json.loads(path.read_text())["points"][0]["test"][VALUE]
+        text += " " + words["spread_text"].format(
+            seeds=len(chosen), mean=yen(sum(chosen) / len(chosen)), low=yen(min(chosen)), high=yen(max(chosen))
+        )
     return text
 
 
@@ -50,10 +58,10 @@ def use_cases(_: str, language: str) -> str:
     words, parts = read_words(language), []
     for name in listed_use_cases():
         if Paths(name).metrics("evaluate").exists():
-            figures = [result(name, language), comparison(name, language)]
+            figures = [result(name, language), comparison(name, language), leakage_result(name, language)]
         else:
             figures = [words["no_figures"].format(command=f"`make run USE_CASE={name}`")]
-        parts += [f"### {load_use_case(name).card_texts()[language]['title']}", *figures]
+        parts += [f"### {load_use_case(name).card_texts()[language]['title']}", *filter(None, figures)]
     return "\n\n".join(parts)
 
 
@@ -82,17 +90,21 @@ def comparison(use_case: str, language: str) -> str:
     return "\n".join(lines)
 
 
-def threshold(use_case: str, language: str) -> str:
-    """A table of the best candidate's value at each threshold; the chosen one stands out."""
+def policy(use_case: str, language: str) -> str:
+    """A table of the best candidate's value by the share that the machine answers; the policy's own stands out."""
     words = read_words(language)
-    evidence = read_stage_metrics(use_case, "evidence")
-    candidate = evidence["candidates"][evidence["best"]]
-    chosen, curve = candidate["policy"]["threshold"], candidate["curve"]
-    heads = (words["axis_threshold"], words["axis_val"], words["axis_test"])
+    evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
+    best = evidence["best"]
+    curve, figures = evidence["candidates"][best]["curve"], evaluation["candidates"][best]
+    heads = (words["axis_share"], words["axis_val"], words["axis_test"])
     lines = [f"| {' | '.join(heads)} |", "| ---: | ---: | ---: |"]
-    for at, val, test in sorted(zip(curve["threshold"], curve["val"], curve["test"], strict=True)):
-        shown = f"**{at:,.10g}**" if at == chosen else f"{at:,.10g}"
-        lines.append(_row(shown, yen(val), yen(test)))
+    rows = [
+        (share, percent(share), yen(val), yen(test))
+        for share, val, test in zip(curve["share"], curve["val"], curve["test"], strict=True)
+    ]
+    at_policy = yen(evidence["candidates"][best]["val"][VALUE]), yen(figures[VALUE])
+    rows.append((figures["by_machine"], f"**{words['axis_policy']}: {percent(figures['by_machine'])}**", *at_policy))
+    lines += [_row(*row[1:]) for row in sorted(rows)]
     return "\n".join(lines)
 
 
@@ -122,12 +134,89 @@ def study(name: str, use_case: str, language: str) -> str:
     words = read_words(language)
     found = read_metrics(Paths(use_case).study(name), f"portfolio study {name} {use_case}")
     loss, *more = found["metrics"]
-    columns = [("train", loss), *(("val", metric) for metric in (loss, *more))]
-    sides = {"train": words["axis_train"], "val": words["axis_validation"]}
+    columns = [("train", loss), *(("val", metric) for metric in (loss, *more)), ("test", loss)]
+    columns = [(side, metric) for side, metric in columns if side in found["points"][0]]
+    sides = {"train": words["axis_train"], "val": words["axis_validation"], "test": words["axis_test"]}
     lines = _table([" ", *(f"{metric.replace('_', ' ')}, {sides[side]}" for side, metric in columns)])
     for point in found["points"]:
         lines.append(_row(point["name"].replace("_", " "), *(spread(point[side][metric]) for side, metric in columns)))
     return "\n".join(lines)
+
+
+def leakage(use_case: str, language: str) -> str:
+    """A table of each candidate's metric: each row on its own, and rows that belong together kept together."""
+    words, metric = read_words(language), load_use_case(use_case).metric
+    measured = _leakage(use_case)
+    if not measured:
+        return str(words["no_figures"].format(command=f"`portfolio study cross-validate {use_case}`"))
+    ways = [words[way] for way in ("row_by_row", "kept_together")]
+    lines = _table([words["candidate"], *(f"{figure}, {way}" for figure in (metric, words["value"]) for way in ways)])
+    for name, sides in measured.items():
+        figures = [spread(side[metric]) for side in sides] + [yen(mean(side[VALUE])) for side in sides]
+        lines.append(_row(name.replace("_", " "), *figures))
+    return "\n".join(lines)
+
+
+def cells(use_case: str, language: str) -> str:
+    """A table of what cells of different sizes leave in common between training and test rows."""
+    words, case = read_words(language), load_use_case(use_case)
+    found = read_metrics(Paths(use_case).metrics("cells"), f"python -m bench.cells {use_case}")
+    near = [words["near"].format(distance=_sizes(distances)) for distances in found["near"]]
+    metric = f"{case.metric} ({found['model'].replace('_', ' ')})"
+    lines = _table([words["cell_size"], words["cell_count"], *near, words["test_share_deviation"], metric])
+    declared = [by.size for by in case.source.split_by if isinstance(by, Cell)]
+    for row in found["sizes"]:
+        if row["sizes"] is None:
+            size = words["row_by_row"]
+        else:
+            size = _sizes(row["sizes"]) if any(row["sizes"]) else words["same_place"]
+        name = f"**{size}**" if row["sizes"] == declared else size
+        figures = [*map(percent, row["near"]), percent(row["test_share_deviation"]), number(row["metric"])]
+        lines.append(_row(name, number(row["units"]), *figures))
+    return "\n".join(lines)
+
+
+def _sizes(sizes: list[float]) -> str:
+    return " x ".join(dict.fromkeys(f"{size:.4g}" for size in sizes))
+
+
+def leakage_result(use_case: str, language: str) -> str:
+    """Which rows are kept together, and how much better the best candidate would look if they were not.
+
+    Empty where the use case names no such rows; without the figures where they have not been measured.
+    """
+    case, words = load_use_case(use_case), read_words(language)
+    if not case.source.split_by:
+        return ""
+    shared = [
+        words["cell"].format(column=by.column, size=f"{by.size:g}") if isinstance(by, Cell) else by
+        for by in case.source.split_by
+    ]
+    best = read_stage_metrics(use_case, "evaluate")["best"]
+    text: str = words["kept_together_text"].format(columns=words["and"].join(shared))
+    measured = _leakage(use_case)
+    if best in measured:
+        alone, together = measured[best]
+        text += words["leakage_text"].format(
+            candidate=best.replace("_", " "),
+            metric=case.metric,
+            alone=number(mean(alone[case.metric])),
+            together=number(mean(together[case.metric])),
+            alone_yen=yen(mean(alone[VALUE])),
+            together_yen=yen(mean(together[VALUE])),
+        )
+    return text
+
+
+def _leakage(use_case: str) -> dict[str, tuple[dict[str, list[float]], dict[str, list[float]]]]:
+    """By candidate its figures by fold: with each row on its own, and with rows kept together.
+
+    Empty if the study has not been run, or had no rows to keep together.
+    """
+    path = Paths(use_case).study("cross-validate")
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    together = {point["name"]: point["val"] for point in found.get("points", [])}
+    return {point["name"]: (point["val"], together[point["name"]]) for point in found.get("by_row", [])}
 
 
 def bench(part: str, language: str) -> str:
@@ -137,6 +226,23 @@ def bench(part: str, language: str) -> str:
     if found is None:
         raise DataError(f"{BENCH} has no part '{part}'. This measures it: {command}")
     return _measured({"": found["rows"]}, command, found["machine"], language)
+
+
+def coverage(_: str, language: str) -> str:
+    """How often a 95% interval covers, by error rate and number of rows, for one model and for two."""
+    words, command = read_words(language), "python -m bench.coverage"
+    found = read_metrics(BENCH, command).get("coverage")
+    if found is None:
+        raise DataError(f"{BENCH} has no part 'coverage'. This measures it: {command}")
+    parts = []
+    for name, measured in found["grid"].items():
+        counts = sorted({cell["rows"] for cell in measured})
+        shares = {(cell["error_rate"], cell["rows"]): cell["coverage"] for cell in measured}
+        lines = _table([f"{name}: {words['error_rate']}", *(f"{count:,} {words['rows']}" for count in counts)])
+        for rate in sorted({cell["error_rate"] for cell in measured}):
+            lines.append(_row(percent(rate), *(percent(shares[rate, count]) for count in counts)))
+        parts.append("\n".join(lines))
+    return "\n\n".join([*parts, _measured({"": found["rows"]}, command, found["machine"], language)])
 
 
 def serving(_: str, language: str) -> str:
@@ -211,14 +317,17 @@ def _row(*cells: str) -> str:
 OF_A_USE_CASE: dict[str, Callable[[str, str], str]] = {
     "result": result,
     "comparison": comparison,
-    "threshold": threshold,
+    "policy": policy,
     "tuning": tuning,
+    "leakage": leakage,
+    "cells": cells,
     **{name: partial(study, name) for name in STUDIES},
 }
 BLOCKS: dict[str, Callable[[str, str], str]] = {
     **OF_A_USE_CASE,
     "use-cases": use_cases,
     "bench": bench,
+    "coverage": coverage,
     "serving": serving,
     "serving-result": serving_result,
     "reliability": reliability,

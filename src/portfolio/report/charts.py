@@ -89,19 +89,17 @@ def values(candidates: dict[str, Any], best: str, value_label: str) -> Chart:
     return drawn
 
 
-def threshold(curve: dict[str, list[float]], chosen: float, words: dict[str, str]) -> Chart:
-    """Value against the policy's threshold, on the rows that it was chosen on and on those that it is measured on."""
-    order = np.argsort(curve["threshold"])
-    steps = np.arange(len(order))
+def policy(curve: dict[str, list[float]], share: float, value: float, words: dict[str, str]) -> Chart:
+    """Value against the share of rows that the machine answers, the surest first; a dot where the policy stands.
+
+    `share` and `value` are the policy's own on the test rows.
+    """
     with chart() as drawn:
         for split, colour, marker in (("val", ORANGE, "s"), ("test", BLUE, "o")):
-            drawn.axes.plot(
-                steps, np.array(curve[split])[order], color=colour, marker=marker, markersize=4, label=words[split]
-            )
-        at = np.array(curve["threshold"])[order].tolist()
-        drawn.axes.axvline(at.index(chosen), color=GREY, linestyle=":", label=words["chosen"])
-        drawn.axes.set_xticks(steps, [f"{value:,.10g}" for value in at], rotation=45, ha="right")
-        drawn.axes.set(xlabel=words["threshold"], ylabel=words["value"])
+            drawn.axes.plot(curve["share"], curve[split], color=colour, marker=marker, markersize=4, label=words[split])
+        drawn.axes.plot(share, value, "D", color="#1b1f24", markersize=9, label=words["policy"], zorder=5)
+        drawn.axes.set(xlabel=words["share"], ylabel=words["value"])
+        drawn.axes.xaxis.set_major_formatter("{x:.0%}")
         drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
         # Where trusting all costs far more than anything else, the rest would be a flat line.
         best = max(max(curve["val"]), max(curve["test"]))
@@ -158,7 +156,12 @@ def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
     """The mean loss of each point with its range: by size where the points have an order, else side by side."""
     metric, points = found["metrics"][0], found["points"]
     size = {"learning-curve": "train_rows", "capacity": "parameters"}.get(found["study"])
-    lines = (("train", ORANGE, "s", words["train"]), ("val", BLUE, "o", words["validation"]))
+    sides = {
+        "train": (ORANGE, "s", words["train"]),
+        "val": (BLUE, "o", words["validation"]),
+        "test": (BLUE, "o", words["test"]),
+    }
+    lines = [(side, *style) for side, style in sides.items() if side in points[0]]
     with chart(7, 3.6 if size else 1.2 + 0.5 * len(points)) as drawn:
         for side, colour, marker, label in lines:
             values = [point[side][metric] for point in points]
@@ -168,7 +171,8 @@ def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
                 drawn.axes.plot(at, mean, color=colour, marker=marker, markersize=4, label=label)
                 drawn.axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
             else:
-                rows = np.arange(len(points))[::-1] + (0.12 if side == "train" else -0.12)
+                apart = 0.12 if side == "train" else -0.12 if side == "val" else 0
+                rows = np.arange(len(points))[::-1] + apart
                 drawn.axes.hlines(rows, low, high, color=colour, linewidth=2.5)
                 drawn.axes.plot(mean, rows, marker, color=colour, markersize=6, label=label)
         if size:

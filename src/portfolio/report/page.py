@@ -14,18 +14,18 @@ import markupsafe
 import numpy as np
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.manifest import Manifest, content_sha256
-from portfolio.bundle.policy import VALUE
+from portfolio.bundle.policy import VALUE, Decisions
 from portfolio.contract.card import LANGUAGES
 from portfolio.contract.config import STUDIES, Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.paths import Paths
 from portfolio.core.types import Array
-from portfolio.data.dataset import Split, load_split
+from portfolio.data.dataset import Split, data_sha256, load_split
+from portfolio.evaluation.costs import measure_costs
 from portfolio.evaluation.gate import Verdict
 from portfolio.report import charts
-from portfolio.report.blocks import comparison, study
+from portfolio.report.blocks import comparison, leakage, leakage_result, study
 from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 
 WORST_ROWS = 8
@@ -50,6 +50,8 @@ def write_report(use_case: UseCase, config: Config) -> None:
         if facts["verdict"]:
             context["verdict"] = facts["verdict"] | Verdict.from_dict(facts["verdict"]).as_dict(language)
         context["plots"] = plots(use_case, facts, words)
+        context["leakage"] = leakage_result(use_case.name, language)
+        context["leakage_table"] = leakage(use_case.name, language)
         context["comparison"] = comparison(use_case.name, language)
         names = [found["study"] for found in facts["studies"]]
         context["study_tables"] = {name: study(name, use_case.name, language) for name in names}
@@ -66,24 +68,27 @@ def write_report(use_case: UseCase, config: Config) -> None:
 def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
     """All that the report says, from the metrics files and from the best bundle's answers to the test rows."""
     paths = Paths(use_case.name)
-    names = ("validate", "train", "evaluate", "evidence", "costs")
+    names = ("validate", "prepare", "train", "evaluate", "evidence")
     read = {name: read_stage_metrics(use_case.name, name) for name in names}
     bundle = Bundle.open(paths.best_folder())
     test = load_split(use_case, "test")
-    answers = bundle.predict(test.inputs)
+    predictions = bundle.predict(test.inputs)
+    decisions = bundle.decider(predictions)
     best = read["evaluate"]["best"]
     with (paths.plots / "training.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     verdict = json.loads(paths.verdict.read_text()) if paths.verdict.exists() else None
     return {
         **read,
+        "costs": measure_costs(use_case),
         "use_case": use_case,
         "config": config,
         "prices": config.value,
         "best": best,
         "figures": read["evaluate"]["candidates"][best],
         "intervals": read["evidence"]["candidates"][best]["intervals"],
-        "policy": read["evidence"]["candidates"][best]["policy"],
+        "error_costs": _error_costs(use_case, config),
+        "predicted_interval": read["evidence"]["candidates"][best]["predicted_interval"],
         "calibration": read["evidence"]["candidates"][best]["calibration"],
         "order": sorted(
             read["evaluate"]["candidates"],
@@ -95,38 +100,45 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         ),
         "history": {key: [float(row[key]) for row in rows] for key in rows[0]},
         "manifest": bundle.manifest,
+        "data_sha256": data_sha256(use_case),
         "studies": [json.loads(paths.study(name).read_text()) for name in STUDIES if paths.study(name).exists()],
         "verdict": verdict,
-        "registered": verdict if verdict and verdict.get("content_sha256") == content_sha256(bundle.manifest) else None,
+        "registered": verdict if verdict and verdict.get("digest") == bundle.digest else None,
         "mlflow_pages": MLFLOW_PAGES,
-        "worst": worst(use_case, test, answers),
-        "unsure": unsure(use_case, bundle.manifest, test, answers),
+        "worst": worst(use_case, test, predictions, decisions),
+        "unsure": unsure(use_case, test, predictions, decisions),
         "test": test,
-        "answers": answers,
-        "split_rows": {name: len(load_split(use_case, name)) for name in ("train", "val", "test")},
+        "predictions": predictions,
+        "decisions": decisions,
     }
 
 
-def worst(use_case: UseCase, test: Split, answers: Array) -> list[dict[str, Any]]:
+def worst(use_case: UseCase, test: Split, predictions: Array, decisions: Decisions) -> list[dict[str, Any]]:
     """The answers that are furthest from the truth, first the worst."""
     if use_case.output.task == "classification":
-        badness = 1 - answers[np.arange(len(test)), test.targets]
-        badness[answers.argmax(axis=1) == test.targets] = -1
+        badness = 1 - predictions[np.arange(len(test)), test.targets]
+        badness[decisions.answers == test.targets] = -1
     else:
-        badness = np.abs(answers[:, 0] - test.targets)
+        badness = np.abs(predictions[:, 0] - test.targets)
     rows = [int(row) for row in np.argsort(-badness)[:WORST_ROWS] if badness[row] > 0]
-    return [_shown(use_case, test, answers, row) for row in rows]
+    return [_shown(use_case, test, predictions, decisions, row) for row in rows]
 
 
-def unsure(use_case: UseCase, manifest: Manifest, test: Split, answers: Array) -> list[dict[str, Any]]:
-    """The answers that the model itself is least sure of. A model of values does not say how sure it is."""
-    if use_case.output.task != "classification":
-        return []
-    rows = np.argsort(answers.max(axis=1))[:WORST_ROWS]
-    return [_shown(use_case, test, answers, int(row)) for row in rows]
+def unsure(use_case: UseCase, test: Split, predictions: Array, decisions: Decisions) -> list[dict[str, Any]]:
+    """The answers that the model itself is least sure of."""
+    rows = np.argsort(decisions.certainty, kind="stable")[:WORST_ROWS]
+    return [_shown(use_case, test, predictions, decisions, int(row)) for row in rows]
 
 
-def _shown(use_case: UseCase, test: Split, answers: Array, row: int) -> dict[str, Any]:
+def _error_costs(use_case: UseCase, config: Config) -> list[list[float]] | None:
+    """Yen by true and answered class, where the prices differ."""
+    if not isinstance(config.value.error_yen, dict):
+        return None
+    costs: list[list[float]] = config.value.prices.error_costs(use_case.output.classes).tolist()
+    return costs
+
+
+def _shown(use_case: UseCase, test: Split, predictions: Array, decisions: Decisions, row: int) -> dict[str, Any]:
     """One row with its answer, for the page."""
     output = use_case.output
     shown: dict[str, Any] = {"key": test.rows[use_case.key][row], "image": None, "inputs": {}}
@@ -138,11 +150,11 @@ def _shown(use_case: UseCase, test: Split, answers: Array, row: int) -> dict[str
         else:
             shown["inputs"][field.name] = values[0] if field.kind == "category" else number(float(values[0]))
     if output.task == "classification":
-        shown["predicted"] = output.classes[int(answers[row].argmax())]
+        shown["predicted"] = output.classes[int(decisions.answers[row])]
         shown["actual"] = output.classes[int(test.targets[row])]
-        shown["probability"] = float(answers[row].max())
     else:
-        shown["predicted"], shown["actual"] = number(float(answers[row, 0])), number(float(test.targets[row]))
+        shown["predicted"], shown["actual"] = number(float(predictions[row, 0])), number(float(test.targets[row]))
+    shown["probability"] = float(decisions.certainty[row])
     return shown
 
 
@@ -154,14 +166,14 @@ def plots(use_case: UseCase, facts: dict[str, Any], words: dict[str, Any]) -> di
     axis = {key.removeprefix("axis_"): text for key, text in words.items() if key.startswith("axis_")}
     drawn = {
         "values": charts.values(compared, best, axis["value"]),
-        "threshold": charts.threshold(evidence[best]["curve"], facts["policy"]["threshold"], axis),
+        "policy": charts.policy(evidence[best]["curve"], facts["figures"]["by_machine"], facts["figures"][VALUE], axis),
         "losses": charts.losses(facts["history"], facts["train"]["best_epoch"], axis),
     }
     drawn |= {study["study"]: charts.study(study, axis) for study in facts["studies"]}
-    targets, answers = facts["test"].targets, facts["answers"]
+    targets = facts["test"].targets
     if output.task == "classification":
         drawn["calibration"] = charts.calibration(facts["calibration"]["bins"], axis)
-        drawn["errors"] = charts.confusion(output.classes, targets, answers.argmax(axis=1), axis)
+        drawn["errors"] = charts.confusion(output.classes, targets, facts["decisions"].answers, axis)
     else:
-        drawn["errors"] = charts.scatter(targets, answers[:, 0], axis)
+        drawn["errors"] = charts.scatter(targets, facts["predictions"][:, 0], axis)
     return {name: markupsafe.Markup(plot.svg()) for name, plot in drawn.items()}

@@ -23,8 +23,13 @@ def yen(value: float) -> str:
     return f"{value:,.0f}".replace("-", "\N{MINUS SIGN}")
 
 
-def number(value: float) -> str:
-    """Four figures, with separators where the number is large. What lies under 1 is not rounded up to it."""
+def number(value: float | None) -> str:
+    """Four figures, with separators where the number is large. What lies under 1 is not rounded up to it.
+
+    A dash for what is not known.
+    """
+    if value is None:
+        return "\N{EN DASH}"
     # A mean of ones, in float32, misses 1 by its last digits.
     if 0.9999 < value < 1 - 1e-6:
         return f"{floor(value * 1e6) / 1e6:.6g}"

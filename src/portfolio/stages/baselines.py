@@ -10,12 +10,10 @@ from portfolio.core import files
 from portfolio.core.paths import PARAMETERS_NAME, Paths
 from portfolio.data.dataset import load_split
 from portfolio.training.baselines import baselines
-from portfolio.training.checks import check_candidates
 from portfolio.training.export import write_candidate
 
 
 def run(use_case: UseCase, config: Config) -> None:
-    check_candidates(use_case)
     folder = Paths(use_case.name).models / "baselines"
     train, val = load_split(use_case, "train"), load_split(use_case, "val")
     for name, fit in baselines(use_case, train).items():

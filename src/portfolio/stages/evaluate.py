@@ -1,50 +1,40 @@
-"""Give every candidate its policy, name the best, and run each as the bundle that would be served on the test split.
+"""Give every candidate the policy, name the best, and run each as the bundle that would be served on the test split.
 
-The policies and the best are chosen on the validation rows, so that the test rows measure what they have not picked.
+The best is chosen on the validation rows, so that the test rows measure what they have not picked.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 
-from portfolio.bundle.bundle import Bundle, copy_bundle
-from portfolio.bundle.latency import latency_ms
+from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import read_manifest, write_manifest
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import DataError
-from portfolio.core.paths import TRAIN_SECONDS_NAME, Paths
+from portfolio.core.paths import Paths
 from portfolio.data.dataset import Split, load_split
-from portfolio.evaluation.comparison import Evaluated, compare
-from portfolio.evaluation.value import choose_policy
+from portfolio.evaluation.comparison import compare, evaluate_candidate
 
 
 def run(use_case: UseCase, config: Config) -> None:
     paths = Paths(use_case.name)
     val, test = load_split(use_case, "val"), load_split(use_case, "test")
     _check_classes(use_case, test)
+    _check_tolerance(use_case, config, val, test)
     with files.replaced_folder(paths.bundles) as folder:
         found = {
-            name: _with_policy(fitted, folder / name, use_case, config, val, test)
+            name: evaluate_candidate(fitted, folder / name, use_case, config, val, test)
             for name, fitted in paths.fitted().items()
         }
         evaluation, evidence = compare(use_case, config, found, val, test)
         for name, candidate in found.items():
             _tell_figures(candidate.bundle, evaluation["candidates"][name])
-        costs = {
-            name: {
-                "train_seconds": float((fitted / TRAIN_SECONDS_NAME).read_text()),
-                "latency_ms": round(latency_ms(found[name].bundle, test.inputs), 4),
-                "model_bytes": found[name].bundle.model_bytes,
-            }
-            for name, fitted in paths.fitted().items()
-        }
-    for name, content in {"evaluate": evaluation, "evidence": evidence, "costs": costs}.items():
+    for name, content in {"evaluate": evaluation, "evidence": evidence}.items():
         files.write_text(paths.metrics(name), json.dumps(content, indent=1) + "\n")
     best = evaluation["best"]
     files.write_text(paths.best, json.dumps({"folder": str(paths.bundles / best)}) + "\n")
@@ -58,33 +48,40 @@ def run(use_case: UseCase, config: Config) -> None:
     )
 
 
-def _with_policy(fitted: Path, folder: Path, use_case: UseCase, config: Config, val: Split, test: Split) -> Evaluated:
-    """Choose the policy on the validation rows, write the bundle that has it, and run that on the test rows."""
-    manifest, _ = read_manifest(fitted)
-    answers = Bundle.open(fitted).predict(val.inputs)
-    wrong = use_case.wrong(val.targets, answers, config.value)
-    policy = choose_policy(config.value.prices, config.value.thresholds, answers, wrong)
-    copy_bundle(fitted, folder, manifest.model_copy(update={"policy": policy, "card": use_case.card_texts()}))
-    bundle = Bundle.open(folder)
-    found = bundle.predict(test.inputs)
-    if not np.isfinite(found).all():
-        raise DataError(f"The candidate '{fitted.name}' gives no finite answer to some test rows. Train it again.")
-    return Evaluated(bundle, policy, answers, found)
-
-
 def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:
     """Write what was measured into the manifest, for those who are served."""
     manifest, _ = read_manifest(bundle.folder)
     write_manifest(bundle.folder, manifest.model_copy(update={"figures": figures}))
 
 
+def _check_tolerance(use_case: UseCase, config: Config, *splits: Split) -> None:
+    """Raises DataError if no answer need be wrong: a constant one would lie within the tolerance of every value."""
+    if use_case.output.task != "regression":
+        return
+    targets = np.concatenate([split.targets for split in splits])
+    low, high, tolerance = float(targets.min()), float(targets.max()), config.value.tolerance or 0
+    if high - low <= 2 * tolerance:
+        raise DataError(
+            f"value.tolerance is {tolerance:g}, and every {use_case.output.name} lies between {low:g} and {high:g}: to "
+            f"answer {(low + high) / 2:g} would never be wrong, so no model can be worth more. Lower the tolerance in "
+            f"configs/{use_case.name}.yaml."
+        )
+
+
 def _check_classes(use_case: UseCase, test: Split) -> None:
+    """Tell which classes can't be measured. Raises DataError if there is only one: then no answer can be wrong."""
     if use_case.output.task != "classification":
         return
     counts = np.bincount(test.targets, minlength=len(use_case.output.classes))
     missing = [name for name, count in zip(use_case.output.classes, counts, strict=True) if count == 0]
-    if missing:
+    if len(counts) - len(missing) < 2:
         raise DataError(
-            f"The test split of '{use_case.name}' has no row of class {', '.join(missing)}, so recall and AUC can't be "
-            f"measured there. Collect more, or raise prepare.test_fraction in configs/{use_case.name}.yaml."
+            f"The test split of '{use_case.name}' has rows of one class only; there is no row of class "
+            f"{', '.join(missing)}. Nothing can be measured there. Collect more, or raise prepare.test_fraction in "
+            f"configs/{use_case.name}.yaml."
+        )
+    if missing:
+        print(
+            f"warning: the test split has no row of class {', '.join(missing)}: what the models do with that is not "
+            "measured, and averages over classes leave it out"
         )

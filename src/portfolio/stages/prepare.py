@@ -1,8 +1,9 @@
-"""Write the rows of each split."""
+"""Write the rows of each split, and count those that a model will have seen in training."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from portfolio.contract.use_case import BATCH, UseCase
 from portfolio.core import files
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
+from portfolio.data.duplicates import count_duplicates
 from portfolio.data.parquet import write_parquet
 from portfolio.data.split import SPLITS, split_numbers
 
@@ -21,16 +23,42 @@ def run(use_case: UseCase, config: Config) -> None:
         [pl.read_parquet(path).with_columns(pl.lit(path.stem).alias(BATCH)) for path in sorted(paths.clean.iterdir())]
     )
     splits = split_numbers(use_case.source, rows, config.prepare)
-    counts: list[str] = []
+    parts = {name: rows.filter(pl.Series(splits == number)) for number, name in reversed(list(enumerate(SPLITS)))}
     with files.replaced_folder(paths.splits) as folder:
-        for number, name in enumerate(SPLITS):
-            part = rows.filter(pl.Series(splits == number))
+        for name, part in parts.items():
             if part.is_empty():
                 raise DataError(
                     f"The {name} split of '{use_case.name}' is empty: {len(rows)} rows are too few. Collect more."
                 )
             write_parquet(folder / f"{name}.parquet", part)
-            counts.append(f"{name} {len(part):,}")
+        if use_case.output.task == "classification":
+            _check_classes(use_case, parts["train"])
         digests = "".join(files.sha256(folder / f"{name}.parquet") for name in SPLITS)
         (folder / "sha256").write_text(hashlib.sha256(digests.encode()).hexdigest())
-    print(f"rows: {', '.join(reversed(counts))}")
+    counts = {name: len(part) for name, part in parts.items()}
+    duplicates = {name: count_duplicates(use_case, parts[name], parts["train"]) for name in ("val", "test")}
+    metrics = {"rows": counts, "duplicates": duplicates}
+    files.write_text(paths.metrics("prepare"), json.dumps(metrics, indent=1) + "\n")
+    print(
+        f"rows: {', '.join(f'{name} {count:,}' for name, count in counts.items())}; exactly the inputs of a training "
+        f"row: {', '.join(_told(name, found, counts[name]) for name, found in duplicates.items())}"
+    )
+
+
+def _told(name: str, found: dict[str, int], rows: int) -> str:
+    other = f" ({found['other_target']:,} with another target)" if found["rows"] else ""
+    return f"{name} {found['rows']:,} of {rows:,}{other}"
+
+
+def _check_classes(use_case: UseCase, train: pl.DataFrame) -> None:
+    """Raise DataError if there is one class only, which nothing can be learnt from. Tell which there are no rows of."""
+    there = set(train[use_case.target.column])
+    names = zip(use_case.output.labels, use_case.output.classes, strict=True)
+    missing = [name for label, name in names if label not in there]
+    if len(there) < 2:
+        raise DataError(
+            f"All {len(train):,} training rows of '{use_case.name}' are of one class; there is no row of class "
+            f"{', '.join(missing)}. Collect more, or correct the labels of the target in {use_case.folder}/use_case.py."
+        )
+    if missing:
+        print(f"warning: there is no training row of class {', '.join(missing)}, so that no model will ever answer it")

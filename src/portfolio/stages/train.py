@@ -12,13 +12,11 @@ from portfolio.core import files
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
 from portfolio.evaluation.metrics import LOSS, score
-from portfolio.training.checks import check_network
 from portfolio.training.export import write_candidate
 from portfolio.training.network import NETWORK, fit_network
 
 
 def run(use_case: UseCase, config: Config) -> None:
-    check_network(use_case, config)
     paths = Paths(use_case.name)
     train, val = load_split(use_case, "train"), load_split(use_case, "val")
     fitted = fit_network(use_case, config, train, val)

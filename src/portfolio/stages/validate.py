@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from portfolio.contract.config import Config
+from portfolio.contract.config import Config, Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import DataError
@@ -15,13 +15,17 @@ from portfolio.core.paths import Paths
 from portfolio.data.parquet import write_parquet
 from portfolio.data.validate import check_batch, repeated_keys, split_repeated
 
+MOST_COMMON = 5
+
 
 def run(use_case: UseCase, config: Config) -> None:
-    paths = Paths(use_case.name)
-    batches = sorted(paths.batches.glob("*.parquet"))
+    paths, until = Paths(use_case.name), config.collect.until
+    collected = sorted(paths.batches.glob("*.parquet"))
+    batches = [path for path in collected if until is None or path.stem <= str(until)]
     if not batches:
+        held = f"holds {len(collected)} batches, all after collect.until ({until})" if collected else "holds no batch"
         raise DataError(
-            f"Nothing has been collected for '{use_case.name}': {paths.batches} holds no batch. "
+            f"Nothing has been collected for '{use_case.name}': {paths.batches} {held}. "
             f"Collect first: portfolio collect {use_case.name}"
         )
     schema = use_case.schema()
@@ -45,17 +49,55 @@ def run(use_case: UseCase, config: Config) -> None:
             "bad_rows": _rows(quarantine),
             "quarantined_batches": len(batches) - len(list(clean.iterdir())),
         }
-        if counts["rows"] == 0:
-            reasons = pl.concat([pl.read_parquet(path, columns=["reason"]) for path in quarantine.iterdir()])
-            raise DataError(
-                f"Every batch of '{use_case.name}' is bad: {'; '.join(reasons['reason'].unique().sort()[:5])}. "
-                "Correct the source or the use case; the raw batches are as they were."
-            )
+        _check_enough(use_case, limits, counts, quarantine)
+        notes = _missing_classes(use_case, clean)
+    if len(batches) < len(collected):
+        notes.append(f"batches after collect.until ({until}), which are left out: {len(collected) - len(batches)}")
     files.write_text(paths.metrics("validate"), json.dumps(counts, indent=1) + "\n")
-    print(
+    told = (
         f"{counts['rows']:,} good rows in {counts['batches']} batches; quarantined: {counts['bad_rows']:,} rows, "
         f"{counts['quarantined_batches']} whole batches"
     )
+    print("; ".join([told, *notes]))
+
+
+def _check_enough(use_case: UseCase, limits: Validate, counts: dict[str, int], quarantine: Path) -> None:
+    """Raise DataError, with the reasons and what to do, if most rows are bad: then it is not they that are wrong."""
+    rows = counts["rows"] + counts["bad_rows"]
+    if rows and counts["rows"] and counts["bad_rows"] <= limits.max_quarantined_fraction * rows:
+        return
+    bad = pl.concat(
+        [pl.DataFrame({"reason": pl.Series([], dtype=pl.String)})]
+        + [pl.read_parquet(path, columns=["reason"]) for path in sorted(quarantine.iterdir())]
+    )
+    common = bad["reason"].value_counts(sort=True).head(MOST_COMMON)
+    reasons = "".join(f"\n  {count:,} rows: {reason}" for reason, count in common.iter_rows())
+    which, lower = f"Every batch of '{use_case.name}' is", ""
+    if counts["rows"]:
+        which = f"{counts['bad_rows'] / rows:.0%} of the rows of '{use_case.name}' are"
+        lower = (
+            " To train on the other rows all the same, raise validate.max_quarantined_fraction in "
+            f"configs/{use_case.name}.yaml."
+        )
+    raise DataError(
+        f"{which} bad. Most common:{reasons}\nCorrect what {use_case.folder}/use_case.py "
+        f"declares; or correct the source, and replace the batches: portfolio recollect {use_case.name}.{lower}"
+    )
+
+
+def _missing_classes(use_case: UseCase, clean: Path) -> list[str]:
+    """For each class, in how many batches it has no row. In a small batch a rare class may be missing by chance."""
+    if use_case.output.task != "classification":
+        return []
+    found = [
+        set(pl.read_parquet(path, columns=[use_case.target.column]).to_series()) for path in sorted(clean.iterdir())
+    ]
+    absent = {
+        name: sum(label not in labels for labels in found)
+        for name, label in zip(use_case.output.classes, use_case.output.labels, strict=True)
+    }
+    told = [f"{name} in {count} of {len(found)} batches" for name, count in absent.items() if count]
+    return [f"no row of class {', '.join(told)}"] if told else []
 
 
 def _write(rows: pl.DataFrame, path: Path) -> None:

@@ -45,7 +45,10 @@ class FittedBaseline:
         if isinstance(self.model, np.ndarray):
             return np.tile(self.model, (len(rows), 1))
         if self.use_case.output.task == "classification":
-            return np.asarray(self.model.predict_proba(rows))
+            # A class without a training row has no column of its own.
+            probabilities = np.zeros((len(rows), len(self.use_case.output.classes)))
+            probabilities[:, self.model.classes_] = self.model.predict_proba(rows)
+            return probabilities
         values = np.asarray(self.model.predict(rows)).reshape(-1, 1)
         return np.exp(values) if self.use_case.target.log else values
 

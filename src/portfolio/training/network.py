@@ -133,9 +133,13 @@ def _features(use_case: UseCase, preprocessor: Any | None, inputs: dict[str, Arr
 
 
 def _rows_sha256(use_case: UseCase, *splits: Split) -> str:
-    """Of which rows they are: their content follows from their keys, since a collected batch never changes."""
-    keys = [f"{len(split)}" + "\n".join(map(str, split.rows[use_case.key])) for split in splits]
-    return hashlib.sha256("\n".join(keys).encode()).hexdigest()
+    """Of which rows they are, and what is in them: a batch may have been replaced by its corrected source."""
+    digest = hashlib.sha256()
+    for split in splits:
+        digest.update(f"{len(split)} {' '.join(map(str, split.rows[use_case.key]))}".encode())
+        for array in (split.targets, *split.inputs.values()):
+            digest.update("\0".join(array[:, 0]).encode() if array.dtype == object else array.tobytes())
+    return digest.hexdigest()
 
 
 def _code_sha256(use_case: UseCase) -> str:

@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
+import onnx
 import polars as pl
 
+from portfolio.bundle.policy import VALUE, Policy
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
@@ -24,7 +28,9 @@ from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split
 from portfolio.data.split import identities
 from portfolio.evaluation.metrics import LOSS, score
+from portfolio.evaluation.value import yen_by_row
 from portfolio.training.baselines import baselines
+from portfolio.training.export import write_candidate
 from portfolio.training.lightning import OnEpoch
 from portfolio.training.network import NETWORK, fit_network
 
@@ -32,6 +38,8 @@ AS_CONFIGURED = "as configured"
 
 
 class Fitted(Protocol):
+    def graph(self) -> onnx.ModelProto: ...
+
     def predict(self, inputs: dict[str, Array]) -> Array: ...
 
 
@@ -44,22 +52,27 @@ class Training:
     train: Split
     val: Split
     fit: Callable[[OnEpoch], Fitted]
+    aside: Split | None = None
+    """Rows for calibration. With them, the value in yen is measured too, of the bundle that would be served."""
+    by_row: bool = False
+    """Whether each row was assigned to a side on its own, although the use case names rows that belong together."""
 
 
 def run(name: str, use_case: UseCase, config: Config) -> None:
     """Do one study, and write metrics/<use_case>/studies/<name>.json.
 
     It has the study's points in order, each with the number of its training rows, the network's parameters, and the
-    metrics on the rows that were trained on and on those that were not, a list with one figure a repetition.
+    metrics on the rows that were trained on and on those that were not, a list with one figure per repetition. What was
+    measured on rows that were assigned one by one is kept apart, under `by_row`.
     """
     train, val = load_split(use_case, "train"), load_split(use_case, "val")
     trainings = list(TRAININGS[name](use_case, config, train, val))
     metrics = list(dict.fromkeys([LOSS[use_case.output.task], use_case.metric]))
-    points: dict[str, dict[str, Any]] = {}
+    points: dict[bool, dict[str, dict[str, Any]]] = {False: {}, True: {}}
     with counted_progress() as progress:
         task = progress.add_task("", total=len(trainings))
         for training in trainings:
-            what = f"{training.point}, {training.repetition}"
+            what = f"{training.point}, {training.repetition}{', row by row' if training.by_row else ''}"
             progress.update(task, description=what)
 
             def on_epoch(epoch: int, _: float, what: str = what) -> bool:
@@ -67,16 +80,32 @@ def run(name: str, use_case: UseCase, config: Config) -> None:
                 return False
 
             fitted = training.fit(on_epoch)
-            point = points.setdefault(training.point, {"name": training.point, "repetitions": []})
+            point = points[training.by_row].setdefault(training.point, {"name": training.point, "repetitions": []})
             point |= {"train_rows": len(training.train), "parameters": getattr(fitted, "parameters", None)}
             point["repetitions"].append(training.repetition)
             for side, split in (("train", training.train), ("val", training.val)):
                 scores = score(use_case.output, split.targets, fitted.predict(split.inputs))
                 for metric in metrics:
                     point.setdefault(side, {}).setdefault(metric, []).append(scores[metric])
+            if training.aside is not None:
+                value = _value(use_case, config, fitted, training, training.aside)
+                point["val"].setdefault(VALUE, []).append(value)
             progress.advance(task)
-    result = {"study": name, "metrics": metrics, "points": list(points.values())}
+    result = {"study": name, "metrics": metrics, "points": list(points[False].values())}
+    if points[True]:
+        result["by_row"] = list(points[True].values())
     files.write_text(Paths(use_case.name).study(name), json.dumps(result, indent=1) + "\n")
+
+
+def _value(use_case: UseCase, config: Config, fitted: Fitted, training: Training, aside: Split) -> float:
+    """Yen saved per 1,000 rows that were held out, by the bundle that the stages would make of the model."""
+    with TemporaryDirectory() as folder:
+        path, expected = Path(folder) / training.point, fitted.predict(training.train.inputs)
+        bundle = write_candidate(path, use_case, config, fitted.graph(), training.train, expected, aside, 0.0)
+    policy = Policy(prices=config.value.prices, tolerance=config.value.tolerance)
+    answers, targets = bundle.predict(training.val.inputs), training.val.targets
+    decisions = bundle.manifest.model_copy(update={"policy": policy}).decider()(answers)
+    return 1000 * float(yen_by_row(use_case.output, config.value, targets, answers, decisions).mean())
 
 
 def _network(use_case: UseCase, config: Config, train: Split, val: Split) -> Callable[[OnEpoch], Fitted]:
@@ -113,13 +142,23 @@ def _seeded(point: str, use_case: UseCase, config: Config, train: Split, val: Sp
 
 
 def _cross_validate(use_case: UseCase, config: Config, train: Split, val: Split) -> Iterator[Training]:
-    """Every candidate on each fold of the training and validation rows. Rows of one identity share a fold.
+    """Every candidate on each fold of the training and validation rows. Rows that belong together share a fold.
 
-    Of the other folds a part is put aside, on which the network's training stops. All are fitted on the rest.
+    Where there are such rows, all of it once more with each row assigned to a fold on its own. How much better the
+    candidates then look is what they learn about a row from the rows that belong to it.
     """
     inputs = {name: np.concatenate([array, val.inputs[name]]) for name, array in train.inputs.items()}
     rows = Split(inputs, np.concatenate([train.targets, val.targets]), pl.concat([train.rows, val.rows]))
-    units = identities(use_case.source, rows.rows)
+    yield from _folds(use_case, config, rows, identities(use_case.source, rows.rows), by_row=False)
+    if use_case.source.split_by:
+        yield from _folds(use_case, config, rows, rows.rows.select(use_case.key), by_row=True)
+
+
+def _folds(use_case: UseCase, config: Config, rows: Split, units: pl.DataFrame, *, by_row: bool) -> Iterator[Training]:
+    """Every candidate on each fold. Part of the other folds is set aside; all candidates are fitted on the rest.
+
+    On the part that is set aside, the network's training stops, and all candidates are calibrated.
+    """
     folds = np.floor(uniform(units, salt="fold") * config.studies.cross_validate)
     aside = uniform(units, salt="early stopping") < config.prepare.val_fraction
     for fold in range(config.studies.cross_validate):
@@ -128,7 +167,7 @@ def _cross_validate(use_case: UseCase, config: Config, train: Split, val: Split)
         )
         fits = {name: _without_epochs(fit) for name, fit in baselines(use_case, fit_on).items()}
         for point, fit in {**fits, NETWORK: _network(use_case, config, fit_on, stop)}.items():
-            yield Training(point, f"fold {fold + 1}", fit_on, held_out, fit)
+            yield Training(point, f"fold {fold + 1}", fit_on, held_out, fit, stop, by_row)
 
 
 def _without_epochs(fit: Callable[[], Fitted]) -> Callable[[OnEpoch], Fitted]:

@@ -32,7 +32,7 @@ from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
 from portfolio.bundle.policy import Policy, Prices
 from portfolio.bundle.store import Store
-from tests.conftest import ROOT, SHAPES, TOY, ZEROS, environment_kept
+from tests.conftest import MADE, ROOT, SHAPES, TOY, ZEROS, environment_kept
 from tests.serving.conftest import best_bundle
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -119,7 +119,7 @@ def made(folder: Path, graph: onnx.GraphProto, **about: Any) -> Bundle:
     """A bundle of a graph made by hand."""
     opsets = [helper.make_opsetid(*one) for one in (("", 20), ("ai.onnx.ml", 4), ("com.microsoft", 1))]
     raw = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
-    lineage = Lineage(git_commit="abc", data_sha256=ZEROS, config_sha256=ZEROS)
+    lineage = Lineage(trained=MADE, evaluated=MADE, data_sha256=ZEROS)
     manifest = Manifest(candidate="made", lineage=lineage, model_sha256=hashlib.sha256(raw).hexdigest(), **about)
     write_bundle(folder, raw, manifest)
     return Bundle.open(folder)
@@ -172,16 +172,19 @@ def moods(folder: Path) -> Bundle:
 
 
 def rents(folder: Path) -> Bundle:
-    """A regression: 100 dollars, and 50 for each room. Above 300 a person checks."""
+    """A regression: 100 dollars, and 50 for each room. Its error grows with them: from 3 rooms on a person checks."""
     graph = helper.make_graph(
         [
             helper.make_node("Mul", ["input_0", "price"], ["product"]),
-            helper.make_node("Add", ["product", "base"], ["value"]),
+            helper.make_node("Add", ["product", "base"], ["rent"]),
+            helper.make_node("Mul", ["input_0", "scale"], ["error_scale"]),
+            helper.make_node("Concat", ["rent", "error_scale"], ["value"], axis=1),
         ],
         "rents",
         [helper.make_tensor_value_info("input_0", TensorProto.FLOAT, [None, 1])],
-        [helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 2])],
         [
+            numpy_helper.from_array(np.array([10], dtype=np.float32), "scale"),
             numpy_helper.from_array(np.array([50], dtype=np.float32), "price"),
             numpy_helper.from_array(np.array([100], dtype=np.float32), "base"),
         ],
@@ -193,10 +196,11 @@ def rents(folder: Path) -> Bundle:
         use_case="rents",
         inputs=(InputField(name="rooms", kind="number", description="rooms", minimum=1, maximum=9, example=2),),
         output=Output(task="regression", name="rent", unit="USD"),
-        policy=Policy(rule="value_at_most", threshold=300, prices=prices, error_share=0.1),
+        error_ratios=(0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.25),
+        policy=Policy(prices=prices, tolerance=50),
         reference={"rooms": Reference(edges=(1, 2, 3), shares=(0.25, 0.25, 0.25, 0.25), missing_share=0)},
         golden_inputs={"rooms": [1, 2]},
-        golden_outputs=[[150], [200]],
+        golden_outputs=[[150, 10], [200, 20]],
     )
 
 
@@ -576,9 +580,12 @@ def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: P
     publish(rents(tmp_path / "rents"), tmp_path / "state")
     with visit.served(tmp_path / "state", "rents") as address:
         page = ready(visit(address, locale="en-US"))
-        page.get_by_label("rooms").fill("3")
-        expect(page.locator("#top")).to_have_text("$250")
-        expect(page.locator("#because")).to_have_text("Up to $300, the machine answers on its own.")
+        page.get_by_label("rooms").fill("2")
+        expect(page.locator("#top")).to_have_text("$200")
+        expect(page.locator("#sure")).to_have_text("90% interval: $155 to $245")
+        expect(page.locator("#because")).to_have_text(
+            "Its errors are expected to cost 300 yen here, less than a check (480 yen)."
+        )
         expect(page.locator("#yen")).to_have_text("+900 yen")
         page.get_by_label("rooms").fill("8")
         expect(page.locator("#top")).to_have_text("$500")

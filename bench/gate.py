@@ -1,0 +1,97 @@
+"""How often the gate promotes a model that is no better, and how soon one that is: `python -m bench.gate`.
+
+A year has 52 retrainings that change nothing but chance: each challenger errs as often as the champion does, on other
+rows in part, because some rows are harder than others. New test rows come every week.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.rows import Row, console, record
+from portfolio.contract.config import Gate
+from portfolio.evaluation.gate import ALPHA, compare_worth
+from portfolio.evaluation.statistics import Outcomes
+
+BY_HAND_YEN, CHECK_YEN, ERROR_YEN = 6.0, 2.0, 210.0
+MARGIN = Gate().min_gain * BY_HAND_YEN
+YEARS, WEEKS = 1_000, 52
+FIRST_ROWS, WEEKLY_ROWS = 272, 84
+ERROR_RATE, CHECKED = 0.005, 0.05
+# Rows differ in how hard they are: the smaller, the more the errors of two models fall on the same rows.
+SPREAD = 0.2
+POWER, TRIES_FOR_POWER = 0.8, 200
+WORST = -ERROR_YEN
+
+Floats = npt.NDArray[np.float64]
+
+
+def main() -> None:
+    random = np.random.default_rng(0)
+    rows = []
+    for name, weekly in (("new rows every week", WEEKLY_ROWS), ("the same rows every week", 0)):
+        with console.status(f"{YEARS:,} years, {name}"):
+            promoted, tries = years(random, weekly)
+        rows.append(Row(f"{YEARS:,} years, {name}: share in which any is promoted", promoted, "", at_most=ALPHA))
+        rows.append(Row(f"  retrainings judged, {name}", tries, ""))
+    value = BY_HAND_YEN - CHECKED * CHECK_YEN - ERROR_RATE * ERROR_YEN
+    for gain in (0.01, 0.05):
+        for name, differences in (("by fewer errors", ERROR_YEN), ("by fewer checks", CHECK_YEN)):
+            needed = rows_needed(random, gain * value / differences, differences)
+            rows.append(Row(f"test rows to see that one is worth {gain:.0%} more, {name}", needed, "rows"))
+    record("gate", rows)
+
+
+def years(random: np.random.Generator, weekly: int) -> tuple[float, int]:
+    """The share of years in which any challenger is promoted, and the number of those that were judged."""
+    promoted, tries = 0, 0
+    for _ in range(YEARS):
+        difficulty = hardness(random, FIRST_ROWS + weekly * WEEKS)
+        champion = answers(random, difficulty)
+        earlier: list[int] = []
+        for week in range(WEEKS):
+            rows = FIRST_ROWS + weekly * week
+            difference = answers(random, difficulty[:rows]) - champion[:rows]
+            tries += 1
+            if compare_worth(Outcomes.of(difference), WORST, MARGIN, earlier).is_more:
+                promoted += 1
+                break
+            earlier.append(rows)
+    return promoted / YEARS, tries
+
+
+def hardness(random: np.random.Generator, rows: int) -> Floats:
+    """Each row's chance of an error, ERROR_RATE in the mean."""
+    return random.beta(SPREAD * ERROR_RATE, SPREAD * (1 - ERROR_RATE), rows)
+
+
+def answers(random: np.random.Generator, difficulty: Floats) -> Floats:
+    """What one model saves on each row."""
+    drawn = random.random(len(difficulty))
+    wrong, checked = drawn < difficulty, drawn > 1 - CHECKED
+    return BY_HAND_YEN - np.where(checked, CHECK_YEN, np.where(wrong, ERROR_YEN, 0.0))
+
+
+def rows_needed(random: np.random.Generator, share: float, yen: float) -> int:
+    """How many test rows it takes to promote a challenger in 80% of tries, if it saves that many yen on that share of
+    the rows more; errors and checks of both fall on different rows beside."""
+    noise = (ERROR_RATE / 2, CHECKED / 2)
+    probabilities = np.array([share, *np.repeat(noise, 2)])
+    values = np.array([yen, ERROR_YEN, -ERROR_YEN, CHECK_YEN, -CHECK_YEN, 0.0])
+    probabilities = np.append(probabilities, 1 - probabilities.sum())
+    for rows in (round(100 * 2 ** (step / 2)) for step in count()):
+        seen = 0
+        for counts in random.multinomial(rows, probabilities, TRIES_FOR_POWER):
+            there = counts > 0
+            outcomes = Outcomes(values[there], np.ones(there.sum()), counts[there])
+            seen += compare_worth(outcomes, WORST, MARGIN, ()).is_more
+        if seen >= POWER * TRIES_FOR_POWER:
+            return rows
+    raise AssertionError
+
+
+if __name__ == "__main__":
+    main()

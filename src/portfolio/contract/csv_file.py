@@ -1,0 +1,170 @@
+"""A CSV file as a table, whoever wrote it; what can't be read is named with its line and the remedy."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portfolio.core.contents import kind_of
+from portfolio.core.errors import ConfigError, SourceError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SEPARATORS = {",": "','", ";": "';'", "\t": r"'\t'", "|": "'|'"}
+# Of files that are not UTF-8, in the order in which they are tried for the remedy: the first two can fail.
+OTHER_ENCODINGS = ("cp932", "euc_jp", "cp1252", "latin-1")
+BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+INTEGER = r"^[+-]?\d+$"
+LEADING_ZERO = r"^[+-]?0\d"
+DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a CSV file was written. Raises ConfigError for what can't be."""
+
+    encoding: str = "utf-8"
+    separator: str = ","
+    decimal: str = "."
+    skip_rows: int = 0
+    skip_footer: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError as error:
+            raise ConfigError(
+                f"There is no encoding '{self.encoding}'. Common ones are utf-8, utf-16, cp932, cp1252, latin-1."
+            ) from error
+        if len(self.separator) != 1:
+            raise ConfigError(rf"separator={self.separator!r} must be one character, such as ';' or '\t'.")
+        if self.decimal not in (".", ","):
+            raise ConfigError(f"decimal={self.decimal!r} must be '.' or ','.")
+        if self.skip_rows < 0 or self.skip_footer < 0:
+            raise ConfigError("skip_rows and skip_footer are numbers of lines, and can't be negative.")
+
+
+def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
+    """The rows. A column whose every value is a number has numbers; any other has text. Empty cells are null.
+
+    Numbers with leading zeros and integers of more than 64 bits name something, so they stay text. Raises SourceError
+    with what is wrong in `where`, in which line, and the remedy.
+    """
+    import polars as pl
+
+    text = _text(_unpacked(path, where), where, written)
+    lines = text.splitlines(keepends=True) if written.skip_rows or written.skip_footer else []
+    if lines:
+        text = "".join(lines[written.skip_rows : len(lines) - written.skip_footer])
+    columns = _header(text, where, written)
+    try:
+        table = pl.read_csv(text.encode(), separator=written.separator, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        _check_fields(text, len(columns), where, written)
+        reason = str(error).splitlines()[0]
+        raise SourceError(f"{where} can't be read as a CSV file ({reason}). Check the file.") from error
+    if len(columns) > 1 and not table.filter(pl.all_horizontal(pl.exclude(table.columns[0]).is_null())).is_empty():
+        _check_fields(text, len(columns), where, written)
+    return table.select(_typed(column, written.decimal) for column in table)
+
+
+def _unpacked(path: Path, where: str) -> bytes:
+    """The file's bytes, out of gzip if they are in it."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError as error:
+        raise SourceError(f"{where} is missing. Put the file there, or correct path= in the use case.") from error
+    except OSError as error:
+        raise SourceError(f"{where} can't be read ({error.strerror}). Correct path= in the use case.") from error
+    if raw.startswith(b"\x1f\x8b"):
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise SourceError(f"{where} can't be unpacked ({error}). It is cut off: fetch it again.") from error
+    if not raw.strip():
+        raise SourceError(f"{where} is empty. Fetch it again, or correct path= in the use case.")
+    kind = kind_of(raw)
+    if kind:
+        raise SourceError(f"{where} is no CSV file: it is {kind}.")
+    return raw
+
+
+def _text(raw: bytes, where: str, written: Format) -> str:
+    """A byte order mark says how a file is encoded; without one, its declaration does."""
+    marked = [encoding for mark, encoding in BYTE_ORDER_MARKS.items() if raw.startswith(mark)]
+    try:
+        text = raw.decode(marked[0] if marked else written.encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        fitting = [encoding for encoding in OTHER_ENCODINGS if _decodes(raw, encoding)]
+        raise SourceError(
+            f"{where}, line {line}, is not encoded in {written.encoding} (byte 0x{raw[error.start]:02x}). Say how the "
+            f'file is encoded: Csv(..., encoding="{fitting[0]}"); that one fits, but compare the names and categories.'
+        ) from error
+    if "\0" in text[:1000]:
+        raise SourceError(
+            f"{where} has zero bytes, as UTF-16 has when it is read as {written.encoding}. Say how it is encoded: "
+            'Csv(..., encoding="utf-16-le").'
+        )
+    return text
+
+
+def _decodes(raw: bytes, encoding: str) -> bool:
+    try:
+        raw.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _header(text: str, where: str, written: Format) -> list[str]:
+    """The columns' names."""
+    columns = next(csv.reader(io.StringIO(text), delimiter=written.separator), [])
+    line = written.skip_rows + 1
+    others = [other for other in SEPARATORS if other != written.separator and other in (columns or [""])[0]]
+    if len(columns) == 1 and others:
+        raise SourceError(
+            f"{where}, line {line}, has no {SEPARATORS.get(written.separator, repr(written.separator))} between "
+            f"columns, but {SEPARATORS[others[0]]}: {columns[0][:80]!r}. If that separates them, set it: "
+            f"Csv(..., separator={SEPARATORS[others[0]]})."
+        )
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise SourceError(
+            f"{where}, line {line}, names the column {', '.join(map(repr, twice))} twice. Rename one of them; if the "
+            "names stand in a later line, skip the lines before it: Csv(..., skip_rows=1)."
+        )
+    return columns
+
+
+def _check_fields(text: str, columns: int, where: str, written: Format) -> None:
+    """Raise SourceError for the first row with more fields than there are columns, or with a single one."""
+    rows = csv.reader(io.StringIO(text), delimiter=written.separator)
+    for row in rows:
+        if len(row) > columns or (len(row) == 1 and columns > 1):
+            raise SourceError(
+                f"{where}, line {written.skip_rows + rows.line_num}, has {len(row)} fields where there are {columns} "
+                f"columns: {written.separator.join(row)[:80]!r}. Correct it; lines before the names of the columns and "
+                "after the last row can be skipped: Csv(..., skip_rows=1, skip_footer=1)."
+            )
+
+
+def _typed(column: pl.Series, decimal: str) -> pl.Series:
+    import polars as pl
+
+    text = column.str.strip_chars().replace("", None)
+    if decimal == ",":
+        text = text.str.replace(DECIMAL_COMMA, "$1.$2")
+        column = column.str.replace(DECIMAL_COMMA, "$1.$2")
+    if text.null_count() == len(text) or text.str.contains(LEADING_ZERO).any():
+        return column
+    kind = pl.Int64 if text.str.contains(INTEGER).all() else pl.Float64
+    numbers = text.cast(kind, strict=False)
+    return column if numbers.null_count() > text.null_count() else numbers

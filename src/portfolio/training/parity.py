@@ -1,0 +1,40 @@
+"""Whether an exported graph answers as the model that it comes from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from portfolio.bundle.manifest import tensor_names
+from portfolio.contract.use_case import UseCase
+from portfolio.core.errors import BundleError
+from portfolio.core.types import Array
+
+# Of float32 graphs against the models they come from: relative to the largest of 1 and the expected value.
+PARITY_TOLERANCE = 1e-3
+
+
+def run_graph(raw: bytes, use_case: UseCase, inputs: dict[str, Array]) -> Array:
+    """What a serialized graph answers to inputs [rows, width] by name: float32 [rows, classes] or [rows, 1]."""
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(raw, providers=["CPUExecutionProvider"])
+    tensors = tensor_names(len(use_case.inputs))
+    feed = {tensor: inputs[field.name] for tensor, field in zip(tensors, use_case.inputs, strict=True)}
+    return np.asarray(session.run([use_case.output.tensor], feed)[0])
+
+
+def check_parity(name: str, raw: bytes, use_case: UseCase, inputs: dict[str, Array], expected: Array) -> float:
+    """The largest difference between the graph's answers and the expected ones, [rows, ...].
+
+    Raises BundleError, naming the candidate, if it is more than float32 explains.
+    """
+    found = run_graph(raw, use_case, inputs)
+    expected = np.asarray(expected, dtype=np.float64).reshape(found.shape)
+    worst = float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected))))
+    if not worst <= PARITY_TOLERANCE:
+        raise BundleError(
+            f"The exported graph of '{name}' differs from its model by {worst:.2g} (allowed: {PARITY_TOLERANCE}). If "
+            "that is nan, training diverged: lower train.learning_rate. Else its export is wrong: choose another "
+            "estimator or change its options."
+        )
+    return worst

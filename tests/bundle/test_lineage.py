@@ -1,0 +1,48 @@
+"""In real repositories."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from portfolio.bundle.lineage import origin
+from tests.conftest import ZEROS, committed
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("PORTFOLIO_GIT_COMMIT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for name in ("src/code.py", "configs/toy.yaml", "configs/other.yaml", "dvc.lock", "metrics/toy/evaluate.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("as committed")
+    subprocess.run(["git", "init", "-q"], check=True)
+    return committed(tmp_path)
+
+
+def test_it_names_the_commit_and_the_config(repository: Path) -> None:
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    found = origin("toy", ZEROS)
+    assert (found.git_commit, found.dirty, found.config_sha256) == (head, False, ZEROS)
+
+
+@pytest.mark.parametrize("name", ["src/code.py", "src/new.py", "configs/toy.yaml"])
+def test_what_it_is_made_from_and_is_not_committed_is_said(repository: Path, name: str) -> None:
+    (repository / name).write_text("changed")
+    assert origin("toy", ZEROS).dirty
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", "metrics/toy/evaluate.json", "configs/other.yaml"])
+def test_what_a_run_writes_and_what_others_use_is_no_change(repository: Path, name: str) -> None:
+    (repository / name).write_text("changed")
+    assert not origin("toy", ZEROS).dirty
+
+
+def test_without_a_repository_it_is_what_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert origin("toy", ZEROS).git_commit == "unknown"
+    monkeypatch.setenv("PORTFOLIO_GIT_COMMIT", "abc123")
+    assert origin("toy", ZEROS).git_commit == "abc123"

@@ -1,0 +1,112 @@
+"""CSV files as the world writes them: read as one would expect, or named with the line and the remedy."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from portfolio.contract.csv_file import Format, read_csv
+from portfolio.core.errors import SourceError
+
+TOWNS = "town,rent\n大阪,70\n東京,90\n"
+
+
+def read(folder: Path, content: bytes | str, **written: Any) -> pl.DataFrame:
+    path = folder / "rows.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_csv(path, "rows.csv", Format(**written))
+
+
+@pytest.mark.parametrize(
+    ("content", "written"),
+    [
+        (TOWNS.encode(), {}),
+        (TOWNS.encode("utf-8-sig"), {}),
+        (TOWNS.encode("utf-8-sig"), {"encoding": "cp932"}),
+        (TOWNS.encode("utf-16"), {}),
+        (TOWNS.encode("utf-16-le"), {"encoding": "utf-16-le"}),
+        (TOWNS.encode("cp932"), {"encoding": "cp932"}),
+        (TOWNS.replace("\n", "\r\n").encode(), {}),
+        (TOWNS.removesuffix("\n").encode(), {}),
+        (gzip.compress(TOWNS.encode()), {}),
+        (TOWNS.replace(",", ";").encode(), {"separator": ";"}),
+        (TOWNS.replace(",", "\t").encode(), {"separator": "\t"}),
+        (f"Rents, in thousand yen\n\n{TOWNS}Source: made up\n".encode(), {"skip_rows": 2, "skip_footer": 1}),
+    ],
+)
+def test_the_same_table_however_it_was_written(tmp_path: Path, content: bytes, written: dict[str, Any]) -> None:
+    assert read(tmp_path, content, **written).to_dict(as_series=False) == {"town": ["大阪", "東京"], "rent": [70, 90]}
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["1", "2"], [1, 2]),
+        (["1", ""], [1, None]),
+        (["1.0", "2"], [1.0, 2.0]),
+        (["1e3", "-7"], [1000.0, -7.0]),
+        ([" 1", "2 "], [1, 2]),
+        # What names something stays as it is.
+        (["01", "13"], ["01", "13"]),
+        (["0.5", "0"], [0.5, 0.0]),
+        (["12345678901234567890123", "1"], ["12345678901234567890123", "1"]),
+        (["true", "false"], ["true", "false"]),
+        (["A", ""], ["A", None]),
+        (["", ""], [None, None]),
+    ],
+)
+def test_a_column_of_numbers_has_numbers(tmp_path: Path, cells: list[str], expected: list[Any]) -> None:
+    content = "id,x\n" + "".join(f"{number},{cell}\n" for number, cell in enumerate(cells))
+    assert read(tmp_path, content)["x"].to_list() == expected
+
+
+def test_what_is_no_number_far_down_does_not_stop_the_file(tmp_path: Path) -> None:
+    """Each row is judged when it is validated."""
+    content = "id,x\n" + "".join(f"{number},{number}\n" for number in range(5000)) + "5000,unknown\n"
+    table = read(tmp_path, content)
+    assert (len(table), table["x"][-1]) == (5001, "unknown")
+
+
+def test_decimal_commas(tmp_path: Path) -> None:
+    table = read(tmp_path, "name;x\nA, B;1,5\nC;-2\n", separator=";", decimal=",")
+    assert table.to_dict(as_series=False) == {"name": ["A, B", "C"], "x": [1.5, -2.0]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (TOWNS.encode("cp932"), r'line 2, is not encoded in utf-8 \(byte 0x91\).*encoding="cp932"'),
+        ("name,x\nana,1\nJosé,2\n".encode("latin-1"), r'line 3, is not encoded in utf-8 .*encoding="cp1252"'),
+        (TOWNS.encode("utf-16-le"), "is not encoded in utf-8"),
+        ("a,b\n1,2\n".encode("utf-16-le"), r'has zero bytes.*encoding="utf-16-le"'),
+        ("a;b\n1;2\n", r"line 1, has no ',' between columns, but ';': 'a;b'.*separator=';'"),
+        ("a\tb\n1\t2\n", r"separator='\\t'"),
+        ("a,b,a\n1,2,3\n", r"line 1, names the column 'a' twice"),
+        ("a,b\n1,2\n3,4,5\n", r"line 3, has 3 fields where there are 2 columns: '3,4,5'"),
+        ('a,b\n"1\n2",2\n3,4,5\n', r"line 4, has 3 fields"),
+        ("a,b\n1,2\nSource: made up\n", r"line 3, has 1 fields where .*'Source: made up'.*skip_footer=1"),
+        ("Rents in 2026\na,b\n1,2\n", r"line 2, has 2 fields where there are 1 columns: 'a,b'.*skip_rows=1"),
+        (b"", r"is empty"),
+        (b" \n \n", r"is empty"),
+        (b"a\n\xff\xfe\x00\n", r"line 2, is not encoded in utf-8"),
+        (gzip.compress(TOWNS.encode())[:-9], r"can't be unpacked .*cut off"),
+        ("<!DOCTYPE html>\n<html><title>Sign in</title>", r"is no CSV file: it is a web page, often a login"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", r"it is a pointer of Git LFS.*git lfs pull"),
+        (b"PAR1\x15\x04", r"it is a Parquet file \(read it with a source of your own"),
+        (b"PK\x03\x04\x14", r"it is a ZIP archive or an Excel workbook"),
+    ],
+)
+def test_what_can_not_be_read_is_named_with_its_line_and_the_remedy(
+    tmp_path: Path, content: bytes | str, message: str
+) -> None:
+    with pytest.raises(SourceError, match=rf"(?s)rows\.csv.*{message}"):
+        read(tmp_path, content)
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"can't be read .*Correct path="):
+        read_csv(tmp_path, "rows", Format())
