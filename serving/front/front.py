@@ -24,7 +24,14 @@ from serving.settings import Settings
 logger = logging.getLogger("serving")
 CLOSE = (b"connection", b"close")
 # What a page of another origin may send and read, beside what every page may.
-ASKED_HEADERS = ("Authorization", "Content-Type", "Inference-Header-Content-Length", "X-API-Key", "X-Request-ID")
+ASKED_HEADERS = (
+    "Authorization",
+    "Content-Encoding",
+    "Content-Type",
+    "Inference-Header-Content-Length",
+    "X-API-Key",
+    "X-Request-ID",
+)
 ANSWERED_HEADERS = ("Inference-Header-Content-Length", "Retry-After", "X-Request-ID")
 CLIENT_CLOSED_REQUEST = 499
 """What nginx counts a client under that did not wait for its answer."""
