@@ -778,5 +778,7 @@ def test_a_server_that_is_gone_is_told_and_found_again(shapes_state: Path, visit
     with served(shapes_state, SHAPES, port=int(address.rpartition(":")[2])):
         expect(page.locator("#top")).to_have_text("L")
         expect(page.get_by_role("alert")).to_be_hidden()
+        # It would go on asking after this server too.
+        page.close()
     assert all("ERR_CONNECTION_REFUSED" in fault for fault in visit.faults)
     visit.faults.clear()
