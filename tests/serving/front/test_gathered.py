@@ -135,12 +135,7 @@ def test_nginx_passes_on_that_a_body_is_too_large(port: int, tmp_path: Path) -> 
     (tmp_path / "errors").touch()
     nginx = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", str(config)], stderr=subprocess.DEVNULL)
     try:
-        for _ in range(200):
-            try:
-                create_connection(("127.0.0.1", front), timeout=1).close()
-                break
-            except OSError:
-                assert nginx.poll() is None
+        wait_until(lambda: is_open(front))
         for _ in range(4):
             connection = HTTPConnection("127.0.0.1", front, timeout=20)
             connection.request("POST", "/predict", TOO_LARGE, {"Content-Type": "application/json"})
