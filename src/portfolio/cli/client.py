@@ -1,4 +1,4 @@
-"""What asks a running server."""
+"""Commands that talk to a running server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Form(StrEnum):
     jpeg = "jpeg"
 
 
-# Of files, by their endings.
+# By file extension.
 ENDINGS = {**{form.value: form for form in Form}, "ndjson": Form.jsonl, "jpg": Form.jpeg}
 API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
 
@@ -55,7 +55,7 @@ def predict(
 
     form = form or ENDINGS.get(Path(file).suffix.removeprefix(".").lower())
     if form is None:
-        raise ConfigError(f"What is in '{file}'? Say --format {', --format '.join(Form)}.")
+        raise ConfigError(f"The format of '{file}' is unknown. Say --format {', --format '.join(Form)}.")
     url, key = url.rstrip("/"), os.environ.get(API_KEY_VARIABLE, "")
     try:
         with sys.stdin.buffer if file == "-" else open(file, "rb") as stream:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
+# Where MLflow's database keeps addresses of artifacts.
+ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 MODEL_SHA256_TAG = "model_sha256"
 # What names a bundle in the store, at the server's /model, in git and in the report.
 BUNDLE_DIGEST_TAG = "bundle_digest"
@@ -49,9 +57,30 @@ def client() -> MlflowClient:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         database().parent.mkdir(parents=True, exist_ok=True)
+        _follow_artifacts()
         uri = f"sqlite:///{database()}"
     with answering():
         return MlflowClient(uri)
+
+
+def _follow_artifacts() -> None:
+    """Where the state folder was moved or copied, let the database name the artifacts beside it.
+
+    MLflow keeps their whole addresses: it would read from the old folder, and write to it.
+    """
+    if not database().exists():
+        return
+    here = (database().parent / "artifacts").as_uri()
+    # What is damaged MLflow names when it opens it.
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(database())) as connection, connection:
+        known = connection.execute("select artifact_location from experiments where artifact_location like 'file:%'")
+        folders = {location.rpartition("/")[0] for (location,) in known}
+        for old in folders - {here}:
+            for table, column in ADDRESSES:
+                connection.execute(
+                    f"update {table} set {column} = ? || substr({column}, ?) where substr({column}, 1, ?) = ?",
+                    (here, len(old) + 1, len(old) + 1, f"{old}/"),
+                )
 
 
 @contextmanager
