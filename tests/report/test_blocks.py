@@ -45,6 +45,8 @@ def documents(built: Callable[[str], Path]) -> dict[str, Path]:
     for name in STUDIES:
         point = {"name": f"a point of {name}", "train": figures, "val": figures}
         write(Paths("toy").study(name), {"metrics": list(figures), "points": [point]})
+    point = {"name": "chosen", "test": {VALUE: [4000, 5000]}}
+    write(Paths("toy").study("spread"), {"metrics": [VALUE], "points": [point]})
     best = json.loads(Paths("toy").metrics("evaluate").read_text())["best"]
     together = {"name": best, "train": figures, "val": {**figures, VALUE: [3000, 4000]}}
     alone = {"name": best, "train": figures, "val": {"log_loss": [0.04, 0.06], "accuracy": [1, 1], VALUE: [4500, 5000]}}
@@ -74,7 +76,9 @@ def documents(built: Callable[[str], Path]) -> dict[str, Path]:
             "verdict": "",
         },
     ]
-    write(BENCH, {"lightning": {"machine": "one abacus", "rows": rows}})
+    measured_coverage = {"one model": [{"error_rate": 0.002, "rows": 100, "coverage": 0.995}]}
+    coverage = {"machine": "one abacus", "rows": rows, "grid": measured_coverage}
+    write(BENCH, {"lightning": {"machine": "one abacus", "rows": rows}, "coverage": coverage})
     servers = {"this project": 7000.0, "LitServe": 1000.0, "mlflow models serve": 500.0, "BentoML": 700.0}
     measured = {
         name: {"ready_seconds": 0.5, "memory_mib": 93.0, "loads": {"1 row": {"rate": rate, "p99_ms": 12.0}}}

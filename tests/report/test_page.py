@@ -78,7 +78,7 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     assert "No version has been through the gate yet" in (paths.report / "index.html").read_text()
     # Every check that the gate knows has its name in both languages.
     names = re.findall(r'Check\(\s*"([^"]+)"', inspect.getsource(gate))
-    assert len(set(names)) == 7
+    assert len(set(names)) == 8
     figures = {"mean": -12.0, "low": -20.0, "high": -4.0, "rows": 400}
     judged = gate.Verdict([gate.Check(name, False, "not_better_than_champion", figures) for name in names])
     digest = Bundle.open(paths.best_folder()).digest

@@ -61,7 +61,10 @@ def predict(
         with sys.stdin.buffer if file == "-" else open(file, "rb") as stream:
             model = client.ask(f"{url}/model", key=key)
             if form in (Form.png, Form.jpeg):
-                answers = iter([client.picture_prediction(url, stream.read(), f"image/{form.value}", key)])
+                from portfolio.client.pictures import small_enough
+
+                content, media_type = small_enough(stream.read(), f"image/{form.value}", model["limits"])
+                answers = iter([client.picture_prediction(url, content, media_type, key)])
             else:
                 from portfolio.bundle.manifest import InputField
                 from portfolio.client.rows import read_rows

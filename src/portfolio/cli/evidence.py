@@ -92,8 +92,7 @@ def study(
         return
     from pipelines import versioning
 
-    stage = f"{name}@{use_case}" if name == "spread" else f"study@{name}-{use_case}"
-    versioning.reproduce(f"studies/dvc.yaml:{stage}", paths.log(f"study-{name}"))
+    versioning.reproduce(f"studies/dvc.yaml:study@{name}-{use_case}", paths.log(f"study-{name}"))
     _show_study(paths.study(name))
 
 

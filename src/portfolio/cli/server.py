@@ -30,23 +30,30 @@ def serve(
         ),
     ] = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: PortNumber = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535, envvar="PORT")] = 8000,
 ) -> None:
     """Serve the champion, and switch to a new one as soon as it is published. Stop with Ctrl-C."""
-    from portfolio.bundle.store import Store
-    from portfolio.contract.loading import use_case_names
-    from portfolio.core.errors import ConfigError
+    import gc
+
+    from portfolio.core.environment import state_folder
     from portfolio.core.paths import PARAMS, default_use_case
 
-    # Serving knows only bundles: an image contains no use cases, and whatever is in the store can be served.
-    known = use_case_names()
     if not use_case and PARAMS.exists():
         use_case = default_use_case()
-    if use_case and known and use_case not in known and not Store.of(use_case).folder.exists():
-        raise ConfigError(f"There is no use case '{use_case}'. There are: {', '.join(known)}.")
+    # Serving knows only bundles: an image contains no use cases, and whatever is in the store can be served.
+    if use_case and not (state_folder() / "store" / use_case).exists():
+        from portfolio.contract.loading import use_case_names
+        from portfolio.core.errors import ConfigError
+
+        known = use_case_names()
+        if known and use_case not in known:
+            raise ConfigError(f"There is no use case '{use_case}'. There are: {', '.join(known)}.")
     if use_case:
         os.environ["PORTFOLIO_USE_CASE"] = use_case
     check_can_listen(host, port, "portfolio serve --port {port} (make serve PORT={port})")
+    # What is imported stays: looking through it for reference cycles would take a tenth of the start. `listen` enables
+    # it again.
+    gc.disable()
     from serving.server import run as listen
 
     listen(host, port)
