@@ -64,7 +64,7 @@ def is_test_row(rule: SplitRule, rows: pl.DataFrame) -> Array:
     if not set(columns) <= set(rows.columns):
         return np.zeros(len(rows), dtype=bool)
     fractions = Prepare(test_fraction=rule.test_fraction, val_fraction=rule.val_fraction)
-    return _numbers(_identities(rule.key, split_by, rows), fractions) == SPLITS.index("test")
+    return np.asarray(_numbers(_identities(rule.key, split_by, rows), fractions) == SPLITS.index("test"))
 
 
 def _numbers(identity: pl.DataFrame, fractions: Prepare) -> Array:
