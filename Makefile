@@ -65,6 +65,17 @@ test: setup  ## run all tests that need no Docker
 lock: setup  ## update the locked versions
 	bash requirements/lock.sh
 
+##@ Share
+
+remote: setup  ## name the DVC remote for data, models and champions (URL=..., a folder or an address)
+	@if [ -z "$(URL)" ]; then echo "Name the place: make remote URL=s3://BUCKET/PATH, or a folder" >&2; exit 1; fi
+	@dvc remote add --quiet --force --default shared "$(URL)"
+	@echo "Data, models and champions go there with: dvc push. For others to use it: git add .dvc/config, and commit."
+
+pull: setup  ## fetch from the DVC remote what it has for this commit: data, models and champions
+	@# A use case that nobody has pushed is no fault.
+	@dvc pull --allow-missing
+
 ##@ Measure
 
 bench: setup  ## measure what the README claims about speed (20 minutes on two cores)
@@ -102,4 +113,4 @@ clean:  ## delete what can be made again: prepared data, models, plots, reports,
 clean-state: setup  ## delete the registry, the store, the prediction log and its labels; asks first
 	@portfolio clean-state
 
-.PHONY: help setup demo run serve report models mlflow readme format check test lock bench bench-serving reliability pictures up down test-compose clean clean-state
+.PHONY: help setup demo run serve report models mlflow readme format check test lock remote pull bench bench-serving reliability pictures up down test-compose clean clean-state

@@ -14,6 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from pipelines import versioning
 from portfolio.contract.loading import load_use_case
+from portfolio.core import files
 from portfolio.core.errors import RegistryUnreachableError, UnreachableError
 from portfolio.core.paths import LOGS_VARIABLE, Paths
 from portfolio.core.terminal import step, steps_shown
@@ -75,6 +76,14 @@ def version(use_case: str) -> None:
         shown.result = f"{Paths(use_case).batches}.dvc"
 
 
+@task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
+def settle(use_case: str, number: int) -> None:
+    """See to it that the registry, the store and git name the same champion, which version `number` is to challenge."""
+    with step("champion") as shown:
+        shown.result = Registry(load_use_case(use_case)).settle(number).finding
+    get_run_logger().info(shown.result)
+
+
 @task(task_run_name="{address}")
 def run_stage(address: str, force: bool = False) -> bool:
     """Run one stage of dvc.yaml, unless nothing it depends on has changed. What it prints is the task's log."""
@@ -111,6 +120,8 @@ def promote(use_case: str, number: int) -> Verdict:
     """Ask the gate; if it lets the version through, make it champion and publish its bundle."""
     with step("promote") as shown:
         verdict = Registry(load_use_case(use_case)).promote(number)
+        if Paths(use_case).champion.exists():
+            versioning.add(Paths(use_case).champion)
         shown.result = f"{'promoted and published' if verdict.promoted else 'not promoted'}: {verdict.reason}"
     get_run_logger().info(shown.result)
     return verdict
@@ -121,11 +132,13 @@ def promote(use_case: str, number: int) -> Verdict:
 def training(use_case: str) -> Outcome:
     """From new data to a published champion. The stages and their order are read from dvc.yaml."""
     os.environ[LOGS_VARIABLE] = "1"
-    with steps_shown() as steps:
+    under_way = files.alone(Paths(use_case).lock("run"), f"another run of '{use_case}'")
+    with under_way, steps_shown() as steps:
         collected = collect(use_case)
         version(use_case)
         ran = run_stages(use_case)
         number = register(use_case)
+        settle(use_case, number)
         verdict = promote(use_case, number)
         # The report tells the verdict too, so it is written when that is known.
         if run_stage(f"{REPORT}@{use_case}", force=Paths(use_case).report_is_stale()):

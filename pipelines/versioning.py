@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dvc.lock
 from dvc.exceptions import DvcException, NotDvcRepoError, ReproductionError
-from dvc.lock import make_lock
+from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 from dvc.scm import SCMError
@@ -42,7 +42,7 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
         graph = _repository().index.graph
     except DvcException as error:
         raise PortfolioError(f"DVC can't read its stages: {error}. Bring back what it names with git.") from error
-    # Those of other files, as the studies, have the file's name in front.
+    # Those of the root: an address of another folder's names its file too.
     ours = [stage for stage in graph if re.fullmatch(rf"\w+@{re.escape(use_case)}", stage.addressing)]
     ordered = [stage for stage in reversed(list(networkx.topological_sort(graph))) if stage in ours]
     return {
@@ -90,6 +90,13 @@ def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
         said = log.read_text(errors="replace").strip() if log.exists() else ""
         reason = f"{_reason(said)}\nIts whole log: {log}" if said else str(error.__cause__ or error)
         raise PortfolioError(f"Stage {address} failed. {reason}") from error
+    except LockError as error:
+        # DVC's own advice is to delete its notes.
+        who = "\n".join(line for line in str(error).splitlines() if "(PID" in line)
+        raise PortfolioError(
+            f"Stage {address} can't run while another DVC command uses the same files:\n{who}\nRun the same again when "
+            "that has ended."
+        ) from error
     except DvcException as error:
         raise PortfolioError(f"DVC can't run {address}: {error}") from error
 

@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None, log: LogWriter | None = None) -
         protocols,
         services.metrics,
         log,
-        log_all=services.settings.access_log,
+        services.settings,
     )
 
 
@@ -71,8 +71,16 @@ def _fastapi(services: Services) -> FastAPI:
 async def _answer_error(request: Request, error: Exception) -> Response:
     """All errors look alike, whoever raises them."""
     if isinstance(error, HTTPException):
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            # A folder of files names none.
+            allowed = headers.get("Allow", "GET")
+            headers["Allow"] = f"{allowed}, HEAD" if "GET" in allowed and "HEAD" not in allowed else allowed
         error = RequestError(
-            error.status_code, "not_found" if error.status_code == 404 else "refused", str(error.detail)
+            error.status_code,
+            "not_found" if error.status_code == 404 else "refused",
+            str(error.detail),
+            headers=headers,
         )
     elif isinstance(error, RequestValidationError):
         first = error.errors()[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -24,8 +25,9 @@ from serving.settings import Settings
 DRAIN_SECONDS = 1.0
 # After that, how long requests in progress may take. With 4 + 1 seconds for the logs, everything takes less than ten.
 FINISH_SECONDS = 3
-# How long a connection may be open without a request in progress. uvicorn's own limit only counts between requests.
-IDLE_SECONDS = 5
+# Connections may be as many as files may be open, but for those that the server itself needs.
+OWN_FILES = 64
+MAX_CONNECTIONS = 8192
 TICKS_A_SECOND = 10
 BACKLOG = 2048
 # Allocations without a release before Python looks for reference cycles. Requests leave none.
@@ -35,10 +37,12 @@ GC_THRESHOLD = 50_000
 class Server(uvicorn.Server):
     """On SIGTERM it stops accepting, answers what still comes on open connections, closes them, and ends."""
 
-    def __init__(self, config: uvicorn.Config, admission: Admission, max_requests: int) -> None:
+    def __init__(self, config: uvicorn.Config, admission: Admission, settings: Settings) -> None:
         super().__init__(config)
         self._admission = admission
-        self._max_requests = max_requests
+        self._max_requests = settings.max_requests
+        self._idle_seconds = settings.keep_alive_seconds
+        self._delay_seconds = settings.shutdown_delay_seconds
         admission.in_progress = self._in_progress
 
     def _in_progress(self) -> int:
@@ -52,14 +56,19 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_A_SECOND == 0:
-            before = time.monotonic() - IDLE_SECONDS
+            now = time.monotonic()
             for connection in list(self.server_state.connections):
-                connection.end_if_idle(before)  # type: ignore[union-attr]
-                connection.end_if_stalled(before + IDLE_SECONDS)  # type: ignore[union-attr]
+                # uvicorn's own limit only counts between requests.
+                connection.end_if_idle(now - self._idle_seconds)  # type: ignore[union-attr]
+                connection.end_if_stalled(now)  # type: ignore[union-attr]
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._admission.draining = True
+        # A load balancer needs a while to see that the server is no longer ready. Ctrl-C a second time ends this.
+        until = time.monotonic() + self._delay_seconds
+        while time.monotonic() < until and not self.force_exit:
+            await asyncio.sleep(0.02)
         for server in self.servers:
             server.close()
         # uvicorn would cut idle connections at once, and lose requests that are on their way.
@@ -88,7 +97,9 @@ def run(host: str, port: int) -> None:
         http=GatheredProtocol,
         backlog=BACKLOG,
         timeout_graceful_shutdown=FINISH_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,  # type: ignore[arg-type]  # it is only handed on to call_later
     )
+    GatheredProtocol.max_connections = _room_for_connections()
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again at the end. By then the shutdown is complete.
         signal.signal(number, _end)
@@ -96,14 +107,25 @@ def run(host: str, port: int) -> None:
     # Whatever exists by now is here to stay: searching it for cycles again and again would cost more than the requests.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
+    gc.enable()
     try:
-        Server(config, application.admission, settings.max_requests).run()
+        Server(config, application.admission, settings).run()
     except SystemExit as end:
         log.stop()
         # Python would wait for a model that still runs in a thread, however long that takes.
         os._exit(end.code if isinstance(end.code, int) else 1)
     finally:
         log.stop()
+
+
+def _room_for_connections() -> int:
+    """How many connections may be open at once, with as many files allowed as this process may ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OWN_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(MAX_CONNECTIONS, soft - min(OWN_FILES, soft // 2))
 
 
 def _end(number: int, frame: FrameType | None) -> None:

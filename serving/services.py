@@ -15,6 +15,7 @@ from serving.front.bodies import Bodies
 from serving.record.feedback import Judge
 from serving.record.live import LiveMetrics
 from serving.record.recorder import Recorder
+from serving.record.retention import Retention
 from serving.runtime.inference import Inference
 from serving.runtime.watcher import StoreWatcher
 from serving.settings import Settings
@@ -53,9 +54,15 @@ class Services:
         """Load the model and keep it up to date, and write the log, until the end of the block."""
         self.watcher.refresh()
         self.recorder.start()
+        retention = None
+        if self.settings.log_keep_days is not None:
+            retention = Retention(PredictionLog(self.settings.log_address), self.settings.log_keep_days)
+            retention.start()
         async with anyio.create_task_group() as group:
             group.start_soon(self.watcher.watch)
             group.start_soon(self.bodies.watch)
             yield
             group.cancel_scope.cancel()
+        if retention is not None:
+            retention.stop()
         await self.recorder.stop(STOP_SECONDS)

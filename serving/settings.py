@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,13 @@ PREFIX = "SERVING_"
 USE_CASE_VARIABLE = "PORTFOLIO_USE_CASE"
 KEYS = ("api_keys", "admin_keys")
 Hashes = Annotated[tuple[Digest, ...], NoDecode]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
+Origins = Annotated[tuple[Origin, ...], NoDecode]
+# Kubernetes sets these for each service of its namespace; one may be named `serving`, or `serving-...`.
+KUBERNETES = re.compile(
+    rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+KUBERNETES_PORT = re.compile(rf"{PREFIX}(\w+_)?PORT=(tcp|udp|sctp)://.*")
 
 
 def _use_case() -> str:
@@ -56,6 +64,25 @@ class Settings(BaseSettings):
     log_queue: int = Field(
         default=10_000, ge=1, le=1_000_000, description="records waiting to be written; more are dropped"
     )
+    log_keep_days: float | None = Field(
+        default=None, gt=0, description="answers without a label are deleted from the log after this; unset: kept"
+    )
+    shutdown_delay_seconds: float = Field(
+        default=0, ge=0, le=300, description="go on taking connections after SIGTERM, while /readyz says 503"
+    )
+    keep_alive_seconds: float = Field(default=5, ge=1, le=3600, description="how long an idle connection stays open")
+    root_path: str = Field(
+        default="", pattern=r"^(/[A-Za-z0-9._~-]+)*$", description="the path under which a proxy serves this server"
+    )
+    cors_origins: Origins = Field(
+        default=(), description="origins of other pages that may call the server, comma-separated; *: any"
+    )
+    frame_ancestors: str = Field(
+        default="'none'", pattern=r"^[A-Za-z0-9.:/*' _-]+$", description="pages that may embed this one, as in CSP"
+    )
+    unseen_to_person: bool = Field(
+        default=True, description="a category that training never saw is checked by a person"
+    )
     access_log: bool = Field(default=False, description="log every request, not just failed ones")
     api_keys: Hashes = Field(
         default=(), description="SHA-256 of the keys that may predict, comma-separated; none: anyone may"
@@ -73,6 +100,11 @@ class Settings(BaseSettings):
             raise ValueError("it is set but holds no key; unset it if anyone may use the server")
         return found
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
     @property
     def store(self) -> Path:
         return Store.of(self.use_case).folder
@@ -85,10 +117,18 @@ class Settings(BaseSettings):
     def from_environment(cls) -> Settings:
         """Raises ConfigError naming a wrong or unknown variable, its value unless it is a key, and what is allowed."""
         variables = {f"{PREFIX}{name}".upper(): name for name in cls.model_fields if name != "use_case"}
-        unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in variables)
+        unknown = sorted(
+            name
+            for name, value in os.environ.items()
+            if name.startswith(PREFIX)
+            and name not in variables
+            and not KUBERNETES.fullmatch(name)
+            and not KUBERNETES_PORT.fullmatch(f"{name}={value}")
+        )
         if unknown:
+            hint = " The port is set with --port or PORT." if f"{PREFIX}PORT" in unknown else ""
             raise ConfigError(
-                f"Unknown setting {', '.join(unknown)}. The settings are: {', '.join(sorted(variables))}."
+                f"Unknown setting {', '.join(unknown)}.{hint} The settings are: {', '.join(sorted(variables))}."
             )
         try:
             return cls()

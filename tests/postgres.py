@@ -6,11 +6,14 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from socket import socket
+from socket import create_connection, socket
 from tempfile import TemporaryDirectory
+
+from sqlalchemy.engine import make_url
 
 DEBIANS = Path("/usr/lib/postgresql")
 
@@ -55,3 +58,44 @@ def server() -> Iterator[str]:
             yield f"postgresql+psycopg://log@127.0.0.1:{port}/postgres"
         finally:
             run("pg_ctl", "stop", "--wait", "--mode=immediate")
+
+
+@contextmanager
+def pooled(address: str) -> Iterator[str]:
+    """The address of pgbouncer before a server, with two connections that each transaction may get any of."""
+    url = make_url(address)
+    with TemporaryDirectory(prefix="pgbouncer-") as folder, socket() as probe:
+        user = "postgres" if os.geteuid() == 0 else None
+        if user is not None:
+            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        config = Path(folder) / "pgbouncer.ini"
+        config.write_text(
+            f"[databases]\n{url.database} = host=127.0.0.1 port={url.port} user={url.username}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            "auth_type = any\npool_mode = transaction\n"
+            "default_pool_size = 2\nignore_startup_parameters = extra_float_digits\n"
+        )
+        config.chmod(0o644)
+        command = ["pgbouncer", "-q", str(config)]
+        bouncer = subprocess.Popen(command, user=user, cwd=folder, stderr=subprocess.DEVNULL)
+        try:
+            _wait_for(port, bouncer)
+            yield str(url.set(port=port).render_as_string(hide_password=False))
+        finally:
+            bouncer.terminate()
+            bouncer.wait(timeout=20)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)

@@ -62,7 +62,7 @@ def contents(folder: Path) -> dict[str, str]:
 def assert_clear(result: subprocess.CompletedProcess[str], reason: str) -> None:
     assert reason in result.stderr
     assert "Traceback" not in result.stderr
-    assert "run the same again" in result.stderr
+    assert "run the command again" in result.stderr
 
 
 def test_a_collect_on_a_full_disk_is_completed_when_there_is_room(workspace: Path) -> None:

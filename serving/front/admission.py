@@ -13,10 +13,10 @@ from serving.settings import Settings
 
 # No key needed: probes, and pages that show nothing of the model.
 OPEN = re.compile(
-    r"/|/healthz|/readyz|/ping|/page/.*|/v2|/v2/health/(live|ready)|/docs.*|/openapi\.json|/static-offline-docs/.*"
+    r"/|/health|/healthz|/readyz|/ping|/version|/page/.*|/v2|/v2/health/(live|ready)|/docs.*|/openapi\.json|/static-offline-docs/.*"
 )
 # Answered under overload too, since that is when they are needed most.
-PROBES = ("/healthz", "/readyz", "/ping", "/v2/health/live", "/v2/health/ready", "/metrics")
+PROBES = ("/health", "/healthz", "/readyz", "/ping", "/v2/health/live", "/v2/health/ready", "/metrics")
 ADMIN = re.compile(r"/metrics|/admin/.*")
 
 

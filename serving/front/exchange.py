@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 
-from serving.errors import RequestError
+from serving.errors import RequestError, field_error
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -49,13 +50,15 @@ def new_request_id() -> str:
 class Exchange:
     """A request as it comes from the server, without the cost of a framework's request object."""
 
-    __slots__ = ("_receive", "_send", "headers", "request_id", "scope", "status", "version")
+    __slots__ = ("_receive", "_send", "headers", "path", "request_id", "scope", "status", "version")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         """By name in lower case. If a header is sent twice, the last one counts."""
         self.request_id = request_id
+        self.path: str = scope["path"]
+        """Without the prefix under which a proxy may serve this server."""
         self.status = 0
         self.version: int | None = None
         self._receive, self._send = receive, send
@@ -103,8 +106,36 @@ class Exchange:
             if len(parts) > limit_bytes:
                 raise _too_large(limit_bytes)
             if not message.get("more_body", False):
-                return bytes(parts)
+                return self._decoded(bytes(parts), limit_bytes)
             message = await self._receive()
+
+    def _decoded(self, body: bytes, limit_bytes: int) -> bytes:
+        """The body without its Content-Encoding. Raises RequestError if that is unknown, or if it is too large then."""
+        encoding = self.headers.get(b"content-encoding", b"identity").strip().lower()
+        if encoding == b"identity" or not body:
+            return body
+        if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+            raise RequestError(
+                415,
+                "unknown_encoding",
+                f"Content-Encoding is '{encoding.decode('latin-1')[:40]}'. Send gzip, deflate, or none.",
+                headers={"Accept-Encoding": "gzip, deflate"},
+            )
+        # gzip and zlib say what they are; some clients send deflate without a head.
+        bits = 32 + zlib.MAX_WBITS if encoding != b"deflate" or body[0] & 0x0F == zlib.DEFLATED else -zlib.MAX_WBITS
+        unpacked, rest = b"", body
+        try:
+            while rest:
+                decoder = zlib.decompressobj(bits)
+                unpacked += decoder.decompress(rest, limit_bytes + 1 - len(unpacked))
+                if len(unpacked) > limit_bytes:
+                    raise _too_large(limit_bytes)
+                if not decoder.eof:
+                    raise field_error("body", f"is not complete {encoding.decode()}")
+                rest = decoder.unused_data
+        except zlib.error as error:
+            raise field_error("body", f"is not valid {encoding.decode()}: {error}") from error
+        return unpacked
 
     async def answer(self, status: int, body: bytes, content_type: bytes, headers: Headers) -> None:
         self.status = status
@@ -120,13 +151,13 @@ class Exchange:
         await self._send(message)
 
     async def fail(self, error: RequestError, headers: Headers) -> None:
-        more = [(key.lower().encode(), value.encode()) for key, value in error.headers.items()]
+        more = [(key.lower().encode(), value.encode("latin-1")) for key, value in error.headers.items()]
         await self.answer(error.status, self.error_body(error), JSON, headers + more)
 
     def error_body(self, error: RequestError) -> bytes:
         """The JSON for this path: the Open Inference Protocol has its own form, in which `error` is a string."""
         about: dict[str, Any] = {"code": error.code, "details": error.details}
-        path: str = self.scope["path"]
+        path = self.path
         if path == "/v2" or path.startswith("/v2/"):
             body: dict[str, Any] = {"error": error.message, **about}
         else:

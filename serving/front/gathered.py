@@ -7,6 +7,8 @@ and close in the client's face while it is still sending.
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import time
 from typing import Any
 
@@ -14,6 +16,10 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+logger = logging.getLogger("serving")
+LOG_FULL_SECONDS = 5.0
+# Of connections beyond the limit, how many are told so at once.
+MAX_REFUSED = 8
 # A head, or whatever else comes without being part of a body.
 MAX_HEAD_BYTES = 64 * 1024
 # What is parsed in one go: pipelined requests are so small that a whole read would hold thousands of them.
@@ -93,6 +99,8 @@ class GatheredProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with bounds. `idle_since` is when its last request ended, by time.monotonic()."""
 
     idle_since: float
+    max_connections: int | None = None
+    """Of all of them; further ones get 503."""
     transport: GatheredTransport  # type: ignore[assignment]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -107,6 +115,11 @@ class GatheredProtocol(HttpToolsProtocol):
         self._unsent_since = 0.0
         super().connection_made(GatheredTransport(transport, self))  # type: ignore[arg-type]
         self.flow = HoldingFlow(self.transport, self)
+        if self.max_connections is not None and len(self.connections) > self.max_connections:
+            _log_full(self.max_connections)
+            if len(self.connections) > self.max_connections + MAX_REFUSED:
+                self.transport.end()
+            self._refuse(503, f"The server has {self.max_connections:,} connections already.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport.forget()
@@ -214,7 +227,8 @@ class GatheredProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         body = message.encode()
-        head = STATUS_LINE[status] + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
+        more = b"retry-after: 1\r\n" if status == 503 else b""
+        head = STATUS_LINE[status] + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n" + more
         self.transport.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
         self.transport.close()
 
@@ -235,3 +249,14 @@ class GatheredProtocol(HttpToolsProtocol):
         elif now - self._unsent_since > STALL_SECONDS:
             self.transport.end()
         self._unsent_bytes = unsent
+
+
+def _log_full(count: int) -> None:
+    global _logged_full_at
+    now = time.monotonic()
+    if now - _logged_full_at > LOG_FULL_SECONDS:
+        _logged_full_at = now
+        logger.warning("%d connections are open, and further ones get 503; ulimit -n may allow more", count)
+
+
+_logged_full_at = -math.inf

@@ -11,21 +11,24 @@ from serving.front.exchange import Exchange, Headers
 ALWAYS = [("X-Content-Type-Options", "nosniff")]
 """The server puts these on every answer."""
 
-_COMMON = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; "
+_COMMON = b"default-src 'none'; base-uri 'none'; form-action 'none'; connect-src 'self'; frame-ancestors "
+# For browsers that do not know frame-ancestors. There is no form of it that names other pages.
+_FRAME_OPTIONS = {"'none'": b"DENY", "'self'": b"SAMEORIGIN"}
 _OWN = b"script-src 'self'; style-src 'self'; img-src 'self' data: blob:"
 # FastAPI's documentation page starts with an inline script.
 _DOCS = b"script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
 
-def page_headers(path: str) -> Headers:
-    """For whatever a browser may show as a page: nothing from other origins, and no framing."""
-    policy = _COMMON + (_DOCS if path.startswith("/docs") else _OWN)
-    return [
+def page_headers(path: str, frame_ancestors: str) -> Headers:
+    """For whatever a browser may show as a page: nothing from other origins, framed by `frame_ancestors` alone."""
+    policy = _COMMON + frame_ancestors.encode() + b"; " + (_DOCS if path.startswith("/docs") else _OWN)
+    headers = [
         (b"content-security-policy", policy),
-        (b"x-frame-options", b"DENY"),
         (b"referrer-policy", b"no-referrer"),
         (b"cross-origin-opener-policy", b"same-origin"),
     ]
+    options = _FRAME_OPTIONS.get(frame_ancestors)
+    return headers if options is None else [*headers, (b"x-frame-options", options)]
 
 
 def hashed(key: str) -> str:

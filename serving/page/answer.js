@@ -116,7 +116,7 @@ export class Answer {
     const worth = prediction.expected_yen;
     $("by").textContent = words(prediction.decision);
     $("decision").className = `decision ${prediction.decision}`;
-    $("because").textContent = policy ? this.#because(prediction, policy) : words("because.none");
+    $("because").textContent = this.#because(prediction, policy);
     document.querySelector(".yen").hidden = !policy;
     if (!policy) return;
     $("yen").textContent = words("yen", { yen: (worth > 0 ? "+" : "") + yen(worth) });
@@ -126,6 +126,11 @@ export class Answer {
   }
 
   #because(prediction, policy) {
+    if (prediction.unseen) {
+      const fields = Object.entries(prediction.unseen).map(([name, value]) => `${name}: ${value}`);
+      return words("because.unseen", { fields: fields.join(", ") });
+    }
+    if (!policy) return words("because.none");
     const { by_hand_yen, check_yen } = policy.prices;
     // What an error costs here, in expectation, is what the answer falls short of manual work.
     const values = { error: yen(by_hand_yen - prediction.expected_yen), check: yen(check_yen) };

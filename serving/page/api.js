@@ -1,4 +1,4 @@
-// Every call to the server.
+// Every call to the server, relative to the page: a proxy may serve both under a path of its own.
 
 import { askInsteadOf, key } from "./key.js";
 
@@ -34,14 +34,14 @@ async function call(path, options = {}) {
   return body;
 }
 
-export const model = () => call("/model");
-export const versions = () => call("/versions");
-export const stats = () => call("/stats");
+export const model = () => call("model");
+export const versions = () => call("versions");
+export const stats = () => call("stats");
 
 /** The answer to one instance ({field: value}), or to one picture (a Blob); to a draft, one that does not count. */
 export function predict(input, draft) {
   const picture = input instanceof Blob;
-  return call(`/predict?explain=true${draft ? "&draft=true" : ""}`, {
+  return call(`predict?explain=true${draft ? "&draft=true" : ""}`, {
     method: "POST",
     headers: { "Content-Type": picture ? input.type : "application/json" },
     body: picture ? input : JSON.stringify({ instances: [input] }),
@@ -49,7 +49,7 @@ export function predict(input, draft) {
 }
 
 export function feedback(requestId, label) {
-  return call("/feedback", {
+  return call("feedback", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ request_id: requestId, row: 0, label }),

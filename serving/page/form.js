@@ -69,6 +69,7 @@ class Entry {
   #control;
   #label = document.createElement("label");
   #hint = document.createElement("span");
+  #problem = document.createElement("span");
   #paper = null;
 
   constructor(field, place, changed) {
@@ -87,12 +88,16 @@ class Entry {
     this.#label.htmlFor = this.#control.id;
     this.#hint.className = "hint";
     this.#hint.id = `${this.#control.id}-hint`;
-    this.#control.setAttribute("aria-describedby", this.#hint.id);
+    this.#problem.className = "problem";
+    this.#problem.id = `${this.#control.id}-problem`;
+    this.#problem.setAttribute("aria-live", "polite");
+    this.#control.setAttribute("aria-describedby", `${this.#hint.id} ${this.#problem.id}`);
     this.#control.addEventListener("input", () => {
       this.#control.setAttribute("aria-invalid", String(!this.#control.checkValidity()));
+      this.#complain();
       changed();
     });
-    this.element.append(this.#label, this.#control, this.#hint);
+    this.element.append(this.#label, this.#control, this.#hint, this.#problem);
   }
 
   name(text) {
@@ -102,13 +107,27 @@ class Entry {
       return;
     }
     const { minimum, maximum, nullable } = this.field;
-    const bound = { minimum: number(minimum ?? 0), maximum: number(maximum ?? 0) };
     const hints = [];
-    if (this.field.kind === "number" && (minimum !== null || maximum !== null)) {
-      hints.push(words(maximum === null ? "field.from" : minimum === null ? "field.to" : "field.range", bound));
-    }
+    if (this.field.kind === "number" && (minimum !== null || maximum !== null)) hints.push(this.#allowed);
     if (nullable) hints.push(words("optional"));
     this.#hint.textContent = hints.join(" · ");
+    this.#complain();
+  }
+
+  /** Say why there is no answer, if this field is the reason. */
+  #complain() {
+    const { valid, valueMissing } = this.#control.validity;
+    const known = this.#control.getAttribute("aria-invalid") === "true" && !valid;
+    const text = known ? words(valueMissing ? "field.missing" : "field.invalid", { allowed: this.#allowed }) : "";
+    if (this.#problem.textContent !== text) this.#problem.textContent = text;
+  }
+
+  /** The values that are allowed, in words. */
+  get #allowed() {
+    const { minimum, maximum } = this.field;
+    const bound = { minimum: number(minimum ?? 0), maximum: number(maximum ?? 0) };
+    if (minimum === null && maximum === null) return words("field.number");
+    return words(maximum === null ? "field.from" : minimum === null ? "field.to" : "field.range", bound);
   }
 
   clear() {
@@ -134,6 +153,7 @@ class Entry {
   #set(value) {
     this.#control.value = value;
     this.#control.removeAttribute("aria-invalid");
+    this.#complain();
   }
 }
 

@@ -160,6 +160,11 @@ async function refreshStats() {
   try {
     stats = await api.stats();
     showLive(stats, model);
+    if (complaint?.code === "unreachable") {
+      // It is back: what could not be sent is sent now.
+      calm();
+      changed();
+    }
   } catch {
     // The next refresh, or the next answer, will show it.
   }

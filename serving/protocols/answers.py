@@ -17,10 +17,21 @@ MACHINE, PERSON = "machine", "person"
 class Decisions:
     """The outputs of each row, and who decides."""
 
-    __slots__ = ("answers", "by_machine", "certainties", "expected_yen", "intervals", "rows")
+    __slots__ = ("answers", "by_machine", "certainties", "expected_yen", "intervals", "rows", "unseen")
 
-    def __init__(self, bundle: Bundle, outputs: Array) -> None:
-        """For outputs [rows, outputs]. Raises RequestError if they are not finite."""
+    def __init__(
+        self,
+        bundle: Bundle,
+        outputs: Array,
+        unseen: dict[int, dict[str, str]] | None = None,
+        *,
+        unseen_to_person: bool = True,
+    ) -> None:
+        """For outputs [rows, outputs]. Raises RequestError if they are not finite.
+
+        `unseen` are the categories by field that training never saw, by row: nobody has measured how good the model is
+        there, so a person decides.
+        """
         if not np.isfinite(outputs).all():
             raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
         manifest = bundle.manifest
@@ -30,10 +41,15 @@ class Decisions:
         self.certainties: list[float] = decided.certainty.tolist()
         self.by_machine: list[bool] = decided.by_machine.tolist()
         policy = manifest.policy
+        self.unseen = unseen or {}
         # Without a policy there is no saying what an answer is worth.
         self.expected_yen: list[float] | None = None
         if policy is not None:
             self.expected_yen = saved(policy.prices, decided.by_machine, decided.error_yen).tolist()
+        for row in self.unseen if unseen_to_person else ():
+            self.by_machine[row] = False
+            if policy is not None and self.expected_yen is not None:
+                self.expected_yen[row] = policy.prices.by_hand_yen - policy.prices.check_yen
         self.intervals: list[list[float]] | None = None
         if manifest.error_ratios:
             half = half_widths(outputs, manifest.error_ratios)
@@ -61,4 +77,6 @@ def answer_rows(bundle: Bundle, decisions: Decisions) -> list[dict[str, Any]]:
     if decisions.expected_yen is not None:
         for answer, yen in zip(answers, decisions.expected_yen, strict=True):
             answer["expected_yen"] = round(yen, 4)
+    for row, fields in decisions.unseen.items():
+        answers[row]["unseen"] = fields
     return answers

@@ -51,7 +51,8 @@ class Invocations:
 
     def write(self, model: ServedModel, query: Query, result: Result) -> Reply:
         predictions = answer_rows(model.bundle, result.decisions)
-        return orjson.dumps({"predictions": predictions}), JSON, []
+        # MLflow's clients show no headers, and feedback names the request.
+        return orjson.dumps({"predictions": predictions, "request_id": result.request_id}), JSON, []
 
 
 def _read_json(body: bytes) -> Any:

@@ -135,11 +135,15 @@ class OpenInference:
                 # Flat, as the reference server answers.
                 described["data"] = np.ascontiguousarray(array.ravel()) if datatype != TEXT else array.ravel().tolist()
             outputs.append(described)
+        parameters = {"digest": model.bundle.digest, "request_id": result.request_id}
+        if result.decisions.unseen:
+            # Parameters are plain values, so the fields of each row are JSON in one.
+            parameters["unseen"] = orjson.dumps(result.decisions.unseen, option=orjson.OPT_NON_STR_KEYS).decode()
         answer = {
             "model_name": manifest.use_case,
             "model_version": str(model.version),
             "id": request.id or result.request_id,
-            "parameters": {"digest": model.bundle.digest, "request_id": result.request_id},
+            "parameters": parameters,
             "outputs": outputs,
         }
         head = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)

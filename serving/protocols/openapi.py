@@ -6,8 +6,11 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from serving.front.exchange import CALLERS_ID
+from serving.protocols.invocations import CSV
 from serving.protocols.open_inference import BINARY, InferRequest, metadata, outputs_of
 from serving.protocols.pictures import MEDIA_TYPES
+from serving.record.feedback import MAX_LABELS
 from serving.runtime.served import ServedModel
 
 ERROR = {
@@ -40,7 +43,7 @@ ERRORS = {
     "401": "an API key is required",
     "408": "the body arrived too slowly",
     "413": "the body is too large",
-    "415": "a content type that is not supported",
+    "415": "a content type or encoding that is not supported",
     "422": "the request is invalid; `details` names the fields",
     "503": "no model yet, or too many requests; try again after Retry-After",
 }
@@ -48,7 +51,7 @@ FEEDBACK_ERRORS = {
     "401": ERRORS["401"],
     "404": "no such answer, or it has no such row",
     "408": ERRORS["408"],
-    "409": "the row already has a label, which is kept",
+    "409": "the row has another label, and this one is no correction; or several answers have this callers_id",
     "413": ERRORS["413"],
     "422": "the request is invalid, or there is no such class; `details` names the fields",
     "503": "the label could not be stored; try again after Retry-After",
@@ -99,7 +102,12 @@ def document(app: FastAPI, model: ServedModel | None, use_case: str) -> Schema:
     versioned["responses"] |= {**infer_post["responses"], **_errors({"404": "this version is not served"}, OF_VERSION)}
     feedback = found["paths"]["/feedback"]["post"]
     feedback["requestBody"] = _feedback(model)
-    feedback["responses"] |= _errors(FEEDBACK_ERRORS, "/feedback")
+    feedback["responses"] |= {
+        "200": _answer("the label was there already, or corrects another; or all of several labels are stored", {}),
+        "201": _answer("the label is stored", {"type": "object", "required": ["stored"]}),
+        "207": _answer("some of several labels are refused", {"type": "object", "required": ["labels", "refused"]}),
+        **_errors(FEEDBACK_ERRORS, "/feedback"),
+    }
     return found
 
 
@@ -165,7 +173,12 @@ def _invocations(model: ServedModel) -> Schema:
     return {
         "summary": "Predict, by MLflow's scoring protocol",
         "operationId": "invocations",
-        "requestBody": _body({"application/json": {"schema": schema, "examples": examples}}),
+        "requestBody": _body(
+            {
+                "application/json": {"schema": schema, "examples": examples},
+                CSV.decode(): {"schema": {"type": "string", "description": "a header, and a line for each row"}},
+            }
+        ),
         "responses": {"200": _answer("the predictions, in the order of the rows", predictions)},
     }
 
@@ -200,16 +213,27 @@ def _infer(model: ServedModel) -> Schema:
 
 def _feedback(model: ServedModel) -> Schema:
     output = model.bundle.manifest.output
-    schema: Schema = {
+    properties: Schema = {
+        "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "callers_id": {"type": "string", "pattern": f"^{CALLERS_ID}$", "description": "the request's X-Request-ID"},
+        "label": {"type": ["string", "boolean", "number"] if output.classes else "number"},
+        "row": {"type": "integer", "minimum": 0, "default": 0},
+        "correction": {"type": "boolean", "default": False, "description": "replace another label of this row"},
+    }
+    one: Schema = {
         "type": "object",
-        "required": ["request_id", "label"],
-        "properties": {
-            "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-            "label": {"type": ["string", "boolean", "number"] if output.classes else "number"},
-            "row": {"type": "integer", "minimum": 0, "default": 0},
-        },
+        "required": ["label"],
+        "oneOf": [{"required": ["request_id"]}, {"required": ["callers_id"]}],
+        "properties": properties,
         "additionalProperties": False,
     }
+    several: Schema = {
+        "type": "object",
+        "required": ["labels"],
+        "properties": {"labels": {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_LABELS}},
+        "additionalProperties": False,
+    }
+    schema = {"oneOf": [one, several]}
     # The id is that of an answer.
     example = {"request_id": "0" * 32, "label": output.classes[0] if output.classes else 1.0, "row": 0}
     return _body({"application/json": {"schema": schema, "example": example}})
@@ -235,7 +259,12 @@ def _predictions(model: ServedModel) -> Schema:
             "class": {"type": "string", "enum": list(output.classes)},
             "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
         }
-    answer |= {"decision": {"type": "string", "enum": ["machine", "person"]}, "expected_yen": {"type": "number"}}
+    unseen = {"type": "object", "description": "categories that training never saw, by field"}
+    answer |= {
+        "unseen": unseen,
+        "decision": {"type": "string", "enum": ["machine", "person"]},
+        "expected_yen": {"type": "number"},
+    }
     name = {"use_case": {"type": "string"}, "version": {"type": "integer"}, "digest": {"type": "string"}}
     return {
         "type": "object",

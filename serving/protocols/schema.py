@@ -22,6 +22,7 @@ from serving.errors import field_error, validation_error
 from serving.protocols import size
 
 MAX_TEXT_LENGTH = 10_000
+MAX_SHOWN_LENGTH = 100
 # What may stand in a body around its rows: values and keys.
 SPARE = 10_000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -40,6 +41,11 @@ class RequestSchema:
         # Of a body that holds as many rows as it may: brackets and commas beside the values, and room for the rest.
         self.max_values = max_rows * (2 + sum(field.width + 2 for field in self.fields)) + SPARE
         self.max_keys = max_rows * len(self.fields) + SPARE
+        self._seen = {
+            field.name: frozenset(field.categories)
+            for field in self.fields
+            if field.kind == "category" and field.categories
+        }
         self.example: Row = {field.name: field.example for field in self.fields}
         row = _typed("Instance", {field.name: _annotation(field) for field in self.fields})
         # Of what is wrong in a list, the first is enough: an error for each would take longer than all the rest.
@@ -80,6 +86,15 @@ class RequestSchema:
         for name in tensors.keys() - known:
             raise field_error(name, f"no such input; the inputs are: {', '.join(sorted(known))}")
         return {field.name: _checked(field, tensors.get(field.name), rows) for field in self.fields}, rows
+
+    def unseen(self, inputs: Inputs) -> dict[int, dict[str, str]]:
+        """By row, the categories that training never saw, by field. A missing one is none."""
+        found: dict[int, dict[str, str]] = {}
+        for name, seen in self._seen.items():
+            for row, label in enumerate(inputs[name][:, 0].tolist()):
+                if label and label not in seen:
+                    found.setdefault(row, {})[name] = label[:MAX_SHOWN_LENGTH]
+        return found
 
     def _arrays(self, rows: list[Row]) -> tuple[Inputs, int]:
         return {field.name: to_array(field, [row.get(field.name) for row in rows]) for field in self.fields}, len(rows)

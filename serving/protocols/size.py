@@ -14,6 +14,8 @@ from serving.errors import field_error
 MAX_DEPTH = 32
 # Whatever a smaller body holds is parsed in a few milliseconds, and most requests are smaller.
 SMALL_BYTES = 16 * 1024
+# What is looked at in one go, so that it stays in the processor's cache.
+BLOCK_BYTES = 64 * 1024
 BOM = b"\xef\xbb\xbf"
 QUOTE, BACKSLASH, COMMA, COLON = b'"\\,:'
 
@@ -38,32 +40,42 @@ def checked(body: bytes, max_values: int, max_keys: int) -> bytes:
 
 
 def measured(body: bytes) -> tuple[int, int, int]:
-    """Depth, and the numbers of values and of keys: a few passes of NumPy, 5 to 20 ms a mebibyte.
+    """Depth, and the numbers of values and of keys: a few passes of NumPy over each block, 5 ms a mebibyte.
 
     A body that is not JSON gets some numbers too, and is refused by the parser.
     """
-    codes = np.frombuffer(body, dtype=np.uint8)
-    outside = _outside_strings(codes)
-    # [ and {, like ] and }, differ in one bit.
-    folded = codes | 0x20
-    opens = (folded == ord("{")) & outside
-    closes = (folded == ord("}")) & outside
-    steps = opens.astype(np.int8) - closes.astype(np.int8)
-    depth = int(np.cumsum(steps, dtype=np.int32).max(initial=0))
-    values = int(np.count_nonzero((codes == COMMA) & outside)) + int(np.count_nonzero(opens))
-    return depth, values, int(np.count_nonzero((codes == COLON) & outside))
+    depth = deepest = values = keys = start = 0
+    is_inside = False
+    while start < len(body):
+        end = min(start + BLOCK_BYTES, len(body))
+        if body[end - 1] == BACKSLASH:
+            # What follows a run of backslashes depends on all of them.
+            end = min(len(body), len(body) - len(body[end:].lstrip(b"\\")) + 1)
+        codes = np.frombuffer(body, np.uint8, end - start, start)
+        quotes = _quotes(codes)
+        outside = (np.cumsum(quotes, dtype=np.int32) + is_inside) % 2 == 0
+        is_inside ^= bool(np.count_nonzero(quotes) % 2)
+        # [ and {, like ] and }, differ in one bit.
+        folded = codes | 0x20
+        opens = (folded == ord("{")) & outside
+        steps = np.cumsum(opens.astype(np.int8) - ((folded == ord("}")) & outside), dtype=np.int32)
+        deepest = max(deepest, depth + int(steps.max()))
+        depth += int(steps[-1])
+        values += int(np.count_nonzero((codes == COMMA) & outside)) + int(np.count_nonzero(opens))
+        keys += int(np.count_nonzero((codes == COLON) & outside))
+        start = end
+    return deepest, values, keys
 
 
-def _outside_strings(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Which bytes are in no string."""
+def _quotes(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Which bytes are quotes that begin or end a string."""
     quotes = codes == QUOTE
     slashes = codes == BACKSLASH
     if slashes.any():
-        # A quote is part of a string if an odd number of backslashes stands before it.
+        # A quote is part of a string if an odd number of backslashes is before it.
         places = np.arange(len(codes), dtype=np.int32)
         last_other = np.maximum.accumulate(np.where(slashes, np.int32(-1), places))
-        run = np.empty_like(places)
-        run[0] = 0
+        run = np.zeros_like(places)
         run[1:] = places[:-1] - last_other[:-1]
         quotes &= run % 2 == 0
-    return np.asarray(np.cumsum(quotes, dtype=np.int32) % 2 == 0)
+    return np.asarray(quotes)

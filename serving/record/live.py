@@ -80,6 +80,7 @@ class LiveMetrics(Collector):
         self._decisions = {MACHINE: 0, PERSON: 0}
         self._expected_yen = 0.0
         self._feedback: Counter[str] = Counter()
+        self._unseen: Counter[str] = Counter()
         self._shadowed = 0
 
     def request(self, path: str, status: int, seconds: float) -> None:
@@ -93,6 +94,8 @@ class LiveMetrics(Collector):
         machine = sum(decisions.by_machine)
         self._decisions[MACHINE] += machine
         self._decisions[PERSON] += len(decisions.by_machine) - machine
+        for fields in decisions.unseen.values():
+            self._unseen.update(fields.keys())
         if decisions.expected_yen is not None:
             self._expected_yen += sum(decisions.expected_yen)
         if task == "classification":
@@ -140,11 +143,18 @@ class LiveMetrics(Collector):
         feedback = CounterMetricFamily("portfolio_feedback", "true labels by outcome", labels=["outcome"])
         for outcome, count in self._feedback.items():
             feedback.add_metric([outcome], count)
-        yield from (requests, latencies, confidences, decisions, feedback)
+        unseen = CounterMetricFamily(
+            "portfolio_unseen_categories", "values that training never saw, by field", labels=["field"]
+        )
+        for field, count in self._unseen.items():
+            unseen.add_metric([field], count)
+        yield from (requests, latencies, confidences, decisions, feedback, unseen)
         yield CounterMetricFamily("portfolio_shadowed", "requests that the shadow ran too", self._shadowed)
         yield CounterMetricFamily("portfolio_refusals", "bundles that were refused", self._watcher.refusals)
         yield CounterMetricFamily("portfolio_log_dropped", "records that were dropped", self._recorder.dropped)
-        oldest = "seconds from the answer to the disk, for the oldest record of the last batch"
+        failing = "1 while the prediction log can't be written"
+        yield GaugeMetricFamily("portfolio_log_failing", failing, self._recorder.failure is not None)
+        oldest = "seconds from answer to disk: of the oldest record that waits, or else of the last batch"
         yield GaugeMetricFamily("portfolio_log_seconds_to_disk", oldest, self._recorder.seconds_to_disk)
         yield GaugeMetricFamily("portfolio_log_queue", "records waiting to be written", self._recorder.waiting)
         # A gauge, because an answer may also be expected to cost more than it saves.

@@ -132,13 +132,15 @@ class Recorder:
 
     @property
     def seconds_to_disk(self) -> float:
-        """How old the oldest record of the last batch was when it had been written, or the oldest that waits is."""
+        """How old the oldest record that waits is, or that of the last batch was when it had been written."""
         # Another thread takes them away.
         for waiting in (self._unwritten, self._queue):
             try:
-                return max(self._last_seconds_to_disk, time.time() - waiting[0].answered_at_seconds)
+                waited = time.time() - waiting[0].answered_at_seconds
             except IndexError:
                 continue
+            if waited > GATHER_SECONDS:
+                return waited
         return self._last_seconds_to_disk
 
     @property

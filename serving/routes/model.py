@@ -9,6 +9,7 @@ import anyio.to_thread
 from fastapi import APIRouter
 from typing_extensions import TypedDict
 
+from serving.protocols.pictures import MAX_PIXELS
 from serving.routes.dependencies import ModelDep, ServicesDep, WatcherDep
 
 router = APIRouter(tags=["model"])
@@ -34,9 +35,17 @@ async def describe(model: ModelDep, services: ServicesDep) -> dict[str, Any]:
         **manifest.model_dump(include={"candidate", "created_at", "inputs", "output", "policy", "card", "figures"}),
         "lineage": manifest.lineage.model_dump(),
         "running": asdict(model.runner.plan),
-        "limits": services.settings.model_dump(include={"max_rows", "max_body_bytes"}),
+        "limits": {
+            **services.settings.model_dump(include={"max_rows", "max_body_bytes"}),
+            "max_pixels": MAX_PIXELS,
+        },
         "shadow": None if shadow is None else {**shadow[0].name, "share": shadow[1]},
         "last_refusal": services.watcher.refusal,
+        "log": {
+            "failure": services.recorder.failure,
+            "waiting": services.recorder.waiting,
+            "dropped": services.recorder.dropped,
+        },
     }
 
 

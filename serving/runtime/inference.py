@@ -56,7 +56,9 @@ class Inference:
         else:
             query = protocol.read(model, exchange, body)
         outputs = await self._run(model, query)
-        decisions = Decisions(model.bundle, outputs)
+        unseen = model.schema.unseen(query.inputs)
+        to_person = self._settings.unseen_to_person
+        decisions = Decisions(model.bundle, outputs, unseen, unseen_to_person=to_person)
         result = Result(exchange.request_id, outputs, decisions)
         if query.explain:
             result.explanations = await self._explain(model, query, outputs, decisions.answers)
@@ -127,7 +129,9 @@ class Inference:
     async def _run_shadow(self, shadow: ServedModel, request_id: str, query: Query) -> None:
         try:
             outputs = await asyncio.to_thread(shadow.bundle.predict, query.inputs)
-            by_machine = Decisions(shadow.bundle, outputs).by_machine
+            unseen = shadow.schema.unseen(query.inputs)
+            to_person = self._settings.unseen_to_person
+            by_machine = Decisions(shadow.bundle, outputs, unseen, unseen_to_person=to_person).by_machine
         except Exception as error:
             # Another model may not take these inputs, and the caller has the champion's answer.
             logger.warning("the shadow failed on %s: %s", request_id, error)

@@ -102,7 +102,7 @@ def test_what_is_no_address_is_one_message(
     monkeypatch.chdir(tmp_path)
     Path("rows.csv").write_text(CSV)
     said = run_main([*command, url], 1, monkeypatch, capsys).err
-    assert "is no address of a server" in " ".join(said.split())
+    assert "is not the address of a server" in " ".join(said.split())
 
 
 def test_a_load_without_good_answers_ends_with_1(address: str) -> None:

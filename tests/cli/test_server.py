@@ -20,7 +20,11 @@ def test_a_port_in_use_is_named(workspace: Path) -> None:
 
 @pytest.mark.parametrize(
     ("host", "message"),
-    [("no.such.host.invalid", "is no known host"), ("a..b", "is no known host"), ("192.0.2.1", "no address of this")],
+    [
+        ("no.such.host.invalid", "is not a known host"),
+        ("a..b", "is not a known host"),
+        ("192.0.2.1", "no address of this"),
+    ],
 )
 def test_a_host_that_can_not_be_listened_on_is_named(host: str, message: str, workspace: Path) -> None:
     result = portfolio("serve", "toy", "--host", host, "--port", "8000")

@@ -114,7 +114,7 @@ def test_a_load_is_bounded(rate: float, seconds: float, connections: int) -> Non
     ],
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError, match="no address"):
+    with pytest.raises(ConfigError, match="not the address"):
         Address(url)
 
 

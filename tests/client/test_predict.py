@@ -125,12 +125,12 @@ def test_a_key_that_no_header_may_have_is_told_and_not_shown(wrong: str, named: 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://[::1", "http://a..b", "http://\u2019/"])
 def test_what_is_no_address_is_told(url: str) -> None:
-    with pytest.raises(ConfigError, match="no address of a server"):
+    with pytest.raises(ConfigError, match="not the address of a server"):
         ask(f"{url}/model")
 
 
 def test_a_page_that_is_no_json_is_told_apart(address: str) -> None:
-    with pytest.raises(PortfolioError, match="answered no JSON"):
+    with pytest.raises(PortfolioError, match="did not answer with JSON"):
         ask(f"{address}/docs")
 
 

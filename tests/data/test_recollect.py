@@ -136,4 +136,4 @@ def test_the_command_shows_the_difference_and_asks(
     assert (batch.read_bytes() != before) == replaced
     assert ("git checkout data/small/raw/batches.dvc" in result.output) == replaced
     if replaced:
-        assert "as its source has it" in run.invoke(app, ["recollect", "small"]).output
+        assert "is the same as in its source" in run.invoke(app, ["recollect", "small"]).output

@@ -29,6 +29,51 @@ def units(split_by: tuple[str | Cell, ...], rows: pl.DataFrame) -> list[str]:
     return column.to_list()
 
 
+def keyed(numbers: range) -> pl.DataFrame:
+    return pl.DataFrame({"id": [f"row-{number:05d}" for number in numbers]})
+
+
+def ids(rows: pl.DataFrame, **fractions: float) -> list[set[str]]:
+    """The rows of each split, as their keys: test, val, train."""
+    splits = split_numbers(source(), rows, Prepare(**fractions))
+    return [set(rows.filter(pl.Series(splits == number))["id"]) for number in range(3)]
+
+
+def test_the_shares_are_those_of_the_config() -> None:
+    # Four standard deviations of a share of 20,000 rows are at most 0.013.
+    for found, share in zip(
+        ids(keyed(range(20_000)), test_fraction=0.3, val_fraction=0.1), (0.3, 0.1, 0.6), strict=True
+    ):
+        assert len(found) / 20_000 == pytest.approx(share, abs=0.013)
+
+
+def test_a_row_never_moves_when_data_grow_or_come_in_another_order() -> None:
+    before, after = ids(keyed(range(500))), ids(pl.concat([keyed(range(499, -1, -1)), keyed(range(500, 3000))]))
+    for old, new in zip(before, after, strict=True):
+        assert old
+        assert new & set(keyed(range(500))["id"]) == old
+
+
+def test_a_larger_validation_split_takes_no_row_from_test() -> None:
+    before, after = ids(keyed(range(2000)), val_fraction=0.15), ids(keyed(range(2000)), val_fraction=0.4)
+    assert after[0] == before[0]
+    assert before[1] < after[1]
+
+
+def test_rows_that_belong_together_share_a_split() -> None:
+    """A row that lacks what they share stands for itself."""
+    fields = np.random.default_rng(0).integers(0, 500, 2000)
+    rows = keyed(range(2000)).with_columns(
+        field=pl.Series(fields), row=pl.Series([None if field % 10 == 0 else str(field % 7) for field in fields])
+    )
+    numbers = split_numbers(source("field", "row"), rows, Prepare())
+    splits = [rows.filter(pl.Series(numbers == number)) for number in range(3)]
+    found = [set(part.drop_nulls().select("field", "row").iter_rows()) for part in splits]
+    assert sum(len(part) for part in found) == len(set.union(*found)) > 400
+    alone = [set(part.filter(pl.col("row").is_null())["field"]) for part in splits]
+    assert set.intersection(*alone)
+
+
 def test_rows_of_one_cell_belong_together() -> None:
     rows = places((-122.23, 37.88), (-122.19, 37.91), (-122.19, 37.98), (-122.31, 37.88), (0.01, -0.01), (-0.01, 0.01))
     first, near, north, west, *origin = units((Cell("x", 0.1), Cell("y", 0.1)), rows)

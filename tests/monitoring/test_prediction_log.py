@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -430,3 +431,51 @@ def test_a_password_in_a_bad_address_is_not_shown(address: str) -> None:
     with pytest.raises(ConfigError) as fault:
         PredictionLog(address)
     assert "s3cret" not in str(fault.value)
+
+
+@pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="needs pgbouncer (Debian: apt-get install pgbouncer)")
+@pytest.mark.parametrize("query", ["", "?prepare_threshold=0"])
+def test_behind_a_pooler_nothing_is_lost(postgres_address: str, query: str) -> None:
+    """Two servers whose transactions share two connections, so that a prepared statement would be another's."""
+    per_round, rounds = 20, 40
+    with postgres.pooled(postgres_address) as pooled:
+        before = PredictionLog(pooled)
+        before.check()
+        before.close()
+        known = {row["request_id"] for row in rows(postgres_address, "predictions")}
+
+        async def use(recorder: Recorder) -> None:
+            for _ in range(rounds):
+                many = [record() for _ in range(per_round)]
+                for one in many:
+                    recorder.put(one)
+                assert all(isinstance(found, Stored) for found in await recorder.label(given(many[-1].request_id)))
+
+        with ThreadPoolExecutor(2) as threads:
+            recorders = list(threads.map(lambda _: recorded(pooled + query, use), range(2)))
+    assert [recorder.dropped for recorder in recorders] == [0, 0]
+    added = [row for row in rows(postgres_address, "predictions") if row["request_id"] not in known]
+    assert len(added) == 2 * rounds * per_round
+
+
+def test_a_table_that_was_dropped_is_made_again_and_no_record_is_lost(postgres_address: str) -> None:
+    """It is no fault of the rows, whatever the database calls it."""
+    first, later = record(), record()
+
+    async def use(recorder: Recorder) -> None:
+        recorder.put(first)
+        await written(recorder)
+        engine = create_engine(postgres_address)
+        with engine.begin() as connection:
+            connection.execute(text("drop table predictions"))
+        engine.dispose()
+        recorder.put(later)
+        await written(recorder)
+
+    recorder = recorded(postgres_address, use)
+    assert recorder.dropped == 0
+    assert later.request_id in {row["request_id"] for row in rows(postgres_address, "predictions")}
+
+
+def test_an_address_as_hosts_give_it_is_taken() -> None:
+    PredictionLog("postgres://user:secret@localhost/log").close()

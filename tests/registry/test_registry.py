@@ -722,3 +722,27 @@ def test_a_champion_that_changes_while_it_is_compared_with_is_not_overwritten(
     assert not registry.promote(number).promoted
     assert len(calls) == 2
     assert aliases(registry)["champion"] == published().model_version == best
+
+
+MOVED = f"{REGISTER}\nprint(registry.rollback(), registry.rollback())"
+
+
+@pytest.mark.parametrize("how", [shutil.move, shutil.copytree])
+def test_a_checkout_that_was_moved_or_copied_uses_its_own_artifacts(
+    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch, how: Callable[[Path, Path], object]
+) -> None:
+    registry.promote(train(MIDDLING))
+    registry.promote(train(GOOD))
+    old, new = Path.cwd(), Path.cwd().with_name("moved to, 新")
+    how(old, new)
+    before = contents(str(old / ".state"))
+    monkeypatch.chdir(new)
+    monkeypatch.setenv("PORTFOLIO_STATE", str(new / ".state"))
+    # What the store has is not asked of MLflow.
+    shutil.rmtree(".state/store/toy/bundles")
+    edit_card()
+    run_stage("evaluate", "toy")
+    # In a process of its own: within one, MLflow remembers where a run's artifacts were.
+    told = subprocess.run([sys.executable, "-c", MOVED], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["True", "2", "1"]
+    assert contents(str(old / ".state")) == before

@@ -19,7 +19,7 @@ from portfolio.core.paths import Paths
 from serving.app import create_app
 from serving.front.front import Front
 from serving.services import Services
-from tests.conftest import CAREFUL, SHAPES, TOY, ZEROS, publish
+from tests.conftest import CAREFUL, MADE, SHAPES, TOY, ZEROS, publish
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def table_bundle(folder: Path) -> Bundle:
         },
         golden_inputs={"age": [30.0, 80.0], "town": ["A", "B"], "note": ["good", "bad"]},
         golden_outputs=[[0.99, 0.01], [0.01, 0.99]],
-        lineage=Lineage(git_commit="abc", data_sha256=ZEROS, config_sha256=ZEROS, model_version=1),
+        lineage=Lineage(trained=MADE, evaluated=MADE, data_sha256=ZEROS, model_version=1),
         model_sha256=hashlib.sha256(raw).hexdigest(),
     )
     write_bundle(folder, raw, manifest)

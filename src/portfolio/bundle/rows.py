@@ -60,8 +60,9 @@ def read_csv(stream: BinaryIO) -> Iterator[Row]:
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"It is not valid CSV in UTF-8: {error}.") from error
     finally:
-        # The stream is the caller's to close.
-        text.detach()
+        # The stream is the caller's to close, who may have done so.
+        if not stream.closed:
+            text.detach()
 
 
 def twice(names: Iterable[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""What asks a running server."""
+"""Commands that talk to a running server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Form(StrEnum):
     jpeg = "jpeg"
 
 
-# Of files, by their endings.
+# By file extension.
 ENDINGS = {**{form.value: form for form in Form}, "ndjson": Form.jsonl, "jpg": Form.jpeg}
 API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
 
@@ -55,13 +55,16 @@ def predict(
 
     form = form or ENDINGS.get(Path(file).suffix.removeprefix(".").lower())
     if form is None:
-        raise ConfigError(f"What is in '{file}'? Say --format {', --format '.join(Form)}.")
+        raise ConfigError(f"The format of '{file}' is unknown. Say --format {', --format '.join(Form)}.")
     url, key = url.rstrip("/"), os.environ.get(API_KEY_VARIABLE, "")
     try:
         with sys.stdin.buffer if file == "-" else open(file, "rb") as stream:
             model = client.ask(f"{url}/model", key=key)
             if form in (Form.png, Form.jpeg):
-                answers = iter([client.picture_prediction(url, stream.read(), f"image/{form.value}", key)])
+                from portfolio.client.pictures import small_enough
+
+                content, media_type = small_enough(stream.read(), f"image/{form.value}", model["limits"])
+                answers = iter([client.picture_prediction(url, content, media_type, key)])
             else:
                 from portfolio.bundle.manifest import InputField
                 from portfolio.client.rows import read_rows

@@ -1,4 +1,4 @@
-"""The demo: the whole loop on a use case's real data, then a server that answers for test rows, then an end.
+"""The demo: the whole loop on a use case's real data, then a server that answers test rows, and its shutdown.
 
 It works in a clone of the repository under the state folder, so that the checkout stays as it is.
 """
@@ -34,10 +34,10 @@ from portfolio.report.words import PAGES, number
 READY_TIMEOUT_SECONDS = 60
 INK = " .:-=+*#%@"
 MAX_ROWS = 6
-# Of a table.
+# For tables.
 MAX_COLUMNS = 4
 MAX_CELL_WIDTH = 24
-# In characters: of all images beside each other, and of one.
+# In characters: all images side by side, and a single one.
 LINE_WIDTH = 100
 MAX_IMAGE_SIDE = 32
 PREDICTED, ACTUAL = "predicted", "actual"
@@ -111,7 +111,7 @@ def _step(title: str) -> Iterator[None]:
 
 @contextmanager
 def _server(clone: Path, use_case: str) -> Iterator[str]:
-    """A server on a free loopback port, ready; ended by its own id."""
+    """A server on a free loopback port, once it is ready; stopped by its process id."""
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -161,7 +161,7 @@ def _predict(address: str, clone: Path, use_case: UseCase, model: dict[str, Any]
 
 
 def shown_rows(first: InputField) -> int:
-    """How many rows are shown: as many images as fit beside each other, but no more than MAX_ROWS."""
+    """How many rows to show: as many images as fit side by side, at most MAX_ROWS."""
     if first.kind != "image":
         return MAX_ROWS
     return max(1, min(MAX_ROWS, LINE_WIDTH // (_drawn_width(first) + 2)))
@@ -170,7 +170,7 @@ def shown_rows(first: InputField) -> int:
 def show_rows(
     fields: Sequence[InputField], rows: Sequence[dict[str, Any]], predicted: Sequence[str], actual: Sequence[str]
 ) -> None:
-    """Images beside each other, with the answers under them; of a table, some of its inputs and the answers."""
+    """Images side by side with the answers below; for a table, some of its inputs and the answers."""
     if fields[0].kind != "image":
         _show_table(fields, rows, predicted, actual)
         return
@@ -178,7 +178,7 @@ def show_rows(
     width = max(_drawn_width(fields[0]), *(cell_len(label) for label in (*predicted, *actual)))
     lines = [("", line) for line in zip(*drawings, strict=True)]
     for name, cells in (*lines, (PREDICTED, predicted), (ACTUAL, actual)):
-        # A character of Japanese is two columns wide.
+        # A Japanese character is two columns wide.
         centred = (" " * ((width - cell_len(cell)) // 2) + cell for cell in cells)
         line = f"  {name:<11}" + "  ".join(set_cell_size(cell, width) for cell in centred)
         console.print(line.rstrip(), highlight=False, markup=False, soft_wrap=True)
@@ -213,7 +213,7 @@ def _stride(image: InputField) -> int:
 
 
 def _drawing(image: InputField, values: Sequence[float]) -> list[str]:
-    """An image as lines of characters, the darker the higher the value."""
+    """An image as lines of characters; higher values are darker."""
     low = min(values) if image.minimum is None else image.minimum
     high = max(values) if image.maximum is None else image.maximum
     height, width = image.shape

@@ -1,4 +1,4 @@
-"""What is measured of the models, and what would make them better."""
+"""Commands that measure the models and look for better ones."""
 
 from __future__ import annotations
 
@@ -129,12 +129,12 @@ def tune_apply(
     config.changed(values)
     before, after = path.read_text(encoding="utf-8"), tuned_config(path, values)
     if before == after:
-        print(f"{path} has the best trial's values already.")
+        print(f"{path} already has the best trial's values.")
         return
     print_diff(path, before, after)
     if yes or typer.confirm("Write this?"):
         write_text(path, after)
-        print(f"{path} is changed. Train with it: portfolio run {use_case}")
+        print(f"{path} has been changed. Train with it: portfolio run {use_case}")
 
 
 def _show_study(path: Path) -> None:
@@ -173,7 +173,7 @@ def _show_tuning(path: Path, use_case: str) -> None:
     from portfolio.report.words import number
 
     record: dict[str, Any] = json.loads(path.read_text())
-    table = Table(title=f"{record['trials']} trials, {record['pruned']} of them cut short")
+    table = Table(title=f"{record['trials']} trials, {record['pruned']} of them pruned")
     for heading in ("trial", record["metric"], *record["space"]):
         table.add_column(heading.rpartition(".")[2], justify="right")
     configured = record["as_configured"]

@@ -1,4 +1,4 @@
-"""The whole loop: to see it work, and to run it."""
+"""The whole loop: a demo of it, and the real run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line, `portfolio`, put together from one module for each group of commands.
+"""The command line, `portfolio`, assembled from one module per group of commands.
 
 They import what a command needs when it runs, so that help comes at once.
 """
@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from portfolio.cli import client, evidence, loop, server, state, steps, versions
+from portfolio.cli import client, evidence, log, loop, server, state, steps, versions
 from portfolio.core.errors import PortfolioError
 
 app = typer.Typer(
@@ -25,16 +25,16 @@ app = typer.Typer(
     Start with [bold]demo[/], which runs the whole loop in a copy and stops.
     Then [bold]run[/] trains here, and [bold]serve[/] serves the result.""",
 )
-# In the order in which one needs them, which is also that of the help.
-for group in (loop, steps, server, client, evidence, versions, state):
+# In the order in which a user needs them; the help shows them in this order too.
+for group in (loop, steps, server, log, client, evidence, versions, state):
     app.add_typer(group.app)
 
 
 def main() -> None:
     """Run the command line; a user's mistake ends as one message and exit code 1."""
-    # Python looks for cycles whenever there are 700 objects more, and imports make a million: a quarter of their time.
+    # Python looks for cycles after every 700 new objects. Imports create a million: a quarter of their time goes there.
     gc.set_threshold(10_000)
-    # At its end it would look through all of them again: half a second to a second for each stage.
+    # At exit it would look through all of them again, which takes each stage half a second to a second.
     atexit.register(gc.freeze)
     try:
         app()
@@ -42,11 +42,13 @@ def main() -> None:
     except PortfolioError as error:
         message = str(error)
     except BrokenPipeError:
-        # Whoever read the output has had enough, as `head` does. Python would complain once more at its end.
+        # The reader of the output has closed it, as `head` does. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        message = f"{error.filename or 'Writing'}: {error.strerror}. No half-written file was left; run the same again."
+        message = (
+            f"{error.filename or 'Writing'}: {error.strerror}. No half-written file was left; run the command again."
+        )
     from portfolio.core.terminal import failure
 
     failure(message)

@@ -1,4 +1,4 @@
-"""Whether DVC would record a stage's result correctly: as that of the code, the library versions and the config here.
+"""Whether DVC would record a stage's result correctly: under the code, library versions and config of this checkout.
 
 Run as a module, it prints requirements/versions.yaml: `python -m portfolio.cli.provenance`.
 """
@@ -18,7 +18,7 @@ from portfolio.contract.config import Config, config_path
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.paths import Paths
 
-# What a number or a graph depends on. The stages name of these what they reach.
+# The libraries that results depend on. Each stage in dvc.yaml names those that it reaches.
 LIBRARIES = (
     "lightgbm",
     "matplotlib",
@@ -40,7 +40,7 @@ LOCK = Path("requirements") / "pipeline.lock"
 
 
 def check_code() -> None:
-    """Raises ConfigError if the code that runs is not that of the current folder, where that has its own."""
+    """Raises ConfigError if the current folder has code of its own and other code is running."""
     own, running = Path("src").resolve() / "portfolio", Path(portfolio.__file__).resolve().parent
     if own.is_dir() and own != running:
         raise ConfigError(
@@ -50,14 +50,14 @@ def check_code() -> None:
 
 
 def check_versions(stage: str, pipeline: Path = Path("dvc.yaml")) -> None:
-    """Raises ConfigError if a library that the stage of `pipeline` depends on is installed in another version."""
+    """Raises ConfigError if a library that the stage depends on is installed in a version other than the locked one."""
     if not pipeline.exists():
         return
     locked: dict[str, str | list[str]] = yaml.safe_load(VERSIONS.read_text())
     differ = []
     for name in named_libraries(yaml.safe_load(pipeline.read_text())["stages"][stage]):
         try:
-            # Torch's builds differ by what follows the plus: 2.13.0+cpu.
+            # Builds of torch differ in the part after the plus sign: 2.13.0+cpu.
             installed = metadata.version(name).partition("+")[0]
         except metadata.PackageNotFoundError:
             installed = "not installed"
@@ -71,7 +71,7 @@ def check_versions(stage: str, pipeline: Path = Path("dvc.yaml")) -> None:
 
 
 def check_config(config: Config) -> None:
-    """Raises DataError if the config is not the one that `configure` has written, on which the stages depend."""
+    """Raises DataError if the config differs from the one that `configure` wrote, on which the stages depend."""
     path = Paths(config.use_case).config
     if path.exists() and json.loads(path.read_text()) != config.sections():
         raise DataError(
@@ -95,7 +95,7 @@ def named_libraries(stage: dict[str, Any]) -> list[str]:
 def locked_versions(lock: str, project: str) -> dict[str, str | list[str]]:
     """The versions of LIBRARIES in a lock's text, and torch's in that of pyproject.toml.
 
-    A library whose version depends on Python's has a list of them.
+    A library whose version depends on the Python version has a list.
     """
     found: dict[str, str | list[str]] = {}
     for name in LIBRARIES:

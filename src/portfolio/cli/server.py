@@ -30,23 +30,30 @@ def serve(
         ),
     ] = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: PortNumber = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535, envvar="PORT")] = 8000,
 ) -> None:
     """Serve the champion, and switch to a new one as soon as it is published. Stop with Ctrl-C."""
-    from portfolio.bundle.store import Store
-    from portfolio.contract.loading import use_case_names
-    from portfolio.core.errors import ConfigError
+    import gc
+
+    from portfolio.core.environment import state_folder
     from portfolio.core.paths import PARAMS, default_use_case
 
-    # Serving knows bundles alone: in an image there are no use cases, and what the store holds can be served.
-    known = use_case_names()
     if not use_case and PARAMS.exists():
         use_case = default_use_case()
-    if use_case and known and use_case not in known and not Store.of(use_case).folder.exists():
-        raise ConfigError(f"There is no use case '{use_case}'. There are: {', '.join(known)}.")
+    # Serving knows only bundles: an image contains no use cases, and whatever is in the store can be served.
+    if use_case and not (state_folder() / "store" / use_case).exists():
+        from portfolio.contract.loading import use_case_names
+        from portfolio.core.errors import ConfigError
+
+        known = use_case_names()
+        if known and use_case not in known:
+            raise ConfigError(f"There is no use case '{use_case}'. There are: {', '.join(known)}.")
     if use_case:
         os.environ["PORTFOLIO_USE_CASE"] = use_case
     check_can_listen(host, port, "portfolio serve --port {port} (make serve PORT={port})")
+    # What is imported stays: looking through it for reference cycles would take a tenth of the start. `listen` enables
+    # it again.
+    gc.disable()
     from serving.server import run as listen
 
     listen(host, port)
@@ -70,7 +77,7 @@ def mlflow_pages(port: PortNumber = 5000) -> None:
     command += ["--backend-store-uri", sqlite_address(records)]
     command += ["--artifacts-destination", str(records.with_name("artifacts"))]
     asked_to_stop = False
-    # Its jobs, which nothing here uses, would take longer to start and to end than the server itself.
+    # Nothing here uses MLflow's jobs, which would take longer to start and stop than the server itself.
     process = subprocess.Popen(command, env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -81,7 +88,7 @@ def mlflow_pages(port: PortNumber = 5000) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     process.wait()
-    # MLflow ends with 0 whatever became of the server that it started.
+    # MLflow exits with 0 whatever happened to the server that it started.
     if not asked_to_stop:
         raise PortfolioError("MLflow's server ended unexpectedly. The reason is in its output above.")
 
@@ -103,7 +110,7 @@ def api_key() -> None:
 
 
 def check_can_listen(host: str, port: int, with_port: str) -> None:
-    """Raises ConfigError, with the reason and the remedy, if a server could not listen there.
+    """Raises ConfigError, with the reason and the remedy, if a server can't listen there.
 
     `with_port`: the command that chooses another {port}.
     """
@@ -116,14 +123,14 @@ def check_can_listen(host: str, port: int, with_port: str) -> None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
         raise ConfigError(
-            f"--host {host} is no known host ({error}). Give an address of this machine, such as 127.0.0.1"
+            f"--host {host} is not a known host ({error}). Give an address of this machine, such as 127.0.0.1"
         ) from error
     another = port + 1 if port < 65535 else port - 1
     remedies = {
         errno.EADDRINUSE: "Stop what uses it, or choose another port: " + with_port.format(port=another),
         errno.EADDRNOTAVAIL: "That is no address of this machine: choose another --host, such as 127.0.0.1",
         errno.EAFNOSUPPORT: "This machine has no addresses of that kind: choose another --host, such as 127.0.0.1",
-        errno.EACCES: "Ports so low are for the machine's administrator: choose a --port from 1024",
+        errno.EACCES: "Only the administrator may use such low ports: choose a --port from 1024",
     }
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     for family, kind, protocol, _, address in found:

@@ -1,4 +1,4 @@
-"""What this folder's state holds that can't be made again, and how to be rid of it."""
+"""What this folder's state holds that can't be made again, and a command to delete it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ IRREPLACEABLE = {
     "log": "prediction log, with the labels from feedback",
     "mlflow": "MLflow's runs, artifacts and model registry",
     "store": "published bundles, and which of them is served",
-    "verdicts": "the gate's last verdicts",
     "tuning": "tuning studies",
     "prefect": "Prefect's history of flow runs",
 }

@@ -32,7 +32,7 @@ def collect(use_case: UseCaseName) -> None:
 
     versioning.check_place(use_case)
     print(collect_new(case.source, batches, case.config().collect.until))
-    # Queued experiments run in a copy, which has what git or DVC keeps.
+    # Queued experiments run in a copy, which contains only what git or DVC tracks.
     versioning.add(batches)
 
 
@@ -53,7 +53,7 @@ def recollect(
     case, batches = load_use_case(use_case), Paths(use_case).batches
     found = differences(case.source, batches, [day.date() for day in days or []])
     if not found:
-        print("Every collected batch is as its source has it.")
+        print("Every collected batch is the same as in its source.")
         return
     console.print(_differences(found))
     if not yes and not typer.confirm(f"Replace {len(found)} batches in {batches}?", default=False):
@@ -110,13 +110,13 @@ def stage(name: Annotated[str, typer.Argument(help="Name of a stage in dvc.yaml.
         log = Paths(use_case).log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as stream:
-            # The descriptors, not sys.stdout: libraries in C write there too.
+            # The file descriptors, not sys.stdout, because C libraries write to them too.
             os.dup2(stream.fileno(), 1)
             os.dup2(stream.fileno(), 2)
     config = case.config()
     provenance.check_versions(name)
     if name != "configure":
         provenance.check_config(config)
-    # One whose DVC was killed may still run: two at once would take each other's checkpoints and files away.
+    # A stage may still be running after its DVC was killed, and two at once would delete each other's files.
     with files.alone(Paths(use_case).lock(name)):
         importlib.import_module(f"portfolio.stages.{name}").run(case, config)

@@ -1,4 +1,4 @@
-"""The registered versions, and which of them is served."""
+"""Commands about the registered versions, and which of them is served."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portfolio.core.errors import RegistryError
 
 app = typer.Typer()
 PANEL = "Choose the version that is served"
-# From so many characters on, a reference is taken to be a digest.
+# A reference of at least this many characters is taken for a digest.
 DIGEST_LENGTH = 8
 Reference = Annotated[
     str,

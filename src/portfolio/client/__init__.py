@@ -1,1 +1,1 @@
-"""What talks to a server: predictions of a file, a steady load."""
+"""Clients of a server: predictions for a file, a constant load."""

@@ -1,6 +1,6 @@
-"""One HTTP/1.1 connection in plain asyncio: a request is sent as bytes, and its answer is told to a function.
+"""One HTTP/1.1 connection in plain asyncio: requests are sent as bytes, and a callback gets the answers.
 
-A client library would take most of a core for the thousands of requests a second that a load is made of.
+At the thousands of requests per second of a load, a client library would use most of a core.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Address:
     """Where a server is, read from its URL."""
 
     def __init__(self, url: str) -> None:
-        """Raises ConfigError if it is none."""
-        wrong = f"'{url}' is no address of a server, such as http://127.0.0.1:8000"
+        """Raises ConfigError if the URL is not a server's address."""
+        wrong = f"'{url}' is not the address of a server, such as http://127.0.0.1:8000"
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -38,14 +38,14 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is on this machine, where no proxy can be asked for it."""
+        """Whether it is on this machine, which no proxy could reach."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost" or self.host.endswith(".localhost")
 
     def request(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
-        """A whole request, as it is sent."""
+        """A complete request, as bytes."""
         stated = {"Host": self.authority, "Content-Length": str(len(body)), **(headers or {})}
         lines = [f"{method} {self.path}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in stated.items())]
         return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body

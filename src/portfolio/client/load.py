@@ -1,6 +1,6 @@
-"""A steady stream of requests at a given rate, and how long their answers took.
+"""Requests at a constant rate, and the latency of their answers.
 
-Open loop: when each request is to be sent is fixed beforehand, and its latency counts from then. Where a server
+Open loop: each request has a planned time, and its latency counts from then. If a server
 stalls, the requests that could not be sent meanwhile are as late as they would be for their users. A client that waits
 for each answer before it asks again would send fewer just then, and report a stall as one slow request.
 """
@@ -22,7 +22,7 @@ from portfolio.core.errors import ConfigError, PortfolioError
 
 MAX_REQUESTS = 5_000_000
 MAX_CONNECTIONS = 500
-# What was sent may be answered for so long after the last planned time.
+# How long to wait for answers after the last planned time.
 GRACE_SECONDS = 10.0
 RECONNECT_SECONDS = 0.05
 PROGRESS_SECONDS = 0.5
@@ -30,20 +30,20 @@ PROGRESS_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it. Latencies are of good answers (2xx), in milliseconds from the planned time of sending."""
+    """The results. Latencies are those of successful answers (2xx), in milliseconds from the planned time."""
 
     planned: int
     planned_rate: float
     good: int
     rate: float
-    """Good answers a second, until the last one."""
+    """Successful answers per second, up to the last one."""
     p50_ms: float
     p99_ms: float
     max_ms: float
     by_status: dict[str, int]
     """Answers by their status; `lost`: the connection ended before; `none`: no answer in time, or never sent."""
     client_late_p99_ms: float
-    """How late the client itself was in sending. Where this is much, it measured itself."""
+    """How late the client itself was in sending. If this is large, the client was the bottleneck."""
 
     @property
     def failed(self) -> int:
@@ -67,20 +67,20 @@ def run(
     Raises ConfigError if it would be too much to hold, PortfolioError if the server can't be reached.
     """
     if not 1 <= rate * seconds <= MAX_REQUESTS:
-        raise ConfigError(f"{rate:g} a second for {seconds:g} s: that must be 1 to {MAX_REQUESTS:,} requests in all.")
+        raise ConfigError(f"{rate:g} per second for {seconds:g} s: the total must be 1 to {MAX_REQUESTS:,} requests.")
     if not 1 <= connections <= MAX_CONNECTIONS:
-        raise ConfigError(f"{connections} connections: there may be 1 to {MAX_CONNECTIONS}.")
+        raise ConfigError(f"{connections} connections: the number must be 1 to {MAX_CONNECTIONS}.")
     stream = _Stream(address, request, rate, int(rate * seconds), progress)
     # select() waits to the microsecond; epoll, and with it uvloop, to the millisecond, which is longer than an answer.
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
-        # What a collection of garbage takes would be measured as the server's.
+        # A garbage collection here would count as latency of the server.
         gc.collect()
         gc.disable()
         try:
             return runner.run(stream.run(connections))
         except OSError as error:
             raise PortfolioError(
-                f"http://{address.authority} can't be reached ({error}). Does the server run? Its log says."
+                f"http://{address.authority} can't be reached ({error}). Is the server running? Check its log."
             ) from error
         finally:
             gc.enable()
@@ -133,7 +133,7 @@ class _Stream:
         return self._start + number / self._rate
 
     def _send_due(self, *, by_timer: bool = False) -> None:
-        """Send what is due on the connections that are free, and come back when the next one is."""
+        """Send the requests that are due on free connections, and return when the next one is due."""
         now = self._loop.time()
         while self._idle and self._next < self._total and self._due_at(self._next) <= now:
             connection = self._idle.popleft()
@@ -143,7 +143,7 @@ class _Stream:
             planned = self._due_at(self._next)
             self._next += 1
             if by_timer:
-                # A connection was free in time, so whatever is late is this process.
+                # A connection was free in time, so any delay is this process's own.
                 self._late.append(now - planned)
             self._planned[connection] = planned
             connection.send(self._request)
@@ -208,11 +208,11 @@ class _Stream:
 
 
 def _percentile_ms(ordered: list[float], share: float) -> float:
-    """The smallest value that this share does not exceed; 0 if there are none."""
+    """The smallest value that at least this share of the values does not exceed; 0 if there are none."""
     return round(ordered[max(0, -int(-share * len(ordered) // 1) - 1)] * 1000, 3) if ordered else 0.0
 
 
 def example_body(inputs: list[dict[str, Any]], rows: int) -> bytes:
-    """A request of so many times the example that the model's own fields have."""
+    """A request body with that many rows, each the example from the model's fields."""
     example = {field["name"]: field["example"] for field in inputs}
     return json.dumps({"instances": [example] * rows}).encode()

@@ -1,4 +1,4 @@
-"""What a client asks of a server, wherever it runs: is it ready, what is served, predictions."""
+"""Requests to a server on any machine: whether it is ready, what it serves, and predictions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portfolio.client.connection import Address
 from portfolio.core.errors import AnswerError, ConfigError, PortfolioError
 
 JSON = "application/json"
-# Of what a server takes, this much is left for what stands around the rows.
+# How much of the server's limit is reserved for what surrounds the rows.
 ROOM_BYTES = 100
 TRIES = 5
 LONGEST_WAIT_SECONDS = 30
@@ -24,9 +24,9 @@ TIMEOUT_SECONDS = 60
 
 
 def smoke(address: str, *, digest: str = "", timeout_seconds: float = 60, key: str = "") -> dict[str, Any]:
-    """The smoke test: wait for the server, ask it for one prediction, and give back that answer.
+    """The smoke test: wait for the server, get one prediction from it, and return the answer.
 
-    `digest`: the beginning of the digest of the bundle that must be served. Raises PortfolioError if anything is wrong.
+    `digest`: the first characters of the expected bundle's digest. Raises PortfolioError if anything is wrong.
     """
     wait_until_ready(address, timeout_seconds)
     model = ask(f"{address}/model", key=key)
@@ -47,7 +47,7 @@ def wait_until_ready(address: str, timeout_seconds: float) -> None:
             ask(f"{address}/readyz")
             return
         except ConfigError:
-            # No waiting makes an address of it.
+            # Waiting would not make the address valid.
             raise
         except PortfolioError as error:
             if time.monotonic() > deadline:
@@ -88,15 +88,15 @@ def ask(url: str, body: bytes | None = None, *, media_type: str = JSON, key: str
             raise AnswerError(url, response.status_code, response.text, response.headers.get("Retry-After", ""))
         return response.json()
     except ValueError as error:
-        raise PortfolioError(f"{url} answered no JSON. Is that a server of this project's?") from error
-    # While a container starts, its port may take the connection and drop it.
+        raise PortfolioError(f"{url} did not answer with JSON. Is it a server of this project?") from error
+    # While a container starts, its port may accept a connection and drop it.
     except httpx.HTTPError as error:
-        raise PortfolioError(f"{url} can't be reached ({error}). Does the server run? Its log says.") from error
+        raise PortfolioError(f"{url} can't be reached ({error}). Is the server running? Check its log.") from error
 
 
 @cache
 def _client(*, through_proxy: bool) -> httpx.Client:
-    """One for the whole process. It keeps no connection open, so that a server that restarts is met anew.
+    """One for the whole process. It keeps no connection open, so that a restarted server is reached again.
 
     A server on this machine is asked directly, whatever http_proxy says: a proxy would look for it on its own machine.
     """
@@ -117,7 +117,7 @@ def _client(*, through_proxy: bool) -> httpx.Client:
 
 
 def authorization(key: str) -> dict[str, str]:
-    """The header that a key is sent in; none without one. Raises ConfigError for a key that no header may have."""
+    """The header with the key, if there is one. Raises ConfigError for a key that can't be sent in a header."""
     if forbidden := re.search(r"[^\x20-\x7e]", key):
         raise ConfigError(
             f"The key (PORTFOLIO_API_KEY) has {forbidden[0]!r} as its character {forbidden.start() + 1}, and can't be "
@@ -127,7 +127,7 @@ def authorization(key: str) -> dict[str, str]:
 
 
 def _patiently(url: str, body: bytes, media_type: str, key: str) -> Any:
-    """Ask again where the server says when to."""
+    """Retry when the server says so, after the time it names."""
     for tries_left in reversed(range(TRIES)):
         try:
             return ask(url, body, media_type=media_type, key=key)
@@ -139,7 +139,7 @@ def _patiently(url: str, body: bytes, media_type: str, key: str) -> Any:
 
 
 def _bodies(rows: Iterable[dict[str, Any]], max_rows: int, max_bytes: int) -> Iterator[tuple[bytes, int]]:
-    """Requests' bodies, with the number of rows in each."""
+    """Request bodies, with the number of rows in each."""
     waiting: list[bytes] = []
     size = 0
     for row in rows:
@@ -165,7 +165,7 @@ def _flat(answer: dict[str, Any], first: int) -> Iterator[dict[str, Any]]:
 
 
 def _of_rows(error: AnswerError, first: int, count: int) -> PortfolioError:
-    """The same fault, naming the row as the caller counts them."""
+    """The same fault, with the row number as the caller counts rows."""
     for detail in error.details:
         if found := re.fullmatch(r"instances\.(\d+)(?:\.(.+))?", detail.get("field", "")):
             field = f"{found[2]}: " if found[2] else ""

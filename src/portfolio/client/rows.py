@@ -28,7 +28,7 @@ def _from_parquet(stream: BinaryIO) -> Iterator[Row]:
     try:
         import polars as pl
     except ImportError as error:
-        raise DataError("To read Parquet, polars is needed: pip install polars. Or send CSV.") from error
+        raise DataError("Reading Parquet needs polars: pip install polars. Or send CSV.") from error
 
     try:
         table = pl.read_parquet(io.BytesIO(stream.read()))

@@ -13,12 +13,12 @@ from rich.table import Table
 from portfolio.client.load import Load
 from portfolio.core.terminal import console
 
-# A terminal is for looking at; files and pipes get every row.
+# Terminals show only the first rows; files and pipes get all of them.
 MAX_SHOWN = 50
 
 
 def show_predictions(answers: Iterator[dict[str, Any]], model: dict[str, Any]) -> None:
-    """A line for each answer, as far as a terminal is good for."""
+    """One line per answer, up to as many as are readable on a terminal."""
     table = Table(title=f"{model['output']['name']}, by version {model['version']} of {model['use_case']}")
     output = model["output"]
     regression = output["task"] == "regression"
@@ -43,7 +43,7 @@ def show_predictions(answers: Iterator[dict[str, Any]], model: dict[str, Any]) -
 
 @contextmanager
 def load_progress(total: float, *, shown: bool) -> Iterator[Callable[[int, Counter[str]], None] | None]:
-    """A bar for a load, drawn only when the load says how far it is: to draw takes time that is measured."""
+    """A bar for a load, drawn only when the load reports progress: drawing takes time that is measured."""
     if not shown or not console.is_terminal:
         yield None
         return

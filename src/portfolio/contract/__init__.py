@@ -5,7 +5,7 @@ Use cases import this room alone. What it offers them is listed here.
 
 from portfolio.contract.fields import Category, Image, Number
 from portfolio.contract.images import Images
-from portfolio.contract.params import NetworkParams
+from portfolio.contract.network_params import NetworkParams
 from portfolio.contract.sources import Cell, Csv, Rows, Source
 from portfolio.contract.table import Table
 from portfolio.contract.targets import Classes, Quantity

@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from portfolio.bundle.policy import Prices
-from portfolio.contract.params import NetworkParams
+from portfolio.contract.network_params import NetworkParams
 from portfolio.core.errors import ConfigError
 from portfolio.core.faults import faults
 from portfolio.core.types import Strict

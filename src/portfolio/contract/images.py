@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from portfolio.contract.params import ConvolutionParams, NetworkParams
+from portfolio.contract.network_params import ConvolutionParams, NetworkParams
 from portfolio.contract.use_case import UseCase
 
 if TYPE_CHECKING:

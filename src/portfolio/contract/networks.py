@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from portfolio.contract.params import ConvolutionParams, PerceptronParams
+from portfolio.contract.network_params import ConvolutionParams, PerceptronParams
 
 
 class Perceptron(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from portfolio.contract.params import NetworkParams, PerceptronParams
+from portfolio.contract.network_params import NetworkParams, PerceptronParams
 from portfolio.contract.use_case import UseCase
 
 if TYPE_CHECKING:

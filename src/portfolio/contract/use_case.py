@@ -25,7 +25,7 @@ import numpy as np
 from portfolio.bundle.manifest import InputField, Output
 from portfolio.contract.card import LANGUAGES, read_card
 from portfolio.contract.config import Config, read_config
-from portfolio.contract.params import NetworkParams
+from portfolio.contract.network_params import NetworkParams
 from portfolio.contract.sources import Source
 from portfolio.contract.targets import Target
 from portfolio.core.types import Array

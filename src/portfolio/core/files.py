@@ -70,8 +70,11 @@ def _named(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Be the only one to hold the lock at `path`; wait for whoever holds it. It ends with its process, however."""
+def alone(path: Path, what: str = "the same") -> Iterator[None]:
+    """Be the only one to hold the lock at `path`; wait for whoever holds it. It ends with its process, however.
+
+    `what` is under way while it is held: who has to wait is told, and the process that it waits for.
+    """
     # Imported here: the server imports this module too, and locks nothing.
     from filelock import FileLock, Timeout
 
@@ -81,11 +84,14 @@ def alone(path: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        print(f"waiting for the process that holds {path}", file=sys.stderr, flush=True)
+        holder = path.read_text() or "unknown"
+        print(f"{what} is under way: waiting for process {holder} to end", file=sys.stderr, flush=True)
         lock.acquire()
     try:
+        path.write_text(str(os.getpid()))
         yield
     finally:
+        path.write_text("")
         lock.release()
 
 

@@ -101,14 +101,15 @@ class Registry:
                     best_run = run_id
             return self._version_of(best_folder, best_run)
 
-    def settle(self) -> Settled:
+    def settle(self, number: int) -> Settled:
         """See to it that the store has the registry's champion, and that the registry knows the one that is served.
 
         Where the registry has lost its champion, the store's stands in, or else the one that git names: what is served
-        is never replaced by something worse because a record is missing.
+        is never replaced by something worse because a record is missing. Raises BundleError if the champion can't be
+        opened, so that version `number` can't be compared with it.
         """
         with self._alone():
-            return self._settle()
+            return self._settle(number)
 
     def promote(self, number: int, *, force: bool = False) -> Verdict:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way.
@@ -185,7 +186,8 @@ class Registry:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with files.alone(Paths(self._name).lock("registry")), answering():
+        lock = Paths(self._name).lock("registry")
+        with files.alone(lock, f"another change of the registry of '{self._name}'"), answering():
             yield
 
     def _version_of(self, bundle_folder: Path, run_id: str) -> int:
@@ -214,10 +216,16 @@ class Registry:
         self._mlflow.set_registered_model_alias(self._name, CHALLENGER, version.version)
         return number
 
-    def _settle(self) -> Settled:
+    def _settle(self, challenger: int) -> Settled:
         number = self._champion_number()
         if number is None:
             return self._adopt()
+        try:
+            return self._settled(number)
+        except BundleError as error:
+            raise self._incomparable(error, challenger) from error
+
+    def _settled(self, number: int) -> Settled:
         digest = self._digest(number)
         served = self._served()
         if served is not None and served.digest != digest and not self._known(served.digest):
@@ -278,10 +286,7 @@ class Registry:
     def _judged(self, number: int) -> tuple[Verdict, int | None]:
         """What is to be said of a version, and the champion with which it was compared."""
         self._version(number)
-        try:
-            champion = self._settle().version
-        except BundleError as error:
-            raise self._incomparable(error, number) from error
+        champion = self._settle(number).version
         if champion == number:
             found = self._said(number)
             if found:

@@ -41,7 +41,7 @@ STYLE: dict[str, Any] = {
 
 
 class Chart:
-    """A plot. `figure` and `axes` are what to draw on; `svg` or `png` ends it."""
+    """A plot. Draw on `figure` and `axes`, then call `svg` or `png`."""
 
     def __init__(self, figure: Figure, axes: Axes) -> None:
         self.figure = figure
@@ -56,12 +56,12 @@ class Chart:
     def png(self, path: Path, title: str) -> None:
         self.axes.set_title(title, loc="left")
         with files.replaced(path) as partial:
-            # Without the version, the same plot is the same file.
+            # Without the version of matplotlib, the same plot gives the same file.
             self._save(partial, format="png", dpi=120, metadata={"Software": None})
 
     def _save(self, to: Any, **options: Any) -> None:
         with matplotlib.rc_context(cast(Any, STYLE)), warnings.catch_warnings():
-            # Only the widths of Japanese letters are guessed: the browser draws them.
+            # Only the widths of Japanese characters are guessed; the browser draws them.
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             self.figure.savefig(to, **options)
         pyplot.close(self.figure)
@@ -90,7 +90,7 @@ def values(candidates: dict[str, Any], best: str, value_label: str) -> Chart:
 
 
 def policy(curve: dict[str, list[float]], share: float, value: float, words: dict[str, str]) -> Chart:
-    """Value against the share of rows that the machine answers, the surest first; a dot where the policy stands.
+    """Value against the share of rows that the machine answers, most confident first; a marker shows the policy.
 
     `share` and `value` are the policy's own on the test rows.
     """
@@ -101,7 +101,7 @@ def policy(curve: dict[str, list[float]], share: float, value: float, words: dic
         drawn.axes.set(xlabel=words["share"], ylabel=words["value"])
         drawn.axes.xaxis.set_major_formatter("{x:.0%}")
         drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
-        # Where trusting all costs far more than anything else, the rest would be a flat line.
+        # If trusting every answer costs far more than anything else, the rest would be a flat line.
         best = max(max(curve["val"]), max(curve["test"]))
         worst = min(min(curve["val"]), min(curve["test"]))
         if best > 0 and worst < -2 * best:
@@ -111,7 +111,7 @@ def policy(curve: dict[str, list[float]], share: float, value: float, words: dic
 
 
 def calibration(bins: dict[str, list[float]], words: dict[str, str]) -> Chart:
-    """How often the model is right against how sure it is; the larger the point, the more rows."""
+    """How often the model is right, against how confident it is; larger points stand for more rows."""
     with chart(5, 4) as drawn:
         drawn.axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label=words["perfect"])
         sizes = 20 + 300 * np.array(bins["rows"]) / max(bins["rows"])
@@ -133,7 +133,7 @@ def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, st
 
 
 def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: dict[str, str]) -> Chart:
-    """Counts of predicted against actual classes. The mistakes stand out in colour; the right answers are numbers."""
+    """Counts of predicted against actual classes. Errors stand out in colour; correct answers are plain numbers."""
     size = len(classes)
     counts = np.zeros((size, size), dtype=int)
     np.add.at(counts, (targets, chosen), 1)
@@ -187,7 +187,7 @@ def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
             drawn.axes.set_xlabel(metric.replace("_", " "))
             drawn.axes.xaxis.set_major_formatter("{x:,.6g}")
             drawn.axes.grid(axis="y", visible=False)
-        # Beside the plot: wherever it stood inside, some study would have a point there.
+        # Outside the plot: inside, it would hide a point of some study.
         drawn.figure.legend(loc="outside upper center", ncols=2)
     return drawn
 

@@ -24,13 +24,13 @@ def yen(value: float) -> str:
 
 
 def number(value: float | None) -> str:
-    """Four figures, with separators where the number is large. What lies under 1 is not rounded up to it.
+    """Four significant figures, with separators in large numbers. A value below 1 is not rounded up to 1.
 
     A dash for what is not known.
     """
     if value is None:
         return "\N{EN DASH}"
-    # A mean of ones, in float32, misses 1 by its last digits.
+    # In float32, a mean of ones may differ from 1 in its last places.
     if 0.9999 < value < 1 - 1e-6:
         return f"{floor(value * 1e6) / 1e6:.6g}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
@@ -41,7 +41,7 @@ def percent(share: float) -> str:
 
 
 def spread(values: list[float]) -> str:
-    """The mean, and from where to where the values lie."""
+    """The mean and the range of the values."""
     return f"{number(mean(values))} ({number(min(values))} \N{EN DASH} {number(max(values))})"
 
 
@@ -53,5 +53,5 @@ def read_words(language: str) -> dict[str, Any]:
 
 
 def read_stage_metrics(use_case: str, name: str) -> Any:
-    """A metrics file that the stages write."""
+    """The content of a metrics file that a stage wrote."""
     return read_metrics(Paths(use_case).metrics(name), f"portfolio run {use_case}")

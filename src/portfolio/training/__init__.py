@@ -1,1 +1,1 @@
-"""From rows to candidates: the network by Lightning, the scikit-learn estimators, studies and tuning."""
+"""From rows to candidates: the network with Lightning, the scikit-learn estimators, studies and tuning."""

@@ -27,13 +27,13 @@ class FittedBaseline:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What the estimator was made with."""
+        """The estimator's parameters."""
         if isinstance(self.model, np.ndarray):
             return {}
         return {key: str(value) for key, value in self.model[-1].get_params().items()}
 
     def graph(self) -> onnx.ModelProto:
-        """It as an ONNX graph. Raises BundleError for an estimator that can't be exported."""
+        """The model as an ONNX graph. Raises BundleError for an estimator that can't be exported."""
         inputs, output = self.use_case.inputs, self.use_case.output
         if isinstance(self.model, np.ndarray):
             return constant_graph(inputs, output, self.model)
@@ -64,7 +64,7 @@ def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBasel
 
 
 def fit_constant(use_case: UseCase, train: Split) -> FittedBaseline:
-    """What one would answer without looking: how common each class is, or the mean value."""
+    """The best answer that ignores the inputs: how common each class is, or the mean value."""
     started = time.perf_counter()
     if use_case.output.task == "regression":
         answer = np.array([train.targets.mean()], dtype=np.float32)
@@ -75,7 +75,7 @@ def fit_constant(use_case: UseCase, train: Split) -> FittedBaseline:
 
 
 def baselines(use_case: UseCase, train: Split) -> dict[str, Callable[[], FittedBaseline]]:
-    """What fits each of them on `train`, by its name."""
+    """By name, functions that fit each candidate on `train`."""
     fits = {
         name: partial(fit_baseline, use_case, estimator, train) for name, estimator in use_case.candidates().items()
     }

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a use case's models before they are trained: a dry run on made-up rows."""
+"""A dry run of a use case's models on made-up rows, which finds mistakes before any training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESERVED = ("constant", "network")
 
 
 def check_candidates(use_case: UseCase) -> list[str]:
-    """Fit every candidate on made-up rows, export it, and compare the export with it. Gives back their names.
+    """Fit every candidate on made-up rows, export it, and compare the two. Returns the names.
 
     Raises ConfigError naming the candidate, the reason and the remedy.
     """
@@ -42,7 +42,7 @@ def check_candidates(use_case: UseCase) -> list[str]:
             )
         try:
             with warnings.catch_warnings():
-                # What a fit on so few rows warns of says nothing about the real one.
+                # Warnings about a fit on so few rows say nothing about the real one.
                 warnings.simplefilter("ignore")
                 try:
                     fitted = fit_baseline(use_case, estimator, rows)
@@ -50,7 +50,7 @@ def check_candidates(use_case: UseCase) -> list[str]:
                 except ValueError as error:
                     if type(error).__name__ == "InvalidParameterError":  # scikit-learn's, and in no public module
                         raise
-                    # It may want more rows than these, or others.
+                    # It may need more rows than these, or different ones.
                     print(f"{name}: not tried, since it can't be fitted on made-up rows ({_reason(error)})")
                     continue
                 raw = fitted.graph().SerializeToString()
@@ -85,7 +85,7 @@ def _has_probabilities(estimator: Any) -> bool:
 def check_network(use_case: UseCase, config: Config) -> None:
     """Run a network of the user's own once; the engine's are known to work.
 
-    Raises ConfigError if that fails, or gives outputs of another shape than is needed.
+    Raises ConfigError if that fails, or gives outputs of the wrong shape.
     """
     if type(use_case).network in (Table.network, Images.network):
         return

@@ -60,7 +60,7 @@ class NetworkModule(pl.LightningModule):
 
     def __init__(self, network: nn.Module, task: str, train: Train, augment: Augmentation | None = None) -> None:
         super().__init__()
-        # Lightning's automatic optimization calls a dozen hooks for each batch, of which nothing here uses any.
+        # Lightning's automatic optimization calls a dozen hooks per batch, none of which are used here.
         self.automatic_optimization = False
         self.network = network
         self._task = task
@@ -81,7 +81,7 @@ class NetworkModule(pl.LightningModule):
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
-        # Kept here: self.log() at each step takes a sixth of the time of a small network's training.
+        # Kept here, because calling self.log() in each step takes a sixth of a small network's training time.
         self._losses.append(loss.detach())
         self._rows.append(len(targets))
 
@@ -89,7 +89,7 @@ class NetworkModule(pl.LightningModule):
         self.log("val_loss", self._loss(batch), on_step=False, on_epoch=True, batch_size=len(batch[1]))
 
     def on_train_start(self) -> None:
-        # One that had stopped early, and was killed before its checkpoint was cleared away, does not go on.
+        # A training that stopped early, and was killed before its checkpoint was deleted, does not continue.
         stopping = self.trainer.early_stopping_callback
         assert stopping is not None
         self.trainer.should_stop = stopping.wait_count >= stopping.patience
@@ -97,7 +97,7 @@ class NetworkModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self._losses: list[torch.Tensor] = []
         self._rows: list[int] = []
-        # Dropout and augmentation draw the same numbers in an epoch whether or not training was resumed before it.
+        # In each epoch, dropout and augmentation draw the same numbers whether or not training was resumed.
         torch.manual_seed(self._train.seed + 1 + self.current_epoch)
 
     def on_train_epoch_end(self) -> None:
@@ -132,7 +132,7 @@ class Data(pl.LightningDataModule):
         return Batches(features, targets, self._params.batch_size, self._params.seed + epoch)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        # Lightning's own looks for tensors at any depth, and takes ten times as long.
+        # Lightning's own version looks for tensors at any depth, and takes ten times as long.
         features, targets = batch
         return features.to(device), targets.to(device)
 
@@ -186,7 +186,7 @@ class Fitted:
 
 
 def limit_threads() -> None:
-    """Compute on half of the cores at most: what runs beside a training, baselines or another trial, has the others.
+    """Use at most half of the cores. The rest are for what runs at the same time: baselines, or another trial.
 
     Threads that share a core with another process wait for each other at every layer: on two cores a training has been
     seen to take ten times as long for it, while one thread alone is as fast as two for networks of this size.
@@ -195,7 +195,7 @@ def limit_threads() -> None:
 
 
 def run_key(*parts: object) -> str:
-    """Names a training run by all that it depends on, so that only the same run is ever resumed."""
+    """A name for a training run from everything it depends on, so that only the same run is ever resumed."""
     return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -209,15 +209,15 @@ def fit(
     augment: Augmentation | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Fitted:
-    """Train with early stopping, and give back the network of the best epoch.
+    """Train with early stopping, and return the network of the best epoch.
 
     Arrays are float32 [rows, width] and targets int64 or float32 [rows]. Every epoch leaves a checkpoint in
     `folder`; if there is one already, training goes on from it. The folder is removed at the end. `augment` changes
     the features of a training batch. `on_epoch` is told each epoch's number and validation loss, and says whether to
-    stop; who gives it shows the progress too.
+    stop; with it, the caller also shows the progress.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    # An in-memory iterable has no workers to advise on.
+    # Advice about worker processes does not apply to data in memory.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # Between Lightning and torch.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
@@ -234,7 +234,7 @@ def fit(
             # Before the checkpoint, so that each checkpoint has its own epoch's row.
             history,
             EarlyStopping("val_loss", patience=params.patience),
-            # The last epoch's, whatever its loss: `save_last` would write one only where the best one is written.
+            # After every epoch, whatever its loss: `save_last` writes one only together with the best one.
             ModelCheckpoint(folder, filename=CHECKPOINT.removesuffix(".ckpt"), enable_version_counter=False),
             *([TQDMProgressBar(refresh_rate=20)] if show_bar else []),
         ],
@@ -269,17 +269,17 @@ def _trainer(**arguments: Any) -> pl.Trainer:
 
 
 def _resumable(checkpoint: Path, module: NetworkModule) -> bool:
-    """Whether there is a checkpoint, whole and of this network."""
+    """Whether there is an intact checkpoint of this network."""
     try:
         found = torch.load(checkpoint, weights_only=True)["state_dict"]
-    except Exception:  # a cut-off file fails in many ways, none of them worth more than to start anew
+    except Exception:  # a truncated file fails in many ways, and all of them mean starting again
         return False
     shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
     return {name: tensor.shape for name, tensor in found.items()} == shapes
 
 
 def outputs(network: nn.Module, features: Array) -> Array:
-    """What the network gives for float32 features [rows, width], in slices to bound the memory."""
+    """The network's outputs for float32 features [rows, width], computed in slices to bound the memory."""
     tensor = torch.from_numpy(features)
     with torch.inference_mode():
         return np.concatenate([network(part).numpy() for part in torch.split(tensor, 8192)])

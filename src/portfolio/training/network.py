@@ -38,7 +38,7 @@ class FittedNetwork:
     seconds: float
 
     def graph(self) -> onnx.ModelProto:
-        """It, with its preprocessor, as an ONNX graph."""
+        """The network and its preprocessor as one ONNX graph."""
         inputs, output = self.use_case.inputs, self.use_case.output
         return network_graph(inputs, output, self.preprocessor, self.network, self.width)
 
@@ -58,7 +58,7 @@ def fit_network(
     val: Split,
     on_epoch: OnEpoch | None = None,
 ) -> FittedNetwork:
-    """Train on `train`, and stop early on `val`. One that was killed goes on where it was.
+    """Train on `train`, and stop early on `val`. A training that was killed resumes where it stopped.
 
     `on_epoch` is told each epoch's number and validation loss, and says whether to stop.
     """
@@ -88,9 +88,9 @@ def fit_network(
 
 
 class TargetScale:
-    """How targets are scaled for training, and the layer that leads a network's outputs back.
+    """How targets are scaled for training, and the layer that scales a network's outputs back.
 
-    A class stays as it is, and its logits become probabilities. A value is standardised, after the logarithm where
+    Classes stay as they are, and their logits become probabilities. A value is standardised, after the logarithm where
     the use case asks for that.
     """
 
@@ -128,12 +128,12 @@ class _Unscaled(nn.Module):
 
 def _features(use_case: UseCase, preprocessor: Any | None, inputs: dict[str, Array]) -> Array:
     rows = sklearn_input(use_case, inputs)
-    # What pandas shares is read-only, which torch warns of; only that is copied.
+    # Arrays shared with pandas are read-only, and torch warns about that; only those are copied.
     return np.require(rows if preprocessor is None else preprocessor.transform(rows), np.float32, "W")
 
 
 def _rows_sha256(use_case: UseCase, *splits: Split) -> str:
-    """Of which rows they are, and what is in them: a batch may have been replaced by its corrected source."""
+    """A digest of the rows' keys and values: a batch may have been replaced by a corrected one."""
     digest = hashlib.sha256()
     for split in splits:
         digest.update(f"{len(split)} {' '.join(map(str, split.rows[use_case.key]))}".encode())
@@ -143,7 +143,7 @@ def _rows_sha256(use_case: UseCase, *splits: Split) -> str:
 
 
 def _code_sha256(use_case: UseCase) -> str:
-    """Of the code that training depends on: a run that was killed is not resumed by other code."""
+    """A digest of the code that training depends on: other code does not resume a run that was killed."""
     folders = (use_case.folder, Path(portfolio.contract.__file__).parent, Path(__file__).parent)
     code = [path for folder in folders for path in sorted(folder.glob("*.py"))]
     return hashlib.sha256("".join(map(files.sha256, code)).encode()).hexdigest()

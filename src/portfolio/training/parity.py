@@ -1,4 +1,4 @@
-"""Whether an exported graph answers as the model that it comes from."""
+"""Whether an exported graph gives the same answers as the model it comes from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
 
-# Of float32 graphs against the models they come from: relative to the largest of 1 and the expected value.
+# Between float32 graphs and the models they come from, relative to the larger of 1 and the expected value.
 PARITY_TOLERANCE = 1e-3
 
 

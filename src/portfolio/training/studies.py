@@ -1,7 +1,7 @@
 """Studies of bias and variance: models fitted many times, each time with one thing changed.
 
-They take minutes, so the loop leaves them out. `portfolio study NAME` runs one through DVC (studies/dvc.yaml), which
-keeps its result for as long as nothing that it depends on changes. The test rows take no part.
+They take minutes, so they are not part of the loop. `portfolio study NAME` runs one through DVC (studies/dvc.yaml),
+which keeps the result until something that it depends on changes. The test rows are not used.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Training:
 
 
 def run(name: str, use_case: UseCase, config: Config) -> None:
-    """Do one study, and write metrics/<use_case>/studies/<name>.json.
+    """Run one study, and write metrics/<use_case>/studies/<name>.json.
 
     It has the study's points in order, each with the number of its training rows, the network's parameters, and the
     metrics on the rows that were trained on and on those that were not, a list with one figure per repetition. What was
@@ -113,7 +113,7 @@ def _network(use_case: UseCase, config: Config, train: Split, val: Split) -> Cal
 
 
 def _learning_curve(use_case: UseCase, config: Config, train: Split, val: Split) -> Iterator[Training]:
-    """More and more of the training rows; each seed has an order of its own, from which the first are taken."""
+    """More and more of the training rows: the first rows of an order that each seed shuffles differently."""
     for fraction in config.studies.learning_curve:
         for seed in config.studies.seeds:
             order = np.random.default_rng(seed).permutation(len(train))
@@ -130,7 +130,7 @@ def _capacity(use_case: UseCase, config: Config, train: Split, val: Split) -> It
 
 
 def _ablation(use_case: UseCase, config: Config, train: Split, val: Split) -> Iterator[Training]:
-    """What stands against overfitting, each switched the other way."""
+    """Each measure against overfitting, switched the other way."""
     for point, changes in {AS_CONFIGURED: {}, **config.studies.ablation}.items():
         yield from _seeded(point, use_case, config.changed(changes), train, val)
 
@@ -157,7 +157,7 @@ def _cross_validate(use_case: UseCase, config: Config, train: Split, val: Split)
 def _folds(use_case: UseCase, config: Config, rows: Split, units: pl.DataFrame, *, by_row: bool) -> Iterator[Training]:
     """Every candidate on each fold. Part of the other folds is set aside; all candidates are fitted on the rest.
 
-    On the part that is set aside, the network's training stops, and all candidates are calibrated.
+    That part decides when the network stops training, and calibrates all candidates.
     """
     folds = np.floor(uniform(units, salt="fold") * config.studies.cross_validate)
     aside = uniform(units, salt="early stopping") < config.prepare.val_fraction

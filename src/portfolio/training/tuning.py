@@ -1,7 +1,7 @@
 """Tuning with Optuna: a study on disk, worker processes that try its trials, and a record of what was found.
 
-A trial is one training of the network with other values; it counts by the validation loss of its best epoch, which
-is smoother than the value in yen of a few hundred rows. The test rows take no part. A study that was killed goes on.
+A trial is one training of the network with other values; it is judged by the validation loss of its best epoch,
+which is smoother than the value in yen of a few hundred rows. The test rows are not used. A killed study resumes.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ BEST_SHOWN = 5
 
 
 def tune(use_case: UseCase, config: Config, workers: int) -> None:
-    """Try what is missing of `tune.trials` trials, and write metrics/<use_case>/tuning.json.
+    """Run the trials that are missing up to `tune.trials`, and write metrics/<use_case>/tuning.json.
 
-    Raises ConfigError if the study on disk looked for something else, or if the space names keys that are not there.
+    Raises ConfigError if the study on disk is of another search, or if the space names unknown keys.
     """
     from optuna.trial import TrialState
 
@@ -48,7 +48,7 @@ def tune(use_case: UseCase, config: Config, workers: int) -> None:
         if not study.trials:
             study.enqueue_trial(_current(config), user_attrs={FROM_CONFIG: True})
         for trial in study.get_trials(states=(TrialState.RUNNING,)):
-            # Nobody else holds the lock: whoever began it was killed.
+            # We hold the lock, so the process that started this trial was killed.
             study.tell(trial.number, state=TrialState.FAIL)
             study.enqueue_trial(trial.params, user_attrs=trial.user_attrs)
         log = _Log(use_case, study)
@@ -67,7 +67,7 @@ def database(use_case: str) -> Path:
 
 
 def _search(use_case: UseCase, config: Config) -> dict[str, Any]:
-    """All that makes trials comparable: the space, what stays fixed beside it, and the data."""
+    """What trials must share to be comparable: the space, the fixed values, and the data."""
     tuned = _space(config)
     fixed = {
         f"{section}.{key}": value
@@ -98,7 +98,7 @@ def _open(use_case: str, search: dict[str, Any], seed: int = 0) -> Study:
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
         )
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise PortfolioError(f"{path} can't be read as a study. Move it away to begin anew.") from error
+        raise PortfolioError(f"{path} can't be read as a study. Move it away to start over.") from error
     found = study.user_attrs.get(SEARCH)
     if found is None:
         study.set_user_attr(SEARCH, search)
@@ -108,7 +108,7 @@ def _open(use_case: str, search: dict[str, Any], seed: int = 0) -> Study:
             differ.append("data_sha256")
         raise ConfigError(
             f"The study in {path} is of another search: {', '.join(differ)} differ, so its trials can't be compared "
-            "with new ones. Put those back, or begin anew by moving that file away."
+            "with new ones. Restore the old values, or move that file away to start over."
         )
     return study
 
@@ -133,10 +133,10 @@ def _current(config: Config) -> dict[str, Any]:
 def _tried(
     use_case: str, config: Config, search: dict[str, Any], workers: int, trials: int, seed: int
 ) -> Iterator[None]:
-    """Yields once a trial is done. Each task is one trial: a worker that dies loses no other."""
+    """Yields after each trial. Each task is one trial, so a worker that dies loses only its own."""
     if trials <= 0:
         return
-    # Spawned: a fork of a process that has threads of torch may hang.
+    # Spawned, because a fork of a process with torch's threads may hang.
     pool = ProcessPoolExecutor(min(workers, trials), multiprocessing.get_context("spawn"))
     try:
         tasks = [pool.submit(_try_one, use_case, config, search, workers, seed + number) for number in range(trials)]
@@ -145,8 +145,8 @@ def _tried(
             yield
     except BrokenProcessPool as error:
         raise PortfolioError(
-            "A worker was killed; for want of memory, perhaps. Run the same again: it goes on from the trials that are "
-            "done. With fewer at once: --workers 1."
+            "A worker was killed, perhaps for lack of memory. Run the command again: finished trials are kept. To run "
+            "fewer at once: --workers 1."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -156,7 +156,7 @@ def _try_one(use_case_name: str, config: Config, search: dict[str, Any], workers
     import torch
 
     if workers > 1:
-        # Beside each other, more threads than cores would wait for one another.
+        # With several workers, more threads than cores would wait for each other.
         torch.set_num_threads(1)
     use_case = load_use_case(use_case_name)
     study = _open(use_case_name, search, seed)
@@ -193,7 +193,7 @@ def _suggested(trial: Trial, config: Config) -> Changes:
 
 
 def _values(params: dict[str, Any]) -> Changes:
-    """A trial's parameters as the config would say them: choices are kept as JSON, and numbers are rounded."""
+    """A trial's parameters as config values: Optuna holds choices as JSON, and numbers are rounded."""
     return {key: json.loads(v) if isinstance(v, str) else float(f"{v:.3g}") for key, v in params.items()}
 
 
@@ -210,7 +210,7 @@ def _best_loss(study: Study) -> str:
 
 
 class _Log:
-    """Trials as MLflow runs inside one of their study. What was logged before, by a run that was killed, stays."""
+    """Trials as MLflow runs, nested in one run per study. What a killed run logged before stays."""
 
     @tracking.answering()
     def __init__(self, use_case: UseCase, study: Study) -> None:
@@ -230,7 +230,7 @@ class _Log:
 
     @tracking.answering()
     def update(self) -> None:
-        """Log the trials that ended since."""
+        """Log the trials that have ended since the last call."""
         from mlflow.entities import Metric, Param
 
         for trial in _counted(self._study):
@@ -249,13 +249,13 @@ class _Log:
 
 
 def _write_record(use_case: UseCase, config: Config, search: dict[str, Any], study: Study) -> None:
-    """What was looked for, what was found, and beside it what the config's own values gave."""
+    """The search, its best trials, and for comparison the result of the config's own values."""
     from optuna.importance import get_param_importances
     from optuna.trial import TrialState
 
     complete = sorted(study.get_trials(states=(TrialState.COMPLETE,)), key=lambda trial: trial.value or math.inf)
     if not complete:
-        raise PortfolioError("No trial came to its end. Widen the space, or raise tune.trials.")
+        raise PortfolioError("No trial was completed. Widen the space, or raise tune.trials.")
     told = [trial for trial in complete if trial.user_attrs.get(FROM_CONFIG)]
     seconds = [trial.duration.total_seconds() for trial in _counted(study) if trial.duration]
     record = {
@@ -283,17 +283,17 @@ def best_values(config: Config) -> Changes:
     path = Paths(config.use_case).metrics("tuning")
     remedy = f"portfolio tune {config.use_case}"
     if not path.exists():
-        raise ConfigError(f"{path} is missing: nothing was tuned yet. Do it first: {remedy}")
+        raise ConfigError(f"{path} is missing: nothing has been tuned yet. Run first: {remedy}")
     record = read_metrics(path, remedy)
     differ = _differing(record["space"], _space(config))
     if differ:
-        raise ConfigError(f"{path} is of another search: {', '.join(differ)} differ. Tune anew: {remedy}")
+        raise ConfigError(f"{path} is of another search: {', '.join(differ)} differ. Tune again: {remedy}")
     found: Changes = record["best"][0]["values"]
     return found
 
 
 def tuned_config(path: Path, values: Changes) -> str:
-    """The text of a config file with other values, and those that it left to the defaults; comments and form stay."""
+    """The text of a config file with other values; comments and layout stay. Values left to defaults are added."""
     import io
 
     from ruamel.yaml import YAML
@@ -302,7 +302,7 @@ def tuned_config(path: Path, values: Changes) -> str:
     yaml = YAML()
     yaml.width = 1000
     yaml.preserve_quotes = True
-    # Other YAML readers take 1e-05 for a text.
+    # Other YAML readers take 1e-05 for a string.
     yaml.representer.add_representer(
         float, lambda representer, value: representer.represent_scalar("tag:yaml.org,2002:float", _decimal(value))
     )
@@ -320,7 +320,7 @@ def tuned_config(path: Path, values: Changes) -> str:
         if last in section:
             section[last] = value
         else:
-            # First, not last: what follows a section's last key, blank lines and comments, belongs to the next section.
+            # First, not last: blank lines and comments after a section's last key belong to the next section.
             section.insert(0, last, value)
     stream = io.StringIO()
     yaml.dump(content, stream)

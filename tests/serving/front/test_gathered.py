@@ -6,20 +6,21 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from socket import create_connection, socket
+from socket import SO_RCVBUF, SOL_SOCKET, create_connection, socket
 
 import pytest
 
 from portfolio.bundle.store import Store
 from serving.front.gathered import MAX_HEAD_BYTES
 from tests.conftest import publish
-from tests.serving.runtime.test_hot_swap import BODY, call, connected, free_port, server
+from tests.serving.runtime.test_hot_swap import BODY, call, connected, free_port, server, wait_until
 
 OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
 TOO_LARGE = b" " * (5 * 1024 * 1024)
@@ -125,7 +126,8 @@ def test_nginx_passes_on_that_a_body_is_too_large(port: int, tmp_path: Path) -> 
     config = tmp_path / "nginx.conf"
     config.write_text(
         # To root's worker the folder would be closed.
-        f"{'user root;' if os.geteuid() == 0 else ''} daemon off; pid {tmp_path}/pid; error_log {tmp_path}/errors; events {{}}\n"
+        f"{'user root;' if os.geteuid() == 0 else ''} daemon off; events {{}}\n"
+        f"pid {tmp_path}/pid; error_log {tmp_path}/errors;\n"
         f"http {{ access_log off; client_max_body_size 0; client_body_temp_path {tmp_path}/body; "
         f"proxy_temp_path {tmp_path}/proxy; server {{ listen 127.0.0.1:{front}; "
         f"location / {{ proxy_pass http://127.0.0.1:{port}; }} }} }}\n"
@@ -133,12 +135,7 @@ def test_nginx_passes_on_that_a_body_is_too_large(port: int, tmp_path: Path) -> 
     (tmp_path / "errors").touch()
     nginx = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", str(config)], stderr=subprocess.DEVNULL)
     try:
-        for _ in range(200):
-            try:
-                create_connection(("127.0.0.1", front), timeout=1).close()
-                break
-            except OSError:
-                assert nginx.poll() is None
+        wait_until(lambda: is_open(front))
         for _ in range(4):
             connection = HTTPConnection("127.0.0.1", front, timeout=20)
             connection.request("POST", "/predict", TOO_LARGE, {"Content-Type": "application/json"})
@@ -189,3 +186,59 @@ def test_later_requests_go_on_after_one_that_was_refused(port: int) -> None:
         connection.sendall(head("", len(TOO_LARGE)) + TOO_LARGE + head() + BODY.encode())
         assert statuses(connection, 2) == [413, 200]
     assert json.loads(BODY)
+
+
+def test_who_takes_nothing_of_the_answers_is_cut_off(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise each such client would keep its answers in memory for ever."""
+    publish(store, tmp_path / "one", version=1)
+    port = free_port()
+    program = (
+        "import serving.front.gathered as gathered; gathered.STALL_SECONDS = 1.0\n"
+        f"from serving.server import run; run('127.0.0.1', {port})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: is_open(port))
+        with socket() as silent:
+            silent.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+            silent.settimeout(60)
+            silent.connect(("127.0.0.1", port))
+            with pytest.raises(OSError, match=r"reset|Broken pipe"):
+                silent.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000_000)
+        with connected(port) as other:
+            assert call(other, "GET", "/healthz")[0] == 200
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def is_open(port: int) -> bool:
+    try:
+        create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_after_sigterm_it_goes_on_for_as_long_as_is_set(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVING_SHUTDOWN_DELAY_SECONDS", "3")
+    publish(store, tmp_path / "one", version=1)
+    port = free_port()
+    program = f"from serving.server import run; run('127.0.0.1', {port})"
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: is_open(port))
+        process.terminate()
+        with connected(port) as probe:
+            wait_until(lambda: call(probe, "GET", "/readyz")[0] == 503)
+        # New connections are taken, and their requests answered.
+        with connected(port) as late:
+            assert call(late, "POST", "/predict", BODY)[0] == 200
+        assert process.wait(timeout=15) == 0
+    finally:
+        process.kill()
+        process.wait(timeout=30)

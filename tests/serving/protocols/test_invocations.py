@@ -32,7 +32,7 @@ def test_every_form_gets_the_answer_of_predict(client: TestClient, body: Any) ->
     expected = client.post("/predict", json={"instances": [{"pixels": PIXELS}]}).json()["predictions"]
     answer = client.post("/invocations", json=body)
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {"predictions": expected}
+    assert answer.json() == {"predictions": expected, "request_id": answer.headers["X-Request-ID"]}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import Output
+from portfolio.bundle.policy import Decider
 from portfolio.bundle.store import Store
 from serving.errors import RequestError
 from serving.record.feedback import Judge
@@ -198,7 +199,9 @@ def test_too_much_is_refused(client: TestClient) -> None:
 
 def label_of(output: Output, label: Any) -> Any:
     judge = Judge(Store(Path("nowhere")))
-    judge._manifests["a"] = SimpleNamespace(output=output)  # type: ignore[assignment]
+    judge._manifests["a"] = SimpleNamespace(  # type: ignore[assignment]
+        output=output, decider=lambda: Decider(None, output.classes, ())
+    )
     return judge.verdict("a", [1.0] if output.task == "regression" else [0.25] * 4, label)[0]
 
 

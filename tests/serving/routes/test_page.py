@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import socket
+from socket import SO_REUSEADDR, SOL_SOCKET, socket
 from typing import Any
 
 import numpy as np
@@ -54,10 +54,11 @@ RING = [*RING, RING[0]]
 
 
 @contextmanager
-def served(state: Path, use_case: str, *, probe_path: str = "/readyz", **settings: str) -> Iterator[str]:
+def served(state: Path, use_case: str, *, port: int = 0, probe_path: str = "/readyz", **settings: str) -> Iterator[str]:
     """The address of a server, a process of its own, of the bundle published in `state`, once a probe finds it."""
     with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     environment = {**os.environ, "PORTFOLIO_STATE": str(state), "PORTFOLIO_USE_CASE": use_case, **settings}
     program = f"from serving.server import run; run('127.0.0.1', {port})"
@@ -395,7 +396,7 @@ window.most = 0;
 let now = 0;
 const plain = window.fetch;
 window.fetch = async (path, options) => {
-  if (!path.startsWith("/predict")) return plain(path, options);
+  if (!path.startsWith("predict")) return plain(path, options);
   window.most = Math.max(window.most, ++now);
   await new Promise((go) => setTimeout(go, 400));
   try {
@@ -547,6 +548,7 @@ def test_a_table_is_a_form(toy: str, visit: Visit) -> None:
     page.get_by_label("weight (kg)").fill("11")
     expect(page.locator("#result")).to_be_hidden()
     expect(page.get_by_label("weight (kg)")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator(".problem").first).to_have_text(re.compile("No answer: the value must be .+ to .+"))
     page.get_by_label("weight (kg)").fill("0.6")
     answered(page)
     page.get_by_role("button", name="unripe").click()
@@ -768,10 +770,15 @@ def test_an_unknown_error_is_told_in_both_languages(drawable: str, visit: Visit)
     visit.faults.clear()
 
 
-def test_a_server_that_is_gone_is_told(shapes_state: Path, visit: Visit) -> None:
+def test_a_server_that_is_gone_is_told_and_found_again(shapes_state: Path, visit: Visit) -> None:
     with served(shapes_state, SHAPES) as address:
         page = ready(visit(address))
     draw(page, ELL)
     expect(page.get_by_role("alert")).to_have_text("The server can't be reached.")
+    with served(shapes_state, SHAPES, port=int(address.rpartition(":")[2])):
+        expect(page.locator("#top")).to_have_text("L")
+        expect(page.get_by_role("alert")).to_be_hidden()
+        # It would go on asking after this server too.
+        page.close()
     assert all("ERR_CONNECTION_REFUSED" in fault for fault in visit.faults)
     visit.faults.clear()

@@ -1,0 +1,62 @@
+"""What is done with the prediction log."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from portfolio.cli.arguments import FIRST_USE_CASE, USE_CASE_HELP
+
+app = typer.Typer()
+PANEL = "Serve"
+log = typer.Typer(no_args_is_help=True, help="The prediction log of a server: delete old answers.")
+app.add_typer(log, name="log", rich_help_panel=PANEL)
+
+
+@log.callback()
+def prediction_log() -> None:
+    """The prediction log of a server: delete old answers."""
+
+
+@log.command()
+def prune(
+    days: Annotated[float, typer.Option(help="Delete answers that are older.", min=0)],
+    use_case: Annotated[str, typer.Argument(help=USE_CASE_HELP, metavar="USE_CASE", show_default=FIRST_USE_CASE)] = "",
+    url: Annotated[
+        str, typer.Option(help="SQLAlchemy URL of the log.", envvar="SERVING_LOG_URL", show_default="SQLite in .state")
+    ] = "",
+    labelled: Annotated[bool, typer.Option("--labelled", help="Also delete answers that have a true label.")] = False,
+) -> None:
+    """Delete old answers from the prediction log, and give their space back.
+
+    Answers with a true label are kept, since they can't be made again; --labelled deletes them too. Servers may go on
+    writing meanwhile.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from sqlalchemy.exc import DBAPIError
+
+    from portfolio.core.environment import state_folder
+    from portfolio.core.errors import DataError
+    from portfolio.core.paths import default_use_case
+    from portfolio.monitoring.prediction_log import PredictionLog
+
+    if not url:
+        use_case = use_case or default_use_case()
+        path = state_folder() / "log" / f"{use_case}.db"
+        if not path.exists():
+            raise DataError(
+                f"There is no prediction log {path}. It is made when `portfolio serve` answers; or set --url."
+            )
+        url = f"sqlite:///{path}"
+    found = PredictionLog(url)
+    try:
+        deleted = found.prune(datetime.now(UTC) - timedelta(days=days), labelled=labelled)
+        if deleted:
+            found.shrink()
+    except DBAPIError as error:
+        raise DataError(f"The prediction log can't be pruned: {error.orig}. Run the same again.") from error
+    finally:
+        found.close()
+    print(f"{deleted:,} answers were deleted.")

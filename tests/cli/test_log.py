@@ -1,0 +1,44 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from portfolio.monitoring.prediction_log import PredictionLog, predictions
+from tests.cli.conftest import output, run_main
+from tests.monitoring.test_prediction_log import label, record, rows
+
+DAY_SECONDS = 86_400
+
+
+@pytest.fixture
+def address(workspace: Path) -> str:
+    """A log with an answer of 40 days ago, one with a label of that day, and one of now."""
+    address = f"sqlite:///{workspace / '.state' / 'log' / 'toy.db'}"
+    log = PredictionLog(address)
+    old, labelled, new = (record() for _ in range(3))
+    for one, days in ((old, 40), (labelled, 40), (new, 0)):
+        one.answered_at_seconds = time.time() - days * DAY_SECONDS
+        log.append(predictions, [one.row()])
+    log.add_labels([{**label("left"), "request_id": labelled.request_id}])
+    log.close()
+    return address
+
+
+def test_old_answers_are_deleted_and_those_with_a_label_if_asked(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pruned(*options: str) -> str:
+        return output(["log", "prune", "toy", "--days", "30", *options], monkeypatch, capsys)
+
+    assert "1 answers were deleted" in pruned()
+    assert len(rows(address, "predictions")) == 2
+    assert "0 answers" in pruned()
+    assert "1 answers" in pruned("--labelled")
+    assert len(rows(address, "predictions")) == 1
+
+
+def test_a_log_that_is_not_there_is_named(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = " ".join(run_main(["log", "prune", "--days", "30"], 1, monkeypatch, capsys).err.split())
+    assert "There is no prediction log" in told

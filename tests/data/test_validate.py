@@ -1,0 +1,116 @@
+"""Which rows of a batch are good, and what is said of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from portfolio.contract.config import Validate
+from portfolio.contract.loading import load_use_case
+from portfolio.data.validate import check_batch, repeated_keys, split_repeated
+from tests.conftest import edit_config
+
+Checked = tuple[pl.DataFrame, pl.DataFrame]
+Check = Callable[[pl.DataFrame], Checked]
+
+
+@pytest.fixture
+def raw(workspace: Path) -> pl.DataFrame:
+    """A day of 1,000 melons, as the source delivers them."""
+    source = load_use_case("toy").source
+    (frame,) = source.read(source.dates()[:1]).values()
+    return frame
+
+
+@pytest.fixture
+def checked(workspace: Path) -> Check:
+    edit_config("toy", validate={"min_rows": 20})
+    case, path = load_use_case("toy"), workspace / "2026-01-05.parquet"
+
+    def check(frame: pl.DataFrame) -> Checked:
+        frame.write_parquet(path)
+        found = check_batch(path, case.schema(), case, case.config().validate_)
+        assert pl.read_parquet(path).equals(frame), "raw data were changed"
+        return found
+
+    return check
+
+
+def test_a_bad_row_keeps_its_form_and_has_its_reason(raw: pl.DataFrame, checked: Check) -> None:
+    row = pl.int_range(pl.len())
+    bad = raw.with_columns(
+        weight=pl.when(row == 5).then(11.0).otherwise("weight"),
+        melon=pl.when(row == 9).then(None).otherwise("melon"),
+    )
+    good, quarantined = checked(bad)
+    assert len(good) == len(raw) - 2
+    assert quarantined.drop("reason").equals(bad[[5, 9]]), "they are not as they came"
+    assert "weight" in quarantined["reason"][0]
+    assert "11" in quarantined["reason"][0]
+    assert "melon" in quarantined["reason"][1]
+
+
+def test_a_batch_with_too_many_bad_rows_is_bad_as_a_whole(raw: pl.DataFrame, checked: Check) -> None:
+    few = int(len(raw) * 0.05) + 1
+    heavy = pl.when(pl.int_range(pl.len()) < few).then(11.0).otherwise("weight")
+    good, bad = checked(raw.with_columns(weight=heavy))
+    assert (len(good), len(bad)) == (0, len(raw))
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (lambda frame: frame.drop("ripe"), "the column 'ripe' is missing"),
+        (lambda frame: frame.with_columns(weight=pl.concat_list("weight")), "weight"),
+        (lambda frame: frame.with_columns(colour=pl.struct("colour")), "colour"),
+        (lambda frame: frame.with_columns(surprise=1), "the column 'surprise' is neither an input nor ignored"),
+        (lambda frame: frame[:19], "19 rows, fewer than 20"),
+        (lambda frame: pl.concat([frame, frame]), "melon"),
+    ],
+    ids=["a column is missing", "a list", "a struct", "a column too many", "small", "twice"],
+)
+def test_a_batch_may_be_wrong_as_a_whole(
+    raw: pl.DataFrame, checked: Check, broken: Callable[[pl.DataFrame], pl.DataFrame], reason: str
+) -> None:
+    frame = broken(raw)
+    good, bad = checked(frame)
+    assert (len(good), len(bad)) == (0, len(frame))
+    assert reason in bad["reason"][0]
+
+
+def test_the_types_that_the_rows_came_in_do_not_matter(raw: pl.DataFrame, checked: Check) -> None:
+    expected, _ = checked(raw)
+    text = raw.select(pl.all().cast(pl.String).fill_null(""))
+    for frame in (text, raw.with_columns(weight=pl.col("weight").fill_null(float("nan")))):
+        good, bad = checked(frame)
+        assert good.equals(expected)
+        assert bad.is_empty()
+
+
+def test_good_rows_have_the_declared_columns_in_one_form(raw: pl.DataFrame, checked: Check) -> None:
+    good, _ = checked(raw)
+    assert tuple(good.schema.items()) == (
+        ("melon", pl.String),
+        ("weight", pl.Float64),
+        ("colour", pl.String),
+        ("ripe", pl.String),
+    )
+
+
+def test_keys_that_an_earlier_file_has_are_found_and_told(tmp_path: Path) -> None:
+    assert repeated_keys(tmp_path, "id") == {}
+    files = {"1": ["a", "b"], "2": ["c", "b"], "3": ["a", "c", "d"]}
+    for name, keys in files.items():
+        pl.DataFrame({"id": keys}).write_parquet(tmp_path / name)
+    found = repeated_keys(tmp_path, "id")
+    assert {name: sorted(keys) for name, keys in found.items()} == {"2": ["b"], "3": ["a", "c"]}
+    clean = pl.DataFrame({"id": files["3"]})
+    good, bad = split_repeated(clean, clean, found["3"], "id", Validate(max_bad_fraction=1))
+    assert good["id"].to_list() == ["d"]
+    assert bad.to_dict(as_series=False) == {"id": ["a", "c"], "reason": ["id: was in an earlier batch"] * 2}
+    good, bad = split_repeated(clean, clean, found["3"], "id", Validate(max_bad_fraction=0.5))
+    assert (len(good), len(bad)) == (0, 3)
+    assert bad["reason"][0] == "2 of 3 rows were in an earlier batch, over 50%"
