@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from socket import socket
 
-from portfolio.core.environment import state_folder
+from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.errors import PortfolioError
 
 START_TIMEOUT_SECONDS = 180
@@ -132,7 +132,12 @@ def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without what says how another server of Prefect is reached: ours has an address of its own."""
     kept = {name: value for name, value in environment.items() if not name.upper().startswith(OF_ANOTHER_SERVER)}
     # A profile may say the same; there is none in a file that is not there.
-    return kept | {"PREFECT_PROFILES_PATH": str(state_folder() / "prefect" / "no-profiles.toml")}
+    home = Path(kept.get("PREFECT_HOME") or state_folder() / "prefect")
+    stated = {"PREFECT_PROFILES_PATH": str(home / "no-profiles.toml")}
+    if not any(name.endswith("_DATABASE_CONNECTION_URL") for name in kept):
+        address = sqlite_address(home / "prefect.db", "sqlite+aiosqlite")
+        stated["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = address
+    return kept | stated
 
 
 def _check_answer(address: str) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from portfolio.bundle.store import Store
-from portfolio.core.environment import state_folder
+from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, default_use_case
 from portfolio.core.types import Digest
@@ -111,7 +111,7 @@ class Settings(BaseSettings):
 
     @property
     def log_address(self) -> str:
-        return self.log_url or f"sqlite:///{state_folder() / 'log' / f'{self.use_case}.db'}"
+        return self.log_url or sqlite_address(state_folder() / "log" / f"{self.use_case}.db")
 
     @classmethod
     def from_environment(cls) -> Settings:

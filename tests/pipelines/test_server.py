@@ -90,6 +90,9 @@ PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED = "true"
 
 @pytest.mark.parametrize("profile", [False, True], ids=["variables", "a profile"])
 def test_what_is_meant_for_another_server_does_not_hold_up_ours(tmp_path: Path, profile: bool) -> None:
+    """Also in a folder whose name an address would take for a query."""
+    outside, tmp_path = tmp_path, tmp_path / "a?b%20c"
+    tmp_path.mkdir()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT")}
     environment |= {"PORTFOLIO_STATE": str(tmp_path / "state"), "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     if profile:
@@ -101,6 +104,7 @@ def test_what_is_meant_for_another_server_does_not_hold_up_ours(tmp_path: Path, 
     told = subprocess.run(
         [sys.executable, "-c", START], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90
     )
+    assert list(outside.iterdir()) == [tmp_path]
     assert told.stdout == "flows []\n", told.stderr + (tmp_path / "prefect.log").read_text()
 
 

@@ -62,10 +62,10 @@ def serve(
 @app.command("mlflow", rich_help_panel=PANEL)
 def mlflow_pages(port: PortNumber = 5000) -> None:
     """Open MLflow's pages on the runs and versions of this folder. Stop with Ctrl-C."""
-    from portfolio.core.environment import local_environment
+    from portfolio.core.environment import local_environment, sqlite_address
     from portfolio.core.errors import DataError, PortfolioError
     from portfolio.registry.moved import move_records
-    from portfolio.registry.tracking import database, database_uri
+    from portfolio.registry.tracking import database
 
     records = database()
     if not records.exists():
@@ -74,7 +74,7 @@ def mlflow_pages(port: PortNumber = 5000) -> None:
     local_environment()
     move_records(records)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", database_uri()]
+    command += ["--backend-store-uri", sqlite_address(records)]
     command += ["--artifacts-destination", str(records.with_name("artifacts"))]
     asked_to_stop = False
     # Nothing here uses MLflow's jobs, which would take longer to start and stop than the server itself.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
+
+from portfolio.core.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -12,6 +15,19 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def state_folder() -> Path:
     """`.state` here, or what PORTFOLIO_STATE names."""
     return Path(os.environ.get("PORTFOLIO_STATE", ".state")).absolute()
+
+
+def sqlite_address(path: Path, driver: str = "sqlite") -> str:
+    """A database file's address. SQLAlchemy takes ? and % in it for its own, which a path from here may do without.
+
+    Raises ConfigError if that has them, too.
+    """
+    place = str(path)
+    if re.search("[?%]", place):
+        place = os.path.relpath(path)
+    if re.search("[?%]", place):
+        raise ConfigError(f"No database can lie in {place}: name its folder without ? and % (see PORTFOLIO_STATE).")
+    return f"{driver}:///{place}"
 
 
 def local_environment() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,8 @@ from portfolio.bundle.lineage import origin
 from portfolio.bundle.manifest import Lineage, read_manifest
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
-from portfolio.core.environment import local_environment, state_folder
-from portfolio.core.errors import ConfigError, RegistryError, RegistryUnreachableError
+from portfolio.core.environment import local_environment, sqlite_address, state_folder
+from portfolio.core.errors import RegistryError, RegistryUnreachableError
 from portfolio.core.paths import PARAMETERS_NAME, Paths
 from portfolio.data.dataset import data_sha256, load_split
 from portfolio.registry.moved import move_records
@@ -38,21 +37,6 @@ def database() -> Path:
     return state_folder() / "mlflow" / "mlflow.db"
 
 
-def database_uri() -> str:
-    """Its address. SQLAlchemy takes some characters of a folder's name for its own, which the relative path leaves out.
-
-    Raises ConfigError if they are in that, too.
-    """
-    path = str(database())
-    if re.search("[?%]", path):
-        path = os.path.relpath(path)
-    if re.search("[?%]", path):
-        raise ConfigError(
-            f"MLflow can't keep its records in {path}: rename the folder without % and ? (PORTFOLIO_STATE)."
-        )
-    return f"sqlite:///{path}"
-
-
 def has_registry() -> bool:
     """Whether a server is named, or there is a local database. To ask a client for one would make it."""
     return bool(os.environ.get("MLFLOW_TRACKING_URI")) or database().exists()
@@ -66,7 +50,7 @@ def client() -> MlflowClient:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         database().parent.mkdir(parents=True, exist_ok=True)
-        uri = database_uri()
+        uri = sqlite_address(database())
         move_records(database())
     with answering():
         return MlflowClient(uri)
@@ -94,8 +78,8 @@ def answering() -> Iterator[None]:
         if "out-of-date database schema" in reason:
             reason = "its tables are of another version of MLflow"
             remedy = (
-                f"Make a copy, then bring it up to date: mlflow db upgrade {uri or database_uri()}. If a newer MLflow "
-                "wrote it, use that one"
+                "Make a copy, then bring it up to date: mlflow db upgrade "
+                f"{uri or sqlite_address(database())}. If a newer MLflow wrote it, use that one"
             )
         raise RegistryUnreachableError(
             f"MLflow at {uri or database()} can't answer ({reason}). {remedy}; then run the same again."
@@ -106,7 +90,7 @@ def experiment_id(mlflow: MlflowClient, use_case: str) -> str:
     """The use case's experiment; made, if there is none. Raises RegistryError if it was deleted."""
     found = mlflow.get_experiment_by_name(use_case)
     if found is not None and found.lifecycle_stage == "deleted":
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or database_uri()
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_address(database())
         raise RegistryError(
             f"MLflow's experiment '{use_case}', which has the runs, was deleted. Bring it back: "
             f"MLFLOW_TRACKING_URI={uri} mlflow experiments restore --experiment-id {found.experiment_id}"

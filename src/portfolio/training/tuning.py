@@ -19,7 +19,7 @@ from portfolio.contract.config import Between, Changes, Config
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
-from portfolio.core.environment import state_folder
+from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.errors import ConfigError, PortfolioError
 from portfolio.core.paths import Paths
 from portfolio.core.terminal import counted_progress
@@ -91,7 +91,7 @@ def _open(use_case: str, search: dict[str, Any], seed: int = 0) -> Study:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         study = optuna.create_study(
-            storage=f"sqlite:///{path}",
+            storage=sqlite_address(path),
             study_name=use_case,
             load_if_exists=True,
             sampler=optuna.samplers.TPESampler(seed=seed),
