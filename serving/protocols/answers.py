@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,16 @@ from portfolio.core.types import Array
 from serving.errors import RequestError
 
 MACHINE, PERSON = "machine", "person"
+# Up to so many, plain Python is faster than NumPy.
+FEW_ROWS = 16
 
 
 class Decisions:
     """The outputs of each row, and who decides."""
 
+    answers: list[int]
+    certainties: list[float]
+    by_machine: list[bool]
     __slots__ = ("answers", "by_machine", "certainties", "expected_yen", "intervals", "rows", "unseen")
 
     def __init__(
@@ -32,20 +39,23 @@ class Decisions:
         `unseen` are the categories by field that training never saw, by row: nobody has measured how good the model is
         there, so a person decides.
         """
-        if not np.isfinite(outputs).all():
-            raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
-        manifest = bundle.manifest
-        decided = bundle.decider(outputs)
         self.rows: list[list[float]] = outputs.tolist()
-        self.answers: list[int] = decided.answers.tolist()
-        self.certainties: list[float] = decided.certainty.tolist()
-        self.by_machine: list[bool] = decided.by_machine.tolist()
+        if not all(isfinite(sum(row)) for row in self.rows):
+            raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
+        manifest, decider = bundle.manifest, bundle.decider
+        if len(self.rows) <= FEW_ROWS:
+            columns: Iterable[Any] = zip(*map(decider.row, self.rows), strict=True)
+        else:
+            columns = (column.tolist() for column in decider(outputs))
+        error_yen: list[float]
+        self.answers, self.certainties, error_yen, self.by_machine = map(list, columns)
         policy = manifest.policy
         self.unseen = unseen or {}
         # Without a policy there is no saying what an answer is worth.
         self.expected_yen: list[float] | None = None
         if policy is not None:
-            self.expected_yen = saved(policy.prices, decided.by_machine, decided.error_yen).tolist()
+            decided = zip(self.by_machine, error_yen, strict=True)
+            self.expected_yen = [saved(policy.prices, by_machine, cost) for by_machine, cost in decided]
         for row in self.unseen if unseen_to_person else ():
             self.by_machine[row] = False
             if policy is not None and self.expected_yen is not None:

@@ -114,9 +114,7 @@ class Decider:
             answers = np.zeros(len(certainty), dtype=np.int64)
             error_yen = self._error_yen * (1 - certainty)
         else:
-            # In float64 and summing to 1, since the price of an error times its probability is compared with a price.
             probabilities = predictions.astype(np.float64)
-            probabilities /= probabilities.sum(axis=1, keepdims=True)
             if self._costs is None:
                 answers = probabilities.argmax(axis=1)
                 certainty = probabilities.max(axis=1)
@@ -127,6 +125,15 @@ class Decider:
                 error_yen = expected.min(axis=1)
                 certainty = probabilities[np.arange(len(answers)), answers]
         return Decisions(answers, certainty, error_yen, error_yen <= self._check_yen)
+
+    def row(self, outputs: list[float]) -> tuple[int, float, float, bool]:
+        """The same for one row, in plain Python: there, the start-up time of NumPy's functions is most of the work."""
+        if self._is_regression or self._costs is not None:
+            answers, certainty, error_yen, by_machine = self(np.array([outputs]))
+            return int(answers[0]), float(certainty[0]), float(error_yen[0]), bool(by_machine[0])
+        certain = max(outputs)
+        cost = self._error_yen * (1 - certain)
+        return outputs.index(certain), certain, cost, cost <= self._check_yen
 
     def _within_tolerance(self, predictions: Array) -> Floats:
         if self._tolerance is None:
@@ -145,12 +152,12 @@ def levels(count: int) -> Floats:
     return np.arange(1, count + 1) / (count + 1)
 
 
-def saved(prices: Prices, by_machine: Array, error_yen: Array) -> Floats:
-    """Yen saved by each answer compared with doing it by hand, [rows].
+def saved(prices: Prices, by_machine: Any, error_yen: Any) -> Any:
+    """Yen saved by an answer compared with doing it by hand; of arrays [rows], that of each.
 
     `error_yen` is what the machine's errors cost: what is expected before the truth is known, what they did after.
     """
-    return prices.by_hand_yen - np.where(by_machine, error_yen, prices.check_yen)
+    return prices.by_hand_yen - (by_machine * error_yen + (1 - by_machine) * prices.check_yen)
 
 
 def _text(label: Any) -> str:

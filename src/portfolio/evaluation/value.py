@@ -28,7 +28,7 @@ def error_yen(output: Output, value: Value, targets: Array, predictions: Array, 
 def yen_by_row(output: Output, value: Value, targets: Array, predictions: Array, decisions: Decisions) -> Floats:
     """Yen saved by each answer, [rows]."""
     lost = error_yen(output, value, targets, predictions, decisions.answers)
-    return saved(value.prices, decisions.by_machine, lost)
+    return np.asarray(saved(value.prices, decisions.by_machine, lost))
 
 
 def bounds(value: Value) -> tuple[float, float]:
