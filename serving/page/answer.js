@@ -1,7 +1,7 @@
 // The answer: the class or value, who decides, what that is worth, and the feedback on it.
 
 import * as api from "./api.js";
-import { amount, share, words, yen } from "./words.js";
+import { amount, number, share, words, yen } from "./words.js";
 
 // More classes than this are chosen from a list.
 const MAX_BUTTONS = 30;
@@ -133,7 +133,7 @@ export class Answer {
     if (!policy) return words("because.none");
     const { by_hand_yen, check_yen } = policy.prices;
     // What an error costs here, in expectation, is what the answer falls short of manual work.
-    const values = { error: yen(by_hand_yen - prediction.expected_yen), check: yen(check_yen) };
+    const values = { error: number(by_hand_yen - prediction.expected_yen, 2), check: yen(check_yen) };
     return words(`because.${prediction.decision}`, values);
   }
 

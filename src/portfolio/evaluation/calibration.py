@@ -23,7 +23,7 @@ def softened(probabilities: Array, temperature: float) -> npt.NDArray[np.float64
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
-def fit_temperature(probabilities: Array, targets: Array) -> float:
+def fit_temperature(probabilities: Array, targets: Array, prior_spread: float = PRIOR_SPREAD) -> float:
     """The temperature that fits probabilities [rows, classes] to targets [rows] best (Guo et al. 2017).
 
     A prior holds it near 1: a model that is right on all of few rows would else come out as sure without end.
@@ -34,7 +34,7 @@ def fit_temperature(probabilities: Array, targets: Array) -> float:
 
     def loss(log_temperature: float) -> float:
         likelihood = softened(probabilities, np.exp(log_temperature))[rows, targets]
-        return float((log_temperature / PRIOR_SPREAD) ** 2 / 2 - np.log(likelihood + 1e-300).sum())
+        return float((log_temperature / prior_spread) ** 2 / 2 - np.log(likelihood + 1e-300).sum())
 
     return float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x))
 
