@@ -33,7 +33,7 @@ for name in ("dvc", "dvc_data"):
 def stage_graph(use_case: str) -> dict[str, list[str]]:
     """The stages of one use case, each with those it needs, in an order in which they can run.
 
-    The index's graph is no documented API of DVC; it is used here alone, and has a test.
+    The index's graph is not a documented API of DVC; it is used here alone, and has a test.
     """
     import networkx
 
@@ -175,7 +175,7 @@ def _repository() -> Repo:
         ) from error
     except SCMError as error:
         raise PortfolioError(
-            f"{Path.cwd()} is in no git repository ({error}), and versions of data and models are told apart by "
+            f"{Path.cwd()} is not in a git repository ({error}), and versions of data and models are told apart by "
             "commits. Make it one: git init && git add --all && git commit -m start"
         ) from error
     notes = Path(repository.tmp_dir) / RWLOCK_FILE

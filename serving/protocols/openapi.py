@@ -51,7 +51,7 @@ FEEDBACK_ERRORS = {
     "401": ERRORS["401"],
     "404": "no such answer, or it has no such row",
     "408": ERRORS["408"],
-    "409": "the row has another label, and this one is no correction; or several answers have this callers_id",
+    "409": "the row has another label, and this one is not a correction; or several answers have this callers_id",
     "413": ERRORS["413"],
     "422": "the request is invalid, or there is no such class; `details` names the fields",
     "503": "the label could not be stored; try again after Retry-After",

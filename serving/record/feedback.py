@@ -22,7 +22,7 @@ KNOWN_MANIFESTS = 8
 
 
 class TrueLabel(BaseModel):
-    """The true label of one row of an answered request, which is named by its own id or by its caller's."""
+    """The true label of one row of an answered request, which is named by our id or by the caller's."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

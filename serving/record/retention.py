@@ -13,7 +13,7 @@ PAUSE_SECONDS = 3600.0
 
 
 class Retention:
-    """A thread of its own, with its own connection: the one that writes answers must not wait for it."""
+    """A separate thread, with its own connection: the one that writes answers must not wait for it."""
 
     def __init__(self, log: PredictionLog, keep_days: float) -> None:
         self._log = log

@@ -61,7 +61,7 @@ def test_a_date_may_be_written_without_separators(folder: Path) -> None:
     write({"n": [1, 2], "day": [20260106, 20260105]})
     assert batches(Csv(path="rows.csv", date="day")) == {date(2026, 1, 5): [2], date(2026, 1, 6): [1]}
     write({"n": [1], "day": [2026]})
-    with pytest.raises(SourceError, match="1 of 1 values of 'day' are no dates"):
+    with pytest.raises(SourceError, match="1 of 1 values of 'day' are not dates"):
         Csv(path="rows.csv", date="day").dates()
 
 
@@ -159,9 +159,9 @@ def test_a_local_file_may_be_pinned_and_given_by_its_address(folder: Path) -> No
 @pytest.mark.parametrize(
     ("days", "message"),
     [
-        (["2026-01-05", "soon"], "1 of 2 values of 'day' are no dates"),
-        (["2026-01-05", None], "1 of 2 values of 'day' are no dates"),
-        (["x", "y"], "2 of 2 values of 'day' are no dates"),
+        (["2026-01-05", "soon"], "1 of 2 values of 'day' are not dates"),
+        (["2026-01-05", None], "1 of 2 values of 'day' are not dates"),
+        (["x", "y"], "2 of 2 values of 'day' are not dates"),
     ],
 )
 def test_a_value_that_is_no_date_is_named(folder: Path, days: list[str | None], message: str) -> None:

@@ -72,7 +72,7 @@ class Bundle:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         # A graph may name files that hold its weights; from bytes, they would be looked for in the current folder, past
-        # the digest. In what is no folder there are none, and ONNX Runtime lets no name lead out of it.
+        # the digest. A path that is not a folder has none, and ONNX Runtime lets no name lead out of it.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
             session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

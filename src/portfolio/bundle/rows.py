@@ -27,7 +27,7 @@ def matched(
 ) -> Iterator[Row]:
     """The rows with the model's inputs alone. `as_text`: their numbers are written as text.
 
-    `on_left_out` is told, once for each, which columns are none of the model's inputs. Raises DataError, naming the
+    `on_left_out` is told, once for each, which columns are not inputs of the model. Raises DataError, naming the
     row, if an input is missing or does not fit: columns and number formats are checked here, and the server checks the
     values.
     """

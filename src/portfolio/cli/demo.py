@@ -89,7 +89,7 @@ def _git(*arguments: str) -> str:
     result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise PortfolioError(
-            f"The demo works in a clone, and {Path.cwd()} is in no git repository with a commit "
+            f"The demo works in a clone, and {Path.cwd()} is not in a git repository with a commit "
             f"({result.stderr.strip().splitlines()[0]}). Make it one: git init && git add --all && git commit -m start"
         )
     return result.stdout.strip()

@@ -40,7 +40,7 @@ LOCK = Path("requirements") / "pipeline.lock"
 
 
 def check_code() -> None:
-    """Raises ConfigError if the current folder has code of its own and other code is running."""
+    """Raises ConfigError if the current folder has its own code, but other code is running."""
     own, running = Path("src").resolve() / "portfolio", Path(portfolio.__file__).resolve().parent
     if own.is_dir() and own != running:
         raise ConfigError(

@@ -128,7 +128,7 @@ def check_can_listen(host: str, port: int, with_port: str) -> None:
     another = port + 1 if port < 65535 else port - 1
     remedies = {
         errno.EADDRINUSE: "Stop what uses it, or choose another port: " + with_port.format(port=another),
-        errno.EADDRNOTAVAIL: "That is no address of this machine: choose another --host, such as 127.0.0.1",
+        errno.EADDRNOTAVAIL: "That is not an address of this machine: choose another --host, such as 127.0.0.1",
         errno.EAFNOSUPPORT: "This machine has no addresses of that kind: choose another --host, such as 127.0.0.1",
         errno.EACCES: "Only the administrator may use such low ports: choose a --port from 1024",
     }

@@ -17,7 +17,7 @@ def read_rows(
 ) -> Iterator[Row]:
     """The rows of a file whose format is one of READERS, with the model's inputs alone.
 
-    `on_left_out` is told, once for each, which columns are none of the model's inputs. Raises DataError, naming the
+    `on_left_out` is told, once for each, which columns are not inputs of the model. Raises DataError, naming the
     row, if an input is missing or does not fit.
     """
     # Only CSV writes numbers as text.

@@ -1,4 +1,4 @@
-"""A CSV file as a table, whoever wrote it; what can't be read is named with its line and the remedy."""
+"""A CSV file as a table, whatever program wrote it; an unreadable one is reported with the line and the remedy."""
 
 from __future__ import annotations
 

@@ -132,14 +132,14 @@ def _by_date(rows: pl.DataFrame, column: str) -> dict[date, pl.DataFrame]:
     days = _parsed(dated) if dated.dtype == pl.String else dated.cast(pl.Date, strict=False)
     if days.null_count():
         raise SourceError(
-            f"{days.null_count():,} of {len(days):,} values of '{column}' are no dates. Correct them, or date the rows "
-            "by another column."
+            f"{days.null_count():,} of {len(days):,} values of '{column}' are not dates. Correct them, or date the "
+            "rows by another column."
         )
     return {day: part for (day,), part in rows.group_by(days.alias("day"), maintain_order=True)}
 
 
 def _parsed(column: pl.Series) -> pl.Series:
-    """Dates of texts such as 2026-01-31, 20260131, 31.01.2026, or with a time; null for what is no date."""
+    """Dates of texts such as 2026-01-31, 20260131, 31.01.2026, or with a time; null for what is not a date."""
     import polars as pl
 
     compact = column.str.to_date("%Y%m%d", strict=False)
@@ -155,7 +155,7 @@ def _day(day: date | str | None) -> date | None:
     try:
         return date.fromisoformat(day) if isinstance(day, str) else day
     except ValueError as error:
-        raise ConfigError(f"start='{day}' is no date ({error}). Write it as 2026-01-31.") from error
+        raise ConfigError(f"start='{day}' is not a date ({error}). Write it as 2026-01-31.") from error
 
 
 class Csv(Rows):

@@ -23,7 +23,7 @@ ATTEMPTS = 4
 AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
-# Far more than any file here has: what goes on for ever must not fill the disk.
+# Far more than any file here has: an endless download must not fill the disk.
 MAX_DOWNLOAD_BYTES = 2 * 1024**3
 
 

@@ -63,7 +63,7 @@ class Step:
 class Steps:
     """The steps of a run, which may overlap: a live line for each that is running, a lasting one when it is done.
 
-    Where the output is no terminal, there are only the lasting lines.
+    Where the output is not a terminal, there are only the lasting lines.
     """
 
     def __init__(self) -> None:

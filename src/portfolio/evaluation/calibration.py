@@ -1,4 +1,4 @@
-"""Calibration: a probability of 0.9 is to be right nine times in ten, because the decision relies on it."""
+"""Calibration: a probability of 0.9 should be right nine times in ten, because the decision relies on it."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def mean_interval(outcomes: Outcomes, worst: float, best: float, confidence: flo
 
 
 def p_value(outcomes: Outcomes, worst: float, at_most: float = 0.0) -> float:
-    """How probable values as large as these are at most, if their true mean is no larger than `at_most`.
+    """An upper bound on how probable values as large as these are, if their true mean is no larger than `at_most`.
 
     One-sided, from the same weights as the lower end of `mean_interval`; never below 1 / (TEST_SAMPLES + 1). Where few
     samples show that it is above 0.1 they are enough.

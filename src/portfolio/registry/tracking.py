@@ -72,7 +72,7 @@ def answering() -> Iterator[None]:
         remedy = (
             "Start that server, or correct MLFLOW_TRACKING_URI"
             if uri
-            else "Bring back a copy of that file; what is served goes on without it"
+            else "Bring back a copy of that file; serving goes on without it"
         )
         reason = str(error).strip().splitlines()[0]
         if "out-of-date database schema" in reason:
@@ -203,7 +203,7 @@ def _history(paths: Paths) -> list[dict[str, float]]:
 
 
 def _log_plots(mlflow: MlflowClient, run_id: str, use_case: UseCase, name: str, folder: Path) -> None:
-    """Draw the pictures of one candidate. They are no outputs of the stages, which would run anew for a colour."""
+    """Draw the pictures of one candidate. They are not outputs of the stages, which would run anew for a colour."""
     from portfolio.report import plots
 
     paths = Paths(use_case.name)

@@ -51,7 +51,7 @@ def _told(name: str, found: dict[str, int], rows: int) -> str:
 
 
 def _check_classes(use_case: UseCase, train: pl.DataFrame) -> None:
-    """Raise DataError if there is one class only, which nothing can be learnt from. Tell which there are no rows of."""
+    """Raise DataError if there is one class only, from which nothing can be learnt. Warn about classes without rows."""
     there = set(train[use_case.target.column])
     names = zip(use_case.output.labels, use_case.output.classes, strict=True)
     missing = [name for label, name in names if label not in there]
@@ -61,4 +61,4 @@ def _check_classes(use_case: UseCase, train: pl.DataFrame) -> None:
             f"{', '.join(missing)}. Collect more, or correct the labels of the target in {use_case.folder}/use_case.py."
         )
     if missing:
-        print(f"warning: there is no training row of class {', '.join(missing)}, so that no model will ever answer it")
+        print(f"warning: there is no training row of class {', '.join(missing)}, so no model will ever answer with it")
