@@ -1,6 +1,7 @@
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -117,16 +118,24 @@ def test_a_lock_is_waited_for_and_ends_with_its_process_however_that_ends(
 ) -> None:
     path = tmp_path / "locks" / "one.lock"
     command = [sys.executable, "-c", HOLD, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+    with ExitStack() as ended:
+
+        def start() -> subprocess.Popen[str]:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            # Also where an assertion fails, or the test would wait for it forever.
+            ended.callback(process.communicate)
+            ended.callback(process.kill)
+            return process
+
+        first = start()
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as second:
-            assert second.stdout is not None
-            assert second.stderr is not None
-            assert str(path) in second.stderr.readline()
-            first.kill()
-            assert second.stdout.readline() == "held\n"
-            second.kill()
+        second = start()
+        assert second.stdout is not None
+        assert second.stderr is not None
+        assert f"waiting for process {first.pid}" in second.stderr.readline()
+        first.kill()
+        assert second.stdout.readline() == "held\n"
     with files.alone(path):
         pass
     assert capsys.readouterr().err == ""
