@@ -471,6 +471,50 @@ def test_a_new_limit_is_something_to_judge_by(
         registry.promote(number)
 
 
+def test_new_prices_are_something_to_judge_by(
+    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.promote(train(MIDDLING))
+    number = train(BAD)
+    registry.promote(number)
+    dearer()
+    monkeypatch.setattr(registry_module, "judge", never)
+    with pytest.raises(AssertionError, match="judged anew"):
+        registry.promote(number)
+
+
+def test_what_a_person_decided_is_not_taken_for_the_gates_verdict(registry: Registry, train: Train) -> None:
+    registry.promote(train(MIDDLING))
+    registry.promote(train(GOOD))
+    number = train(BAD)
+    refusal = registry.promote(number)
+    registry.promote(number, force=True)
+    registry.promote(2, force=True)
+    again = registry.promote(number)
+    assert not again.promoted
+    assert "not better" in again.reason
+    assert "not better" in refusal.reason
+    assert published().model_version == 2
+
+
+def test_a_rollback_is_not_taken_for_the_gates_verdict(registry: Registry, train: Train) -> None:
+    registry.promote(train(BAD))
+    registry.promote(train(GOOD))
+    registry.rollback()
+    registry.promote(2, force=True)
+    verdict = registry.promote(1)
+    assert not verdict.promoted
+    assert "not better" in verdict.reason
+
+
+def test_to_force_the_sitting_champion_leaves_why_it_became_champion(registry: Registry, train: Train) -> None:
+    number = train(MIDDLING)
+    registry.promote(number)
+    before = contents("metrics", "champions")
+    assert registry.promote(number, force=True).promoted
+    assert contents("metrics", "champions") == before
+
+
 def test_the_verdict_shown_is_that_of_the_version_at_hand(registry: Registry, train: Train) -> None:
     first = registry.promote(train(MIDDLING))
     registry.promote(train(BAD))

@@ -124,10 +124,13 @@ class Registry:
                     break
             if verdict is ALREADY_CHAMPION:
                 return verdict
-            asked = self._asked(number)
+            decision = verdict, self._asked(number) if _is_judged(verdict) else None
             if verdict.promoted:
+                if champion == number:
+                    # It is published anew. Why it became champion is still what was decided then.
+                    decision = self._decided(number) or decision
                 self._make_champion(number)
-            self._write_record(number, verdict, asked)
+            self._write_record(number, *decision)
             return verdict
 
     def rollback(self) -> int:
@@ -143,9 +146,8 @@ class Registry:
                 raise RegistryError(
                     f"Version {champion} of '{self._name}' is the first champion: there is none before it."
                 )
-            asked = self._asked(int(replaced))
             self._make_champion(int(replaced), rolled_back=champion)
-            self._write_record(int(replaced), Verdict.decided(True, "rollback", version=champion), asked)
+            self._write_record(int(replaced), Verdict.decided(True, "rollback", version=champion), None)
             return int(replaced)
 
     def add_to_store(self, number: int) -> str:
@@ -288,16 +290,16 @@ class Registry:
         self._version(number)
         champion = self._settle(number).version
         if champion == number:
-            found = self._said(number)
-            if found:
-                self._write_record(number, Verdict.from_dict(found), found["asked"])
+            decided = self._decided(number)
+            if decided:
+                self._write_record(number, *decided)
             return ALREADY_CHAMPION, champion
         challenger = Bundle.open(self._bundle_folder(number))
         if {challenger.manifest.model_sha256, behavior_sha256(challenger.manifest)} & set(self._rolled_back()):
             return Verdict.decided(False, "rolled_back"), champion
-        said = self._said(number)
-        if said and said["asked"] == self._asked(number):
-            return Verdict.from_dict(said), champion
+        decided = self._decided(number)
+        if decided and decided[1] == self._asked(number):
+            return decided[0], champion
         if champion is None:
             return self._judge(None, challenger), None
         try:
@@ -333,28 +335,33 @@ class Registry:
         )
 
     def _asked(self, number: int) -> dict[str, Any]:
-        """What a verdict depends on: as long as it is the same, the verdict stands."""
-        champion = self._champion_number()
+        """What the gate's verdict depends on: as long as it is the same, the verdict stands."""
+        champion, config = self._champion_number(), self._use_case.config()
         return {
             "challenger": self._digest(number),
             "champion": None if champion is None else self._version(champion).tags[BEHAVIOR_TAG],
             "data_sha256": data_sha256(self._use_case),
-            "gate": self._use_case.config().gate.model_dump(mode="json"),
+            "gate": config.gate.model_dump(mode="json"),
+            "value": config.value.model_dump(mode="json"),
         }
 
-    def _said(self, number: int) -> dict[str, Any]:
-        """What was said of a version last, here or by whoever committed it. Nothing before the first verdict."""
-        found = self._record.read()
-        if found.get("digest") == self._digest(number):
-            return found
-        version = self._version(number)
-        if VERDICT_TAG not in version.tags:
-            return {}
-        with suppress(RegistryError):
-            return dict(json.loads(self._downloaded(number, VERDICT_ARTIFACT).read_text()))
-        return {}
+    def _decided(self, number: int) -> tuple[Verdict, dict[str, Any] | None] | None:
+        """What was decided of a version last, here or by whoever committed it, and what the gate was asked then.
 
-    def _write_record(self, number: int, verdict: Verdict, asked: dict[str, Any]) -> None:
+        The gate was asked nothing if a person decided, or if there was nothing to compare.
+        """
+        found = self._record.read()
+        if found.get("digest") != self._digest(number):
+            found = {}
+            if VERDICT_TAG in self._version(number).tags:
+                with suppress(RegistryError):
+                    found = dict(json.loads(self._downloaded(number, VERDICT_ARTIFACT).read_text()))
+        if not found:
+            return None
+        verdict = Verdict.from_dict(found)
+        return verdict, found["asked"] if _is_judged(verdict) else None
+
+    def _write_record(self, number: int, verdict: Verdict, asked: dict[str, Any] | None) -> None:
         """Record what was decided of a version: in MLflow, and where git and the report find it."""
         before, digest = self._record.read(), self._digest(number)
         champion = self._champion_number()
@@ -528,6 +535,11 @@ class Registry:
 
     def _model(self) -> RegisteredModel | None:
         return _found(lambda: self._mlflow.get_registered_model(self._name))
+
+
+def _is_judged(verdict: Verdict) -> bool:
+    """Whether the gate compared something: only such a verdict may stand."""
+    return verdict.checks[0].name != "decision"
 
 
 def _same_model(champion: Manifest, challenger: Manifest) -> Verdict | None:
