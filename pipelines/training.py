@@ -77,10 +77,18 @@ def version(use_case: str) -> None:
 
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
+def find_champion(use_case: str) -> None:
+    """Fetch the champion that git names, if nothing here has it: a run that can't compare ends before it trains."""
+    with step("find champion") as shown:
+        shown.result = _registry(use_case).find_champion()
+    get_run_logger().info(shown.result)
+
+
+@task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
 def settle(use_case: str, number: int) -> None:
     """See to it that the registry, the store and git name the same champion, which version `number` is to challenge."""
     with step("champion") as shown:
-        shown.result = Registry(load_use_case(use_case)).settle(number).finding
+        shown.result = _registry(use_case).settle(number).finding
     get_run_logger().info(shown.result)
 
 
@@ -119,7 +127,7 @@ def register(use_case: str) -> int:
 def promote(use_case: str, number: int) -> Verdict:
     """Ask the gate; if it lets the version through, make it champion and publish its bundle."""
     with step("promote") as shown:
-        verdict = Registry(load_use_case(use_case)).promote(number)
+        verdict = _registry(use_case).promote(number)
         if Paths(use_case).champion.exists():
             versioning.add(Paths(use_case).champion)
         shown.result = f"{'promoted and published' if verdict.promoted else 'not promoted'}: {verdict.reason}"
@@ -134,6 +142,7 @@ def training(use_case: str) -> Outcome:
     os.environ[LOGS_VARIABLE] = "1"
     under_way = files.alone(Paths(use_case).lock("run"), f"another run of '{use_case}'")
     with under_way, steps_shown() as steps:
+        find_champion(use_case)
         collected = collect(use_case)
         version(use_case)
         ran = run_stages(use_case)
@@ -155,6 +164,10 @@ def run_stages(use_case: str) -> list[str]:
         if address != f"{REPORT}@{use_case}":
             stages[address] = run_stage.submit(address=address, return_state=False, wait_for=[stages[n] for n in needs])
     return [address for address, future in stages.items() if future.result()]
+
+
+def _registry(use_case: str) -> Registry:
+    return Registry(load_use_case(use_case), versioning.fetch)
 
 
 def artifact_key(use_case: str) -> str:

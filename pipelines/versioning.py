@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dvc.lock
-from dvc.exceptions import DvcException, NotDvcRepoError, ReproductionError
+from dvc.exceptions import CheckoutError, DvcException, NotDvcRepoError, ReproductionError
 from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
@@ -158,6 +158,22 @@ def add(folder: Path) -> None:
             repository.add(str(folder))
     except DvcException as error:
         raise PortfolioError(f"DVC can't add {folder}: {error}") from error
+
+
+def fetch(folder: Path) -> bool:
+    """Bring a versioned folder from the DVC remote. Says whether the remote has it.
+
+    Raises PortfolioError if the remote can't be asked.
+    """
+    try:
+        _repository().pull(targets=[f"{folder}.dvc"])
+    except CheckoutError:
+        return False
+    except (DvcException, OSError, ImportError) as error:
+        raise PortfolioError(
+            f"DVC can't ask its remote for {folder} ({error}). See what it says of that: dvc pull {folder}.dvc"
+        ) from error
+    return True
 
 
 def _repository() -> Repo:

@@ -246,6 +246,17 @@ def test_a_rollback_goes_one_further_each_time_and_then_ends(registry: Registry,
     assert published().model_version == 1
 
 
+def test_rollbacks_do_not_come_back_to_what_was_rolled_back(registry: Registry, train: Train) -> None:
+    registry.promote(train(MIDDLING))
+    number = train(GOOD)
+    registry.promote(number, force=True)
+    registry.promote(1, force=True)
+    assert registry.rollback() == number
+    with pytest.raises(RegistryError, match=r"Every champion .* before version 2 was rolled back"):
+        registry.rollback()
+    assert (published().model_version, aliases(registry)["champion"]) == (number, number)
+
+
 def test_without_a_champion_there_is_no_rollback(registry: Registry, train: Train) -> None:
     with pytest.raises(RegistryError, match="no champion to roll back from"):
         registry.rollback()
@@ -279,6 +290,37 @@ def test_a_kill_between_alias_and_publication_is_made_good(
     registry.promote(number)
     assert aliases(registry)["champion"] == published().model_version == number
     assert registry.rollback() == 1
+
+
+KILLED_AT: dict[str, tuple[type, str]] = {
+    "before the alias": (MlflowClient, "set_registered_model_alias"),
+    "before the record": (record.Record, "write"),
+    "before the store": (Store, "name_champion"),
+}
+
+
+@pytest.mark.parametrize("killed", KILLED_AT)
+@pytest.mark.parametrize("change", ["rollback", "force"])
+def test_what_a_kill_cuts_off_is_finished_by_the_next_command(
+    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch, change: str, killed: str
+) -> None:
+    registry.promote(train(MIDDLING))
+    registry.promote(train(GOOD), force=True)
+    with monkeypatch.context() as patch:
+        # A process that is killed undoes nothing.
+        patch.setattr(ExitStack, "__exit__", lambda *_: None)
+        patch.setattr(*KILLED_AT[killed], lambda *_: (_ for _ in ()).throw(InterruptedError()))
+        with pytest.raises(InterruptedError):
+            registry.rollback() if change == "rollback" else registry.promote(1, force=True)
+    assert registry.settle(1).version == 1
+    assert (published().model_version, aliases(registry)["champion"]) == (1, 1)
+    said = verdict_record()
+    assert said["champion"]["digest"] == digest_in_git() == published().digest
+    assert said["reason"] == ("rollback from version 2" if change == "rollback" else "promoted by hand")
+    assert bool(said["rolled_back"]) == (change == "rollback")
+    # Once, and not again by each command after it.
+    registry.promote(2, force=True)
+    assert registry.settle(2).version == 2
 
 
 @pytest.mark.parametrize("damage", ["champion.json", "model.onnx", "gone"])
@@ -384,6 +426,16 @@ def test_new_prices_of_the_same_model_are_served_without_the_gate(registry: Regi
     policy = Bundle.open(Store.of("toy").bundle_folder(published().digest)).manifest.policy
     assert policy is not None
     assert policy.prices == load_use_case("toy").config().value.prices
+
+
+def test_old_prices_of_the_same_model_have_to_pass_the_gate(registry: Registry, train: Train) -> None:
+    registry.promote(train(GOOD))
+    edit_config("toy", value={"error_yen": 2 * load_use_case("toy").config().value.error_yen})
+    registry.promote(evaluate_again(registry))
+    verdict = registry.promote(1)
+    assert not verdict.promoted
+    assert "not better" in verdict.reason
+    assert published().model_version == 2
 
 
 def test_another_model_with_a_new_card_still_has_to_pass_the_gate(registry: Registry, train: Train) -> None:
@@ -649,6 +701,44 @@ def test_git_and_dvc_take_the_champion_to_an_empty_registry(
     assert contents("metrics", "champions") == told
 
 
+def test_a_colleagues_run_leaves_the_lineage_to_the_author(
+    registry: Registry, train: Train, elsewhere: Callable[[], Registry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTFOLIO_GIT_COMMIT", "trained")
+    registry.promote(train(GOOD))
+    monkeypatch.setenv("PORTFOLIO_GIT_COMMIT", "new prices")
+    dearer()
+    registry.promote(evaluate_again(registry))
+    told = contents("metrics", "champions")
+    monkeypatch.setenv("PORTFOLIO_GIT_COMMIT", "the colleague's")
+    colleague = elsewhere()
+    assert colleague.promote(colleague.register(load_use_case("toy").config())) == ALREADY_CHAMPION
+    assert contents("metrics", "champions") == told
+    lineage = Bundle.open(Store.of("toy").bundle_folder(published().digest)).manifest.lineage
+    assert lineage.trained is not None
+    assert lineage.evaluated is not None
+    assert (lineage.trained.git_commit, lineage.evaluated.git_commit) == ("trained", "new prices")
+
+
+def test_tries_of_two_branches_add_up(
+    registry: Registry, train: Train, elsewhere: Callable[[], Registry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.promote(train(GOOD))
+    start = Paths("toy").verdict.read_text()
+    registry.promote(train(BAD))
+    ours = Paths("toy").verdict.read_text()
+    Paths("toy").verdict.write_text(start)
+    colleague = elsewhere()
+    monkeypatch.setattr(registry, "register", colleague.register)
+    train(GOOD)
+    colleague.settle(1)
+    assert colleague.promote(train(MIDDLING)).checks[0].figures["tries"] == 1
+    Paths("toy").verdict.write_text(ours)
+    # The same champion, a challenger that neither has tried, after one of each.
+    edit_config("toy", gate={"min_gain": 0.5})
+    assert colleague.promote(2).checks[0].figures["tries"] == 3
+
+
 def test_a_clone_that_has_trained_the_champion_itself_needs_no_copy_of_it(
     registry: Registry, train: Train, elsewhere: Callable[[], Registry]
 ) -> None:
@@ -677,6 +767,12 @@ def test_a_champion_that_was_not_pulled_is_asked_for(
     with pytest.raises(RegistryError, match=r"dvc pull champions/toy\.dvc"):
         colleague.promote(number)
     assert Store.of("toy").champion() is None
+    with pytest.raises(RegistryError, match=r"dvc pull champions/toy\.dvc"):
+        colleague.find_champion()
+    # A fork has a remote of its own, which never had it.
+    fork = Registry(load_use_case("toy"), lambda folder: False)
+    assert "neither here nor in a DVC remote" in fork.find_champion()
+    assert fork.settle(number).version is None
     # Without a remote nobody could have it.
     Path(".dvc/config").write_text("[core]\n    analytics = false\n")
     assert "doing everything by hand" in colleague.promote(number).reason

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portfolio.cli.arguments import NamedUseCase, UseCaseName
 from portfolio.core.errors import RegistryError
+
+if TYPE_CHECKING:
+    from portfolio.registry.record import Fetch
 
 app = typer.Typer()
 PANEL = "Choose the version that is served"
@@ -61,7 +64,7 @@ def promote(
     from portfolio.contract.loading import load_use_case
     from portfolio.registry.registry import ALREADY_CHAMPION, Registry
 
-    registry, reference = Registry(load_use_case(use_case)), _parsed(version)
+    registry, reference = Registry(load_use_case(use_case), _fetch()), _parsed(version)
     number = reference if isinstance(reference, int) else registry.number_of(reference)
     verdict = registry.promote(number, force=force)
     if verdict == ALREADY_CHAMPION:
@@ -166,6 +169,15 @@ def _in_store(use_case: str, version: str) -> str:
         return registry.add_to_store(reference if isinstance(reference, int) else registry.number_of(reference))
     except RegistryError as error:
         raise RegistryError(f"{error} The store has these, which you can name by digest: {there or 'none'}.") from error
+
+
+def _fetch() -> Fetch | None:
+    """What brings a folder from the DVC remote, where there is a repository."""
+    if not Path(".dvc").is_dir():
+        return None
+    from pipelines.versioning import fetch
+
+    return fetch
 
 
 def _recorded(use_case: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import configparser
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,15 @@ from portfolio.core import files
 from portfolio.core.errors import BundleError, DataError, RegistryError
 from portfolio.core.paths import Paths
 
+# Brings a folder from DVC's remote; says whether that has it.
+Fetch = Callable[[Path], bool]
+
 
 class Record:
     """The record of one use case, in the current folder."""
 
-    def __init__(self, use_case: str) -> None:
+    def __init__(self, use_case: str, fetch: Fetch | None = None) -> None:
+        self._fetch = fetch
         self._use_case = use_case
         self._path = Paths(use_case).verdict
         self.folder = Paths(use_case).champion
@@ -43,7 +48,10 @@ class Record:
             ) from error
 
     def write(self, content: dict[str, Any]) -> None:
-        """Write what was decided, unless it stands there already."""
+        """Write what was decided, unless it stands there already. Nothing decided is no file."""
+        if not content:
+            self._path.unlink(missing_ok=True)
+            return
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         if not self._path.exists() or self._path.read_text(encoding="utf-8") != text:
             files.write_text(self._path, text)
@@ -54,10 +62,17 @@ class Record:
         named: dict[str, str] | None = self.read().get("champion")
         return named["digest"] if named else None
 
-    def lineage(self, digest: str) -> Lineage:
-        """Where the champion comes from, as far as it is the same everywhere."""
-        named = self.read().get("champion")
-        return Lineage.model_validate(named["lineage"]) if named and named["digest"] == digest else Lineage()
+    def lineage(self, digest: str) -> Lineage | None:
+        """Where the bundle comes from, as far as it is the same everywhere; None if it is not the one recorded.
+
+        The first to register a bundle has made it. Whoever has it by git and DVC does not make it anew.
+        """
+        record = self.read()
+        for named in (record.get("champion"), record):
+            if named and named.get("digest") == digest:
+                lineage = Lineage.model_validate(named["lineage"])
+                return lineage.model_copy(update={"mlflow_run_id": None, "model_version": None})
+        return None
 
     def keep(self, bundle_folder: Path) -> None:
         """Copy the champion's bundle to where DVC takes it from, unless it is there.
@@ -71,12 +86,17 @@ class Record:
             )
 
     def bundle(self) -> Bundle | None:
-        """The champion's bundle, if it is here. Raises RegistryError if it could be fetched and was not."""
+        """The champion's bundle; None if it is neither here nor in DVC's remote.
+
+        Raises RegistryError if it could be fetched and was not.
+        """
         try:
             return Bundle.open(self.folder)
         except BundleError:
             pointer = self.folder.with_name(f"{self.folder.name}.dvc")
             if pointer.exists() and _has_remote():
+                if self._fetch is not None:
+                    return Bundle.open(self.folder) if self._fetch(self.folder) else None
                 raise RegistryError(
                     f"{pointer} names the champion, and its bundle is not here to compare with. Fetch it: dvc pull "
                     f"{pointer}. If the remote does not have it either, choose by hand: portfolio promote "

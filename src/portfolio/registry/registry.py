@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.manifest import NOT_IDENTITY, Manifest, behavior_sha256, read_manifest
+from portfolio.bundle.manifest import NOT_IDENTITY, Lineage, Manifest, behavior_sha256, read_manifest
+from portfolio.bundle.policy import Policy
 from portfolio.bundle.store import Champion, Store
-from portfolio.contract.config import Config
+from portfolio.contract.config import Config, Value
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
+from portfolio.core.environment import state_folder
 from portfolio.core.errors import BundleError, DataError, RegistryError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import data_sha256
 from portfolio.evaluation.gate import Verdict, judge
-from portfolio.registry.record import Record
+from portfolio.registry.record import Fetch, Record
 from portfolio.registry.tracking import (
     BUNDLE_DIGEST_TAG,
     MODEL_SHA256_TAG,
@@ -40,16 +42,19 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 CHAMPION = "champion"
 CHALLENGER = "challenger"
-# On a version that became champion: the version whose place it took, which is what a rollback goes back to.
-REPLACED_TAG = "replaced_version"
 ROLLED_BACK_TAG = "rolled_back"
 VERDICT_TAG = "verdict"
 BEHAVIOR_TAG = "behavior_sha256"
-# On the model: how often each champion was challenged.
+# On a version that was judged: by the model of the champion that it challenged, the test rows of each time.
 TRIES_TAG = "tries"
+# On the model: the versions that were champion, the oldest first; the last one is champion now.
+CHAMPIONS_TAG = "champions"
+MAX_CHAMPIONS = 100
 # In the run of a version that was judged.
 VERDICT_ARTIFACT = "gate/verdict.json"
 ALREADY_CHAMPION = Verdict.decided(False, "already_champion")
+# What was decided of a version, and what the gate was asked, if it was.
+Decision = tuple[Verdict, dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,15 @@ class Settled:
 class Registry:
     """The registry of one use case. What changes something holds a lock, so that on one machine it happens alone."""
 
-    def __init__(self, use_case: UseCase) -> None:
+    def __init__(self, use_case: UseCase, fetch: Fetch | None = None) -> None:
+        """`fetch` brings a folder from DVC's remote, and says whether that has it."""
         self._use_case = use_case
         self._name = use_case.name
         self._mlflow = client()
         self._store = Store.of(use_case.name)
-        self._record = Record(use_case.name)
+        self._record = Record(use_case.name, fetch)
+        # What is being changed: written before anything is, and deleted after.
+        self._change_path = state_folder() / "registry" / f"{use_case.name}.json"
 
     def register(self, config: Config) -> int:
         """Log every candidate as a run, and register the best as the challenger. Gives back its version's number.
@@ -96,7 +104,8 @@ class Registry:
             ) from error
         with self._alone():
             for name, folder in paths.candidates().items():
-                run_id = log_candidate(self._mlflow, self._use_case, config, name, folder)
+                recorded = self._record.lineage(read_manifest(folder)[1])
+                run_id = log_candidate(self._mlflow, self._use_case, config, name, folder, recorded)
                 if folder == best_folder:
                     best_run = run_id
             return self._version_of(best_folder, best_run)
@@ -110,6 +119,21 @@ class Registry:
         """
         with self._alone():
             return self._settle(number)
+
+    def find_champion(self) -> str:
+        """Say which champion there is to challenge, which can be told before anything is trained.
+
+        Raises RegistryError if git names one whose bundle could be fetched and was not.
+        """
+        with self._alone():
+            if self._champion_number() is not None or self._store.champion_path.exists():
+                return "there is one"
+            recorded = self._record.champion
+            if recorded is None:
+                return "none yet"
+            if self._known(recorded) or self._record.bundle() is not None:
+                return f"bundle {recorded[:12]} of git"
+            return _nowhere(recorded)
 
     def promote(self, number: int, *, force: bool = False) -> Verdict:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way.
@@ -129,8 +153,9 @@ class Registry:
                 if champion == number:
                     # It is published anew. Why it became champion is still what was decided then.
                     decision = self._decided(number) or decision
-                self._make_champion(number)
-            self._write_record(number, *decision)
+                self._make_champion(number, decision)
+            else:
+                self._write_record(number, decision)
             return verdict
 
     def rollback(self) -> int:
@@ -141,14 +166,23 @@ class Registry:
                 raise RegistryError(
                     f"'{self._name}' has no champion to roll back from. Train one: portfolio run {self._name}"
                 )
-            replaced = self._version(champion).tags.get(REPLACED_TAG)
-            if replaced is None:
+            history = self._history()
+            earlier = [number for number in history if number != champion]
+            if not earlier:
                 raise RegistryError(
                     f"Version {champion} of '{self._name}' is the first champion: there is none before it."
                 )
-            self._make_champion(int(replaced), rolled_back=champion)
-            self._write_record(int(replaced), Verdict.decided(True, "rollback", version=champion), None)
-            return int(replaced)
+            rolled_back = set(self._rolled_back())
+            while history and (history[-1] == champion or self._does(history[-1]) & rolled_back):
+                history.pop()
+            if not history:
+                raise RegistryError(
+                    f"Every champion of '{self._name}' before version {champion} was rolled back itself. To choose one "
+                    f"by hand: portfolio promote {self._name} VERSION --force"
+                )
+            decision = Verdict.decided(True, "rollback", version=champion), None
+            self._make_champion(history[-1], decision, rolled_back=champion, history=history)
+            return history[-1]
 
     def add_to_store(self, number: int) -> str:
         """Put a version's bundle into the store without naming it there: to pin it, or as a shadow. Its digest."""
@@ -190,6 +224,7 @@ class Registry:
     def _alone(self) -> Iterator[None]:
         lock = Paths(self._name).lock("registry")
         with files.alone(lock, f"another change of the registry of '{self._name}'"), answering():
+            self._finish_change()
             yield
 
     def _version_of(self, bundle_folder: Path, run_id: str) -> int:
@@ -264,7 +299,7 @@ class Registry:
             if not self._known(recorded):
                 bundle = self._record.bundle()
                 if bundle is None:
-                    return Settled(None, f"none here: git names bundle {recorded[:12]}, which no DVC remote has")
+                    return Settled(None, _nowhere(recorded))
                 recorded = bundle.digest
             digest = recorded
         number = self._registered(digest)
@@ -278,7 +313,7 @@ class Registry:
             return known[0]
         folder = self._store.bundle_folder(digest) if self._store.holds(digest) else self._record.folder
         manifest, _ = read_manifest(folder)
-        lineage = manifest.lineage if manifest.lineage.evaluated else self._record.lineage(digest)
+        lineage = manifest.lineage if manifest.lineage.evaluated else self._record.lineage(digest) or Lineage()
         return self._version_of(folder, log_bundle(self._mlflow, self._name, folder, lineage))
 
     def _forced(self, number: int) -> tuple[Verdict, int | None]:
@@ -292,7 +327,7 @@ class Registry:
         if champion == number:
             decided = self._decided(number)
             if decided:
-                self._write_record(number, *decided)
+                self._write_record(number, decided)
             return ALREADY_CHAMPION, champion
         challenger = Bundle.open(self._bundle_folder(number))
         if {challenger.manifest.model_sha256, behavior_sha256(challenger.manifest)} & set(self._rolled_back()):
@@ -301,32 +336,36 @@ class Registry:
         if decided and decided[1] == self._asked(number):
             return decided[0], champion
         if champion is None:
-            return self._judge(None, challenger), None
+            return self._judge(None, challenger, number), None
         try:
             old = Bundle.open(self._bundle_folder(champion))
         except BundleError as error:
             raise self._incomparable(error, number) from error
-        verdict = _same_model(old.manifest, challenger.manifest)
-        return verdict or self._judge(old, challenger), champion
+        verdict = _same_model(old.manifest, challenger.manifest, self._use_case.config().value)
+        return verdict or self._judge(old, challenger, number), champion
 
-    def _judge(self, champion: Bundle | None, challenger: Bundle) -> Verdict:
+    def _judge(self, champion: Bundle | None, challenger: Bundle, number: int) -> Verdict:
         """Ask the gate, and count it: the more often the same champion is challenged, the surer one has to be."""
-        against, tries = "" if champion is None else champion.manifest.model_sha256, self._tries()
-        verdict = judge(self._use_case, self._use_case.config(), champion, challenger, tries.get(against, []))
+        against = "" if champion is None else champion.manifest.model_sha256
+        tries = self._tries().get(against, {})
+        earlier = [rows for counts in tries.values() for rows in counts]
+        verdict = judge(self._use_case, self._use_case.config(), champion, challenger, earlier)
         rows = [check.figures["rows"] for check in verdict.checks if check.name == "value"]
-        tries[against] = [*tries.get(against, []), *rows]
-        self._mlflow.set_registered_model_tag(self._name, TRIES_TAG, json.dumps(tries))
+        counted = json.loads(self._version(number).tags.get(TRIES_TAG, "{}"))
+        self._tag(number, TRIES_TAG, json.dumps({**counted, against: [*tries.get(self._digest(number), []), *rows]}))
         return verdict
 
-    def _tries(self) -> dict[str, list[int]]:
-        """By the model of the champion that was challenged: the number of test rows of each time, the oldest first.
+    def _tries(self) -> dict[str, dict[str, list[int]]]:
+        """By the model of the champion that was challenged, by the challenger's digest: the test rows of each time.
 
-        Whoever shares the registry, or the repository, has tried the same rows.
+        Whoever shares the registry, or the repository, has tried the same rows; what both have seen counts once.
         """
-        model = self._model()
-        here: dict[str, list[int]] = json.loads(model.tags.get(TRIES_TAG, "{}")) if model is not None else {}
-        elsewhere: dict[str, list[int]] = self._record.read().get("tries", {})
-        return {key: max(here.get(key, []), elsewhere.get(key, []), key=len) for key in sorted({*here, *elsewhere})}
+        tries: dict[str, dict[str, list[int]]] = self._record.read().get("tries_by_challenger", {})
+        for version in reversed(self._versions()):
+            for against, here in json.loads(version.tags.get(TRIES_TAG, "{}")).items():
+                challengers, digest = tries.setdefault(against, {}), version.tags[BUNDLE_DIGEST_TAG]
+                challengers[digest] = max(challengers.get(digest, []), here, key=len)
+        return tries
 
     def _incomparable(self, error: BundleError, number: int) -> BundleError:
         return BundleError(
@@ -345,7 +384,7 @@ class Registry:
             "value": config.value.model_dump(mode="json"),
         }
 
-    def _decided(self, number: int) -> tuple[Verdict, dict[str, Any] | None] | None:
+    def _decided(self, number: int) -> Decision | None:
         """What was decided of a version last, here or by whoever committed it, and what the gate was asked then.
 
         The gate was asked nothing if a person decided, or if there was nothing to compare.
@@ -361,16 +400,16 @@ class Registry:
         verdict = Verdict.from_dict(found)
         return verdict, found["asked"] if _is_judged(verdict) else None
 
-    def _write_record(self, number: int, verdict: Verdict, asked: dict[str, Any] | None) -> None:
+    def _write_record(self, number: int, decision: Decision, undo: ExitStack | None = None) -> None:
         """Record what was decided of a version: in MLflow, and where git and the report find it."""
-        before, digest = self._record.read(), self._digest(number)
+        (verdict, asked), before, digest = decision, self._record.read(), self._digest(number)
         champion = self._champion_number()
         now = {
             **verdict.as_dict(),
             "digest": digest,
             "champion": None if champion is None else self._named(champion),
             "rolled_back": self._rolled_back(),
-            "tries": self._tries(),
+            "tries_by_challenger": self._tries(),
         }
         if all(before.get(key) == value for key, value in json.loads(json.dumps(now)).items()):
             # Also if another registry gave it another number: what git has of it stands.
@@ -386,38 +425,93 @@ class Registry:
             "experiment_id": self._mlflow.get_run(run_id).info.experiment_id,
         }
         self._mlflow.log_dict(run_id, record, VERDICT_ARTIFACT)
-        self._tag(number, VERDICT_TAG, verdict.reason)
+        self._tag(number, VERDICT_TAG, verdict.reason, undo)
+        if undo is not None:
+            undo.callback(self._record.write, before)
         self._record.write(record)
 
     def _named(self, number: int) -> dict[str, Any]:
         """What git says of the champion, the same in every registry."""
-        lineage = self._complete(number).lineage.model_copy(update={"mlflow_run_id": None, "model_version": None})
-        return {"digest": self._digest(number), "lineage": lineage.model_dump(mode="json")}
+        digest = self._digest(number)
+        lineage = self._record.lineage(digest) or self._complete(number).lineage
+        lineage = lineage.model_copy(update={"mlflow_run_id": None, "model_version": None})
+        return {"digest": digest, "lineage": lineage.model_dump(mode="json")}
 
-    def _make_champion(self, number: int, *, rolled_back: int | None = None) -> None:
+    def _make_champion(
+        self,
+        number: int,
+        decision: Decision | None = None,
+        *,
+        rolled_back: int | None = None,
+        history: list[int] | None = None,
+    ) -> None:
         """Make a version champion in the registry, for git and in the store: all of it, or nothing.
 
-        `rolled_back` is the version that it replaces for a reason that no metric shows.
+        `rolled_back` is the version that it replaces for a reason that no metric shows. `history` has the champions up
+        to this one; without it, this one is a new one.
         """
         # What can fail because a file is missing or damaged fails here, before anything has changed.
         digest = self._add_to_store(number)
         before = self._champion_number()
+        if history is None:
+            history = self._history()
+            history = history if history[-1:] == [number] else [*history, number]
+        change = {
+            "number": number,
+            "before": before,
+            "rolled_back": rolled_back,
+            "history": history,
+            "verdict": decision and decision[0].as_dict(),
+            "asked": decision and decision[1],
+        }
         with ExitStack() as undo:
+            undo.callback(self._change_path.unlink, missing_ok=True)
+            files.write_text(self._change_path, json.dumps(change))
             if rolled_back is not None:
                 # Or the next run would promote it again.
                 self._tag(rolled_back, ROLLED_BACK_TAG, self._what_differs(rolled_back, number), undo)
-            elif before not in (None, number):
-                self._tag(number, REPLACED_TAG, str(before), undo)
             for version in self._versions():
                 if version.tags.get(ROLLED_BACK_TAG) in self._does(number):
                     self._tag(int(version.version), ROLLED_BACK_TAG, None, undo)
+            undo.callback(self._set_history, self._history())
+            self._set_history(history)
             undo.callback(self._point_to, before)
             self._point_to(number)
             if before is not None:
                 undo.callback(self._keep, before)
             self._record.keep(self._store.bundle_folder(digest))
+            if decision is not None:
+                self._write_record(number, decision, undo)
+            # What is served changes last.
             self._store.name_champion(digest, number)
             undo.pop_all()
+        self._change_path.unlink()
+
+    def _finish_change(self) -> None:
+        """Do again what a kill cut off: it had been decided, and what was done of it may be any part."""
+        try:
+            change = json.loads(self._change_path.read_text())
+        except FileNotFoundError:
+            return
+        # Unless another machine has made another version champion since.
+        if self._champion_number() in (change["before"], change["number"]):
+            decision = change["verdict"] and (Verdict.from_dict(change["verdict"]), change["asked"])
+            with suppress(BundleError, RegistryError):
+                self._make_champion(
+                    change["number"], decision, rolled_back=change["rolled_back"], history=change["history"]
+                )
+        self._change_path.unlink(missing_ok=True)
+
+    def _history(self) -> list[int]:
+        """The versions that were champion and are still there, the oldest first; the last one is champion now."""
+        model, champion = self._model(), self._champion_number()
+        there = {int(version.version) for version in self._versions()}
+        recorded = json.loads(model.tags.get(CHAMPIONS_TAG, "[]")) if model is not None else []
+        history = [number for number in recorded if number in there]
+        return history if champion is None or history[-1:] == [champion] else [*history, champion]
+
+    def _set_history(self, history: list[int]) -> None:
+        self._mlflow.set_registered_model_tag(self._name, CHAMPIONS_TAG, json.dumps(history[-MAX_CHAMPIONS:]))
 
     def _point_to(self, number: int | None) -> None:
         """Set the champion's alias, or take it away."""
@@ -537,19 +631,28 @@ class Registry:
         return _found(lambda: self._mlflow.get_registered_model(self._name))
 
 
+def _nowhere(digest: str) -> str:
+    return f"none: git names bundle {digest[:12]}, which is neither here nor in a DVC remote"
+
+
 def _is_judged(verdict: Verdict) -> bool:
     """Whether the gate compared something: only such a verdict may stand."""
     return verdict.checks[0].name != "decision"
 
 
-def _same_model(champion: Manifest, challenger: Manifest) -> Verdict | None:
-    """What is to be said of the champion's own model in another bundle; nothing if it is another model."""
+def _same_model(champion: Manifest, challenger: Manifest, value: Value) -> Verdict | None:
+    """What is to be said of the champion's own model in another bundle.
+
+    Nothing if it is another model, or decides by other prices than the config has now: that is for the gate.
+    """
     if _learned(champion) != _learned(challenger):
+        return None
+    same = behavior_sha256(champion) == behavior_sha256(challenger)
+    if not same and challenger.policy != Policy(prices=value.prices, tolerance=value.tolerance):
         return None
     old, new = (manifest.model_dump(exclude=set(NOT_IDENTITY)) for manifest in (champion, challenger))
     names = {"inputs": "fields", "policy": "prices"}
     changed = ", ".join(names.get(key, key) for key in new if old[key] != new[key])
-    same = behavior_sha256(champion) == behavior_sha256(challenger)
     return Verdict.decided(True, "same_behavior" if same else "new_prices", changed=changed)
 
 

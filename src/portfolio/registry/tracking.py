@@ -102,8 +102,13 @@ def experiment_id(mlflow: MlflowClient, use_case: str) -> str:
     return str(mlflow.create_experiment(use_case, artifact_location=location))
 
 
-def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name: str, folder: Path) -> str:
-    """Log one candidate as a run, and give back the run's id. A bundle that was logged before keeps its run."""
+def log_candidate(
+    mlflow: MlflowClient, use_case: UseCase, config: Config, name: str, folder: Path, recorded: Lineage | None = None
+) -> str:
+    """Log one candidate as a run, and give back the run's id. A bundle that was logged before keeps its run.
+
+    `recorded` is its lineage if it was made elsewhere.
+    """
     from mlflow.entities import Metric, Param
 
     experiment = experiment_id(mlflow, use_case.name)
@@ -140,7 +145,7 @@ def log_candidate(mlflow: MlflowClient, use_case: UseCase, config: Config, name:
     now = origin(use_case.name, config.sha256)
     same_model = _runs(mlflow, experiment, MODEL_SHA256_TAG, manifest.model_sha256)
     trained = lineage_of(same_model[0]).trained if same_model else None
-    lineage = Lineage(trained=trained or now, evaluated=now, data_sha256=data)
+    lineage = recorded or Lineage(trained=trained or now, evaluated=now, data_sha256=data)
     return _finish(mlflow, experiment, run_id, folder, lineage)
 
 
