@@ -165,15 +165,32 @@ def fetch(folder: Path) -> bool:
 
     Raises PortfolioError if the remote can't be asked.
     """
+    repository, pointer = _repository(), f"{folder}.dvc"
     try:
-        _repository().pull(targets=[f"{folder}.dvc"])
+        repository.pull(targets=[pointer])
     except CheckoutError:
-        return False
-    except (DvcException, OSError, ImportError) as error:
+        # DVC says the same of a remote that does not answer. So its one small file that lists the folder is asked for.
+        try:
+            (out,) = repository.stage.collect(pointer)[0].outs
+            remote = repository.cloud.get_remote_odb()
+            remote.fs.cat_file(remote.oid_to_path(out.hash_info.value))
+        except FileNotFoundError:
+            return False
+        except Exception as error:
+            # Each kind of remote has errors of its own.
+            raise _unanswered(folder, error) from error
         raise PortfolioError(
-            f"DVC can't ask its remote for {folder} ({error}). See what it says of that: dvc pull {folder}.dvc"
-        ) from error
+            f"DVC's remote has {folder} in part only. Whoever made it can complete it: dvc push {pointer}"
+        ) from None
+    except (DvcException, OSError, ImportError) as error:
+        raise _unanswered(folder, error) from error
     return True
+
+
+def _unanswered(folder: Path, error: Exception) -> PortfolioError:
+    return PortfolioError(
+        f"DVC can't ask its remote for {folder} ({error}). See what it says of that: dvc pull {folder}.dvc"
+    )
 
 
 def _repository() -> Repo:

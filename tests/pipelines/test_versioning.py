@@ -277,3 +277,50 @@ def test_a_dvc_lock_that_is_cut_off_is_a_portfolio_error_that_names_it(miniature
         versioning.stage_graph("toy")
     with pytest.raises(PortfolioError, match=r"dvc\.lock"):
         versioning.reproduce("greet@toy", LOG)
+
+
+def test_a_folder_is_fetched_or_said_to_be_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder, remote = Path("champions/toy"), Path("remote")
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    dvc = [sys.executable, "-m", "dvc"]
+    for command in (
+        ["git", "init", "-q"],
+        [*dvc, "init", "-q"],
+        [*dvc, "remote", "add", "-q", "--default", "shared", str(remote)],
+        [*dvc, "add", "-q", str(folder)],
+        [*dvc, "push", "-q"],
+    ):
+        subprocess.run(command, check=True)
+
+    def lose() -> None:
+        shutil.rmtree(folder)
+        shutil.rmtree(".dvc/cache")
+
+    lose()
+    assert versioning.fetch(folder)
+    assert (folder / "manifest.json").read_text() == "{}"
+    lose()
+    shutil.rmtree(remote)
+    assert not versioning.fetch(folder)
+    assert not folder.exists()
+
+
+def test_a_remote_that_can_not_be_asked_is_not_one_that_lacks_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("champions").mkdir()
+    Path("champions/toy.dvc").write_text(
+        "outs:\n- md5: a2238ca0c55a78426d14a24f769fa8ed.dir\n  size: 1\n  nfiles: 1\n  hash: md5\n  path: toy\n"
+    )
+    dvc = [sys.executable, "-m", "dvc"]
+    for command in (
+        ["git", "init", "-q"],
+        [*dvc, "init", "-q"],
+        [*dvc, "remote", "add", "-q", "--default", "shared", "http://127.0.0.1:1/nowhere"],
+    ):
+        subprocess.run(command, check=True)
+    with pytest.raises(PortfolioError, match=r"can't ask its remote .*dvc pull champions/toy\.dvc"):
+        versioning.fetch(Path("champions/toy"))
