@@ -65,6 +65,19 @@ def test_the_same_label_again_is_fine_and_another_one_only_as_a_correction(
         assert history == [('"left"', 1), ('"right"', 0)]
 
 
+def test_of_several_corrections_of_a_row_in_one_request_the_last_one_holds(client: TestClient, request_id: str) -> None:
+    assert give(client, request_id=request_id, label="left").status_code == 201
+    labels = [{"request_id": request_id, "label": label, "correction": True} for label in ("right", "left", "right")]
+    answer = give(client, labels=labels)
+    assert answer.status_code == 200
+    found = [(one["label"], one["right"], one["outcome"]) for one in answer.json()["labels"]]
+    assert found == [("right", False, "corrected"), ("left", True, "corrected"), ("right", False, "corrected")]
+    with sqlite3.connect(Settings.from_environment().log_address.removeprefix("sqlite:///")) as log:
+        assert log.execute("select label, right from feedback").fetchall() == [('"right"', 0)]
+        history = log.execute("select label, right from feedback_history order by replaced_at").fetchall()
+        assert history == [('"left"', 1), ('"right"', 0), ('"left"', 1)]
+
+
 def test_many_labels_are_sent_at_once_and_each_is_told_apart(client: TestClient, request_id: str) -> None:
     labels = [
         {"request_id": request_id, "label": "left"},
