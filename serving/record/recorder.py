@@ -23,7 +23,7 @@ from sqlalchemy import Table
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
 from portfolio.core.types import Array
-from portfolio.monitoring.prediction_log import PredictionLog, predictions, shadow_predictions
+from portfolio.monitoring.prediction_log import PredictionLog, Replaced, predictions, shadow_predictions
 from serving.errors import RequestError
 from serving.record.feedback import Judge, TrueLabel
 
@@ -79,12 +79,13 @@ class Record:
 
 
 class Stored(NamedTuple):
-    """A true label as it is in the log. `outcome` is "stored", "unchanged" or "corrected"."""
+    """A true label as it is in the log. `outcome` is "stored", "unchanged", or "corrected" if it `replaced` another."""
 
     request_id: str
     label: str | float
     right: bool | None
     outcome: str
+    replaced: Replaced | None = None
 
 
 Outcome = Stored | RequestError
@@ -347,7 +348,7 @@ class Recorder:
                 outcomes[index] = _second(row["request_id"], row["row"], outcome.label)
             else:
                 label = orjson.loads(outcome.label)
-                outcomes[index] = Stored(row["request_id"], label, outcome.right, outcome.name)
+                outcomes[index] = Stored(row["request_id"], label, outcome.right, outcome.name, outcome.replaced)
         return [outcomes[index] for index in range(len(given))]
 
     @staticmethod

@@ -110,12 +110,20 @@ TICK = timedelta(microseconds=1)
 OutcomeName = Literal["stored", "unchanged", "corrected", "kept"]
 
 
+class Replaced(NamedTuple):
+    """What a corrected label said before, and since when."""
+
+    right: bool | None
+    received_at: datetime
+
+
 class LabelOutcome(NamedTuple):
     """What became of a label. `kept`: the row has another one, `label`, and the new one was no correction."""
 
     name: OutcomeName
     label: str
     right: bool | None
+    replaced: Replaced | None = None
 
 
 class PredictionLog:
@@ -169,6 +177,7 @@ class PredictionLog:
             name: OutcomeName
             for index, row in enumerate(rows):
                 place, before = _place(row), there[_place(row)]
+                replaced = None
                 if place in added:
                     added.discard(place)
                     name = "stored"
@@ -179,8 +188,9 @@ class PredictionLog:
                 else:
                     name = "corrected"
                     self._replace(connection, before, row)
+                    replaced = Replaced(before["right"], _in_utc(before["received_at"]))
                     there[place] = row
-                outcomes.append(LabelOutcome(name, there[place]["label"], there[place]["right"]))
+                outcomes.append(LabelOutcome(name, there[place]["label"], there[place]["right"], replaced))
         return outcomes
 
     def answers(self, request_ids: Collection[str]) -> dict[str, Row]:

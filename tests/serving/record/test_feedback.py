@@ -17,6 +17,7 @@ from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import Output
 from portfolio.bundle.policy import Decider
 from portfolio.bundle.store import Store
+from serving.app import create_app
 from serving.errors import RequestError
 from serving.record.feedback import Judge
 from serving.record.recorder import GATHER_SECONDS
@@ -76,6 +77,41 @@ def test_of_several_corrections_of_a_row_in_one_request_the_last_one_holds(clien
         assert log.execute("select label, right from feedback").fetchall() == [('"right"', 0)]
         history = log.execute("select label, right from feedback_history order by replaced_at").fetchall()
         assert history == [('"left"', 1), ('"right"', 0), ('"left"', 1)]
+
+
+def verdicts(client: TestClient) -> tuple[int, int, int]:
+    """How many labels count, and how many of them say that the answer was right, and wrong."""
+    stats = client.get("/stats").json()
+    return stats["feedback"], stats["feedback_right"], stats["feedback_wrong"]
+
+
+def test_a_corrected_label_counts_as_it_is_now(client: TestClient, request_id: str) -> None:
+    give(client, request_id=request_id, label="left")
+    assert verdicts(client) == (1, 1, 0)
+    give(client, request_id=request_id, label="right", correction=True)
+    assert verdicts(client) == (1, 0, 1)
+    text = client.get("/metrics").text
+    assert 'portfolio_labels{answer="right"} 0.0' in text
+    assert 'portfolio_labels{answer="wrong"} 1.0' in text
+    # What Prometheus takes for a counter never falls.
+    assert 'portfolio_feedback_total{outcome="right"} 1.0' in text
+    assert 'portfolio_feedback_total{outcome="corrected"} 1.0' in text
+    give(client, request_id=request_id, label="right", correction=True)
+    assert verdicts(client) == (1, 0, 1)
+    labels = [{"request_id": request_id, "label": label, "correction": True} for label in ("left", "right", "left")]
+    give(client, labels=labels)
+    assert verdicts(client) == (1, 1, 0)
+
+
+def test_a_correction_of_a_label_from_before_the_start_takes_nothing_from_what_came_since(
+    client: TestClient, request_id: str
+) -> None:
+    give(client, request_id=request_id, label="left")
+    with TestClient(create_app()) as restarted:
+        give(restarted, request_id=request_id, row=1, label="right")
+        assert verdicts(restarted) == (1, 1, 0)
+        give(restarted, request_id=request_id, label="right", correction=True)
+        assert verdicts(restarted) == (2, 1, 1)
 
 
 def test_many_labels_are_sent_at_once_and_each_is_told_apart(client: TestClient, request_id: str) -> None:
