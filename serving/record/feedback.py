@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from portfolio.bundle.manifest import Manifest, read_manifest
 from portfolio.bundle.store import Store
 from portfolio.core.errors import BundleError
-from portfolio.core.labels import category_text
+from portfolio.core.labels import category_text, declared
 from serving.errors import field_error, validation_error
 from serving.front.exchange import CALLERS_ID
 from serving.protocols import size
@@ -85,7 +85,8 @@ class Judge:
             if isinstance(label, (str, bool)):
                 raise field_error("label", f"must be a number: {output.name}, in {output.unit or 'its unit'}")
             return float(label), None
-        text, classes = category_text(label), output.classes
+        classes = output.classes
+        text = declared(category_text(label), classes)
         if text not in classes:
             raise field_error("label", f"no such class; the classes are: {', '.join(classes)}")
         # The answer is the class that costs least in expectation, which need not be the most probable one.
