@@ -74,7 +74,8 @@ class Judge:
     def verdict(self, digest: str, outputs: list[float], label: str | bool | float) -> tuple[str | float, bool | None]:
         """The label as that bundle has it, and whether the row's outputs said so.
 
-        None: that can't be said, of a predicted value, or because the store no longer has the bundle. Raises
+        A predicted value is right if it lies within the tolerance. None: that can't be said, because the bundle has no
+        tolerance, or because the store no longer has the bundle. Raises
         RequestError if the bundle knows no such label.
         """
         manifest = self._manifest(digest)
@@ -84,7 +85,8 @@ class Judge:
         if output.task == "regression":
             if isinstance(label, (str, bool)):
                 raise field_error("label", f"must be a number: {output.name}, in {output.unit or 'its unit'}")
-            return float(label), None
+            tolerance = None if manifest.policy is None else manifest.policy.tolerance
+            return float(label), None if tolerance is None else abs(float(label) - outputs[0]) <= tolerance
         classes = output.classes
         text = declared(category_text(label), classes)
         if text not in classes:

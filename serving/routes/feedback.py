@@ -17,7 +17,7 @@ MAX_BYTES = 256 * 1024
 
 
 class StoredLabel(TypedDict):
-    """`right` is null for a predicted value, which is never exactly right, and if the bundle is no longer there."""
+    """`right` is null if that can't be said: of a value without a tolerance, or if the bundle is no longer there."""
 
     request_id: str
     row: int

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import Output
-from portfolio.bundle.policy import Decider
+from portfolio.bundle.policy import Decider, Policy, Prices
 from portfolio.bundle.store import Store
 from serving.app import create_app
 from serving.errors import RequestError
@@ -249,7 +249,7 @@ def test_too_much_is_refused(client: TestClient) -> None:
 def label_of(output: Output, label: Any) -> Any:
     judge = Judge(Store(Path("nowhere")))
     judge._manifests["a"] = SimpleNamespace(  # type: ignore[assignment]
-        output=output, decider=lambda: Decider(None, output.classes, ())
+        output=output, decider=lambda: Decider(None, output.classes, ()), policy=None
     )
     return judge.verdict("a", [1.0] if output.task == "regression" else [0.25] * 4, label)[0]
 
@@ -266,3 +266,12 @@ def test_a_value_is_a_number(label: Any) -> None:
     assert label_of(output, 3) == 3
     with pytest.raises(RequestError):
         label_of(output, label)
+
+
+def test_a_value_is_right_within_the_tolerance() -> None:
+    judge = Judge(Store(Path("nowhere")))
+    policy = Policy(prices=Prices(by_hand_yen=1, check_yen=1, error_yen=1), tolerance=20.0)
+    judge._manifests["a"] = SimpleNamespace(  # type: ignore[assignment]
+        output=Output(task="regression", name="rent", unit="USD"), policy=policy
+    )
+    assert [judge.verdict("a", [500.0, 80.0], label)[1] for label in (480, 520.0, 479)] == [True, True, False]
