@@ -141,6 +141,11 @@ def make_workspace(folder: Path) -> Path:
     """Fill a folder with the project's use cases, and those that exist for tests alone."""
     for name in ("configs", "use_cases"):
         copy_folder(ROOT / name, folder / name)
+    # What a source reads from the repository itself, such as a table of one's own.
+    for path in (ROOT / "data").glob("*.*"):
+        if path.is_file():
+            (folder / "data").mkdir(exist_ok=True)
+            shutil.copyfile(path, folder / "data" / path.name)
     return add_test_use_cases(folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 from math import isfinite
 from typing import Any
 
@@ -40,26 +41,26 @@ class Decisions:
         there, so a person decides.
         """
         self.rows: list[list[float]] = outputs.tolist()
-        if not all(isfinite(sum(row)) for row in self.rows):
-            raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
+        for row in self.rows:
+            if not isfinite(sum(row)):
+                raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
         manifest, decider = bundle.manifest, bundle.decider
         if len(self.rows) <= FEW_ROWS:
-            columns: Iterable[Any] = zip(*map(decider.row, self.rows), strict=True)
+            columns: Iterable[Any] = map(list, zip(*map(decider.row, self.rows), strict=True))
         else:
             columns = (column.tolist() for column in decider(outputs))
         error_yen: list[float]
-        self.answers, self.certainties, error_yen, self.by_machine = map(list, columns)
+        self.answers, self.certainties, error_yen, self.by_machine = columns
         policy = manifest.policy
         self.unseen = unseen or {}
         # Without a policy there is no saying what an answer is worth.
         self.expected_yen: list[float] | None = None
         if policy is not None:
-            decided = zip(self.by_machine, error_yen, strict=True)
-            self.expected_yen = [saved(policy.prices, by_machine, cost) for by_machine, cost in decided]
-        for row in self.unseen if unseen_to_person else ():
-            self.by_machine[row] = False
+            self.expected_yen = list(map(saved, repeat(policy.prices), self.by_machine, error_yen))
+        for place in self.unseen if unseen_to_person else ():
+            self.by_machine[place] = False
             if policy is not None and self.expected_yen is not None:
-                self.expected_yen[row] = policy.prices.by_hand_yen - policy.prices.check_yen
+                self.expected_yen[place] = policy.prices.by_hand_yen - policy.prices.check_yen
         self.intervals: list[list[float]] | None = None
         if manifest.error_ratios:
             half = half_widths(outputs, manifest.error_ratios)

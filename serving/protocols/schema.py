@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from portfolio.bundle.bundle import to_array
 from portfolio.bundle.manifest import InputField, Manifest
-from portfolio.core.labels import category_text
+from portfolio.core.labels import category_text, declared
 from portfolio.core.types import Array
 from serving.errors import field_error, validation_error
 from serving.protocols import size
@@ -85,7 +85,12 @@ class RequestSchema:
         known = {field.name for field in self.fields}
         for name in tensors.keys() - known:
             raise field_error(name, f"no such input; the inputs are: {', '.join(sorted(known))}")
-        return {field.name: _checked(field, tensors.get(field.name), rows) for field in self.fields}, rows
+        inputs = {field.name: _checked(field, tensors.get(field.name), rows) for field in self.fields}
+        for name, seen in self._seen.items():
+            for row, label in enumerate(inputs[name][:, 0].tolist()):
+                if label and label not in seen:
+                    inputs[name][row, 0] = declared(label, seen)
+        return inputs, rows
 
     def unseen(self, inputs: Inputs) -> dict[int, dict[str, str]]:
         """By row, the categories that training never saw, by field. A missing one is none."""
@@ -97,7 +102,11 @@ class RequestSchema:
         return found
 
     def _arrays(self, rows: list[Row]) -> tuple[Inputs, int]:
-        return {field.name: to_array(field, [row.get(field.name) for row in rows]) for field in self.fields}, len(rows)
+        columns = {field.name: [row.get(field.name) for row in rows] for field in self.fields}
+        for name, seen in self._seen.items():
+            # Also as other programs write them: a spreadsheet's TRUE is true.
+            columns[name] = [declared(label, seen) if label and label not in seen else label for label in columns[name]]
+        return {field.name: to_array(field, columns[field.name]) for field in self.fields}, len(rows)
 
 
 def _typed(name: str, fields: dict[str, Any]) -> Any:

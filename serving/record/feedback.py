@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from portfolio.bundle.manifest import Manifest, read_manifest
 from portfolio.bundle.store import Store
 from portfolio.core.errors import BundleError
-from portfolio.core.labels import category_text
+from portfolio.core.labels import category_text, declared
 from serving.errors import field_error, validation_error
 from serving.front.exchange import CALLERS_ID
 from serving.protocols import size
@@ -74,7 +74,8 @@ class Judge:
     def verdict(self, digest: str, outputs: list[float], label: str | bool | float) -> tuple[str | float, bool | None]:
         """The label as that bundle has it, and whether the row's outputs said so.
 
-        None: that can't be said, of a predicted value, or because the store no longer has the bundle. Raises
+        A predicted value is right if it lies within the tolerance. None: that can't be said, because the bundle has no
+        tolerance, or because the store no longer has the bundle. Raises
         RequestError if the bundle knows no such label.
         """
         manifest = self._manifest(digest)
@@ -84,8 +85,10 @@ class Judge:
         if output.task == "regression":
             if isinstance(label, (str, bool)):
                 raise field_error("label", f"must be a number: {output.name}, in {output.unit or 'its unit'}")
-            return float(label), None
-        text, classes = category_text(label), output.classes
+            tolerance = None if manifest.policy is None else manifest.policy.tolerance
+            return float(label), None if tolerance is None else abs(float(label) - outputs[0]) <= tolerance
+        classes = output.classes
+        text = declared(category_text(label), classes)
         if text not in classes:
             raise field_error("label", f"no such class; the classes are: {', '.join(classes)}")
         # The answer is the class that costs least in expectation, which need not be the most probable one.

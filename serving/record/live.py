@@ -27,11 +27,14 @@ from typing_extensions import TypedDict
 from serving.protocols.answers import MACHINE, PERSON, Decisions
 
 if TYPE_CHECKING:
-    from serving.record.recorder import Recorder
+    from serving.record.recorder import Recorder, Stored
     from serving.runtime.watcher import StoreWatcher
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CONFIDENCES = tuple(number / 20 for number in range(1, 20))
+
+VERDICTS = {True: "right", False: "wrong", None: "stored"}
+"""What a label says of its answer; of a predicted value, nothing."""
 
 
 class Distribution:
@@ -80,6 +83,7 @@ class LiveMetrics(Collector):
         self._decisions = {MACHINE: 0, PERSON: 0}
         self._expected_yen = 0.0
         self._feedback: Counter[str] = Counter()
+        self._labels = dict.fromkeys(VERDICTS.values(), 0)
         self._unseen: Counter[str] = Counter()
         self._shadowed = 0
 
@@ -102,9 +106,21 @@ class LiveMetrics(Collector):
             for probability in decisions.certainties:
                 self._confidences.add(probability)
 
-    def feedback(self, outcome: str) -> None:
-        """`right`, `wrong` or `stored`, or the code of the error."""
-        self._feedback[outcome] += 1
+    def label(self, stored: Stored) -> None:
+        verdict = VERDICTS[stored.right]
+        self._feedback[verdict if stored.outcome == "stored" else stored.outcome] += 1
+        if stored.outcome == "unchanged":
+            return
+        self._labels[verdict] += 1
+        replaced = stored.replaced
+        if replaced is not None and replaced.received_at.timestamp() >= self._started:
+            # Another server may have counted it.
+            before = VERDICTS[replaced.right]
+            self._labels[before] = max(0, self._labels[before] - 1)
+
+    def refused_label(self, code: str) -> None:
+        """`code` is that of the error."""
+        self._feedback[code] += 1
 
     def shadowed(self) -> None:
         self._shadowed += 1
@@ -121,9 +137,9 @@ class LiveMetrics(Collector):
             "predictions": sum(self._decisions.values()),
             "by_machine": self._decisions[MACHINE],
             "expected_yen": round(self._expected_yen, 2),
-            "feedback": sum(self._feedback[outcome] for outcome in ("right", "wrong", "stored")),
-            "feedback_right": self._feedback["right"],
-            "feedback_wrong": self._feedback["wrong"],
+            "feedback": sum(self._labels.values()),
+            "feedback_right": self._labels["right"],
+            "feedback_wrong": self._labels["wrong"],
             "log_queue": self._recorder.waiting,
             "log_dropped": self._recorder.dropped,
         }
@@ -143,12 +159,17 @@ class LiveMetrics(Collector):
         feedback = CounterMetricFamily("portfolio_feedback", "true labels by outcome", labels=["outcome"])
         for outcome, count in self._feedback.items():
             feedback.add_metric([outcome], count)
+        labels = GaugeMetricFamily(
+            "portfolio_labels", "true labels as corrected since, by what they say of the answer", labels=["answer"]
+        )
+        for verdict, count in self._labels.items():
+            labels.add_metric([verdict], count)
         unseen = CounterMetricFamily(
             "portfolio_unseen_categories", "values that training never saw, by field", labels=["field"]
         )
         for field, count in self._unseen.items():
             unseen.add_metric([field], count)
-        yield from (requests, latencies, confidences, decisions, feedback, unseen)
+        yield from (requests, latencies, confidences, decisions, feedback, labels, unseen)
         yield CounterMetricFamily("portfolio_shadowed", "requests that the shadow ran too", self._shadowed)
         yield CounterMetricFamily("portfolio_refusals", "bundles that were refused", self._watcher.refusals)
         yield CounterMetricFamily("portfolio_log_dropped", "records that were dropped", self._recorder.dropped)

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Table
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
 from portfolio.core.types import Array
-from portfolio.monitoring.prediction_log import PredictionLog, predictions, shadow_predictions
+from portfolio.monitoring.prediction_log import PredictionLog, Replaced, predictions, shadow_predictions
 from serving.errors import RequestError
 from serving.record.feedback import Judge, TrueLabel
 
@@ -79,12 +79,13 @@ class Record:
 
 
 class Stored(NamedTuple):
-    """A true label as it is in the log. `outcome` is "stored", "unchanged" or "corrected"."""
+    """A true label as it is in the log. `outcome` is "stored", "unchanged", or "corrected" if it `replaced` another."""
 
     request_id: str
     label: str | float
     right: bool | None
     outcome: str
+    replaced: Replaced | None = None
 
 
 Outcome = Stored | RequestError
@@ -266,12 +267,11 @@ class Recorder:
             waiting = self._labels.popleft()
             if not waiting.done.done():
                 ready.append(waiting)
-        if ready:
-            outcomes = self._store(ready) if written else None
-            following = iter(outcomes or ())
+        if ready and written:
+            self._store_labels(ready)
+        else:
             for waiting in ready:
-                told = None if outcomes is None else list(islice(following, len(waiting.labels)))
-                self._settle(waiting, told)
+                self._settle(waiting, _unavailable())
         return written
 
     def _append(self) -> None:
@@ -296,53 +296,69 @@ class Recorder:
             for row in rows:
                 self._append_rows(table, [row])
 
-    def _store(self, ready: list[Waiting]) -> list[Outcome] | None:
-        """Store the labels of several requests in one transaction. Returns what became of each; None if it failed."""
+    def _store_labels(self, ready: list[Waiting]) -> None:
+        """Store the labels of several requests, in one transaction if possible, and tell what became of each."""
+        try:
+            outcomes = iter(self._store(ready))
+        except (OperationalError, InterfaceError) as error:
+            logger.error("labels can't be stored: %s", _first_line(error))
+            for waiting in ready:
+                self._settle(waiting, _unavailable())
+        except Exception as error:
+            # The database works, but something in the labels is wrong. That must not fail those of other requests.
+            if len(ready) == 1:
+                logger.error("labels can't be stored: %s", _first_line(error))
+                self._settle(ready[0], _unstorable())
+                return
+            for waiting in ready:
+                self._store_labels([waiting])
+        else:
+            for waiting in ready:
+                self._settle(waiting, list(islice(outcomes, len(waiting.labels))))
+
+    def _store(self, ready: list[Waiting]) -> list[Outcome]:
+        """Store the labels of several requests in one transaction. Returns what became of each."""
         given = [(label, waiting) for waiting in ready for label in waiting.labels]
         outcomes: dict[int, Outcome] = {}
-        try:
-            answers = self._log.answers({label.request_id for label, _ in given if label.request_id})
-            named = self._log.answers_to({label.callers_id for label, _ in given if label.callers_id})
-            outputs: dict[str, list[list[float]]] = {}
-            rows: dict[int, dict[str, Any]] = {}
-            for index, (label, waiting) in enumerate(given):
-                try:
-                    answer = _answer(label, answers, named)
-                    request_id = answer["request_id"]
-                    if request_id not in outputs:
-                        outputs[request_id] = orjson.loads(answer["outputs"])
-                    text, right = self._judge.verdict(answer["digest"], outputs[request_id][label.row], label.label)
-                except RequestError as error:
-                    outcomes[index] = error
-                    continue
-                rows[index] = {
-                    "request_id": request_id,
-                    "row": label.row,
-                    "label": _json(text),
-                    "right": right,
-                    "received_at": datetime.fromtimestamp(waiting.received_at_seconds, UTC),
-                }
-            corrections = {place for place, index in enumerate(rows) if given[index][0].correction}
-            added = self._log.add_labels(list(rows.values()), corrections)
-        except Exception as error:
-            logger.error("labels can't be stored: %s", _first_line(error))
-            return None
+        answers = self._log.answers({label.request_id for label, _ in given if label.request_id})
+        named = self._log.answers_to({label.callers_id for label, _ in given if label.callers_id})
+        outputs: dict[str, list[list[float]]] = {}
+        rows: dict[int, dict[str, Any]] = {}
+        for index, (label, waiting) in enumerate(given):
+            try:
+                answer = _answer(label, answers, named)
+                request_id = answer["request_id"]
+                if request_id not in outputs:
+                    outputs[request_id] = orjson.loads(answer["outputs"])
+                text, right = self._judge.verdict(answer["digest"], outputs[request_id][label.row], label.label)
+            except RequestError as error:
+                outcomes[index] = error
+                continue
+            rows[index] = {
+                "request_id": request_id,
+                "row": label.row,
+                "label": _json(text),
+                "right": right,
+                "received_at": datetime.fromtimestamp(waiting.received_at_seconds, UTC),
+            }
+        corrections = {place for place, index in enumerate(rows) if given[index][0].correction}
+        added = self._log.add_labels(list(rows.values()), corrections)
         for (index, row), outcome in zip(rows.items(), added, strict=True):
             if outcome.name == "kept":
                 outcomes[index] = _second(row["request_id"], row["row"], outcome.label)
             else:
                 label = orjson.loads(outcome.label)
-                outcomes[index] = Stored(row["request_id"], label, outcome.right, outcome.name)
+                outcomes[index] = Stored(row["request_id"], label, outcome.right, outcome.name, outcome.replaced)
         return [outcomes[index] for index in range(len(given))]
 
     @staticmethod
-    def _settle(waiting: Waiting, outcomes: list[Outcome] | None) -> None:
+    def _settle(waiting: Waiting, outcomes: list[Outcome] | RequestError) -> None:
         def settle() -> None:
             # A client that has gone has cancelled its wait.
             if waiting.done.done():
                 return
-            if outcomes is None:
-                waiting.done.set_exception(_unavailable())
+            if isinstance(outcomes, RequestError):
+                waiting.done.set_exception(outcomes)
             else:
                 waiting.done.set_result(outcomes)
 
@@ -398,3 +414,7 @@ def _unavailable() -> RequestError:
         "The label could not be stored because the prediction log can't be written. Try again later.",
         retry_after_seconds=5,
     )
+
+
+def _unstorable() -> RequestError:
+    return RequestError(500, "internal", "The labels could not be stored. The server's log says why.")

@@ -9,7 +9,6 @@ from typing_extensions import TypedDict
 
 from serving.errors import RequestError
 from serving.record.feedback import TrueLabel, read_labels
-from serving.record.live import LiveMetrics
 from serving.record.recorder import Outcome
 from serving.routes.dependencies import ExchangeDep, ServicesDep
 
@@ -18,7 +17,7 @@ MAX_BYTES = 256 * 1024
 
 
 class StoredLabel(TypedDict):
-    """`right` is null for a predicted value, which is never exactly right, and if the bundle is no longer there."""
+    """`right` is null if that can't be said: of a value without a tolerance, or if the bundle is no longer there."""
 
     request_id: str
     row: int
@@ -59,10 +58,13 @@ async def feedback(exchange: ExchangeDep, services: ServicesDep, response: Respo
         labels, several = read_labels(await services.bodies.read(exchange, MAX_BYTES))
         outcomes = await services.recorder.label(labels)
     except RequestError as error:
-        services.metrics.feedback(error.code)
+        services.metrics.refused_label(error.code)
         raise
     for outcome in outcomes:
-        _count(services.metrics, outcome)
+        if isinstance(outcome, RequestError):
+            services.metrics.refused_label(outcome.code)
+        else:
+            services.metrics.label(outcome)
     if several:
         refused = sum(isinstance(outcome, RequestError) for outcome in outcomes)
         response.status_code = 207 if refused else 200
@@ -93,12 +95,3 @@ def _stored(label: TrueLabel, stored: Any) -> StoredLabel:
         "right": stored.right,
         "outcome": stored.outcome,
     }
-
-
-def _count(metrics: LiveMetrics, outcome: Outcome) -> None:
-    if isinstance(outcome, RequestError):
-        metrics.feedback(outcome.code)
-    elif outcome.outcome == "stored":
-        metrics.feedback({True: "right", False: "wrong", None: "stored"}[outcome.right])
-    else:
-        metrics.feedback(outcome.outcome)

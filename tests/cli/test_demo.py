@@ -118,8 +118,8 @@ def test_a_clone_of_a_checkout_that_was_moved_is_made_anew(
 
 def test_without_a_repository_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PortfolioError, match=r"no git repository with a commit .*git init && git add --all"):
+    with pytest.raises(PortfolioError, match=r"not in a git repository with a commit .*git init && git add --all"):
         refreshed(tmp_path / "demo")
     git(tmp_path, "init", "-q")
-    with pytest.raises(PortfolioError, match=r"no git repository with a commit"):
+    with pytest.raises(PortfolioError, match=r"not in a git repository with a commit"):
         refreshed(tmp_path / "demo")

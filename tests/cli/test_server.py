@@ -23,7 +23,7 @@ def test_a_port_in_use_is_named(workspace: Path) -> None:
     [
         ("no.such.host.invalid", "is not a known host"),
         ("a..b", "is not a known host"),
-        ("192.0.2.1", "no address of this"),
+        ("192.0.2.1", "not an address of this"),
     ],
 )
 def test_a_host_that_can_not_be_listened_on_is_named(host: str, message: str, workspace: Path) -> None:

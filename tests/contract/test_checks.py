@@ -95,7 +95,10 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         python((', start="2026-01-05"', "")),
         rf"{WHERE}: A source needs either date=.* or start=",
     ),
-    "a start that is no day": (python(("2026-01-05", "5 January")), rf"{WHERE}: start='5 January' is no date.*2026-"),
+    "a start that is no day": (
+        python(("2026-01-05", "5 January")),
+        rf"{WHERE}: start='5 January' is not a date.*2026-",
+    ),
     "an address without a digest": (
         python(('path="rows.csv"', 'url="https://example.org/a.csv"')),
         rf"{WHERE}: Csv needs the sha256= of https://example\.org/a\.csv",

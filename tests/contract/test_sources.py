@@ -130,7 +130,7 @@ def test_a_row_has_a_key_or_its_place() -> None:
         ({"path": "c", "skip_rows": -1, "start": "2026-01-05"}, "skip_rows .* can't be negative"),
         ({"path": "c"}, "either date=, .* or start="),
         ({"path": "c", "date": "day", "start": "2026-01-05"}, "either date=, .* or start="),
-        ({"path": "c", "start": "2026-13-05"}, "start='2026-13-05' is no date .*Write it as 2026-01-31"),
+        ({"path": "c", "start": "2026-13-05"}, "start='2026-13-05' is not a date .*Write it as 2026-01-31"),
         ({"path": "c", "date": "day", "rows_per_day": 5}, "goes with start=, not with date="),
         ({"path": "c", "start": "2026-01-05", "rows_per_day": 0}, "rows_per_day must be at least 1"),
     ],

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from portfolio.core.labels import category_text
+from portfolio.core.labels import category_text, declared
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,19 @@ def test_what_is_not_finite_is_no_label(value: Any) -> None:
 def test_what_is_not_a_scalar_is_no_label(value: Any) -> None:
     with pytest.raises(TypeError, match="must be text, a boolean or a number"):
         category_text(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "label"),
+    [
+        ("TRUE", ("false", "true"), "true"),
+        (" False ", ("false", "true"), "false"),
+        ("1.0", ("0", "1"), "1"),
+        ("01", ("01", "1"), "01"),
+        ("TRUE", ("TRUE", "true"), "TRUE"),
+        ("maybe", ("false", "true"), "maybe"),
+        ("TRUE", ("yes", "no"), "TRUE"),
+    ],
+)
+def test_a_label_that_another_program_wrote_is_the_declared_one(text: str, known: tuple[str, ...], label: str) -> None:
+    assert declared(text, known) == label

@@ -82,8 +82,8 @@ def test_the_first_model_is_compared_with_doing_all_by_hand(judge: Any, model: M
     # All right, and all by machine: each saves the 6 yen that it costs by hand. In 400 rows without an error, the error
     # rate may still be 0.9% (Clopper and Pearson), and an error costs 200 yen.
     assert (
-        "+6,000 yen per 1,000 items (+4,201 to +6,000) compared with doing everything by hand, on 400 test rows"
-        in verdict.reason
+        "+6,000 yen per 1,000 items (+4,201 to +6,000) compared with doing everything by hand (checking "
+        "every answer: +4,000), on 400 test rows" in verdict.reason
     )
 
 

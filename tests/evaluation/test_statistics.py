@@ -56,3 +56,29 @@ def test_the_margin_moves_what_has_to_be_beaten() -> None:
     outcomes = Outcomes.of(np.r_[np.full(30, 2.0), np.full(370, 2.1)])
     assert p_value(outcomes, -2.0, at_most=1.0) < 0.001
     assert p_value(outcomes, -2.0, at_most=2.2) > 0.5
+
+
+@pytest.mark.parametrize(("better", "rows"), [(2, 50), (12, 400), (30, 400)])
+def test_the_p_value_is_exact_to_some_per_cent_however_small_it_is(better: int, rows: int) -> None:
+    """Of rows that are better by as much as one more could be worse, it is that of so many coins on one side."""
+    p = p_value(Outcomes.of(np.r_[np.full(better, 210.0), np.zeros(rows - better)]), -210.0)
+    assert p == pytest.approx(2.0**-better, rel=0.06)
+
+
+def test_the_p_value_is_the_probability_that_the_interval_is_made_of() -> None:
+    outcomes = Outcomes.of(np.repeat([0.0, 2.0, -2.0, 210.0, -210.0], [200, 20, 15, 5, 2]))
+    means = outcomes.means_with_one_more(-210.0, 200_000, np.random.default_rng(0))
+    assert p_value(outcomes, -210.0) == pytest.approx(float((means <= 0).mean()), rel=0.03)
+
+
+def test_large_units_that_carry_the_losses_are_not_taken_for_small_ones() -> None:
+    """Places of very different sizes, no true gain: 5% may be said to gain, and an average place would make it half."""
+    random, rejected, simulations = np.random.default_rng(0), 0, 400
+    for _ in range(simulations):
+        large = random.random(100) < 0.02
+        sizes = np.where(large, 50, 1)
+        # The large ones lose what the small ones gain, over all.
+        values = np.where(large, -98 / 2 / 50 * 1.0, 1.0)
+        units = np.repeat(np.arange(100), sizes)
+        rejected += p_value(Outcomes.of(np.repeat(values, sizes), units), -1.0) <= 0.05
+    assert rejected / simulations < 0.2

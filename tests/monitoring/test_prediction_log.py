@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +83,13 @@ def given(request_id: str, row: int = 0, label: str = "left") -> list[TrueLabel]
     return [TrueLabel(request_id=request_id, row=row, label=label)]
 
 
-def recorded(address: str, use: Callable[[Recorder], Any], max_queue: int = 1000) -> Recorder:
+def recorded(
+    address: str, use: Callable[[Recorder], Any], max_queue: int = 1000, judge: type[Judge] = FirstIsRight
+) -> Recorder:
     """Let `use` have a running recorder, and stop it."""
 
     async def run() -> Recorder:
-        recorder = Recorder(PredictionLog(address), FirstIsRight(Store(Path())), max_queue)
+        recorder = Recorder(PredictionLog(address), judge(Store(Path())), max_queue)
         recorder.start()
         try:
             done = use(recorder)
@@ -290,6 +292,45 @@ def test_the_log_says_what_became_of_each_label(address: str) -> None:
     assert [row["label"] for row in rows(address, "feedback")] == ['"up"', '"up"']
     history = sorted(rows(address, "feedback_history"), key=lambda row: row["replaced_at"])
     assert [(row["label"], bool(row["right"])) for row in history] == [('"left"', True), ('"right"', False)]
+
+
+def test_corrections_of_one_moment_are_all_in_the_history(address: str) -> None:
+    """Also where another server's clock is behind."""
+    log = PredictionLog(address)
+    now = datetime.now(UTC)
+    for name, at in (("left", now), ("right", now), ("up", now), ("down", now - timedelta(seconds=1))):
+        log.add_labels([{**label(name), "received_at": at}], corrections=(0,))
+    log.close()
+    assert [row["label"] for row in rows(address, "feedback")] == ['"down"']
+    history = sorted(rows(address, "feedback_history"), key=lambda row: row["replaced_at"])
+    assert [row["label"] for row in history] == ['"left"', '"right"', '"up"']
+
+
+def test_labels_that_the_database_refuses_do_not_fail_those_of_other_requests(address: str) -> None:
+    """They share a transaction."""
+    good, bad = record(), record()
+
+    class Odd(FirstIsRight):
+        def verdict(self, digest: str, outputs: list[float], label: Any) -> tuple[str, bool]:
+            # No database takes this for a boolean.
+            return label, "perhaps" if label == "odd" else True  # type: ignore[return-value]
+
+    async def use(recorder: Recorder) -> None:
+        recorder.put(good)
+        recorder.put(bad)
+        asked = [
+            recorder.label(given(bad.request_id, label="odd")),
+            recorder.label(given(good.request_id)),
+        ]
+        refused, (stored,) = await asyncio.gather(*asked, return_exceptions=True)
+        assert stored == Stored(good.request_id, "left", True, "stored")
+        assert isinstance(refused, RequestError)
+        assert (refused.status, refused.code) == (500, "internal")
+        # The log works.
+        assert recorder.failure is None
+
+    recorded(address, use, judge=Odd)
+    assert [row["request_id"] for row in rows(address, "feedback")] == [good.request_id]
 
 
 def test_of_many_labels_at_one_moment_one_is_added(address: str) -> None:

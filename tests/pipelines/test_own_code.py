@@ -138,7 +138,15 @@ def test_what_was_run_once_comes_back_whole(clone: Path) -> None:
         return {path.name: path.read_bytes() for folder in folders for path in folder.iterdir()}
 
     config = clone / "configs" / "toy.yaml"
-    assert repro(clone, "evaluate@toy") == ["configure", "validate", "prepare", "baselines", "train", "evaluate"]
+    assert repro(clone, "evaluate@toy") == [
+        "configure",
+        "validate",
+        "prepare",
+        "check",
+        "baselines",
+        "train",
+        "evaluate",
+    ]
     first = figures()
     assert first.keys() == {f"{n}.json" for n in ("validate", "train", "evaluate", "evidence", "costs")} | {
         "training.csv"

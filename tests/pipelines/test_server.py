@@ -144,7 +144,11 @@ def test_a_health_check_asks_past_a_proxy(file: str) -> None:
     for code in codes:
         with running_site(200) as address:
             here = re.sub(r"http://127\.0\.0\.1:\d+", address, code)
-            environment = os.environ | {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+            environment = os.environ | {
+                "http_proxy": "http://127.0.0.1:9",
+                "no_proxy": "",
+                "PORT": address[-5:].strip(":"),
+            }
             assert subprocess.run([sys.executable, "-c", here], env=environment, timeout=30).returncode == 0
 
 

@@ -179,7 +179,7 @@ def test_a_missing_input_is_a_data_error_with_the_remedy(miniature: Path, versio
 @pytest.mark.parametrize("remove", [".git", ".dvc"])
 def test_a_folder_that_is_no_repository_is_named_with_the_remedy(miniature: Path, remove: str) -> None:
     shutil.rmtree(remove)
-    remedy = {".git": "in no git repository .*git init && git add --all", ".dvc": r"no folder \.dvc.*clone"}[remove]
+    remedy = {".git": "not in a git repository .*git init && git add --all", ".dvc": r"no folder \.dvc.*clone"}[remove]
     with pytest.raises(PortfolioError, match=rf"{miniature} .*{remedy}"):
         versioning.stage_graph("toy")
     with pytest.raises(PortfolioError, match=remedy):

@@ -79,7 +79,7 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     # Every check that the gate knows has its name in both languages.
     names = re.findall(r'Check\(\s*"([^"]+)"', inspect.getsource(gate))
     assert len(set(names)) == 8
-    figures = {"mean": -12.0, "low": -20.0, "high": -4.0, "rows": 400}
+    figures = {"mean": -12.0, "low": -20.0, "high": -4.0, "rows": 400, "tries": 1, "p": 0.9, "alpha": 0.02}
     judged = gate.Verdict([gate.Check(name, False, "not_better_than_champion", figures) for name in names])
     digest = Bundle.open(paths.best_folder()).digest
     made = {"git_commit": "a" * 40, "dirty": True, "config_sha256": "b" * 64}

@@ -1,21 +1,24 @@
 import csv
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import polars as pl
 import pytest
 
 from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import MODEL_NAME
 from portfolio.contract.loading import load_use_case
 from portfolio.core import files
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
 from portfolio.evaluation.calibration import softened
 from portfolio.training import network
-from tests.conftest import QUICK_EPOCHS, edit_config, run_stage
+from tests.conftest import QUICK_EPOCHS, ROOT, edit_config, run_stage
 
 Built = Callable[[str], Path]
 
@@ -98,3 +101,13 @@ def change_code() -> None:
 def test_nothing_is_left_of_the_checkpoints(built: Built) -> None:
     folder = built("toy")
     assert [path for path in (folder / ".state").rglob("*.ckpt")] == []
+
+
+def test_a_graph_says_nothing_of_the_folder_that_it_was_made_in(built: Built) -> None:
+    """Or the same model would be other bytes in another checkout, and the path would be published with it."""
+    built("toy")
+    for folder in Paths("toy").fitted().values():
+        raw = (folder / MODEL_NAME).read_bytes()
+        for path in (Path.cwd(), ROOT, Path(sys.prefix)):
+            assert str(path).encode() not in raw
+        assert not any(node.metadata_props for node in onnx.load_from_string(raw).graph.node)

@@ -306,6 +306,14 @@ def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
         node.input[:] = [new if name == old else name for name in node.input]
 
 
+def _remove_traces(model: onnx.ModelProto) -> None:
+    """Torch's exporter leaves stack traces, with the folder's path: elsewhere, the same model would be other bytes."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
 def _only_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
     """Keep one output of the graph, under a new name."""
     if old != new:
@@ -346,6 +354,7 @@ def _value_output(model: onnx.ModelProto, name: str, log: bool) -> onnx.ModelPro
 
 def _finished(model: onnx.ModelProto) -> onnx.ModelProto:
     model.ir_version = IR_VERSION
+    _remove_traces(model)
     # skl2onnx lists them in any order; the same model must be the same bytes.
     opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
     del model.opset_import[:]

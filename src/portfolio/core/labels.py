@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import isfinite
 
 
@@ -25,3 +26,25 @@ def category_text(value: str | bool | int | float) -> str:
             raise ValueError(f"{value} is not a label")
         return str(int(value)) if value.is_integer() else str(value)
     raise TypeError(f"a label must be text, a boolean or a number, not {type(value).__name__}")
+
+
+def declared(text: str, known: Collection[str]) -> str:
+    """The known label that a text stands for: with spaces around it, " 1.0" is "1", and "TRUE" is "true".
+
+    Where it stands for none, the text as it is.
+    """
+    if text in known:
+        return text
+    word = text.strip()
+    for form in (word, _as_number(word), word.lower() if word.lower() in ("true", "false") else ""):
+        if form in known:
+            return form
+    return text
+
+
+def _as_number(word: str) -> str:
+    """The label of a number that a table has as text, since it has other text too; empty for anything else."""
+    try:
+        return category_text(float(word))
+    except ValueError:
+        return ""

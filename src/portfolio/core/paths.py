@@ -17,7 +17,7 @@ PARAMS = Path("params.yaml")
 
 # Beside a candidate's bundle: the parameters of its scikit-learn estimator, for MLflow.
 PARAMETERS_NAME = "parameters.json"
-# And a regression's error scales of the validation rows, each by trees that have not seen the row.
+# And a regression's error scales of the validation rows, each by a forest that has not seen the row.
 VAL_ERROR_SCALE_NAME = "val_error_scale.npy"
 
 # What `make bench`, `make bench-serving` and `make reliability` measured, of no single use case.

@@ -10,7 +10,7 @@ import polars as pl
 from portfolio.bundle.manifest import InputField
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
-from portfolio.core.labels import category_text
+from portfolio.core.labels import category_text, declared
 
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "?")
 """What tables write where they have no value, in lower case."""
@@ -104,21 +104,8 @@ def _labels(column: pl.Series, found: Normalized, known: Sequence[str] = ()) -> 
 def _label(text: str, known: Sequence[str]) -> str | None:
     if not text.strip():
         return None
-    if not known or text in known:
-        return text
-    word = text.strip()
-    for form in (word, _as_number(word), word.lower() if word.lower() in ("true", "false") else ""):
-        if form in known:
-            return form
-    return None if word.lower() in MISSING else text
-
-
-def _as_number(word: str) -> str:
-    """The label of a number that a table has as text, since it has other text too; empty for anything else."""
-    try:
-        return category_text(float(word))
-    except ValueError:
-        return ""
+    found = declared(text, known) if known else text
+    return None if found not in known and known and text.strip().lower() in MISSING else found
 
 
 def _images(field: InputField, column: pl.Series, found: Normalized) -> pl.Series:

@@ -181,7 +181,7 @@ def _columns(use_case: UseCase, config: Config, candidate: Evaluated, test: Spli
     output = use_case.output
     return np.column_stack(
         [
-            row_statistics(output, test.targets, candidate.test),
+            row_statistics(output, test.targets, candidate.test, decisions.answers),
             _covered(use_case, candidate, test),
             1000 * yen_by_row(output, config.value, test.targets, candidate.test, decisions),
             1000 * yen_by_row(output, config.value, test.targets, candidate.test, trusted),

@@ -180,6 +180,8 @@ def _worth(
         "mean": 1000 * outcomes.mean,
         "margin": 1000 * margin,
     }
+    prices = config.value.prices
+    figures["checking_all"] = 1000 * (prices.by_hand_yen - prices.check_yen)
     figures |= {"low": 1000 * low, "high": 1000 * high, "p": worth.p, "alpha": worth.alpha}
     finding = f"{'better' if worth.is_more else 'not_better'}_than_{'hand' if first else 'champion'}"
     return Check("value", worth.is_more, finding, figures)

@@ -17,8 +17,11 @@ LOSS = {"classification": "log_loss", "regression": "rmse"}
 Floats = npt.NDArray[np.float64]
 
 
-def row_statistics(output: Output, targets: Array, predictions: Array) -> Floats:
-    """What each row adds to the metrics, [rows, k], for predictions [rows, classes] or [rows, 1], targets [rows]."""
+def row_statistics(output: Output, targets: Array, predictions: Array, answers: Array | None = None) -> Floats:
+    """What each row adds to the metrics, [rows, k], for predictions [rows, outputs] and targets [rows].
+
+    `answers` [rows] are the classes that are answered; without them, the most probable ones.
+    """
     if output.task == "regression":
         errors = predictions[:, 0].astype(np.float64) - targets
         centred = targets - targets.mean()
@@ -27,7 +30,7 @@ def row_statistics(output: Output, targets: Array, predictions: Array) -> Floats
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     classes = np.arange(len(output.classes))
     actual = targets[:, None] == classes
-    chosen = probabilities.argmax(axis=1)[:, None] == classes
+    chosen = (probabilities.argmax(axis=1) if answers is None else answers)[:, None] == classes
     loss = -np.log(np.clip(probabilities[actual], SMALLEST_PROBABILITY, 1))
     return np.column_stack([actual, chosen, actual & chosen, *_placements(actual, predictions), loss])
 

@@ -5,17 +5,18 @@ Rows that belong together, such as those of one place, are drawn together: they 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 
 from portfolio.core.types import Array
 
 SAMPLES = 4000
-TEST_SAMPLES = 100_000
 CONFIDENCE = 0.95
 SEED = 20_000
 _CELLS_AT_ONCE = 4_000_000
@@ -66,10 +67,17 @@ class Outcomes:
     def mean(self) -> float:
         return float(self.counts @ self.totals / (self.counts @ self.rows))
 
+    @property
+    def size_of_one_more(self) -> float:
+        """The rows of a unit that is not there: as many as the unit of a row drawn at random has.
+
+        So, large units count as they do in the mean; an average unit would hide what a large one can do.
+        """
+        return float(self.counts @ self.rows**2 / (self.counts @ self.rows))
+
     def means_with_one_more(self, value: float, samples: int, random: np.random.Generator) -> Floats:
         """Means under random weights [samples], if there were one more unit, of that value in each of its rows."""
-        size = float(self.counts @ self.rows / self.counts.sum())
-        parts = []
+        size, parts = self.size_of_one_more, []
         for count in _chunks(samples, len(self.counts)):
             # Units of one kind share one draw: a sum of exponential weights has a gamma distribution.
             weights = random.standard_gamma(self.counts, (count, len(self.counts)))
@@ -83,7 +91,8 @@ def mean_interval(outcomes: Outcomes, worst: float, best: float, confidence: flo
 
     The lower end is what the mean could be if one more unit had come out worst, the upper end if one more had come out
     best, each with a random weight (Gaffke 2005; Learned-Miller and Thomas 2019). For two outcomes that is the exact
-    interval of Clopper and Pearson (1934). So a model without an error in n rows is not said never to err.
+    interval of Clopper and Pearson (1934); beyond, that it covers often enough is conjectured, and borne out by
+    simulation. So a model without an error in n rows is not said never to err.
     """
     tail = (1 - confidence) / 2
     low, high = (
@@ -96,17 +105,33 @@ def mean_interval(outcomes: Outcomes, worst: float, best: float, confidence: flo
 def p_value(outcomes: Outcomes, worst: float, at_most: float = 0.0) -> float:
     """An upper bound on how probable values as large as these are, if their true mean is no larger than `at_most`.
 
-    One-sided, from the same weights as the lower end of `mean_interval`; never below 1 / (TEST_SAMPLES + 1). Where few
-    samples show that it is above 0.1 they are enough.
+    One-sided, from the same weights as the lower end of `mean_interval`: the probability that their mean, with one more
+    unit at its worst, is at most that. By the saddlepoint approximation of Lugannani and Rice (1980), which stays
+    accurate to some per cent however small the probability is.
     """
-    random = np.random.default_rng(SEED)
-    exceeded, drawn = 0, 0
-    for samples in (SAMPLES, TEST_SAMPLES - SAMPLES):
-        exceeded += int(np.count_nonzero(outcomes.means_with_one_more(worst, samples, random) <= at_most))
-        drawn += samples
-        if exceeded > 0.1 * drawn:
-            break
-    return (exceeded + 1) / (drawn + 1)
+    size = outcomes.size_of_one_more
+    scales = np.append(outcomes.totals - at_most * outcomes.rows, size * (worst - at_most))
+    shapes = np.append(outcomes.counts, 1).astype(np.float64)
+    shapes, scales = shapes[scales != 0], scales[scales != 0] / np.abs(scales).max()
+    if scales.max(initial=-1.0) <= 0:
+        return 1.0
+    # The mean is at most `at_most` where this sum of gamma variables, each times its scale, is at most 0.
+    ends = (1 / scales.min(), 1 / scales.max())
+    point: float = brentq(
+        lambda t: float((shapes * scales / (1 - t * scales)).sum()), *(end * (1 - 1e-12) for end in ends)
+    )
+    logarithm = -float((shapes * np.log1p(-point * scales)).sum())
+    step = point * math.sqrt(float((shapes * scales**2 / (1 - point * scales) ** 2).sum()))
+    if abs(step) < 1e-4:
+        # At the mean itself the formula is 0/0; its limit has the skewness in it.
+        skewness = 2 * (shapes * scales**3).sum() / (shapes * scales**2).sum() ** 1.5
+        return float(0.5 + skewness / (6 * math.sqrt(2 * math.pi)))
+    root = math.copysign(math.sqrt(-2 * logarithm), point)
+    above = math.erfc(root / math.sqrt(2)) / 2
+    density = math.exp(-(root**2) / 2) / math.sqrt(2 * math.pi)
+    if point > 0:
+        return min(1.0, 1 - above - density * (1 / step - 1 / root))
+    return math.erfc(-root / math.sqrt(2)) / 2 - density * (1 / step - 1 / root)
 
 
 def _by_unit(columns: Floats, units: Array | None) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -29,6 +29,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
     inspect,
     select,
@@ -102,9 +103,18 @@ ROWS_IN_STATEMENT = (90, 10, 1)
 IDS_IN_STATEMENT = 500
 # Answers that are deleted in one transaction: a server beside it must not wait long.
 PRUNED_AT_ONCE = 1000
+# The shortest time that both databases tell apart.
+TICK = timedelta(microseconds=1)
 
 
 OutcomeName = Literal["stored", "unchanged", "corrected", "kept"]
+
+
+class Replaced(NamedTuple):
+    """What a corrected label said before, and since when."""
+
+    right: bool | None
+    received_at: datetime
 
 
 class LabelOutcome(NamedTuple):
@@ -113,6 +123,7 @@ class LabelOutcome(NamedTuple):
     name: OutcomeName
     label: str
     right: bool | None
+    replaced: Replaced | None = None
 
 
 class PredictionLog:
@@ -166,6 +177,7 @@ class PredictionLog:
             name: OutcomeName
             for index, row in enumerate(rows):
                 place, before = _place(row), there[_place(row)]
+                replaced = None
                 if place in added:
                     added.discard(place)
                     name = "stored"
@@ -176,8 +188,9 @@ class PredictionLog:
                 else:
                     name = "corrected"
                     self._replace(connection, before, row)
+                    replaced = Replaced(before["right"], _in_utc(before["received_at"]))
                     there[place] = row
-                outcomes.append(LabelOutcome(name, there[place]["label"], there[place]["right"]))
+                outcomes.append(LabelOutcome(name, there[place]["label"], there[place]["right"], replaced))
         return outcomes
 
     def answers(self, request_ids: Collection[str]) -> dict[str, Row]:
@@ -231,11 +244,13 @@ class PredictionLog:
     @staticmethod
     def _replace(connection: Connection, before: Row, row: Row) -> None:
         """Replace one label, and keep it in the history."""
-        connection.execute(insert(feedback_history).values({**before, "replaced_at": row["received_at"]}))
-        place = (feedback.c.request_id == row["request_id"]) & (feedback.c.row == row["row"])
-        connection.execute(
-            update(feedback).where(place).values({key: row[key] for key in ("label", "right", "received_at")})
-        )
+        key = {name: row[name] for name in ("request_id", "row")}
+        last = connection.execute(select(func.max(feedback_history.c.replaced_at)).filter_by(**key)).scalar()
+        # Labels of one request have one time, and another server's clock may be behind: the history keeps the order.
+        replaced_at = max(row["received_at"], _in_utc(last) + TICK) if last else row["received_at"]
+        connection.execute(insert(feedback_history).values({**before, "replaced_at": replaced_at}))
+        new = {name: row[name] for name in ("label", "right", "received_at")}
+        connection.execute(update(feedback).filter_by(**key).values(new))
 
     @staticmethod
     def _insert(
@@ -345,6 +360,11 @@ def _unusable(error: DBAPIError) -> DBAPIError:
     if isinstance(error, (OperationalError, InterfaceError)):
         return error
     return OperationalError(error.statement, error.params, error.orig or error)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """SQLite keeps no time zone: what it gives back is UTC, as it was written."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _place(label: Row) -> tuple[str, int]:

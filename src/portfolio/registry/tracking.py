@@ -214,8 +214,10 @@ def _log_plots(mlflow: MlflowClient, run_id: str, use_case: UseCase, name: str, 
     paths = Paths(use_case.name)
     test = load_split(use_case, "test")
     with TemporaryDirectory() as drawn:
-        answers = Bundle.open(folder).predict(test.inputs)
-        plots.predictions(Path(drawn) / f"{name}.png", use_case.output, test.targets, answers)
+        bundle = Bundle.open(folder)
+        predicted = bundle.predict(test.inputs)
+        answers = bundle.decider(predicted).answers
+        plots.predictions(Path(drawn) / f"{name}.png", use_case.output, test.targets, predicted, answers)
         if name == "network":
             best_epoch = json.loads(paths.metrics("train").read_text())["best_epoch"]
             plots.training(Path(drawn) / "training.png", _history(paths), best_epoch)

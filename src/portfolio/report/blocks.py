@@ -38,6 +38,7 @@ def result(use_case: str, language: str) -> str:
         low=yen(low),
         high=yen(high),
         by_hand=yen(1000 * evidence["prices"]["by_hand_yen"]),
+        checking_all=yen(1000 * (evidence["prices"]["by_hand_yen"] - evidence["prices"]["check_yen"])),
         trusting_all=yen(figures["trust_all_yen_per_1000"]),
         by_machine=percent(figures["by_machine"]),
         metric=case.metric,

@@ -96,7 +96,7 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         ),
         "by_val": sorted(
             read["evidence"]["candidates"],
-            key=lambda name: -read["evidence"]["candidates"][name]["val"][VALUE],
+            key=lambda name: -read["evidence"]["candidates"][name]["val"]["expected"],
         ),
         "history": {key: [float(row[key]) for row in rows] for key in rows[0]},
         "manifest": bundle.manifest,

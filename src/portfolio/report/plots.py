@@ -17,13 +17,13 @@ def training(path: Path, history: list[dict[str, float]], best_epoch: int) -> No
     charts.losses(columns, best_epoch, words).png(path, "Loss by epoch")
 
 
-def predictions(path: Path, output: Output, targets: Array, predicted: Array) -> None:
-    """Predictions against targets [rows]: the confusion matrix of classes, or a scatter of values."""
+def predictions(path: Path, output: Output, targets: Array, predicted: Array, answers: Array) -> None:
+    """Answers against targets [rows]: the confusion matrix of classes, or a scatter of the predicted values."""
     title = f"{output.name}\npredicted against actual, {len(targets):,} test rows"
     unit = f" ({output.unit})" if output.unit else ""
     words = {"actual": f"actual{unit}", "predicted": f"predicted{unit}", "perfect": "a perfect prediction"}
     if output.task == "classification":
-        drawn = charts.confusion(output.classes, targets, predicted.argmax(axis=1), words)
+        drawn = charts.confusion(output.classes, targets, answers, words)
     else:
         drawn = charts.scatter(targets, predicted[:, 0], words)
     drawn.png(path, title)

@@ -62,8 +62,9 @@ def _check_tolerance(use_case: UseCase, config: Config, *splits: Split) -> None:
     low, high, tolerance = float(targets.min()), float(targets.max()), config.value.tolerance or 0
     if high - low <= 2 * tolerance:
         raise DataError(
-            f"value.tolerance is {tolerance:g}, and every {use_case.output.name} lies between {low:g} and {high:g}: to "
-            f"answer {(low + high) / 2:g} would never be wrong, so no model can be worth more. Lower the tolerance in "
+            f"value.tolerance is {tolerance:g}, and all values of {use_case.output.name} lie between {low:g} and "
+            f"{high:g}: to answer {(low + high) / 2:g} would never be wrong, so no model can be worth more. Lower the "
+            "tolerance in "
             f"configs/{use_case.name}.yaml."
         )
 

@@ -170,3 +170,14 @@ def test_a_number_that_float32_can_not_hold_is_refused() -> None:
         requests.read(b'{"instances": [{"x": 1e39}]}')
     with pytest.raises(RequestError, match="greater than or equal"):
         requests.from_rows([{"x": -1e39}], "instances")
+
+
+@pytest.mark.parametrize(("sent", "label"), [("TRUE", "true"), ("False", "false"), (" true ", "true"), (True, "true")])
+def test_a_boolean_that_a_spreadsheet_wrote_is_the_one_of_training(sent: Any, label: str) -> None:
+    """Training reads it so, too: taken for another category, the model would not see the field."""
+    fields = schema(field("member", "category", categories=("false", "true")))
+    found = read(fields, member=sent)
+    assert found["member"].tolist() == [[label]]
+    assert fields.unseen(found) == {}
+    tensors, _ = fields.from_tensors({"member": np.array([[str(sent)]], dtype=object)}, 1)
+    assert tensors["member"].tolist() == [[label]]

@@ -15,8 +15,9 @@ from starlette.testclient import TestClient
 
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import Output
-from portfolio.bundle.policy import Decider
+from portfolio.bundle.policy import Decider, Policy, Prices
 from portfolio.bundle.store import Store
+from serving.app import create_app
 from serving.errors import RequestError
 from serving.record.feedback import Judge
 from serving.record.recorder import GATHER_SECONDS
@@ -63,6 +64,54 @@ def test_the_same_label_again_is_fine_and_another_one_only_as_a_correction(
         assert log.execute("select label, right from feedback").fetchall() == [('"left"', 1)]
         history = log.execute("select label, right from feedback_history order by replaced_at").fetchall()
         assert history == [('"left"', 1), ('"right"', 0)]
+
+
+def test_of_several_corrections_of_a_row_in_one_request_the_last_one_holds(client: TestClient, request_id: str) -> None:
+    assert give(client, request_id=request_id, label="left").status_code == 201
+    labels = [{"request_id": request_id, "label": label, "correction": True} for label in ("right", "left", "right")]
+    answer = give(client, labels=labels)
+    assert answer.status_code == 200
+    found = [(one["label"], one["right"], one["outcome"]) for one in answer.json()["labels"]]
+    assert found == [("right", False, "corrected"), ("left", True, "corrected"), ("right", False, "corrected")]
+    with sqlite3.connect(Settings.from_environment().log_address.removeprefix("sqlite:///")) as log:
+        assert log.execute("select label, right from feedback").fetchall() == [('"right"', 0)]
+        history = log.execute("select label, right from feedback_history order by replaced_at").fetchall()
+        assert history == [('"left"', 1), ('"right"', 0), ('"left"', 1)]
+
+
+def verdicts(client: TestClient) -> tuple[int, int, int]:
+    """How many labels count, and how many of them say that the answer was right, and wrong."""
+    stats = client.get("/stats").json()
+    return stats["feedback"], stats["feedback_right"], stats["feedback_wrong"]
+
+
+def test_a_corrected_label_counts_as_it_is_now(client: TestClient, request_id: str) -> None:
+    give(client, request_id=request_id, label="left")
+    assert verdicts(client) == (1, 1, 0)
+    give(client, request_id=request_id, label="right", correction=True)
+    assert verdicts(client) == (1, 0, 1)
+    text = client.get("/metrics").text
+    assert 'portfolio_labels{answer="right"} 0.0' in text
+    assert 'portfolio_labels{answer="wrong"} 1.0' in text
+    # What Prometheus takes for a counter never falls.
+    assert 'portfolio_feedback_total{outcome="right"} 1.0' in text
+    assert 'portfolio_feedback_total{outcome="corrected"} 1.0' in text
+    give(client, request_id=request_id, label="right", correction=True)
+    assert verdicts(client) == (1, 0, 1)
+    labels = [{"request_id": request_id, "label": label, "correction": True} for label in ("left", "right", "left")]
+    give(client, labels=labels)
+    assert verdicts(client) == (1, 1, 0)
+
+
+def test_a_correction_of_a_label_from_before_the_start_takes_nothing_from_what_came_since(
+    client: TestClient, request_id: str
+) -> None:
+    give(client, request_id=request_id, label="left")
+    with TestClient(create_app()) as restarted:
+        give(restarted, request_id=request_id, row=1, label="right")
+        assert verdicts(restarted) == (1, 1, 0)
+        give(restarted, request_id=request_id, label="right", correction=True)
+        assert verdicts(restarted) == (2, 1, 1)
 
 
 def test_many_labels_are_sent_at_once_and_each_is_told_apart(client: TestClient, request_id: str) -> None:
@@ -200,7 +249,7 @@ def test_too_much_is_refused(client: TestClient) -> None:
 def label_of(output: Output, label: Any) -> Any:
     judge = Judge(Store(Path("nowhere")))
     judge._manifests["a"] = SimpleNamespace(  # type: ignore[assignment]
-        output=output, decider=lambda: Decider(None, output.classes, ())
+        output=output, decider=lambda: Decider(None, output.classes, ()), policy=None
     )
     return judge.verdict("a", [1.0] if output.task == "regression" else [0.25] * 4, label)[0]
 
@@ -217,3 +266,12 @@ def test_a_value_is_a_number(label: Any) -> None:
     assert label_of(output, 3) == 3
     with pytest.raises(RequestError):
         label_of(output, label)
+
+
+def test_a_value_is_right_within_the_tolerance() -> None:
+    judge = Judge(Store(Path("nowhere")))
+    policy = Policy(prices=Prices(by_hand_yen=1, check_yen=1, error_yen=1), tolerance=20.0)
+    judge._manifests["a"] = SimpleNamespace(  # type: ignore[assignment]
+        output=Output(task="regression", name="rent", unit="USD"), policy=policy
+    )
+    assert [judge.verdict("a", [500.0, 80.0], label)[1] for label in (480, 520.0, 479)] == [True, True, False]

@@ -594,7 +594,7 @@ def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: P
         answered(page)
         page.get_by_role("spinbutton", name="What is the true value?").fill("480")
         page.get_by_role("button", name="Send").click()
-        expect(page.locator("#thanks")).to_have_text("Stored: $480.")
+        expect(page.locator("#thanks")).to_have_text("Stored: $480. The answer was right.")
         expect(page.locator("#live-feedback")).to_have_text("1")
 
 
