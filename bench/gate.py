@@ -42,6 +42,8 @@ def main() -> None:
         for name, differences in (("by fewer errors", ERROR_YEN), ("by fewer checks", CHECK_YEN)):
             needed = rows_needed(random, gain * value / differences, differences)
             rows.append(Row(f"test rows to see that one is worth {gain:.0%} more, {name}", needed, "rows"))
+    needed = rows_needed(random, 0.05 * value / ERROR_YEN, ERROR_YEN, earlier=WEEKS - 1)
+    rows.append(Row(f"the same for 5%, by fewer errors, at the {WEEKS}nd try on the same rows", needed, "rows"))
     record("gate", rows)
 
 
@@ -75,7 +77,7 @@ def answers(random: np.random.Generator, difficulty: Floats) -> Floats:
     return BY_HAND_YEN - np.where(checked, CHECK_YEN, np.where(wrong, ERROR_YEN, 0.0))
 
 
-def rows_needed(random: np.random.Generator, share: float, yen: float) -> int:
+def rows_needed(random: np.random.Generator, share: float, yen: float, earlier: int = 0) -> int:
     """How many test rows it takes to promote a challenger in 80% of tries, if it saves that many yen on that share of
     the rows more; errors and checks of both fall on different rows beside."""
     noise = (ERROR_RATE / 2, CHECKED / 2)
@@ -87,7 +89,7 @@ def rows_needed(random: np.random.Generator, share: float, yen: float) -> int:
         for counts in random.multinomial(rows, probabilities, TRIES_FOR_POWER):
             there = counts > 0
             outcomes = Outcomes(values[there], np.ones(there.sum()), counts[there])
-            seen += compare_worth(outcomes, WORST, MARGIN, ()).is_more
+            seen += compare_worth(outcomes, WORST, MARGIN, [rows] * earlier).is_more
         if seen >= POWER * TRIES_FOR_POWER:
             return rows
     raise AssertionError
