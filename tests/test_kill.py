@@ -78,6 +78,8 @@ def test_a_killed_collect_is_completed_by_the_next(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     folder = Paths("toy").batches
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
     process = subprocess.Popen(
         [sys.executable, "-c", STOPPING_COLLECT, point, "collect", "toy"],
         stdout=subprocess.PIPE,

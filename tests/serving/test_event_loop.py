@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -91,7 +92,13 @@ def test_no_request_holds_the_event_loop(
                 found.append((step.ms, status, f"{request.path[:40]} {request.kind}"))
         return sorted(found, reverse=True)
 
-    found = asyncio.run(ask_all())
+    # As the server does: a garbage collection looks at what was there before, here all that other tests have left.
+    gc.collect()
+    gc.freeze()
+    try:
+        found = asyncio.run(ask_all())
+    finally:
+        gc.unfreeze()
     assert [one for one in found if one[1] >= 500] == []
     assert found[0][0] <= HELD_MS, found[:10]
     assert {status for _, status, _ in found} >= {200, 422}

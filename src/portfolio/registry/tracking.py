@@ -16,6 +16,7 @@ from portfolio.bundle.lineage import origin
 from portfolio.bundle.manifest import Lineage, read_manifest
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
+from portfolio.core import files
 from portfolio.core.environment import local_environment, sqlite_address, state_folder
 from portfolio.core.errors import RegistryError, RegistryUnreachableError
 from portfolio.core.paths import PARAMETERS_NAME, Paths
@@ -51,7 +52,10 @@ def client() -> MlflowClient:
     if not uri:
         database().parent.mkdir(parents=True, exist_ok=True)
         uri = sqlite_address(database())
-        move_records(database())
+        # Two that start together would both make the tables, and both fail.
+        with files.alone(database().with_suffix(".lock"), "another start of MLflow"), answering():
+            move_records(database())
+            return MlflowClient(uri)
     with answering():
         return MlflowClient(uri)
 
