@@ -69,7 +69,7 @@ lock: setup  ## update the locked versions
 
 remote: setup  ## name the DVC remote for data, models and champions (URL=..., a folder or an address)
 	@if [ -z "$(URL)" ]; then echo "Name the place: make remote URL=s3://BUCKET/PATH, or a folder" >&2; exit 1; fi
-	@dvc remote add --quiet --force --default shared "$(URL)"
+	@dvc remote add --quiet --force --default storage "$(URL)"
 	@echo "Data, models and champions go there with: dvc push. For others to use it: git add .dvc/config, and commit."
 
 pull: setup  ## fetch from the DVC remote what it has for this commit: data, models and champions

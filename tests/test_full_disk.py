@@ -65,7 +65,14 @@ def assert_clear(result: subprocess.CompletedProcess[str], reason: str) -> None:
     assert "run the command again" in result.stderr
 
 
+def make_repository() -> None:
+    """What DVC works in."""
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
+
+
 def test_a_collect_on_a_full_disk_is_completed_when_there_is_room(workspace: Path) -> None:
+    make_repository()
     edit_config("toy", collect={"until": None})
     result = on_small_disk(
         "data",
@@ -119,6 +126,7 @@ def test_publishing_on_a_full_disk_leaves_the_old_champion(workspace: Path) -> N
 @pytest.mark.parametrize("arguments", [("collect", "toy"), ("stage", "prepare", "toy")])
 def test_a_file_that_can_not_be_written_whole_is_not_there(built: Built, arguments: tuple[str, ...]) -> None:
     built("toy")
+    make_repository()
     last = max(Paths("toy").batches.glob("*.parquet"))
     last.unlink()
     before = (contents(Paths("toy").batches), contents(Paths("toy").splits))
