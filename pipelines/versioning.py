@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,6 +206,11 @@ def _repository() -> Repo:
         raise PortfolioError(
             f"{Path.cwd()} has no folder .dvc, so DVC can't work here. Run this in the project's folder; if it is "
             "that, hidden files were not copied along: clone the project instead."
+        ) from error
+    except sqlite3.OperationalError as error:
+        raise PortfolioError(
+            f"DVC can't write its notes in {Path('.dvc').absolute()} ({error}). See whether the disk is full, then run "
+            "the command again."
         ) from error
     except SCMError as error:
         raise PortfolioError(
