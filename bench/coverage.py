@@ -57,6 +57,12 @@ def main() -> None:
     record("coverage", measured, grid=grid)
 
 
+def of_rows(values: Any, counts: Any) -> Outcomes:
+    """Rows that each stand for themselves, given as so many of each value; a value that none has is no outcome."""
+    there = counts > 0
+    return Outcomes(values[there], np.ones(there.sum()), counts[there])
+
+
 def coverage(
     random: np.random.Generator, probabilities: Any, values: Any, worst: float, best: float, rows: int
 ) -> float:
@@ -66,8 +72,7 @@ def coverage(
     for counts in random.multinomial(rows, probabilities, SIMULATIONS):
         key = tuple(counts.tolist())
         if key not in known:
-            there = counts > 0
-            low, high = mean_interval(Outcomes(values[there], np.ones(there.sum()), counts[there]), worst, best)
+            low, high = mean_interval(of_rows(values, counts), worst, best)
             # A mean at the bound itself is missed by rounding alone.
             known[key] = low - 1e-9 <= true <= high + 1e-9
         covered += known[key]

@@ -11,12 +11,12 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
+from bench.coverage import BY_HAND_YEN, CHECK_YEN, ERROR_YEN, of_rows
 from bench.rows import Row, console, record
 from portfolio.contract.config import Gate
 from portfolio.evaluation.gate import ALPHA, compare_worth
 from portfolio.evaluation.statistics import Outcomes
 
-BY_HAND_YEN, CHECK_YEN, ERROR_YEN = 6.0, 2.0, 210.0
 MARGIN = Gate().min_gain * BY_HAND_YEN
 YEARS, WEEKS = 1_000, 52
 FIRST_ROWS, WEEKLY_ROWS = 272, 84
@@ -87,9 +87,7 @@ def rows_needed(random: np.random.Generator, share: float, yen: float, earlier: 
     for rows in (round(100 * 2 ** (step / 2)) for step in count()):
         seen = 0
         for counts in random.multinomial(rows, probabilities, TRIES_FOR_POWER):
-            there = counts > 0
-            outcomes = Outcomes(values[there], np.ones(there.sum()), counts[there])
-            seen += compare_worth(outcomes, WORST, MARGIN, [rows] * earlier).is_more
+            seen += compare_worth(of_rows(values, counts), WORST, MARGIN, [rows] * earlier).is_more
         if seen >= POWER * TRIES_FOR_POWER:
             return rows
     raise AssertionError

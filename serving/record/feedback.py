@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Annotated
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
@@ -92,7 +91,7 @@ class Judge:
         if text not in classes:
             raise field_error("label", f"no such class; the classes are: {', '.join(classes)}")
         # The answer is the class that costs least in expectation, which need not be the most probable one.
-        (answered,) = manifest.decider()(np.array([outputs])).answers
+        answered, *_ = manifest.decider().row(outputs)
         return text, classes[answered] == text
 
     def _manifest(self, digest: str) -> Manifest | None:

@@ -511,25 +511,18 @@ def test_a_verdict_stands_until_something_changes(
     assert Paths("toy").verdict.stat().st_mtime_ns == written
 
 
-def test_a_new_limit_is_something_to_judge_by(
-    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registry.promote(train(MIDDLING))
-    number = train(BAD)
-    registry.promote(number)
+def slower() -> None:
     edit_config("toy", gate={"max_latency_ms": 1234.5})
-    monkeypatch.setattr(registry_module, "judge", never)
-    with pytest.raises(AssertionError, match="judged anew"):
-        registry.promote(number)
 
 
-def test_new_prices_are_something_to_judge_by(
-    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", [slower, dearer], ids=["a limit", "the prices"])
+def test_a_new_limit_or_price_is_something_to_judge_by(
+    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]
 ) -> None:
     registry.promote(train(MIDDLING))
     number = train(BAD)
     registry.promote(number)
-    dearer()
+    change()
     monkeypatch.setattr(registry_module, "judge", never)
     with pytest.raises(AssertionError, match="judged anew"):
         registry.promote(number)

@@ -180,12 +180,16 @@ def other_classes(folder: Path, *classes: str) -> Bundle:
     return Bundle.open(folder)
 
 
+def swap(client: TestClient, store: Store, bundle: Bundle) -> None:
+    """Serve another bundle from now on."""
+    store.publish(bundle.folder, bundle.manifest)
+    services(client).watcher.refresh()
+
+
 def test_a_label_is_judged_by_the_bundle_that_answered(
     client: TestClient, request_id: str, store: Store, tmp_path: Path
 ) -> None:
-    two = other_classes(tmp_path / "two", "right", "left")
-    store.publish(two.folder, two.manifest)
-    services(client).watcher.refresh()
+    swap(client, store, other_classes(tmp_path / "two", "right", "left"))
     assert give(client, request_id=request_id, label="left").json()["stored"]["right"] is True
     later = client.post("/predict", json=INSTANCES).json()
     assert later["predictions"][0]["class"] == "right"
@@ -195,9 +199,7 @@ def test_a_label_is_judged_by_the_bundle_that_answered(
 def test_classes_are_those_of_the_bundle_that_answered(
     client: TestClient, request_id: str, store: Store, tmp_path: Path
 ) -> None:
-    two = other_classes(tmp_path / "two", "up", "down")
-    store.publish(two.folder, two.manifest)
-    services(client).watcher.refresh()
+    swap(client, store, other_classes(tmp_path / "two", "up", "down"))
     assert give(client, request_id=request_id, label="up").status_code == 422
     assert give(client, request_id=request_id, label="left").status_code == 201
 
