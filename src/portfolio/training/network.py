@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 import portfolio.contract
-from portfolio.bundle.graph import network_graph
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
@@ -22,6 +21,7 @@ from portfolio.core.environment import state_folder
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
 from portfolio.training.lightning import OnEpoch, fit, outputs, run_key
+from portfolio.training.network_graph import network_graph
 
 NETWORK = "network"
 
