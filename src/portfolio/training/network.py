@@ -69,11 +69,12 @@ def fit_network(
     augment = use_case.augmentation() if config.train.augment else None
     scale = TargetScale.of(use_case, train.targets)
     torch.manual_seed(config.train.seed)
-    network = use_case.network(use_case.network_params.read(config.network), features.shape[1])
+    network_params = use_case.network_params.read(config.network)
+    members = [use_case.network(network_params, features.shape[1]) for _ in range(config.train.members)]
     key = run_key(config.train.model_dump(), config.network, _rows_sha256(use_case, train, val), _code_sha256(use_case))
     started = time.perf_counter()
     fitted = fit(
-        network,
+        members,
         use_case.output.task,
         (features, scale.forward(train.targets)),
         (val_features, scale.forward(val.targets)),
