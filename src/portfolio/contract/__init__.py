@@ -6,6 +6,7 @@ Use cases import this room alone. What it offers them is listed here.
 from portfolio.contract.fields import Category, Image, Number
 from portfolio.contract.images import Images
 from portfolio.contract.network_params import NetworkParams
+from portfolio.contract.picture_files import Pictures
 from portfolio.contract.sources import Cell, Csv, Rows, Source
 from portfolio.contract.table import Table
 from portfolio.contract.targets import Classes, Quantity
@@ -19,6 +20,7 @@ __all__ = [
     "Images",
     "NetworkParams",
     "Number",
+    "Pictures",
     "Quantity",
     "Rows",
     "Source",
