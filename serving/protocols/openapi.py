@@ -124,7 +124,13 @@ def _predict(model: ServedModel) -> Schema:
     return {
         "summary": "Predict",
         "description": "One prediction for each instance. The answer names the version that made it."
-        + (" The body may also be a PNG or JPEG file of one image." if picture else ""),
+        + (
+            " The body may also be a PNG or JPEG file; in JSON, an image may be such a file in base64."
+            if picture
+            else ""
+            if picture
+            else ""
+        ),
         "operationId": "predict",
         "parameters": [
             _flag("explain", "also say which parts of each instance mattered"),

@@ -39,6 +39,11 @@ class PictureError(Exception):
     """Why a file can't be used as a picture, and the remedy: a clause that follows its name."""
 
 
+class TooLargeError(PictureError):
+    def __init__(self, max_pixels: int) -> None:
+        super().__init__(f"has more than {max_pixels:,} pixels; scale it down")
+
+
 def read_pixels(
     file: Path | bytes,
     height: int,
@@ -58,8 +63,7 @@ def read_pixels(
         longer = SPARE * max(height, width)
         picture.draft(None, (longer, longer))
         plain = eight_bits(picture)
-        # After decoding: a TIFF file is turned by that, and forgets that it was to be.
-        turn = _turns().get(_orientation(picture))
+        turn = turn_of(picture)
         on_its_side = turn in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270) or (
             turn in (Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE)
         )
@@ -82,12 +86,12 @@ def opened(
     try:
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=formats) as picture:
             if picture.width * picture.height > max_pixels:
-                raise PictureError(f"has more than {max_pixels:,} pixels; scale it down")
+                raise TooLargeError(max_pixels)
             yield picture
     except PictureError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureError(f"has more than {max_pixels:,} pixels; scale it down") from None
+        raise TooLargeError(max_pixels) from None
     except UnidentifiedImageError:
         raise PictureError(_what_else(file, formats)) from None
     except Exception as error:  # damaged files fail in Pillow's decoders in many ways
@@ -133,18 +137,14 @@ def _from_sixteen_bits(picture: Image.Image) -> Image.Image:
     return grey
 
 
-def _orientation(picture: Image.Image) -> int:
-    try:
-        return int(picture.getexif().get(ORIENTATION, 1))
-    except Exception:  # damaged EXIF data do not concern the pixels
-        return 1
+def turn_of(picture: Image.Image) -> Image.Transpose | None:
+    """What brings a picture upright, by its EXIF data; None if it is.
 
-
-def _turns() -> dict[int, Image.Transpose]:
-    """What brings a picture upright, by the orientation in its EXIF data."""
+    Of a decoded one: a TIFF file is turned by decoding, and forgets that it was to be.
+    """
     from PIL.Image import Transpose
 
-    return {
+    turns = {
         2: Transpose.FLIP_LEFT_RIGHT,
         3: Transpose.ROTATE_180,
         4: Transpose.FLIP_TOP_BOTTOM,
@@ -153,6 +153,10 @@ def _turns() -> dict[int, Image.Transpose]:
         7: Transpose.TRANSVERSE,
         8: Transpose.ROTATE_90,
     }
+    try:
+        return turns.get(picture.getexif().get(ORIENTATION, 1))
+    except Exception:  # damaged EXIF data do not concern the pixels
+        return None
 
 
 def _what_else(file: Path | bytes, formats: tuple[str, ...]) -> str:
