@@ -106,8 +106,9 @@ def read_picture(manifest: Manifest, content: bytes) -> Array:
 def picture_values(manifest: Manifest, field: InputField, content: bytes, max_pixels: int = MAX_PIXELS) -> Array:
     """The values [1, width] of a file for one image among the inputs. Raises RequestError if it is not a picture."""
     if field.photo:
+        height, width = field.shape
         with _told():
-            pixels = read_pixels(content, *field.shape, field.channels, max_pixels=max_pixels, formats=FORMATS)
+            pixels = read_pixels(content, height, width, field.channels, max_pixels=max_pixels, formats=FORMATS)
         return _as_values(field, pixels / 255)
     ink = _ink(content, max_pixels)
     if ink.shape == field.shape:
