@@ -21,6 +21,8 @@ MAX_ROWS = 16
 MAX_PARTS = 1024
 # One pixel of a photo says hardly anything.
 MAX_PHOTO_PARTS = 256
+# Of all variants of an image together, which are held at once: 64 MiB.
+MAX_VALUES = 16 * 1024 * 1024
 
 
 def typical(manifest: Manifest, field: InputField) -> Any:
@@ -97,7 +99,7 @@ def _spread(field: InputField, value: Array, falls: Array) -> Any:
 def _patches(field: InputField) -> Array:
     """Which pixels each patch covers, bool [patches, height * width]. In a small drawing a patch is one pixel."""
     height, width = field.shape
-    most = MAX_PHOTO_PARTS if field.photo else MAX_PARTS
+    most = min(MAX_PHOTO_PARTS if field.photo else MAX_PARTS, max(1, MAX_VALUES // field.width))
     side = int(np.ceil(np.sqrt(height * width / most))) if height * width > most else 1
     rows, columns = np.divmod(np.arange(height * width), width)
     patch = (rows // side) * -(-width // side) + columns // side

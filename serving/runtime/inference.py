@@ -77,7 +77,8 @@ class Inference:
                 protocol.name,
                 query.inputs,
                 exchange.callers_id,
-                len(body) + outputs.nbytes,
+                # A small file may be a picture of many values.
+                len(body) + outputs.nbytes + sum(array.nbytes for array in query.inputs.values()),
             )
         )
         self._metrics.predictions(model.bundle.manifest.output.task, decisions)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEY, PICTURE, LABEL, SUBJECT = "path", "picture", "label", "subject"
-MAX_SIDE = 1024
+# Eight rows stand in a bundle's manifest, which must stay small enough to be read at a server's start.
+MAX_PIXELS_SCALED = 224 * 224
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 # What systems put beside pictures unasked.
 OF_SYSTEMS = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -80,9 +81,11 @@ class Pictures(Source):
         subject: str = "",
     ) -> None:
         super().__init__(key=KEY, split_by=[SUBJECT] if subject else [])
-        for name, side in (("height", height), ("width", width)):
-            if not 1 <= side <= MAX_SIDE:
-                raise ConfigError(f"{name}={side} must be between 1 and {MAX_SIDE} pixels.")
+        if height < 1 or width < 1 or height * width > MAX_PIXELS_SCALED:
+            raise ConfigError(
+                f"height={height}, width={width}: both must be at least 1, and their product at most "
+                f"{MAX_PIXELS_SCALED:,} pixels, as of 224 x 224. Pictures are scaled to that size."
+            )
         self._folder, self._height, self._width = Path(folder).expanduser(), height, width
         self._channels: Literal[1, 3] = 3 if colour else 1
         self._start = first_day(start)
