@@ -89,6 +89,10 @@ def _check_columns(use_case: UseCase) -> None:
             raise ConfigError(
                 f"{where}: the project adds a column '{name}' itself ({RESERVED[name]}). Rename the one in the data."
             )
+    known = use_case.source.known_columns
+    for name in use_case.columns():
+        if known and name not in known:
+            raise ConfigError(f"{where}: the source has no column '{name}'. It has: {', '.join(known)}.")
     for field in use_case.inputs:
         if field.name in use_case.source.cell_columns and field.kind != "number":
             raise ConfigError(
