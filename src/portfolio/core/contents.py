@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 _WHITESPACE = b" \t\r\n\xef\xbb\xbf"
+_JSON = re.compile(rb'\[\s*[\[{"]|\{\s*"[^"]*"\s*:')
 
 
 def kind_of(raw: bytes) -> str:
@@ -22,4 +25,10 @@ def kind_of(raw: bytes) -> str:
         return "an old Office document (if it is a workbook, let its name end in .xls)"
     if raw.startswith(b"%PDF"):
         return "a PDF document"
+    if raw.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")):
+        return "a picture"
+    if raw.startswith(b"SQLite format 3"):
+        return "a SQLite database (name it as sqlite:///FILE, with a query)"
+    if _JSON.match(head):
+        return "a JSON document (write its records as the rows of a CSV file)"
     return ""
