@@ -6,7 +6,6 @@ import codecs
 import csv
 import io
 import itertools
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -37,6 +36,7 @@ LARGE_BYTES = 48 * 2**20
 LOOKED_AT_BYTES = 256 * 1024
 SEPARATORS = (",", "\t", ";", "|")
 MAX_COLUMNS = 2_000
+JAPANESE = ("cp932", "euc_jp")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _large_csv(path: Path, written: Format) -> Sample:
     where = str(path)
     with path.open("rb") as stream:
         columns = header(_decoded(stream.read(LOOKED_AT_BYTES), written.encoding), where, written)
-        stream.seek(-END_CHARACTERS, os.SEEK_END)
+        stream.seek(max(0, path.stat().st_size - END_CHARACTERS))
         check_end(stream.read().decode(errors="replace"), len(columns), where, written.separator)
     try:
         lazy = pl.scan_csv(path, separator=written.separator, infer_schema=False, new_columns=columns)
@@ -100,7 +100,8 @@ def _large_csv(path: Path, written: Format) -> Sample:
     plain = [
         name
         for name in columns
-        if rows[name].dtype.is_numeric() and texts[name].cast(pl.Float64, strict=False).equals(rows[name].cast(pl.Float64))
+        if rows[name].dtype.is_numeric()
+        and texts[name].cast(pl.Float64, strict=False).equals(rows[name].cast(pl.Float64))
     ]
     lazy = pl.scan_csv(
         path,
@@ -166,7 +167,7 @@ def _head(path: Path) -> tuple[bytes, str]:
     if marked:
         return raw[:LOOKED_AT_BYTES], "utf-8" if marked[0] == "utf-8-sig" else marked[0]
     for encoding in ("utf-8", *OTHER_ENCODINGS) if b"\0" not in raw[:1024] else _without_mark(raw[:1024]):
-        if _decodes(parts, encoding):
+        if _decodes(parts, encoding) and (encoding not in JAPANESE or _is_japanese(_decoded(raw, encoding))):
             return raw[:LOOKED_AT_BYTES], encoding
         parts = iter([raw]) if path.stat().st_size <= LARGE_BYTES else _parts(path)
     raise SourceError(f"{path} is no text in any of the usual encodings. If it is a table, save it as UTF-8.")
@@ -195,6 +196,13 @@ def _decodes(parts: Iterator[bytes], encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_japanese(text: str) -> bool:
+    """Whether it reads as Japanese: accented letters of another encoding come out as half-width or rare characters."""
+    strange = [character for character in text[:LOOKED_AT_BYTES] if character > "\x7f"]
+    usual = [character for character in strange if character.encode("cp932", "replace")[0] < 0xA0]
+    return len(usual) >= len(strange) / 2
 
 
 def _decoded(head: bytes, encoding: str) -> str:
@@ -226,7 +234,7 @@ def _lines_before(lines: list[str], separator: str) -> int:
     if not widths or len(rows) != len(lines[:200]):  # a line break within quotes: lines are not rows
         return 0
     width = widths.most_common(1)[0][0]
-    first = next((number for number, row in enumerate(rows) if len(row) == width), 0)
+    first = next((number for number, row in enumerate(rows) if len(row) >= width), 0)
     return first if first <= 20 else 0
 
 
