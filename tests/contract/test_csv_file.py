@@ -98,7 +98,7 @@ def test_decimal_commas(tmp_path: Path) -> None:
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", r"it is a pointer of Git LFS.*git lfs pull"),
         ('[{"a": 1}]', r"it is a JSON document"),
         (b"\x89PNG\r\n", r"it is a picture"),
-        ("a,b\n1,2\n3,4\n5", r"was cut off: its last line has 1 of 2 fields: '5'"),
+        ("a,b,c\n1,2,3\n3,4,5\n6,7", r"was cut off: its last line has 2 of 3 fields: '6,7'"),
         ('a,b\n1,2\n3,"4', r"line 3: no quotation mark closes"),
         (",,b\n1,2,3\n", r"line 1, has no names for the columns 1, 2"),
         (b"PAR1\x15\x04", r"it is a damaged Parquet file \(fetch it again"),

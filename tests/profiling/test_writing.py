@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from portfolio.contract.checks import problems, to_do
-from portfolio.contract.targets import Quantity
 from portfolio.contract.loading import load_use_case
+from portfolio.contract.targets import Quantity
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import PARAMS, listed_use_cases
 from portfolio.data.collect import collect
