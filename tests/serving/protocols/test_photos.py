@@ -130,7 +130,7 @@ def _plain(value: Any) -> Any:
         (in_base64(file_of(Image.new("RGB", (1100, 1000)))), "has more than 1,048,576 pixels; scale it down"),
         ([1, 2, 3], "at least 768 items"),
         ([256] * 768, "less than or equal to 255"),
-        (None, "valid list"),
+        (None, "valid array"),
     ],
 )
 def test_what_is_wrong_is_told(client: TestClient, instance: Any, message: str) -> None:
