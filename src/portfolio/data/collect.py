@@ -44,6 +44,8 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
         for leftover in folder.glob(".*.partial"):
             leftover.unlink()
         there = source.dates()
+        if not there and not any(folder.glob("*.parquet")):
+            raise SourceError("The source has no rows yet. Of a folder, put the first file into it.")
         days = [day for day in there if until is None or day <= until]
         if there and not days:
             raise SourceError(
