@@ -99,6 +99,7 @@ def test_decimal_commas(tmp_path: Path) -> None:
         ('[{"a": 1}]', r"it is a JSON document"),
         (b"\x89PNG\r\n", r"it is a picture"),
         ("a,b,c\n1,2,3\n3,4,5\n6,7", r"was cut off: its last line has 2 of 3 fields: '6,7'"),
+        ('a,b,c\n"1",2,3\n"3",4,5\n"6",7', r"was cut off: its last line has 2 of 3 fields"),
         ('a,b\n1,2\n3,"4', r"line 3: no quotation mark closes"),
         (",,b\n1,2,3\n", r"line 1, has no names for the columns 1, 2"),
         (b"PAR1\x15\x04", r"it is a damaged Parquet file \(fetch it again"),

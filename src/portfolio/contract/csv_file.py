@@ -192,16 +192,27 @@ def header(text: str, where: str, written: Format) -> list[str]:
 
 def check_end(text: str, columns: int, where: str, separator: str) -> None:
     """Raise SourceError if the file was cut off in its last line. `text` is its end."""
-    lines = text.splitlines()[-50:]
-    if len(lines) < 3 or text.endswith(("\n", "\r")) or '"' in lines[-1]:
+    if text.endswith(("\n", "\r")):
         return
-    widths = [line.count(separator) + 1 for line in lines[1:] if '"' not in line]
-    # Programs that leave out empty cells at the end of a row do so in other rows too.
-    if widths[-1] < columns and widths[:-1] and min(widths[:-1]) == columns:
+    # The first one may be a part of a line. Programs that leave out empty cells at the end do so in other rows too.
+    *before, last = [_width(line, separator) for line in text.splitlines()[-50:]][1:] or [columns]
+    if last < columns and before and set(before) == {columns}:
+        end = text.splitlines()[-1]
         raise SourceError(
-            f"{where} was cut off: its last line has {widths[-1]} of {columns} fields: {lines[-1][:80]!r}. Fetch it "
-            "again, or delete that line."
+            f"{where} was cut off: its last line has {last} of {columns} fields: {end[:80]!r}. Fetch it again, or "
+            "delete that line."
         )
+
+
+def _width(line: str, separator: str) -> int:
+    """How many whole fields a line has."""
+    fields = 0
+    try:
+        fields = len(next(csv.reader([line], delimiter=separator), []))
+        next(csv.reader([line], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return max(0, fields - 1)
+    return fields
 
 
 def _check_fields(text: str, columns: int, where: str, written: Format) -> None:
