@@ -230,6 +230,36 @@ def test_a_large_picture_is_proposed_to_be_small_in_its_proportions_and_grey_if_
     assert (found.height, found.width, found.colour) == (48, 64, False)
 
 
+@pytest.mark.parametrize(
+    ("paths", "doubt"),
+    [
+        (["cats/1.png", "dogs/1.png"], ""),
+        (["train/cats/1.png", "Test/cats/1.png"], "Test, train look like splits and not like classes"),
+        (["pets/cats/1.png", "pets/dogs/1.png"], "if pets has such folders in it, name pictures/pets instead"),
+    ],
+)
+def test_folders_that_are_no_classes_are_told(paths: list[str], doubt: str) -> None:
+    for path in paths:
+        save(path)
+    doubts = look_into(FOLDER).doubts
+    assert len(doubts) == bool(doubt)
+    assert doubt in "".join(doubts)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on other systems")
+def test_links_are_followed_and_never_in_a_circle(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    Image.new("RGB", (9, 9)).save(elsewhere / "1.png")
+    (FOLDER / "cats").symlink_to(elsewhere)
+    (elsewhere / "circle").symlink_to(FOLDER.absolute())
+    (elsewhere / "gone.png").symlink_to(tmp_path / "nothing.png")
+    found = collect(pictures(), BATCHES)
+    assert found.rows == 1
+    (note,) = found.notes
+    assert note.startswith("left out: cats/gone.png: can't be read (No such file or directory); check")
+
+
 def test_where_there_is_no_picture_the_reasons_are_told() -> None:
     (FOLDER / "cats").mkdir()
     (FOLDER / "cats" / "notes.txt").write_text("about a cat")

@@ -217,12 +217,19 @@ def picture_files(folder: Path) -> list[tuple[date | None, PictureFile]]:
     def failed(error: OSError) -> None:
         raise SourceError(f"{error.filename} can't be read ({error.strerror}). Check its permissions.") from error
 
-    found = []
-    for place, folders, names in os.walk(folder, onerror=failed, followlinks=False):
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, onerror=failed, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in seen:
+            # A link to a folder above it.
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
         folders[:] = [name for name in folders if not _is_of_system(name)]
         for name in names:
             path = Path(place, name)
-            if _is_of_system(name) or not path.is_file():
+            # A link to nothing is told when it can't be read.
+            if _is_of_system(name) or not (path.is_file() or path.is_symlink()):
                 continue
             # As a Mac writes accents and kana, they are two characters; everywhere else, and in the key, one.
             key = normalize("NFC", path.relative_to(folder).as_posix())
@@ -301,10 +308,27 @@ class PictureFolder:
     def pictures(self) -> int:
         return sum(self.classes.values())
 
+    @property
+    def doubts(self) -> list[str]:
+        """What does not look like classes, and the remedy: a sentence each."""
+        if {name.lower() for name in self.classes} <= SPLITS:
+            return [
+                f"{', '.join(self.classes)} look like splits and not like classes. The project splits by itself: move "
+                "the folders of the classes out of them, so that each class has one."
+            ]
+        if len(self.classes) > 1:
+            return []
+        (only,) = self.classes
+        return [
+            f"All pictures are in {self.folder / only}, and so of one class. Put those of each class into a folder of "
+            f"their own; if {only} has such folders in it, name {self.folder / only} instead."
+        ]
+
 
 # Some hundredths of a percent of damaged files are not found by so many, but they are left out when they are collected.
 SAMPLE = 400
 PROPOSED_SIDE = 64
+SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 # Red, green and blue differ by more than this in some pixels of a picture in colour, and in none of a grey one: JPEG is
 # not exact.
 COLOURFUL = 24
