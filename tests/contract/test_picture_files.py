@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,16 @@ def test_what_comes_too_late_for_its_batch_is_told_with_the_remedy() -> None:
         assert f"such as pictures/{date.today()}/cats" in note
         assert "portfolio recollect" in note
     assert len(pl.read_parquet(BATCHES / f"{START}.parquet")) == 1
+
+
+def test_new_pictures_are_never_sent_to_a_day_that_was_collected() -> None:
+    today = date.today()
+    save("cats/1.png")
+    save(f"{today + timedelta(days=1)}/cats/1.png")
+    collect(pictures(start=today), BATCHES)
+    save("cats/2.png")
+    (note,) = collect(pictures(start=today), BATCHES).notes
+    assert f"such as pictures/{today + timedelta(days=2)}/cats" in note
 
 
 def test_what_is_no_picture_is_left_out_with_the_reason() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -139,7 +139,7 @@ class Pictures(Source):
                 count = "1 picture" if len(late) == 1 else f"{len(late):,} pictures"
                 lines.append(
                     f"{count} came after the batch of {day} was collected, which never changes: {late[0].path}, for "
-                    f"one. Move what is new to the folder of another day, such as {self._folder}/{date.today()}/"
+                    f"one. Move what is new to the folder of another day, such as {self._folder}/{_free_day(found)}/"
                     f"{late[0].label}; or replace the batch with portfolio recollect"
                 )
         return lines
@@ -203,6 +203,14 @@ class Pictures(Source):
                 )
             columns[SUBJECT] = pl.Series([match and match[1] for match in found], dtype=pl.String)
         return pl.DataFrame(columns)
+
+
+def _free_day(days: Collection[date]) -> date:
+    """The first day from today on of which there is no batch."""
+    day = date.today()
+    while day in days:
+        day += timedelta(days=1)
+    return day
 
 
 def picture_files(folder: Path) -> list[tuple[date | None, PictureFile]]:
