@@ -335,7 +335,7 @@ class PictureFolder:
 
 # Some hundredths of a percent of damaged files are not found by so many, but they are left out when they are collected.
 SAMPLE = 400
-PROPOSED_SIDE = 64
+PROPOSED_SIDE = 32
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 # Red, green and blue differ by more than this in some pixels of a picture in colour, and in none of a grey one: JPEG is
 # not exact.
