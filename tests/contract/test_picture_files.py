@@ -230,14 +230,14 @@ def test_a_folder_is_looked_into_before_it_is_a_source() -> None:
     assert (found.days, found.has_plain) == ([date(2026, 2, 1)], True)
     assert found.colour
     assert sorted(key for keys in found.left_out.values() for key in keys) == ["circle/notes.txt", "square/cut.png"]
-    assert (found.height, found.width) == (40, 48)
+    assert (found.height, found.width) == (28, 32)
 
 
 def test_a_large_picture_is_proposed_to_be_small_in_its_proportions_and_grey_if_it_is() -> None:
     for number in range(3):
         save(f"cats/{number}.jpg", "gray", size=(4000, 3000))
     found = look_into(FOLDER)
-    assert (found.height, found.width, found.colour) == (48, 64, False)
+    assert (found.height, found.width, found.colour) == (24, 32, False)
 
 
 @pytest.mark.parametrize(
@@ -268,6 +268,12 @@ def test_links_are_followed_and_never_in_a_circle(tmp_path: Path) -> None:
     assert found.rows == 1
     (note,) = found.notes
     assert note.startswith("left out: cats/gone.png: can't be read (No such file or directory); check")
+
+
+def test_small_pictures_are_proposed_as_they_are() -> None:
+    save("cats/1.png", size=(30, 18))
+    found = look_into(FOLDER)
+    assert (found.height, found.width, found.colour) == (18, 30, True)
 
 
 def test_where_there_is_no_picture_the_reasons_are_told() -> None:
