@@ -139,7 +139,7 @@ def from_means(output: Output, means: Floats) -> tuple[dict[str, Floats], dict[s
 
 
 def _quadratic_kappa(actual: Floats, chosen: Floats, squares: Floats) -> Floats:
-    """Cohen's kappa with quadratic weights, of shares of the classes [..., classes] and mean squared distances [...]."""
+    """Cohen's kappa with quadratic weights, of the classes' shares [..., classes] and mean squared distances [...]."""
     places = np.arange(actual.shape[-1])
     by_chance = actual @ places**2 + chosen @ places**2 - 2 * (actual @ places) * (chosen @ places)
     with np.errstate(invalid="ignore", divide="ignore"):
