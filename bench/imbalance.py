@@ -27,7 +27,7 @@ from portfolio.evaluation.value import error_yen
 ROWS, REPETITIONS, POSITIVE_SHARE = 20_000, 5, 0.02
 OUTPUT = Output(task="classification", name="class", classes=("common", "rare"))
 VALUE = Value(by_hand_yen=10, check_yen=6, error_yen={"rare": 400, "common": 20})
-FIGURES = ("average_precision", "log_loss")
+FIGURES = {"value": "yen per 1,000", "average_precision": "", "log_loss": ""}
 
 
 def estimators(class_weight: str | None) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def estimators(class_weight: str | None) -> dict[str, Any]:
 
 
 def main() -> None:
-    found: dict[tuple[str, str], list[float]] = {}
+    measured: dict[tuple[str, str], list[float]] = {}
     for seed in range(REPETITIONS):
         rows, targets = make_classification(
             ROWS, 20, n_informative=6, weights=[1 - POSITIVE_SHARE], class_sep=0.8, flip_y=0.005, random_state=seed
@@ -56,17 +56,11 @@ def main() -> None:
                 temperature = fit_temperature(estimator.predict_proba(val), val_targets)
                 probabilities = softened(estimator.predict_proba(test), temperature)
                 figures = score(OUTPUT, test_targets, probabilities)
-                what = f"{name}, {'weighted by class' if weights else 'as it is'}"
-                found.setdefault((what, "yen per 1,000"), []).append(value(test_targets, probabilities))
-                for figure in FIGURES:
-                    found.setdefault((what, figure.replace("_", " ")), []).append(figures[figure])
-    record(
-        "imbalance",
-        [
-            Row(f"{what}: {figure}" if figure in FIGURES else what, float(np.mean(values)), figure)
-            for (what, figure), values in found.items()
-        ],
-    )
+                figures["value"] = value(test_targets, probabilities)
+                for figure, unit in FIGURES.items():
+                    what = f"{name}, {'weighted by class' if weights else 'as it is'}: {figure.replace('_', ' ')}"
+                    measured.setdefault((what, unit), []).append(figures[figure])
+    record("imbalance", [Row(what, float(np.mean(values)), unit) for (what, unit), values in measured.items()])
 
 
 def value(targets: Array, probabilities: Array) -> float:
