@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from portfolio.bundle.manifest import METRICS, ORDERED_METRICS, Output
-from portfolio.evaluation.metrics import from_means, row_statistics, score
+from portfolio.evaluation.metrics import from_means, precision_recall, row_statistics, score
 
 THREE = Output(task="classification", name="letter", classes=("a", "b", "c"))
 TWO = Output(task="classification", name="side", classes=("left", "right"))
@@ -119,3 +119,17 @@ def test_in_an_order_an_error_counts_by_how_far_it_is_off() -> None:
     assert found["class_distance"] == pytest.approx(np.abs(targets - answers).mean())
     assert found["quadratic_kappa"] == pytest.approx(cohen_kappa_score(targets, answers, weights="quadratic"))
     assert set(found) == {*METRICS["classification"], *ORDERED_METRICS}
+
+
+def test_the_curve_has_at_each_recall_the_precision_of_scikit_learn() -> None:
+    from sklearn.metrics import precision_recall_curve
+
+    random = np.random.default_rng(0)
+    targets = (random.random(500) < 0.1).astype(int)
+    right = np.round(np.clip(random.normal(0.3 + 0.3 * targets, 0.15), 0.01, 0.99), 2)
+    found = precision_recall(targets, np.column_stack([1 - right, right]))
+    precision, recall, _ = precision_recall_curve(targets, right)
+    for at, value in zip(found["recall"][1:], found["precision"][1:], strict=True):
+        # The highest threshold that finds as many.
+        assert value == pytest.approx(precision[np.flatnonzero(recall >= at - 1e-9)[-1]])
+    assert found["by_chance"] == pytest.approx(targets.mean())

@@ -20,7 +20,7 @@ from portfolio.core.types import Array
 from portfolio.data.dataset import Split
 from portfolio.data.split import units
 from portfolio.evaluation.calibration import reliability, softened
-from portfolio.evaluation.metrics import from_means, row_statistics
+from portfolio.evaluation.metrics import from_means, precision_recall, row_statistics
 from portfolio.evaluation.statistics import CONFIDENCE, SAMPLES, Outcomes, interval, mean_interval, resampled_means
 from portfolio.evaluation.value import bounds, curve, error_yen, yen_by_row
 
@@ -92,6 +92,7 @@ def compare(
                 "by_class": {key: values.tolist() for key, values in measured[name].by_class(use_case).items()},
                 "curve": _curve(use_case, config, candidate, val, test),
                 "calibration": _calibration(use_case, candidate, test),
+                "precision_recall": _precision_recall(use_case, candidate, test),
                 "predicted_interval": _predicted_interval(use_case, candidate, measured[name], test),
             }
             for name, candidate in candidates.items()
@@ -238,6 +239,10 @@ def _calibration(use_case: UseCase, candidate: Evaluated, test: Split) -> dict[s
     # The graph divided the logits by the temperature; dividing by its inverse brings back what the model said.
     before = reliability(softened(candidate.test, 1 / temperature), test.targets)
     return {"temperature": temperature, "ece": after.ece, "ece_before": before.ece, "bins": dataclasses.asdict(after)}
+
+
+def _precision_recall(use_case: UseCase, candidate: Evaluated, test: Split) -> dict[str, Any] | None:
+    return precision_recall(test.targets, candidate.test) if use_case.output.task == "classification" else None
 
 
 def _predicted_interval(use_case: UseCase, candidate: Evaluated, found: Measured, test: Split) -> dict[str, Any] | None:

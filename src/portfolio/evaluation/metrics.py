@@ -5,6 +5,8 @@ scikit-learn has the same metrics one by one; the tests compare with it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -71,10 +73,8 @@ def _precisions(actual: Array, probabilities: Array) -> Floats:
     for number, (of_class, scores) in enumerate(zip(actual.T, probabilities.T, strict=True)):
         if not of_class.any():
             continue
-        _, places, rows = np.unique(-scores, return_inverse=True, return_counts=True)
-        hits = np.bincount(places, of_class)
-        above, found = rows.cumsum(), hits.cumsum()
-        precision = found / above
+        places, hits, above = _ranking(of_class, scores)
+        precision = hits.cumsum() / above
         average = hits @ precision / hits.sum()
         # A row counts for itself, and in the precision at each of the places from its own on.
         own = (hits / above)[::-1].cumsum()[::-1] + precision
@@ -82,6 +82,34 @@ def _precisions(actual: Array, probabilities: Array) -> Floats:
         influence = np.where(of_class, own[places] - average, 0) - others[places]
         added[:, number] = average + influence * len(scores) / hits.sum()
     return added
+
+
+def _ranking(of_class: Array, scores: Array) -> tuple[Array, Floats, Array]:
+    """Each row's place by its score [rows], the highest first and ties together; and by place, how many rows of the
+    class there are, and how many rows of any class there are down to it.
+    """
+    _, places, rows = np.unique(-scores, return_inverse=True, return_counts=True)
+    return places, np.bincount(places, of_class), rows.cumsum()
+
+
+RECALLS = tuple(recall / 50 for recall in range(51))
+
+
+def precision_recall(targets: Array, probabilities: Array) -> dict[str, Any]:
+    """The precision of probabilities [rows, classes] at each of RECALLS, and that of chance, which is a class's share.
+
+    Of two classes that of the rarer one; of more the mean over all that there are rows of, each against the rest.
+    """
+    counts = np.bincount(targets, minlength=probabilities.shape[1])
+    classes = [int(counts.argmin())] if len(counts) == 2 else [int(number) for number in counts.nonzero()[0]]
+    curves = []
+    for number in classes:
+        _, hits, above = _ranking(targets == number, probabilities[:, number])
+        found = hits.cumsum()
+        reached = np.searchsorted(found / found[-1], np.array(RECALLS) - 1e-9)
+        curves.append((found / above)[reached])
+    by_chance = float(counts[classes].mean() / len(targets))
+    return {"recall": list(RECALLS), "precision": np.mean(curves, axis=0).tolist(), "by_chance": by_chance}
 
 
 def _ranks(columns: Array) -> Floats:
