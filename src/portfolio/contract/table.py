@@ -84,7 +84,8 @@ class Table(UseCase):
 
     def _parts(self, numbers: Any, categories: Any) -> list[tuple[str, Any, list[str]]]:
         """What is done to the columns of each kind, as a ColumnTransformer takes it."""
-        names = {kind: [field.name for field in self.inputs if field.kind == kind] for kind in ("number", "category")}
+        fields = self.sql_features.fields
+        names = {kind: [field.name for field in fields if field.kind == kind] for kind in ("number", "category")}
         parts = [("numbers", numbers, names["number"]), ("categories", categories, names["category"])]
         return [part for part in parts if part[2]]
 

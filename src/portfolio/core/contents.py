@@ -14,9 +14,9 @@ _TEXTS = {
     ),
 }
 _BINARIES = {
-    b"PAR1": "a Parquet file (read it with a source of your own: derive from Rows and call polars.read_parquet)",
-    b"PK\x03\x04": "a ZIP archive or an Excel workbook (unpack it, or save the sheet as CSV)",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook (save the sheet as CSV)",
+    b"PAR1": "a damaged Parquet file (fetch it again)",
+    b"PK\x03\x04": "a ZIP archive (unpack it)",
+    b"\xd0\xcf\x11\xe0": "an old Office document (if it is a workbook, let its name end in .xls)",
     b"%PDF": "a PDF document",
 }
 

@@ -84,7 +84,7 @@ def _precisions(actual: Array, probabilities: Array) -> Floats:
     return added
 
 
-def _ranking(of_class: Array, scores: Array) -> tuple[Array, Floats, Array]:
+def _ranking(of_class: Array, scores: Array) -> tuple[Array, Array, Array]:
     """Each row's place by its score [rows], the highest first and ties together; and by place, how many rows of the
     class there are, and how many rows of any class there are down to it.
     """
