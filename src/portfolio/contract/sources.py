@@ -182,9 +182,10 @@ def dates_of(rows: pl.DataFrame, column: str) -> pl.Series:
 
 
 def parsed_dates(column: pl.Series) -> pl.Series:
-    """Dates of texts such as 2026-01-31, 20260131, 31.01.2026, or with a time; null for what is not a date."""
+    """Dates of texts such as 2026-01-31, 20260131, 2026年1月31日 or 31.01.2026, also with a time; else null."""
     import polars as pl
 
+    column = column.str.strip_chars().str.replace(r"^(\d{4})年(\d{1,2})月(\d{1,2})日", "$1-$2-$3")
     compact = column.str.to_date("%Y%m%d", strict=False)
     if compact.null_count() == column.null_count():
         return compact
