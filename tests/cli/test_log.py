@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from portfolio.monitoring.prediction_log import PredictionLog, predictions
+from portfolio.monitoring.prediction_log.log import PredictionLog
+from portfolio.monitoring.prediction_log.tables import predictions
 from tests.cli.conftest import output, run_main
 from tests.monitoring.test_prediction_log import label, record, rows
 

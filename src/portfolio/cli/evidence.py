@@ -49,7 +49,7 @@ def readme(
     """Update the figures in README*.md and docs/ from the metrics files."""
     from portfolio.core.errors import DataError
     from portfolio.core.files import write_text
-    from portfolio.report.blocks import documents, filled
+    from portfolio.report.blocks.documents import documents, filled
 
     texts = {path: filled(path) for path in documents()}
     if not texts:

@@ -40,7 +40,7 @@ def prune(
     from portfolio.core.environment import state_folder
     from portfolio.core.errors import DataError
     from portfolio.core.paths import default_use_case
-    from portfolio.monitoring.prediction_log import PredictionLog
+    from portfolio.monitoring.prediction_log.log import PredictionLog
 
     if not url:
         use_case = use_case or default_use_case()
