@@ -31,10 +31,10 @@ def test_old_answers_are_deleted_and_those_with_a_label_if_asked(
     def pruned(*options: str) -> str:
         return output(["log", "prune", "toy", "--days", "30", *options], monkeypatch, capsys)
 
-    assert "1 answers were deleted" in pruned()
+    assert "Deleted: 1 answer." in pruned()
     assert len(rows(address, "predictions")) == 2
     assert "0 answers" in pruned()
-    assert "1 answers" in pruned("--labelled")
+    assert "1 answer." in pruned("--labelled")
     assert len(rows(address, "predictions")) == 1
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portfolio.cli.arguments import NamedUseCase, UseCaseName
+from portfolio.core.counted import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,7 +57,7 @@ def recollect(
         print("Every collected batch is the same as in its source.")
         return
     console.print(_differences(found))
-    if not yes and not typer.confirm(f"Replace {len(found)} batches in {batches}?", default=False):
+    if not yes and not typer.confirm(f"Replace {counted(len(found), 'batch', 'batches')} in {batches}?", default=False):
         print("Nothing was changed.")
         raise typer.Exit(1)
     replace(batches, found)
@@ -64,7 +65,8 @@ def recollect(
 
     versioning.add(batches)
     print(
-        f"{len(found)} batches were replaced. To bring back those of the last commit: git checkout {batches}.dvc, then "
+        f"Replaced: {counted(len(found), 'batch', 'batches')}. To bring back those of the last commit: git checkout "
+        f"{batches}.dvc, then "
         f"dvc checkout {batches}"
     )
 

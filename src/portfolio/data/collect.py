@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from portfolio.contract.sources import Source
 from portfolio.core import files
+from portfolio.core.counted import counted
 from portfolio.core.errors import SourceError
 from portfolio.data.parquet import write_parquet
 
@@ -27,7 +28,10 @@ class Collected:
     rows: int
 
     def __str__(self) -> str:
-        return f"{len(self.added)} new batches ({self.rows:,} rows), {self.present} were there already"
+        return (
+            f"{counted(len(self.added), 'new batch', 'new batches')} ({counted(self.rows, 'row')}), "
+            f"{self.present} already there"
+        )
 
 
 def collect(source: Source, folder: Path, until: date | None = None) -> Collected:
