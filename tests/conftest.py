@@ -31,6 +31,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
 from portfolio.data.collect import Collected
 from portfolio.data.collect import collect as collect_new
+from portfolio.profiling import project
 from tests.pictures import draw_signs
 
 if TYPE_CHECKING:
@@ -299,12 +300,10 @@ def checkout(folder: Path) -> Path:
 def checkout_of_one(folder: Path) -> Path:
     """The same with the toy in place of all other use cases, as of somebody who has deleted the project's own."""
     checkout(folder)
-    for name in {*ALL_USE_CASES} - {TOY}:
-        for place in ("use_cases", "data", "metrics", "champions"):
-            shutil.rmtree(folder / place / name, ignore_errors=True)
-        (folder / "configs" / f"{name}.yaml").unlink()
-        (folder / "champions" / f"{name}.dvc").unlink(missing_ok=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": [TOY]}))
+    with chdir(folder):
+        for name in ALL_USE_CASES:
+            if name != TOY:
+                project.remove(name)
     return committed(folder)
 
 
