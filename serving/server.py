@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -17,6 +18,7 @@ import uvicorn
 from serving.app import create_app
 from serving.front.admission import Admission
 from serving.front.gathered import GatheredProtocol
+from serving.front.listener import Listener
 from serving.front.security import ALWAYS
 from serving.record.logs import LogWriter
 from serving.settings import Settings
@@ -29,7 +31,6 @@ FINISH_SECONDS = 3
 OWN_FILES = 64
 MAX_CONNECTIONS = 8192
 TICKS_A_SECOND = 10
-BACKLOG = 2048
 # Allocations without a release before Python looks for reference cycles. Requests leave none.
 GC_THRESHOLD = 50_000
 
@@ -53,6 +54,14 @@ class Server(uvicorn.Server):
         # Requests answered in this turn of the event loop are still among them. If they counted, they would keep out
         # all others of this turn, and under overload every request would be refused.
         return sum(not task.done() for task in tasks)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn would listen by itself, and take one connection in each turn of the event loop.
+        await super().startup(sockets=[])
+        protocol = partial(
+            GatheredProtocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        self.servers = [Listener(sockets or [], protocol)]  # type: ignore[list-item]
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_A_SECOND == 0:
@@ -78,15 +87,14 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(host: str, port: int) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises ConfigError if the settings make no sense."""
+def run(sockets: list[socket.socket]) -> None:
+    """Serve on sockets that listen, until SIGTERM or Ctrl-C. Raises ConfigError if the settings make no sense."""
     settings = Settings.from_environment()
     log = LogWriter()
     application = create_app(settings, log)
     config = uvicorn.Config(
         application,
-        host=host,
-        port=port,
+        workers=1,
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -95,7 +103,6 @@ def run(host: str, port: int) -> None:
         proxy_headers=False,
         ws="none",
         http=GatheredProtocol,
-        backlog=BACKLOG,
         timeout_graceful_shutdown=FINISH_SECONDS,
         timeout_keep_alive=settings.keep_alive_seconds,  # type: ignore[arg-type]  # it is only handed on to call_later
     )
@@ -109,7 +116,7 @@ def run(host: str, port: int) -> None:
     gc.set_threshold(GC_THRESHOLD)
     gc.enable()
     try:
-        Server(config, application.admission, settings).run()
+        Server(config, application.admission, settings).run(sockets)
     except SystemExit as end:
         log.stop()
         # Python would wait for a model that still runs in a thread, however long that takes.

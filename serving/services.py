@@ -13,6 +13,7 @@ from portfolio.monitoring.prediction_log import PredictionLog
 from serving.front.admission import Admission
 from serving.front.bodies import Bodies
 from serving.record.feedback import Judge
+from serving.record.labels import Labels
 from serving.record.live import LiveMetrics
 from serving.record.recorder import Recorder
 from serving.record.retention import Retention
@@ -36,7 +37,8 @@ class Services:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         watcher = StoreWatcher(settings)
-        recorder = Recorder(PredictionLog(settings.log_address), Judge(watcher.store), settings.log_queue)
+        log = PredictionLog(settings.log_address)
+        recorder = Recorder(log, Labels(log, Judge(watcher.store)), settings.log_queue)
         metrics = LiveMetrics(watcher, recorder)
         bodies = Bodies(settings.timeout_seconds)
         return cls(

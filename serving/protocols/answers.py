@@ -41,22 +41,24 @@ class Decisions:
         there, so a person decides.
         """
         self.rows: list[list[float]] = outputs.tolist()
-        for row in self.rows:
-            if not isfinite(sum(row)):
-                raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
+        is_few = len(self.rows) <= FEW_ROWS
+        if not (all(map(isfinite, map(sum, self.rows))) if is_few else np.isfinite(outputs).all()):
+            raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
         manifest, decider = bundle.manifest, bundle.decider
-        if len(self.rows) <= FEW_ROWS:
-            columns: Iterable[Any] = map(list, zip(*map(decider.row, self.rows), strict=True))
-        else:
-            columns = (column.tolist() for column in decider(outputs))
-        error_yen: list[float]
-        self.answers, self.certainties, error_yen, self.by_machine = columns
         policy = manifest.policy
-        self.unseen = unseen or {}
         # Without a policy there is no saying what an answer is worth.
         self.expected_yen: list[float] | None = None
-        if policy is not None:
-            self.expected_yen = list(map(saved, repeat(policy.prices), self.by_machine, error_yen))
+        if is_few:
+            columns: Iterable[Any] = map(list, zip(*map(decider.row, self.rows), strict=True))
+            self.answers, self.certainties, error_yen, self.by_machine = columns
+            if policy is not None:
+                self.expected_yen = list(map(saved, repeat(policy.prices), self.by_machine, error_yen))
+        else:
+            decided = decider(outputs)
+            self.answers, self.certainties, _, self.by_machine = (column.tolist() for column in decided)
+            if policy is not None:
+                self.expected_yen = saved(policy.prices, decided.by_machine, decided.error_yen).tolist()
+        self.unseen = unseen or {}
         for place in self.unseen if unseen_to_person else ():
             self.by_machine[place] = False
             if policy is not None and self.expected_yen is not None:
@@ -83,8 +85,8 @@ def answer_rows(bundle: Bundle, decisions: Decisions) -> list[dict[str, Any]]:
             {"class": classes[answered], "probabilities": dict(zip(classes, row, strict=True))}
             for row, answered in zip(decisions.rows, decisions.answers, strict=True)
         ]
-    for answer, name in zip(answers, decisions.names(), strict=True):
-        answer["decision"] = name
+    for answer, by_machine in zip(answers, decisions.by_machine, strict=True):
+        answer["decision"] = MACHINE if by_machine else PERSON
     if decisions.expected_yen is not None:
         for answer, yen in zip(answers, decisions.expected_yen, strict=True):
             answer["expected_yen"] = round(yen, 4)
