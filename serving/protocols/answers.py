@@ -17,6 +17,7 @@ from serving.errors import RequestError
 MACHINE, PERSON = "machine", "person"
 # Up to so many, plain Python is faster than NumPy.
 FEW_ROWS = 16
+YEN_DIGITS = 4
 
 
 class Decisions:
@@ -75,21 +76,30 @@ class Decisions:
 def answer_rows(bundle: Bundle, decisions: Decisions) -> list[dict[str, Any]]:
     """One JSON object a row."""
     output = bundle.manifest.output
+    names = decisions.names()
     if output.task == "regression":
         answers: list[dict[str, Any]] = [{"value": row[0], "unit": output.unit} for row in decisions.rows]
-        for answer, (low, high) in zip(answers, decisions.intervals or [], strict=True):
-            answer["interval"] = {"low": low, "high": high, "level": INTERVAL_LEVEL}
+        if decisions.intervals is not None:
+            for answer, (low, high) in zip(answers, decisions.intervals, strict=True):
+                answer["interval"] = {"low": low, "high": high, "level": INTERVAL_LEVEL}
+        for answer, name in zip(answers, names, strict=True):
+            answer["decision"] = name
     else:
         classes = output.classes
+        by_class = map(dict, map(zip, repeat(classes), decisions.rows))
         answers = [
-            {"class": classes[answered], "probabilities": dict(zip(classes, row, strict=True))}
-            for row, answered in zip(decisions.rows, decisions.answers, strict=True)
+            {"class": classes[answered], "probabilities": probabilities, "decision": name}
+            for answered, probabilities, name in zip(decisions.answers, by_class, names, strict=True)
         ]
-    for answer, by_machine in zip(answers, decisions.by_machine, strict=True):
-        answer["decision"] = MACHINE if by_machine else PERSON
     if decisions.expected_yen is not None:
-        for answer, yen in zip(answers, decisions.expected_yen, strict=True):
-            answer["expected_yen"] = round(yen, 4)
+        for answer, yen in zip(answers, _rounded(decisions.expected_yen), strict=True):
+            answer["expected_yen"] = yen
     for row, fields in decisions.unseen.items():
         answers[row]["unseen"] = fields
     return answers
+
+
+def _rounded(yen: list[float]) -> list[float]:
+    rounded: list[float]
+    rounded = [round(one, YEN_DIGITS) for one in yen] if len(yen) <= FEW_ROWS else np.round(yen, YEN_DIGITS).tolist()
+    return rounded
