@@ -13,6 +13,7 @@ from serving.errors import RequestError
 from serving.record.feedback import Judge, TrueLabel
 from serving.record.record import as_json
 
+UNKNOWN = "unknown_request"
 OutcomeName = Literal["stored", "unchanged", "corrected"]
 
 
@@ -27,6 +28,11 @@ class Stored(NamedTuple):
 
 
 Outcome = Stored | RequestError
+
+
+def is_unknown(outcome: Outcome) -> bool:
+    """Whether there is no such answer in the log, or not yet."""
+    return isinstance(outcome, RequestError) and outcome.code == UNKNOWN
 
 
 class Labels:
@@ -92,7 +98,7 @@ def _answer(
     if not found or label.row >= found[0]["rows"]:
         raise RequestError(
             404,
-            "unknown_request",
+            UNKNOWN,
             f"No answer {label.request_id or label.callers_id} with a row {label.row}. Send the request_id of an "
             "answer, or the X-Request-ID of its request as callers_id.",
         )

@@ -143,6 +143,10 @@ class Recorder:
                 retry_after_seconds=5,
             ) from None
 
+    async def written(self) -> None:
+        """Return once what was put so far is in the log. Raises RequestError if it can't be written."""
+        await self.label([])
+
     async def stop(self, timeout_seconds: float) -> None:
         """Write what waits, for at most `timeout_seconds`. The rest is counted as dropped."""
         self._stopping.set()

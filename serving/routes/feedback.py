@@ -56,7 +56,7 @@ async def feedback(exchange: ExchangeDep, services: ServicesDep, response: Respo
     try:
         # Not read by FastAPI, which has no limit of size or time.
         labels, several = read_labels(await services.bodies.read(exchange, MAX_BYTES))
-        outcomes = await services.recorder.label(labels)
+        outcomes = await services.label(labels)
     except RequestError as error:
         services.metrics.refused_label(error.code)
         raise

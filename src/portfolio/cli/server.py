@@ -36,6 +36,10 @@ def serve(
     ] = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535, envvar="PORT")] = 8000,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that serve, one for each core to use.", min=1, max=64, show_default="1"),
+    ] = None,
 ) -> None:
     """Serve the champion, and switch to a new one as soon as it is published. Stop with Ctrl-C."""
     import gc
@@ -55,6 +59,8 @@ def serve(
             raise ConfigError(f"There is no use case '{use_case}'. There are: {', '.join(known)}.")
     if use_case:
         os.environ["PORTFOLIO_USE_CASE"] = use_case
+    if workers is not None:
+        os.environ["SERVING_WORKERS"] = str(workers)
     sockets = listening(host, port, "portfolio serve --port {port} (make serve PORT={port})")
     # What is imported stays: looking through it for reference cycles would take a tenth of the start. `run` enables it
     # again.
