@@ -96,6 +96,25 @@ class Source(ABC):
         return []
 
 
+def edited(files: dict[date, Path], batches: dict[date, Path]) -> list[str]:
+    """Lines about files that changed after their batches were collected, which never change by themselves."""
+    late = sorted(day for day in files.keys() & batches if _is_newer(files[day], batches[day]))
+    if not late:
+        return []
+    shown = ", ".join(sorted({str(files[day]) for day in late})[:3])
+    return [
+        f"{shown}: changed after the batch of {late[0]} was collected, which stays as it is. To see what is different, "
+        "and to replace it: portfolio recollect"
+    ]
+
+
+def _is_newer(file: Path, batch: Path) -> bool:
+    try:
+        return file.stat().st_mtime > batch.stat().st_mtime
+    except FileNotFoundError:
+        return False
+
+
 class Rows(Source):
     """A source that has all its rows at once. A subclass writes `rows`.
 
@@ -221,6 +240,9 @@ class Csv(Rows):
             raise ConfigError(f"sha256='{sha256}' must be 64 digits of 0 to 9 and a to f, as sha256sum prints.")
         self.url, self.path, self.sha256, self._shuffle = url, path, sha256.lower(), shuffle
         self.written = Format(**written)
+
+    def late(self, batches: dict[date, Path]) -> list[str]:
+        return edited(dict.fromkeys(batches, Path(self.path).expanduser()), batches) if self.path else []
 
     def rows(self) -> pl.DataFrame:
         from portfolio.core.download import check_pinned, download
