@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,17 @@ def _rows(random: np.random.Generator, start: int, rows: int) -> pl.DataFrame:
     )
 
 
-def measured(command: list[str], folder: Path, environment: Mapping[str, str]) -> tuple[float, float]:
-    """Seconds that a command takes, and the most memory that it has, in MiB. Ends everything if it fails."""
+@dataclass(frozen=True)
+class Run:
+    """`cpu_seconds` are of all cores together: they hardly depend on what else the machine does."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+
+
+def measured(command: list[str], folder: Path, environment: Mapping[str, str]) -> Run:
+    """What a command takes. Ends everything if it fails."""
     with (folder / "output.txt").open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -59,4 +69,4 @@ def measured(command: list[str], folder: Path, environment: Mapping[str, str]) -
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{(folder / 'output.txt').read_text()[-3000:]}")
-    return seconds, usage.ru_maxrss / 1024
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
