@@ -33,7 +33,7 @@ def test_new_says_what_it_decided_and_what_comes_next(
     for part in (
         "300 rows, 5 columns",
         "names each row",
-        "always the same answer",
+        "always giving the most frequent answer",
         "portfolio check shop",
         "portfolio run shop",
     ):

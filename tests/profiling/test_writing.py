@@ -113,3 +113,14 @@ def test_a_row_that_is_like_no_other_goes_to_quarantine(workspace: Path) -> None
     good, bad = check_batch(path, case.schema(), case, case.config().validate_)
     assert (len(good), bad["size"].to_list()) == (ROWS - 1, [10_000_000])
     assert isinstance(good, pl.DataFrame)
+
+
+def test_the_row_that_is_shown_names_nobody(workspace: Path) -> None:
+    people = [f"Taro Yamada {number}" for number in range(ROWS)]
+    notes = [f"called on Monday about order number {number}" for number in range(ROWS)]
+    found = drafted(workspace, csv_text({"name": people, "note": notes, **PLAIN}))
+    adding.write("people", found, LocalFile(workspace / "rows.csv"))
+    text = (Path("use_cases") / "people" / "use_case.py").read_text()
+    assert "Yamada" not in text
+    assert "Monday" not in text
+    assert f"    age     {AGES[0]}\n" in text

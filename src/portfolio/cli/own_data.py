@@ -124,7 +124,7 @@ def _decisions(found: Draft) -> Table:
 
 def _say_target(found: Draft) -> None:
     from portfolio.core.terminal import console
-    from portfolio.profiling.draft import shown
+    from portfolio.profiling.draft import share_of, shown
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
@@ -140,15 +140,24 @@ def _say_target(found: Draft) -> None:
         say(f"Target: {found.target.name}: {', '.join(first_few)}{' ...' if len(shares) > 8 else ''}.")
         few = [label for label, count in shares if count < 10]
         if few:
-            say(f"Few rows, too few to learn from or to be tested on: {', '.join(few[:8])}.")
+            say(f"Too few rows to learn from or to be tested on (under 10): {', '.join(few[:8])}.")
+        if shares[0][1] > 0.9 * total:
+            say(
+                "Nearly all rows are of one class, so the share of right answers says little: look at the value in yen."
+            )
     if found.without_target:
-        say(f"{found.without_target:.1%} of the rows have no target; they will be left out.")
+        say(f"Rows without a target: {share_of(found.without_target)}. They will be left out.")
     if found.baseline is not None:
         first = found.baseline
         if found.quantity:
-            said = f"is off by {shown(first.linear)} on average, the median by {shown(first.constant)}"
+            said = (
+                f"is off by {shown(first.linear)} on average; always answering the median, by {shown(first.constant)}"
+            )
         else:
-            said = f"is right in {first.linear:.1%} of the rows, always the same answer in {first.constant:.1%}"
+            said = (
+                f"is right in {first.linear:.1%} of the rows; always giving the most frequent answer, in "
+                f"{first.constant:.1%}"
+            )
         say(f"A first baseline, cross-validated over {first.rows:,} rows: a linear model {said}.")
     for name, share in found.strong.items():
         say(f"'{name}' alone tells {share:.0%} of the target. Is it known when a prediction is needed? If not: --drop.")

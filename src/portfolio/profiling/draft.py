@@ -358,7 +358,7 @@ def _describe_input(decision: Decision) -> None:
         )
     words = _missing_words(column)
     if column.missing_share:
-        said.append(f"missing in {_share(column.missing_share)}" + (f" ({', '.join(words)} too)" if words else ""))
+        said.append(f"missing in {share_of(column.missing_share)}" + (f" ({', '.join(words)} too)" if words else ""))
     if column.stray:
         said.append(f"{column.stray:,} values are not numbers, such as '{column.stray_example}': rejected")
     if column.far:
@@ -373,7 +373,8 @@ def shown(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _share(part: float) -> str:
+def share_of(part: float) -> str:
+    """A share as people say it: what there is of it is never 0."""
     return f"{part:.1%}" if part >= 0.001 else "under 0.1%"
 
 

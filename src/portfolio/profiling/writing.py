@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent, wrap
 
 import polars as pl
+from rich.cells import cell_len
 
 from portfolio.contract.csv_file import Format
 from portfolio.profiling.columns import Column
@@ -126,8 +127,11 @@ def _docstring(name: str, found: Draft) -> str:
     head = rows.head(200)
     gaps = head.select(pl.sum_horizontal(pl.all().is_null())).to_series()
     row = head.row(int(gaps.arg_min() or 0), named=True)
-    wide = min(28, max(len(column) for column in row))
-    shown = [f"    {column:<{wide}}  {_shown(value)}" for column, value in list(row.items())[:40]]
+    wide = min(28, max(cell_len(column) for column in row))
+    shown = [
+        f"    {column}{' ' * (wide - cell_len(column))}  {_shown(value, found.decisions[column].column)}"
+        for column, value in list(row.items())[:40]
+    ]
     more = [f"    ... and {len(row) - 40} more columns"] if len(row) > 40 else []
     missing = [f"'{c.name}' in {c.missing_share:.1%}" for c in found.inputs if c.missing_share]
     count = f"{found.sample.total:,} rows"
@@ -142,7 +146,10 @@ def _wrapped(text: str) -> list[str]:
     return wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, column: Column) -> str:
+    # The file ends up in git, where a name or a letter of somebody's does not belong.
+    if column.kind in ("identifier", "text"):
+        return "..."
     text = "" if value is None else re.sub(r"\s+", " ", str(value))
     text = text if len(text) <= 60 else f"{text[:57]}..."
     return json.dumps(text, ensure_ascii=False) if isinstance(value, str) else text or "(missing)"
