@@ -105,7 +105,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     # params.yaml
     "not listed": (params("use_cases: [toy]\n"), r"'small' is not in params\.yaml.*`use_cases:`\s+- small"),
-    "no list": (params("use_cases:\n"), r"params\.yaml names no use case"),
+    "no list": (params("use_cases:\n"), r"params\.yaml has no list of use cases"),
     "no params.yaml": (params(None), r"There is no params\.yaml in "),
     "a damaged params.yaml": (params("use_cases: ["), r"params\.yaml is not valid YAML"),
     # Its columns

@@ -41,8 +41,9 @@ def problems(use_case: UseCase) -> list[str]:
     attempt(use_case.card_texts)
     # What studies and tuning change must fit too, or they fail after minutes.
     if attempt(lambda: _check_config(use_case, use_case.config(), "")):
-        for changes in use_case.config().variations():
-            if not attempt(lambda: _check_config(use_case, use_case.config().changed(changes), f" with {changes}")):  # noqa: B023
+        config = use_case.config()
+        for changes in config.variations():
+            if not attempt(lambda: _check_config(use_case, config.changed(changes), f" with {changes}")):  # noqa: B023
                 break
     return found
 

@@ -43,13 +43,19 @@ class Leak:
         return f"{names} {alone} {self.explained:.1%} of the target"
 
 
-def find_leaks(columns: Mapping[str, pl.Series], target: pl.Series, *, quantity: bool) -> list[Leak]:
+def find_leaks(
+    columns: Mapping[str, pl.Series],
+    target: pl.Series,
+    *,
+    quantity: bool,
+    strengths: Mapping[str, float] | None = None,
+) -> list[Leak]:
     """What gives the target away, strongest first.
 
     `columns` are numbers (any other type is taken as categories); missing values are a value of their own. `quantity`:
-    the target is a number, and else a class.
+    the target is a number, and else a class. `strengths` is what `explained` says of them, if that is known already.
     """
-    strengths = explained(columns, target, quantity=quantity)
+    strengths = explained(columns, target, quantity=quantity) if strengths is None else strengths
     found = [Leak((name,), share) for name, share in strengths.items() if share >= TOLD]
     if quantity:
         alone = {name for leak in found for name in leak.columns}

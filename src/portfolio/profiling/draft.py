@@ -391,7 +391,8 @@ def _leave_out_twins(found: Draft) -> None:
 def _leave_out_leaks(found: Draft) -> None:
     columns = {column.name: model_column(found.sample.rows, column) for column in found.inputs}
     target = model_column(found.sample.rows, found.target, NO_LABEL)
-    for leak in find_leaks(columns, target, quantity=found.quantity):
+    strengths = explained(columns, target, quantity=found.quantity)
+    for leak in find_leaks(columns, target, quantity=found.quantity, strengths=strengths):
         for name in leak.columns:
             others = [other for other in leak.columns if other != name]
             together = f" together with {', '.join(map(repr, others))}" if others else " alone"
@@ -400,9 +401,9 @@ def _leave_out_leaks(found: Draft) -> None:
                 f"gives the target away:{together} it tells {leak.explained:.1%} of it. If it is known before the "
                 f"prediction is needed, take it as an input and add it to `trusted`"
             )
-    kept = {column.name: columns[column.name] for column in found.inputs}
-    strengths = explained(kept, target, quantity=found.quantity)
-    found.strong = {name: share for name, share in strengths.items() if STRONG <= share < TOLD}
+    found.strong = {
+        column.name: strengths[column.name] for column in found.inputs if STRONG <= strengths[column.name] < TOLD
+    }
 
 
 def _take_codes_as_categories(found: Draft) -> None:
