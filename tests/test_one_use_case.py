@@ -46,6 +46,10 @@ def test_its_readme_says_how_to_get_figures(copy: Path) -> None:
     assert f"make run USE_CASE={TOY}" in (copy / "README.md").read_text()
 
 
+def test_dvc_knows_its_stages(copy: Path) -> None:
+    assert f"evaluate@{TOY}" in run(copy, "dvc", "dag")
+
+
 def test_its_makefile_has_it_as_the_default(copy: Path) -> None:
     assert f"portfolio run {TOY}\n" in run(copy, "make", "--dry-run", "run")
 

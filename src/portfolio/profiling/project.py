@@ -156,4 +156,8 @@ def _forget_stages(name: str) -> None:
                 kept = True
             if kept:
                 lines.append(line)
-        files.write_text(lock, "".join(lines))
+        if any(line.startswith("  ") for line in lines):
+            files.write_text(lock, "".join(lines))
+        else:
+            # To DVC, a lock file without stages is damaged.
+            lock.unlink()
