@@ -96,8 +96,14 @@ def test_decimal_commas(tmp_path: Path) -> None:
         (gzip.compress(TOWNS.encode(), mtime=0)[:-9], r"can't be unpacked .*cut off"),
         ("<!DOCTYPE html>\n<html><title>Sign in</title>", r"is no CSV file: it is a web page, often a login"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", r"it is a pointer of Git LFS.*git lfs pull"),
-        (b"PAR1\x15\x04", r"it is a Parquet file \(read it with a source of your own"),
-        (b"PK\x03\x04\x14", r"it is a ZIP archive or an Excel workbook"),
+        ('[{"a": 1}]', r"it is a JSON document"),
+        (b"\x89PNG\r\n", r"it is a picture"),
+        ("a,b,c\n1,2,3\n3,4,5\n6,7", r"was cut off: its last line has 2 of 3 fields: '6,7'"),
+        ('a,b,c\n"1",2,3\n"3",4,5\n"6",7', r"was cut off: its last line has 2 of 3 fields"),
+        ('a,b\n1,2\n3,"4', r"line 3: no quotation mark closes"),
+        (",,b\n1,2,3\n", r"line 1, has no names for the columns 1, 2"),
+        (b"PAR1\x15\x04", r"it is a damaged Parquet file \(fetch it again"),
+        (b"PK\x03\x04\x14", r"it is a ZIP archive \(unpack it"),
     ],
 )
 def test_what_can_not_be_read_is_named_with_its_line_and_the_remedy(

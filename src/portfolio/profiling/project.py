@@ -156,8 +156,7 @@ def _forget_stages(name: str) -> None:
                 kept = True
             if kept:
                 lines.append(line)
-        if any(line.startswith("  ") for line in lines):
-            files.write_text(lock, "".join(lines))
-        else:
-            # To DVC, a lock file without stages is damaged.
-            lock.unlink()
+        # DVC takes `stages:` with nothing under it for a damaged file.
+        if lines[-1].strip() == "stages:":
+            lines[-1] = "stages: {}\n"
+        files.write_text(lock, "".join(lines))

@@ -51,7 +51,7 @@ def use_cases(_: str, language: str) -> str:
         else:
             figures = [words["no_figures"].format(command=f"`make run USE_CASE={name}`")]
         parts += [f"### {load_use_case(name).card_texts()[language]['title']}", *filter(None, figures)]
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) or str(words["no_use_cases"])
 
 
 def comparison(use_case: str, language: str) -> str:
