@@ -21,9 +21,11 @@ from portfolio.core.paths import Paths
 from serving.app import create_app
 from serving.protocols.explanation import variants
 from serving.protocols.pictures import MAX_PIXELS
+from serving.record.recorder import Record
 from tests.conftest import SIGNS
 from tests.pictures import SIGNS as LABELS
 from tests.pictures import sign
+from tests.serving.conftest import services
 
 INFER = f"/v2/models/{SIGNS}/infer"
 
@@ -181,3 +183,21 @@ def test_an_explanation_greys_squares_out_in_all_colours(client: TestClient, sig
     edges = signs.manifest.reference["picture"].edges
     assert 60 < np.unique(without["picture"][0].reshape(256, 3)[changed[0].ravel()])[0] < 200
     assert np.float32(edges[len(edges) // 2]) in without["picture"]
+
+
+def test_what_waits_for_the_log_is_as_large_as_what_a_file_becomes(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = services(client).recorder
+    waiting: list[int] = []
+    put = recorder.put
+
+    def noted(record: Record) -> None:
+        waiting.append(record.bytes)
+        put(record)
+
+    monkeypatch.setattr(recorder, "put", noted)
+    content = file_of(Image.new("RGB", (16, 16)))
+    assert len(content) < 768
+    assert post(client, content).status_code == 200
+    assert waiting[0] >= 4 * 768
