@@ -15,12 +15,13 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import InputField
 from portfolio.bundle.pictures import read_pixels
 from portfolio.bundle.store import Store
 from portfolio.core.paths import Paths
 from serving.app import create_app
 from serving.protocols.explanation import variants
-from serving.protocols.pictures import MAX_PIXELS
+from serving.protocols.pictures import MAX_PIXELS, read_picture
 from serving.record.recorder import Record
 from tests.conftest import SIGNS
 from tests.pictures import SIGNS as LABELS
@@ -201,3 +202,14 @@ def test_what_waits_for_the_log_is_as_large_as_what_a_file_becomes(
     assert len(content) < 768
     assert post(client, content).status_code == 200
     assert waiting[0] >= 4 * 768
+
+
+def test_a_grey_photo_is_not_taken_for_a_drawing(signs: Bundle) -> None:
+    """Neither turned into ink on paper, nor cut out."""
+    field = InputField(name="picture", kind="image", shape=(4, 4), photo=True, minimum=0, maximum=1)
+    manifest = signs.manifest.model_copy(update={"inputs": (field,)})
+    picture = Image.new("L", (40, 40), 204)
+    picture.paste(51, (20, 0, 40, 40))
+    found = read_picture(manifest, file_of(picture)).reshape(4, 4)
+    assert found[:, 0] == pytest.approx(0.8, abs=0.01)
+    assert found[:, 3] == pytest.approx(0.2, abs=0.01)
