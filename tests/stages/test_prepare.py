@@ -26,7 +26,8 @@ def melons(numbers: range) -> pl.DataFrame:
             "melon": [f"melon-{number:05d}" for number in numbers],
             "weight": [float(number) for number in numbers],
             "colour": [("green", "yellow")[number % 2] for number in numbers],
-            "ripe": [("true", "false")[number % 2] for number in numbers],
+            # The colour tells much, and not all.
+            "ripe": [("true", "false")[(number + (number % 7 == 0)) % 2] for number in numbers],
         }
     )
 
@@ -96,3 +97,15 @@ def test_training_rows_of_one_class_are_an_error_with_the_remedy(workspace: Path
     put_clean("toy", one=melons(range(500)).with_columns(ripe=pl.lit("true")))
     with pytest.raises(DataError, match=r"All \d+ training rows of 'toy' are of one class.*no row of class unripe"):
         run()
+
+
+def test_an_input_that_gives_the_target_away_stops_the_run_unless_it_is_trusted(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = melons(range(500)).with_columns(colour=pl.col("ripe").replace({"true": "green", "false": "yellow"}))
+    put_clean("toy", one=told)
+    with pytest.raises(DataError, match=r"'colour' alone tells 100.0% of the target.*trusted = \['colour'\]"):
+        run()
+    assert not Paths("toy").splits.exists()
+    monkeypatch.setattr(type(load_use_case("toy")), "trusted", ["colour"])
+    assert sum(len(part) for part in run().values()) == 500
