@@ -15,7 +15,9 @@ import polars as pl
 
 MAX_ROWS = 50_000
 """Rows that are looked at: with as many, shares are known to half a percent and better."""
-BINS = 256
+MAX_BINS = 64
+"""A column of more different numbers has parts of the rows as bins."""
+ROWS_PER_BIN = 16
 MIN_ROWS = 40
 TOLD = 0.99
 """From this share of the target on that a column explains alone, it is taken to give the target away."""
@@ -25,6 +27,7 @@ STRONG = 0.8
 """From here on a column is worth a question: was it known when the prediction was needed?"""
 
 Numbers = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,18 @@ def find_leaks(columns: Mapping[str, pl.Series], target: pl.Series, *, quantity:
     """
     strengths = explained(columns, target, quantity=quantity)
     found = [Leak((name,), share) for name, share in strengths.items() if share >= TOLD]
-    if quantity and not found:
-        found = _sums({name: column for name, column in columns.items() if column.dtype.is_numeric()}, target)
+    if quantity:
+        alone = {name for leak in found for name in leak.columns}
+        numbers = {name: column for name, column in columns.items() if column.dtype.is_numeric()}
+        found += _sums({name: column for name, column in numbers.items() if name not in alone}, target)
     return sorted(found, key=lambda leak: -leak.explained)
 
 
 def explained(columns: Mapping[str, pl.Series], target: pl.Series, *, quantity: bool) -> dict[str, float]:
     """By column, the share of the target that it explains alone, on rows that were not used to see how.
 
-    Of classes: of the errors that one makes who always answers the most frequent one. Of a quantity: of its variance.
+    Of classes: of the errors that one makes who always answers the most frequent one. Of a quantity: of the variance of
+    its ranks.
     """
     known = target.is_not_null()
     rows = np.flatnonzero(known.to_numpy())
@@ -65,39 +71,58 @@ def explained(columns: Mapping[str, pl.Series], target: pl.Series, *, quantity: 
     random = np.random.default_rng(0)
     rows = random.permutation(rows)[:MAX_ROWS]
     half = len(rows) // 2
-    wanted = _standardized(target, rows) if quantity else _one_hot(target, rows)
-    return {name: _explains(_bins(column, rows), wanted, half, quantity) for name, column in columns.items()}
+    wanted = _ranks(target, rows) if quantity else _one_hot(target, rows)
+    return {name: _explains(column.gather(rows), wanted, half, quantity) for name, column in columns.items()}
 
 
-def _explains(bins: npt.NDArray[np.int64], wanted: Numbers, half: int, quantity: bool) -> float:
-    """How well the mean of the target in the same bin of one half fits the other half, both ways; from 0 to 1."""
+def _explains(column: pl.Series, wanted: Numbers, half: int, quantity: bool) -> float:
+    """How well one half of the rows tells the target of the other, both ways; from 0 to 1."""
     left = before = 0.0
+    many = column.dtype.is_numeric() and column.n_unique() > MAX_BINS
+    numbers = _numbers(column) if many else None
+    bins = _bins(column, len(column) // ROWS_PER_BIN if many else 0)
     for seen, other in ((slice(None, half), slice(half, None)), (slice(half, None), slice(None, half))):
-        count = np.bincount(bins[seen], minlength=bins.max() + 1)[:, None]
         mean = wanted[seen].mean(axis=0)
-        sums = np.stack([np.bincount(bins[seen], part, minlength=len(count)) for part in wanted[seen].T], axis=1)
-        # A bin that was not seen has the mean of all.
-        found = np.where(count > 0, sums / np.maximum(count, 1), mean)[bins[other]]
-        if quantity:
-            left += float(((wanted[other] - found) ** 2).sum())
-            before += float(((wanted[other] - mean) ** 2).sum())
-        else:
-            truth = wanted[other].argmax(axis=1)
-            left += float((found.argmax(axis=1) != truth).sum())
-            before += float((mean.argmax() != truth).sum())
+        before += _error(np.broadcast_to(mean, wanted[other].shape), wanted[other], quantity)
+        errors = [_error(_by_bin(bins, wanted, seen, other, mean), wanted[other], quantity)]
+        if numbers is not None:
+            errors.append(_error(_by_neighbours(numbers, wanted, seen, other), wanted[other], quantity))
+        left += min(errors)
     return max(0.0, 1 - left / before) if before else 0.0
 
 
-def _bins(column: pl.Series, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Small numbers for the values: of categories and of few numbers, one each; else for as many rows each."""
-    values = column.gather(rows)
-    if values.dtype.is_numeric():
-        values = values.cast(pl.Float64).fill_nan(None)
-        if values.n_unique() > BINS:
-            ranks = values.rank("dense").cast(pl.Float64)
-            places = (values.rank("average") / len(values) * BINS).cast(pl.Int64)
-            values = pl.select(pl.when(ranks.is_not_null()).then(places)).to_series()
-    return values.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
+def _error(found: Numbers, truth: Numbers, quantity: bool) -> float:
+    if quantity:
+        return float(((truth - found) ** 2).sum())
+    return float((found.argmax(axis=1) != truth.argmax(axis=1)).sum())
+
+
+def _by_bin(bins: Places, wanted: Numbers, seen: slice, other: slice, mean: Numbers) -> Numbers:
+    """The mean of the target in the same bin; of all, if none of it was seen."""
+    count = np.bincount(bins[seen], minlength=bins.max() + 1)[:, None]
+    sums = np.stack([np.bincount(bins[seen], part, minlength=len(count)) for part in wanted[seen].T], axis=1)
+    return np.asarray(np.where(count > 0, sums / np.maximum(count, 1), mean)[bins[other]])
+
+
+def _by_neighbours(numbers: Numbers, wanted: Numbers, seen: slice, other: slice) -> Numbers:
+    """The mean of the target of the two nearest values below and the two above: exact even where it changes fast."""
+    order = numbers[seen].argsort(kind="stable")
+    places = np.searchsorted(numbers[seen][order], numbers[other])[:, None] + np.arange(-2, 2)
+    return np.asarray(wanted[seen][order[places.clip(0, len(order) - 1)]].mean(axis=1))
+
+
+def _numbers(column: pl.Series) -> Numbers:
+    """Float64 [rows]; missing values are the greatest."""
+    return np.asarray(column.cast(pl.Float64).fill_nan(None).fill_null(np.inf).to_numpy(), dtype=np.float64)
+
+
+def _bins(column: pl.Series, bins: int) -> Places:
+    """Small numbers for the values, 0 for missing ones: one for each value, or for so many parts of the rows."""
+    if column.dtype.is_numeric():
+        column = column.cast(pl.Float64).fill_nan(None)
+    if bins:
+        column = (column.rank("average") / len(column) * min(MAX_BINS, bins)).cast(pl.Int64)
+    return column.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
 
 
 def _one_hot(target: pl.Series, rows: npt.NDArray[np.int64]) -> Numbers:
@@ -111,6 +136,12 @@ def _standardized(values: pl.Series, rows: npt.NDArray[np.int64]) -> Numbers:
     mean, deviation = found.mean(), found.std()
     scaled = (found - mean) / (deviation or 1.0)
     return np.asarray(scaled.fill_null(0.0).to_numpy(), dtype=np.float64).reshape(-1, 1)
+
+
+def _ranks(values: pl.Series, rows: npt.NDArray[np.int64]) -> Numbers:
+    """Float64 [rows, 1] from 0 to 1: of a price or a population, the few greatest would decide alone otherwise."""
+    ranks = values.gather(rows).cast(pl.Float64).rank("average") / len(rows)
+    return np.asarray(ranks.to_numpy(), dtype=np.float64).reshape(-1, 1)
 
 
 def _sums(columns: Mapping[str, pl.Series], target: pl.Series) -> list[Leak]:

@@ -25,7 +25,8 @@ from portfolio.data.dataset import Split, data_sha256, load_split
 from portfolio.evaluation.costs import measure_costs
 from portfolio.evaluation.gate import Verdict
 from portfolio.report import charts
-from portfolio.report.blocks import comparison, leakage, leakage_result, study
+from portfolio.report.blocks.results import comparison
+from portfolio.report.blocks.studies import leakage, leakage_result, study
 from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 
 WORST_ROWS = 8
