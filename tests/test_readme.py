@@ -62,6 +62,9 @@ RUN_ELSEWHERE = {
     "make setup": ".github/workflows/ci.yml",
     "make image": ".github/workflows/train-and-deploy.yml",
     "make smoke-image": ".github/workflows/train-and-deploy.yml",
+    "portfolio new": "tests/cli/test_own_data.py",
+    "portfolio check": "tests/cli/test_own_data.py",
+    "portfolio recollect": "tests/data/test_recollect.py",
 }
 # Of these the words are checked; the others only read, and are run.
 DVC_ACTS = ("dvc repro", "dvc exp run", "dvc push", "dvc pull", "dvc add")
