@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from portfolio.bundle.store import Store
 from tests.conftest import TOY, publish
@@ -19,7 +19,11 @@ ROWS = np.array([[4, 3, 2, 1], [0, 1, 3, 4]], dtype=np.float64)
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoringServerClient]:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with warnings.catch_warnings():
+        # MLflow warns of its own types.
+        warnings.simplefilter("ignore")
+        from mlflow.pyfunc.scoring_server.client import ScoringServerClient
     folder = tmp_path_factory.mktemp("server")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PORTFOLIO_STATE", str(folder / "state"))
@@ -29,7 +33,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoringServerCl
             yield ScoringServerClient("127.0.0.1", port)
 
 
-def test_it_finds_the_server_ready(client: ScoringServerClient) -> None:
+def test_it_finds_the_server_ready(client: Any) -> None:
     client.ping()
     client.wait_server_ready(timeout=5)
     assert client.get_version()
@@ -50,7 +54,7 @@ def test_it_finds_the_server_ready(client: ScoringServerClient) -> None:
         json.dumps({"inputs": {"pixels": ROWS.tolist()}}),
     ],
 )
-def test_what_it_sends_is_answered_and_what_is_answered_it_reads(client: ScoringServerClient, data: Any) -> None:
+def test_what_it_sends_is_answered_and_what_is_answered_it_reads(client: Any, data: Any) -> None:
     answer = client.invoke(data)
     frame = answer.get_predictions()
     assert list(frame["class"]) == ["left", "right"]
@@ -59,10 +63,10 @@ def test_what_it_sends_is_answered_and_what_is_answered_it_reads(client: Scoring
     assert "request_id" in json.loads(answer.to_json())
 
 
-def test_parameters_are_taken(client: ScoringServerClient) -> None:
+def test_parameters_are_taken(client: Any) -> None:
     assert len(client.invoke(ROWS, params={"temperature": 0.5}).get_predictions()) == 2
 
 
-def test_a_frame_of_another_width_is_refused_by_name(client: ScoringServerClient) -> None:
+def test_a_frame_of_another_width_is_refused_by_name(client: Any) -> None:
     with pytest.raises(Exception, match="pixels"):
         client.invoke(pd.DataFrame(ROWS[:, :3]))
