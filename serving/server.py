@@ -18,7 +18,7 @@ from typing import Any
 
 import uvicorn
 
-from portfolio.monitoring.prediction_log import PredictionLog
+from portfolio.monitoring.prediction_log.log import PredictionLog
 from serving.app import create_app
 from serving.front.gathered import GatheredProtocol
 from serving.front.listener import Listener

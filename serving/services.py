@@ -11,7 +11,7 @@ from typing import Self
 
 import anyio
 
-from portfolio.monitoring.prediction_log import PredictionLog
+from portfolio.monitoring.prediction_log.log import PredictionLog
 from serving.errors import RequestError
 from serving.front.admission import Admission
 from serving.front.bodies import Bodies

@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from filelock import FileLock
 from onnx import TensorProto, helper, numpy_helper
 
 from portfolio.bundle.bundle import Bundle, write_bundle
@@ -30,6 +31,8 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
 from portfolio.data.collect import Collected
 from portfolio.data.collect import collect as collect_new
+from portfolio.profiling import project
+from tests.pictures import draw_signs
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -131,10 +134,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 TOY = "toy"
 SHAPES = "shapes"
+SIGNS = "signs"
 USE_CASES: list[str] = yaml.safe_load((ROOT / "params.yaml").read_text())["use_cases"]
 """The use cases of this project, whichever they are."""
-ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, TOY, SHAPES]))
-"""Those, and the ones that exist for tests alone: a table and pictures."""
+ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, TOY, SHAPES, SIGNS]))
+"""Those, and the ones that exist for tests alone: a table, drawings, and pictures in colour in a folder."""
 
 
 def make_workspace(folder: Path) -> Path:
@@ -152,7 +156,7 @@ def make_workspace(folder: Path) -> Path:
 def add_test_use_cases(folder: Path) -> Path:
     """Add the use cases of the tests to a repository's own, as anybody would."""
     own = ROOT / "tests" / "use_cases"
-    for name in (TOY, SHAPES):
+    for name in (TOY, SHAPES, SIGNS):
         copy_folder(own / name, folder / "use_cases" / name)
         shutil.copyfile(own / f"{name}.yaml", folder / "configs" / f"{name}.yaml")
     (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": ALL_USE_CASES}))
@@ -200,6 +204,8 @@ def collect(use_case: str) -> Collected:
     """Collect what the source has. Where that is on the web and no mirror has it, the rows are made up."""
     case = load_use_case(use_case)
     batches = Paths(use_case).batches
+    if use_case == SIGNS:
+        draw_signs(Path("data") / SIGNS / "pictures", each=120)
     if is_at_hand(case):
         return collect_new(case.source, batches, case.config().collect.until)
     batches.mkdir(parents=True)
@@ -217,20 +223,34 @@ def is_at_hand(case: UseCase) -> bool:
 
 
 @pytest.fixture(scope="session")
-def built_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def common_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A temporary folder that all processes of this run have in common."""
+    base = tmp_path_factory.getbasetemp()
+    common = (base.parent if hasattr(request.config, "workerinput") else base) / "built"
+    common.mkdir(exist_ok=True)
+    return common
+
+
+@pytest.fixture(scope="session")
+def built_once(common_folder: Path) -> Callable[[str], Path]:
     """A folder in which a use case was collected and every stage was run, with few epochs. Not to be changed."""
-    done: dict[str, Path | Exception] = {}
+    failed: dict[str, Exception] = {}
 
     def build(use_case: str) -> Path:
-        if use_case not in done:
-            try:
-                done[use_case] = build_in(tmp_path_factory.mktemp(use_case), use_case)
-            except Exception as error:
-                done[use_case] = error
-        found = done[use_case]
-        if isinstance(found, Exception):
-            raise found
-        return found
+        if use_case in failed:
+            raise failed[use_case]
+        folder, done = common_folder / use_case, common_folder / f"{use_case}.built"
+        with FileLock(common_folder / f"{use_case}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                try:
+                    build_in(folder, use_case)
+                except Exception as error:
+                    failed[use_case] = error
+                    raise
+                done.touch()
+        return folder
 
     return build
 
@@ -274,6 +294,16 @@ def checkout(folder: Path) -> Path:
             shutil.copyfile(ROOT / name, folder / name)
     add_test_use_cases(folder)
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return committed(folder)
+
+
+def checkout_of_one(folder: Path) -> Path:
+    """The same with the toy in place of all other use cases, as of somebody who has deleted the project's own."""
+    checkout(folder)
+    with chdir(folder):
+        for name in ALL_USE_CASES:
+            if name != TOY:
+                project.remove(name)
     return committed(folder)
 
 

@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from portfolio.monitoring.prediction_log import PredictionLog, Replaced
+from portfolio.monitoring.prediction_log.labels import Replaced
+from portfolio.monitoring.prediction_log.log import PredictionLog
 from serving.errors import RequestError
 from serving.record.feedback import Judge, TrueLabel
 from serving.record.record import as_json

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Table
 
 from portfolio.core.types import Array
-from portfolio.monitoring.prediction_log import predictions, shadow_predictions
+from portfolio.monitoring.prediction_log.tables import predictions, shadow_predictions
 
 
 @dataclass(slots=True)

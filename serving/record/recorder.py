@@ -20,7 +20,8 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
-from portfolio.monitoring.prediction_log import PredictionLog, predictions, shadow_predictions
+from portfolio.monitoring.prediction_log.log import PredictionLog
+from portfolio.monitoring.prediction_log.tables import predictions, shadow_predictions
 from serving.errors import RequestError
 from serving.record.feedback import TrueLabel
 from serving.record.labels import Labels, Outcome

@@ -27,10 +27,12 @@ SMALLEST_PROBABILITY = 1e-7
 
 
 METRICS = {
-    "classification": ("accuracy", "precision", "recall", "f1", "auc", "log_loss"),
+    "classification": ("accuracy", "balanced_accuracy", "precision", "f1", "auc", "average_precision", "log_loss"),
     "regression": ("mae", "mse", "rmse", "r2"),
 }
 """The figures that a manifest may have, by task."""
+ORDERED_METRICS = ("class_distance", "quadratic_kappa")
+"""And where the classes have an order."""
 
 
 class InputField(Strict):
@@ -41,6 +43,13 @@ class InputField(Strict):
     unit: str = ""
     description: str = ""
     shape: tuple[int, ...] = Field(default=(), description="(height, width) of an image; () for a single value")
+    channels: Literal[1, 3] = Field(
+        default=1,
+        description="of an image: 1 for grey; 3 for colour: red, green and blue of each pixel in turn",
+    )
+    photo: bool = Field(
+        default=False, description="an image is a picture as it is, scaled to its size; else it is a drawing on paper"
+    )
     minimum: float | None = Field(default=None, description="smallest value that is possible at all")
     maximum: float | None = Field(default=None, description="largest value that is possible at all")
     step: float | None = Field(default=None, gt=0, description="every value is a multiple of it")
@@ -50,7 +59,7 @@ class InputField(Strict):
 
     @property
     def width(self) -> int:
-        return prod(self.shape)
+        return prod(self.shape) * self.channels
 
     @property
     def is_string(self) -> bool:
@@ -61,6 +70,8 @@ class InputField(Strict):
     def _is_consistent(self) -> Self:
         if (self.kind == "image") != (len(self.shape) == 2):
             raise ValueError(f"field '{self.name}': an image has a shape (height, width), and nothing else has one")
+        if (self.channels == 3 and not self.photo) or (self.photo and self.kind != "image"):
+            raise ValueError(f"field '{self.name}': what is in colour is a photo, and only an image can be one")
         if isinstance(self.example, list) and len(self.example) != self.width:
             raise ValueError(f"field '{self.name}': the example must be a list of {self.width} values")
         return self
@@ -78,6 +89,7 @@ class Output(Strict):
     name: str = Field(description="the column that is predicted")
     classes: tuple[str, ...] = Field(default=(), description="the classes in the order of the probabilities")
     labels: tuple[str, ...] = Field(default=(), description="what the data call each class")
+    ordered: bool = Field(default=False, description="whether the classes are in an order, such as small to large")
     unit: str = ""
 
     @property
@@ -162,7 +174,12 @@ def behavior_sha256(manifest: Manifest) -> str:
     policy = manifest.policy
     # What an item costs by hand is the same whoever answers.
     rests_on = None if policy is None else policy.model_dump(exclude={"prices": {"by_hand_yen"}})
-    behavior = [manifest.model_sha256, manifest.error_ratios, rests_on, manifest.output.model_dump(exclude={"unit"})]
+    behavior = [
+        manifest.model_sha256,
+        manifest.error_ratios,
+        rests_on,
+        manifest.output.model_dump(exclude={"unit", "ordered"}),
+    ]
     return hashlib.sha256(json.dumps(behavior, sort_keys=True).encode()).hexdigest()
 
 

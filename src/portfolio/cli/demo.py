@@ -25,6 +25,7 @@ from portfolio.bundle.manifest import InputField
 from portfolio.client.predict import ask, predictions, wait_until_ready
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
+from portfolio.core.counted import counted
 from portfolio.core.environment import local_environment, state_folder
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import Paths, default_use_case
@@ -155,7 +156,7 @@ def _predict(address: str, clone: Path, use_case: UseCase, model: dict[str, Any]
             [f"{number(value)} {unit}".rstrip() for value in values]
             for values in ([answer["value"] for answer in answers], targets)
         )
-        result = f"{len(actual)} answers"
+        result = counted(len(actual), "answer")
     show_rows(fields, inputs, predicted, actual)
     console.print(f"  {result}, in one request of {milliseconds:.1f} ms", highlight=False)
 
@@ -213,10 +214,12 @@ def _stride(image: InputField) -> int:
 
 
 def _drawing(image: InputField, values: Sequence[float]) -> list[str]:
-    """An image as lines of characters; higher values are darker."""
+    """An image as lines of characters: what is ink, or dark in a photo, has more of it."""
     low = min(values) if image.minimum is None else image.minimum
     high = max(values) if image.maximum is None else image.maximum
     height, width = image.shape
     stride = _stride(image)
-    ink = [INK[int((value - low) / ((high - low) or 1) * (len(INK) - 1))] for value in values]
+    pixels = [sum(values[at : at + image.channels]) / image.channels for at in range(0, len(values), image.channels)]
+    shares = [(value - low) / ((high - low) or 1) for value in pixels]
+    ink = [INK[int((1 - share if image.photo else share) * (len(INK) - 1))] for share in shares]
     return ["".join(ink[row * width : (row + 1) * width : stride]) for row in range(0, height, stride)]

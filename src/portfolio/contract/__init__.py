@@ -4,9 +4,12 @@ Use cases import this room alone. What it offers them is listed here.
 """
 
 from portfolio.contract.fields import Category, Image, Number
+from portfolio.contract.folder import Folder
 from portfolio.contract.images import Images
 from portfolio.contract.network_params import NetworkParams
+from portfolio.contract.picture_files import Pictures
 from portfolio.contract.sources import Cell, Csv, Rows, Source
+from portfolio.contract.sql import Sql
 from portfolio.contract.table import Table
 from portfolio.contract.targets import Classes, Quantity
 
@@ -15,12 +18,15 @@ __all__ = [
     "Cell",
     "Classes",
     "Csv",
+    "Folder",
     "Image",
     "Images",
     "NetworkParams",
     "Number",
+    "Pictures",
     "Quantity",
     "Rows",
     "Source",
+    "Sql",
     "Table",
 ]

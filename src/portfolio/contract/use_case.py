@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +28,7 @@ from portfolio.contract.card import LANGUAGES, read_card
 from portfolio.contract.config import Config, read_config
 from portfolio.contract.network_params import NetworkParams
 from portfolio.contract.sources import Source
+from portfolio.contract.sql_features import FILE, SqlFeatures
 from portfolio.contract.targets import Target
 from portfolio.core.types import Array
 
@@ -49,6 +51,8 @@ class UseCase(ABC):
     inputs: ClassVar[list[InputField]]
     ignore: ClassVar[list[str]] = []
     """Columns of the data that are neither inputs nor target."""
+    trusted: ClassVar[list[str]] = []
+    """Inputs that tell nearly all of the target, and are known before it: without this, training stops at them."""
     slices: ClassVar[list[str]] = []
     """Columns by whose values the evaluation and the gate look at groups of rows."""
     metric: str = ""
@@ -89,6 +93,11 @@ class UseCase(ABC):
         names = [self.key, *self.source.split_columns, *(field.name for field in self.inputs), self.target.column]
         return list(dict.fromkeys([*names, *self.slices]))
 
+    @cached_property
+    def sql_features(self) -> SqlFeatures:
+        """The features that `features.sql` beside the use case declares; none without that file."""
+        return SqlFeatures(self.folder / FILE, self.inputs)
+
     def schema(self) -> DataFrameSchema:
         """What a valid row looks like, once types and missing values have been brought to one form."""
         from portfolio.contract.schema import schema
@@ -101,7 +110,10 @@ class UseCase(ABC):
 
     @abstractmethod
     def candidates(self) -> dict[str, Any]:
-        """Unfitted scikit-learn estimators by name, which follow the preprocessor."""
+        """Unfitted scikit-learn estimators by name, which follow the preprocessor.
+
+        A pipeline that begins with a ColumnTransformer takes the raw inputs instead.
+        """
 
     @abstractmethod
     def network(self, params: Any, width: int) -> torch.nn.Module:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +21,12 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from portfolio.core import files
 from portfolio.core.types import Array
 
+MAX_CLASSES_IN_TABLE, COMMON_ERRORS = 20, 15
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -121,6 +124,16 @@ def calibration(bins: dict[str, list[float]], words: dict[str, str]) -> Chart:
     return drawn
 
 
+def precision_recall(curve: dict[str, Any], words: dict[str, str]) -> Chart:
+    """How many of the rows that are taken for a class are of it, against how many of its rows are found."""
+    with chart(5, 4) as drawn:
+        drawn.axes.axhline(curve["by_chance"], color=GREY, linestyle=":", label=words["by_chance"])
+        drawn.axes.plot(curve["recall"], curve["precision"], color=BLUE, label=words["found"])
+        drawn.axes.set(xlabel=words["recall"], ylabel=words["precision"], xlim=(0, 1.02), ylim=(0, 1.05))
+        drawn.axes.legend(loc="lower left")
+    return drawn
+
+
 def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, str]) -> Chart:
     """The losses by epoch; the gap between them is what overfitting looks like."""
     with chart() as drawn:
@@ -133,8 +146,13 @@ def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, st
 
 
 def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: dict[str, str]) -> Chart:
-    """Counts of predicted against actual classes. Errors stand out in colour; correct answers are plain numbers."""
+    """Counts of predicted against actual classes. Errors stand out in colour; correct answers are plain numbers.
+
+    With more classes than such a table can show, the most common errors.
+    """
     size = len(classes)
+    if size > MAX_CLASSES_IN_TABLE:
+        return _common_errors(classes, targets, chosen, words)
     counts = np.zeros((size, size), dtype=int)
     np.add.at(counts, (targets, chosen), 1)
     with chart(5.5, 5) as drawn:
@@ -149,6 +167,20 @@ def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: di
         drawn.axes.set_yticks(range(size), classes)
         drawn.axes.grid(visible=False)
         drawn.axes.set(xlabel=words["predicted"], ylabel=words["actual"])
+    return drawn
+
+
+def _common_errors(classes: tuple[str, ...], targets: Array, chosen: Array, words: dict[str, str]) -> Chart:
+    wrong = targets != chosen
+    pairs, counts = np.unique(np.column_stack([targets, chosen])[wrong], axis=0, return_counts=True)
+    shown = np.argsort(-counts, kind="stable")[:COMMON_ERRORS][::-1]
+    with chart(5.5, 1.2 + 0.3 * len(shown)) as drawn:
+        drawn.axes.barh(range(len(shown)), counts[shown], color=ORANGE)
+        names = [" → ".join(classes[number] for number in pairs[row]) for row in shown]
+        drawn.axes.set_yticks(range(len(shown)), names)
+        drawn.axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        drawn.axes.set(xlabel=words["common_errors"].format(shown=counts[shown].sum(), errors=counts.sum()))
+        drawn.axes.grid(axis="y", visible=False)
     return drawn
 
 
@@ -207,8 +239,8 @@ def scatter(targets: Array, predicted: Array, words: dict[str, str]) -> Chart:
     return drawn
 
 
-def image(pixels: Array) -> str:
-    """One image [height, width] of 0 (paper) to 1 (ink), as SVG squares."""
+def drawing(pixels: Array) -> str:
+    """One drawing [height, width] of 0 (paper) to 1 (ink), as SVG squares."""
     height, width = pixels.shape
     cells = "".join(
         f'<rect x="{column}" y="{row}" width="1.02" height="1.02" fill-opacity="{pixels[row, column]:.2f}"/>'
@@ -217,3 +249,14 @@ def image(pixels: Array) -> str:
         if pixels[row, column] > 0.01
     )
     return f'<svg class="image" viewBox="0 0 {width} {height}" role="img">{cells}</svg>'
+
+
+def photo(pixels: Array) -> str:
+    """One photo [height, width, channels] of 0 (dark) to 1 (bright), as a PNG file inside the page."""
+    from PIL import Image
+
+    values = np.round(255 * pixels).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else values).save(stream, "PNG")
+    encoded = b64encode(stream.getvalue()).decode()
+    return f'<img class="image" alt="" src="data:image/png;base64,{encoded}">'

@@ -25,10 +25,12 @@ from portfolio.data.dataset import Split, data_sha256, load_split
 from portfolio.evaluation.costs import measure_costs
 from portfolio.evaluation.gate import Verdict
 from portfolio.report import charts
-from portfolio.report.blocks import comparison, leakage, leakage_result, study
+from portfolio.report.blocks.results import comparison
+from portfolio.report.blocks.studies import leakage, leakage_result, study
 from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 
 WORST_ROWS = 8
+TABLE_ROWS = 30
 # Where `make mlflow` and `make up` show MLflow's pages.
 MLFLOW_PAGES = "http://127.0.0.1:5000"
 INTERVIEWS = {"en": "interview.md", "ja": "interview.ja.md"}
@@ -88,6 +90,8 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "figures": read["evaluate"]["candidates"][best],
         "intervals": read["evidence"]["candidates"][best]["intervals"],
         "error_costs": _error_costs(use_case, config),
+        "slices": {by: _lowest(slices, VALUE) for by, slices in read["evidence"]["slices"].items()},
+        "by_class": _by_class(use_case, read["evidence"]["candidates"][best]["by_class"]),
         "predicted_interval": read["evidence"]["candidates"][best]["predicted_interval"],
         "calibration": read["evidence"]["candidates"][best]["calibration"],
         "order": sorted(
@@ -130,6 +134,19 @@ def unsure(use_case: UseCase, test: Split, predictions: Array, decisions: Decisi
     return [_shown(use_case, test, predictions, decisions, int(row)) for row in rows]
 
 
+def _lowest(rows: dict[str, dict[str, float]], figure: str) -> dict[str, dict[str, float]]:
+    """Of more rows than a table can show, those where the figure is lowest."""
+    if len(rows) <= TABLE_ROWS:
+        return rows
+    return dict(sorted(rows.items(), key=lambda row: row[1][figure])[:TABLE_ROWS])
+
+
+def _by_class(use_case: UseCase, figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    classes = use_case.output.classes
+    rows = {name: {key: values[place] for key, values in figures.items()} for place, name in enumerate(classes)}
+    return _lowest(rows, "f1") if figures else {}
+
+
 def _error_costs(use_case: UseCase, config: Config) -> list[list[float]] | None:
     """Yen by true and answered class, where the prices differ."""
     if not isinstance(config.value.error_yen, dict):
@@ -146,7 +163,8 @@ def _shown(use_case: UseCase, test: Split, predictions: Array, decisions: Decisi
         values = test.inputs[field.name][row]
         if field.kind == "image":
             low, high = field.minimum or 0, field.maximum or float(values.max())
-            shown["image"] = markupsafe.Markup(charts.image((values.reshape(field.shape) - low) / (high - low)))
+            shares = (values.reshape(*field.shape, field.channels) - low) / (high - low)
+            shown["image"] = markupsafe.Markup(charts.photo(shares) if field.photo else charts.drawing(shares[:, :, 0]))
         else:
             shown["inputs"][field.name] = values[0] if field.kind == "category" else number(float(values[0]))
     if output.task == "classification":
@@ -173,6 +191,7 @@ def plots(use_case: UseCase, facts: dict[str, Any], words: dict[str, Any]) -> di
     targets = facts["test"].targets
     if output.task == "classification":
         drawn["calibration"] = charts.calibration(facts["calibration"]["bins"], axis)
+        drawn["precision_recall"] = charts.precision_recall(evidence[best]["precision_recall"], axis)
         drawn["errors"] = charts.confusion(output.classes, targets, facts["decisions"].answers, axis)
     else:
         drawn["errors"] = charts.scatter(targets, facts["predictions"][:, 0], axis)

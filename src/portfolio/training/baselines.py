@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import onnx
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from portfolio.bundle.graph import constant_graph, round_to_float32, sklearn_graph
+from portfolio.bundle.graph import constant_graph
 from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
+from portfolio.training.sklearn_graph import round_to_float32, sklearn_graph
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class FittedBaseline:
         inputs, output = self.use_case.inputs, self.use_case.output
         if isinstance(self.model, np.ndarray):
             return constant_graph(inputs, output, self.model)
-        return sklearn_graph(inputs, output, self.model, log=self.use_case.target.log)
+        return sklearn_graph(self.use_case.sql_features, output, self.model, log=self.use_case.target.log)
 
     def predict(self, inputs: dict[str, Array]) -> Array:
         """Probabilities [rows, classes] or values [rows, 1] for inputs [rows, width] by name."""
@@ -53,13 +55,20 @@ class FittedBaseline:
         return np.exp(values) if self.use_case.target.log else values
 
 
-def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBaseline:
-    """Fit a scikit-learn estimator behind the use case's preprocessor."""
-    started = time.perf_counter()
+def unfitted(use_case: UseCase, estimator: Any) -> Pipeline:
+    """The estimator behind the use case's preprocessor, unless it picks its own columns of the raw inputs."""
+    if isinstance(estimator, Pipeline) and isinstance(estimator[0], ColumnTransformer):
+        return estimator
     preprocessor = use_case.preprocessor()
     steps = [] if preprocessor is None else [("preprocessor", preprocessor)]
+    return Pipeline([*steps, ("estimator", estimator)])
+
+
+def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBaseline:
+    """Fit a scikit-learn estimator on the use case's inputs."""
+    started = time.perf_counter()
     targets = np.log(train.targets) if use_case.target.log else train.targets
-    pipeline = Pipeline([*steps, ("estimator", estimator)]).fit(sklearn_input(use_case, train.inputs), targets)
+    pipeline = unfitted(use_case, estimator).fit(sklearn_input(use_case, train.inputs), targets)
     return FittedBaseline(use_case, round_to_float32(pipeline), time.perf_counter() - started)
 
 
