@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 OPSET = 20
 ML_OPSET = 3
 IR_VERSION = 10
+PADDING = "<padding>"
+"""What fills up the tokens of a short text in a graph. Neither a character nor a word, so that it can't be one of them."""
 EXPORTABLE = (
     "LogisticRegression, Ridge, LinearRegression, DecisionTree, RandomForest, ExtraTrees, GradientBoosting, AdaBoost, "
     "HistGradientBoosting without categorical features, LightGBM, Bagging, Stacking, KNeighbors, GaussianNB, MLP, SVR, "
@@ -122,6 +124,10 @@ def network_graph(
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
     first = tensor_names(1)[0] if preprocessor is None else "features"
+    rows_and_width: dict[int, Any] = {0: torch.export.Dim("rows")}
+    if getattr(preprocessor, "is_sequence", False):
+        # In the graph, sequences are as long as the longest of the request, and not as the longest that there may be.
+        rows_and_width[1] = torch.export.Dim("length", min=1, max=width)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         torch.onnx.export(
@@ -131,7 +137,7 @@ def network_graph(
             str(path),
             input_names=[first],
             output_names=[output.tensor],
-            dynamic_shapes=({0: torch.export.Dim("rows")},),
+            dynamic_shapes=(rows_and_width,),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
@@ -214,11 +220,22 @@ def _convert_sklearn(inputs: Sequence[InputField], model: Any, *, has_classes: b
         options[id(model)] = {"zipmap": False}
     with warnings.catch_warnings(), _whole_numbers():
         # skl2onnx 1.20 looks whether a support-vector machine has them; scikit-learn 1.9 says that they will go.
+        # It is, and a candidate whose graph differs from its model is refused.
+        warnings.filterwarnings("ignore", message="The conversion of CountVectorizer may not work")
         warnings.filterwarnings("ignore", message="Attribute `prob._` was deprecated", category=FutureWarning)
         graph: onnx.ModelProto = to_onnx(
             model, initial_types=types, target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET}, options=options
         )
+    _pad_with_no_text(graph)
     return graph
+
+
+def _pad_with_no_text(graph: onnx.ModelProto) -> None:
+    """skl2onnx 1.20 pads short texts with "#", which is then counted in them if any training text has one."""
+    for node in graph.graph.node:
+        for attribute in node.attribute if node.op_type == "Tokenizer" else ():
+            if attribute.name == "pad_value":
+                attribute.s = PADDING.encode()
 
 
 def _parts(estimator: Any) -> Iterator[Any]:

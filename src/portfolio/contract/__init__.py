@@ -3,24 +3,28 @@
 Use cases import this room alone. What it offers them is listed here.
 """
 
-from portfolio.contract.fields import Category, Image, Number
+from portfolio.contract.fields import Category, FreeText, Image, Number
 from portfolio.contract.images import Images
 from portfolio.contract.network_params import NetworkParams
-from portfolio.contract.sources import Cell, Csv, Rows, Source
+from portfolio.contract.sources import Cell, Csv, PredefinedSplit, Rows, Source
 from portfolio.contract.table import Table
 from portfolio.contract.targets import Classes, Quantity
+from portfolio.contract.text import Text
 
 __all__ = [
     "Category",
     "Cell",
     "Classes",
     "Csv",
+    "FreeText",
     "Image",
     "Images",
     "NetworkParams",
     "Number",
+    "PredefinedSplit",
     "Quantity",
     "Rows",
     "Source",
     "Table",
+    "Text",
 ]

@@ -9,7 +9,7 @@ import io
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from portfolio.core.contents import kind_of
 from portfolio.core.errors import ConfigError, SourceError
@@ -35,6 +35,7 @@ class Format:
     decimal: str = "."
     skip_rows: int = 0
     skip_footer: int = 0
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -49,6 +50,9 @@ class Format:
             raise ConfigError(f"decimal={self.decimal!r} must be '.' or ','.")
         if self.skip_rows < 0 or self.skip_footer < 0:
             raise ConfigError("skip_rows and skip_footer are numbers of lines, and can't be negative.")
+        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if twice:
+            raise ConfigError(f"columns= has {', '.join(map(repr, twice))} twice. Each column needs a name of its own.")
 
 
 def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
@@ -64,8 +68,9 @@ def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
     if lines:
         text = "".join(lines[written.skip_rows : len(lines) - written.skip_footer])
     columns = _header(text, where, written)
+    stated: dict[str, Any] = {"has_header": False, "new_columns": columns} if written.columns else {}
     try:
-        table = pl.read_csv(text.encode(), separator=written.separator, infer_schema=False)
+        table = pl.read_csv(text.encode(), separator=written.separator, infer_schema=False, **stated)
     except pl.exceptions.PolarsError as error:
         _check_fields(text, len(columns), where, written)
         reason = str(error).splitlines()[0]
@@ -128,6 +133,13 @@ def _header(text: str, where: str, written: Format) -> list[str]:
     """The columns' names."""
     columns = next(csv.reader(io.StringIO(text), delimiter=written.separator), [])
     line = written.skip_rows + 1
+    if written.columns:
+        if len(columns) != len(written.columns):
+            raise SourceError(
+                f"{where}, line {line}, has {len(columns)} fields, and columns= names {len(written.columns)}: "
+                f"{written.separator.join(columns)[:80]!r}. Name as many as there are."
+            )
+        return list(written.columns)
     others = [other for other in SEPARATORS if other != written.separator and other in (columns or [""])[0]]
     if len(columns) == 1 and others:
         raise SourceError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from portfolio.bundle.manifest import InputField
+from portfolio.bundle.texts import NORMALIZATION
 from portfolio.core.labels import category_text
 
 
@@ -64,5 +65,17 @@ def Image(  # noqa: N802  (as above)
         minimum=minimum,
         maximum=maximum,
         step=step,
+        description=description,
+    )
+
+
+def FreeText(name: str, max_length: int, *, missing: bool = False, description: str = "") -> InputField:  # noqa: N802
+    """A text in any language, of at most `max_length` characters. Width, case and white space are made alike."""
+    return InputField(
+        name=name,
+        kind="text",
+        max_length=max_length,
+        normalization=NORMALIZATION,
+        nullable=missing,
         description=description,
     )

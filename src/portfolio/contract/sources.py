@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from portfolio.bundle.manifest import PredefinedSplit
 from portfolio.contract.csv_file import Format, read_csv
 from portfolio.core.errors import ConfigError, SourceError
 
@@ -48,15 +49,24 @@ class Source(ABC):
     `key` is the column that identifies a row: no two rows share a value. Without one, each row is identified by its
     batch and its position there, in a column `row`. `date` is the column that dates the rows, if there is one.
     `split_by` lists what rows that belong together share, such as a person or a place, as columns or as cells of a
-    column: such rows end up in the same split. By default, each row is assigned to a split on its own.
+    column: such rows end up in the same split. By default, each row is assigned to a split on its own. `split` is a
+    column that says which split a row is in, where the data come with one.
     """
 
-    def __init__(self, *, key: str | None = None, split_by: Sequence[str | Cell] = (), date: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        key: str | None = None,
+        split_by: Sequence[str | Cell] = (),
+        split: PredefinedSplit | None = None,
+        date: str = "",
+    ) -> None:
         if isinstance(split_by, str):
             raise ConfigError(f'split_by must be a list of columns. Write split_by=["{split_by}"].')
         self.has_key = key is not None
         self.key = key or ROW
         self.split_by = tuple(split_by)
+        self.split = split
         self.date = date
 
     @property
@@ -90,11 +100,12 @@ class Rows(Source):
         *,
         key: str | None = None,
         split_by: Sequence[str | Cell] = (),
+        split: PredefinedSplit | None = None,
         date: str = "",
         start: date | str | None = None,
         rows_per_day: int | None = None,
     ) -> None:
-        super().__init__(key=key, split_by=split_by, date=date)
+        super().__init__(key=key, split_by=split_by, split=split, date=date)
         self._start, self._rows_per_day = _day(start), rows_per_day
         if bool(date) == (start is not None):
             raise ConfigError(
@@ -164,7 +175,7 @@ class Csv(Rows):
     `path` is relative to the project's folder. With `shuffle`, the rows come in the order of a hash of their content: a
     file that is sorted, by place for one, would otherwise come in batches that differ. `encoding`, `separator` and
     `decimal` say how the file was written, `skip_rows` how many lines stand before the names of the columns, and
-    `skip_footer` how many after the last row.
+    `skip_footer` how many after the last row. `columns` names the columns of a file that does not do so itself.
     """
 
     def __init__(
@@ -178,14 +189,16 @@ class Csv(Rows):
         decimal: str = ".",
         skip_rows: int = 0,
         skip_footer: int = 0,
+        columns: Sequence[str] = (),
         shuffle: bool = False,
         key: str | None = None,
         split_by: Sequence[str | Cell] = (),
+        split: PredefinedSplit | None = None,
         date: str = "",
         start: date | str | None = None,
         rows_per_day: int | None = None,
     ) -> None:
-        super().__init__(key=key, split_by=split_by, date=date, start=start, rows_per_day=rows_per_day)
+        super().__init__(key=key, split_by=split_by, split=split, date=date, start=start, rows_per_day=rows_per_day)
         if bool(url) == bool(path):
             raise ConfigError("Csv needs either url=, with the sha256= of the file, or path=.")
         if url.startswith("file://"):
@@ -199,7 +212,7 @@ class Csv(Rows):
         if sha256 and not fullmatch("[0-9a-fA-F]{64}", sha256):
             raise ConfigError(f"sha256='{sha256}' must be 64 digits of 0 to 9 and a to f, as sha256sum prints.")
         self.url, self.path, self.sha256, self._shuffle = url, path, sha256.lower(), shuffle
-        self._format = Format(encoding, separator, decimal, skip_rows, skip_footer)
+        self._format = Format(encoding, separator, decimal, skip_rows, skip_footer, tuple(columns))
 
     def rows(self) -> pl.DataFrame:
         from portfolio.core.download import check_pinned, download

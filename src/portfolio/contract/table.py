@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class Table(UseCase):
     """Missing numbers become the median, numbers are scaled, a category becomes one column a value."""
 
+    kinds: ClassVar[tuple[str, ...]] = ("number", "category")
     network_params: ClassVar[type[NetworkParams]] = PerceptronParams
 
     def preprocessor(self) -> Any:

@@ -148,7 +148,7 @@ def _shown(use_case: UseCase, test: Split, predictions: Array, decisions: Decisi
             low, high = field.minimum or 0, field.maximum or float(values.max())
             shown["image"] = markupsafe.Markup(charts.image((values.reshape(field.shape) - low) / (high - low)))
         else:
-            shown["inputs"][field.name] = values[0] if field.kind == "category" else number(float(values[0]))
+            shown["inputs"][field.name] = values[0] if field.is_string else number(float(values[0]))
     if output.task == "classification":
         shown["predicted"] = output.classes[int(decisions.answers[row])]
         shown["actual"] = output.classes[int(test.targets[row])]
