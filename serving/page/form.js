@@ -93,6 +93,7 @@ class Entry {
     this.#problem.setAttribute("aria-live", "polite");
     this.#control.setAttribute("aria-describedby", `${this.#hint.id} ${this.#problem.id}`);
     this.#control.addEventListener("input", () => {
+      this.#measure();
       this.#control.setAttribute("aria-invalid", String(!this.#control.checkValidity()));
       this.#complain();
       changed();
@@ -109,6 +110,7 @@ class Entry {
     const { minimum, maximum, nullable } = this.field;
     const hints = [];
     if (this.field.kind === "number" && (minimum !== null || maximum !== null)) hints.push(this.#allowed);
+    if (this.field.kind === "text") hints.push(words("field.length", { count: number(longest(this.field)) }));
     if (nullable) hints.push(words("optional"));
     this.#hint.textContent = hints.join(" · ");
     this.#complain();
@@ -116,10 +118,22 @@ class Entry {
 
   /** Say why there is no answer, if this field is the reason. */
   #complain() {
-    const { valid, valueMissing } = this.#control.validity;
+    const { valid, valueMissing, customError } = this.#control.validity;
     const known = this.#control.getAttribute("aria-invalid") === "true" && !valid;
-    const text = known ? words(valueMissing ? "field.missing" : "field.invalid", { allowed: this.#allowed }) : "";
+    const key = valueMissing ? "field.missing" : customError ? "field.too_long" : "field.invalid";
+    const counts = customError ? { given: number(this.#length), count: number(longest(this.field)) } : {};
+    const text = known ? words(key, { allowed: this.#allowed, ...counts }) : "";
     if (this.#problem.textContent !== text) this.#problem.textContent = text;
+  }
+
+  /** Characters as the server counts them: one that takes two places in a string is still one. */
+  get #length() {
+    return Array.from(this.#control.value).length;
+  }
+
+  /** A text that is too long is not cut off without a word, as maxLength would. */
+  #measure() {
+    if (this.field.kind === "text") this.#control.setCustomValidity(this.#length > longest(this.field) ? "too long" : "");
   }
 
   /** The values that are allowed, in words. */
@@ -145,17 +159,20 @@ class Entry {
     if (this.#paper) return this.#paper.pixels() ?? undefined;
     if (!this.#control.checkValidity()) return undefined;
     const given = this.#control.value;
-    if (this.field.kind === "text") return given || (this.field.nullable ? null : undefined);
+    if (this.field.kind === "text") return given.trim() ? given : this.field.nullable ? null : undefined;
     if (given === "") return null;
     return this.field.kind === "number" ? Number(given) : given;
   }
 
   #set(value) {
     this.#control.value = value;
+    this.#measure();
     this.#control.removeAttribute("aria-invalid");
     this.#complain();
   }
 }
+
+const longest = (field) => field.max_length ?? 10_000;
 
 function makeControl(field) {
   if (field.kind === "category") {
@@ -166,7 +183,6 @@ function makeControl(field) {
   if (field.kind === "text") {
     const area = document.createElement("textarea");
     area.rows = 4;
-    area.maxLength = 10_000;
     return area;
   }
   const input = document.createElement("input");

@@ -169,7 +169,7 @@ def copy_bundle(source: Path, target: Path, manifest: Manifest) -> None:
 
 def to_array(field: InputField, values: list[Any]) -> Array:
     """Plain values of one field as a tensor [rows, width]."""
-    if field.kind == "text":
+    if field.normalization:
         values = [value and normalized(value) for value in values]
     if field.is_string:
         return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)

@@ -27,7 +27,7 @@ OPSET = 20
 ML_OPSET = 3
 IR_VERSION = 10
 PADDING = "<padding>"
-"""What fills up the tokens of a short text in a graph. Neither a character nor a word, so that it can't be one of them."""
+"""What fills up the tokens of a short text in a graph. It is neither a character nor a word, so no text has it."""
 EXPORTABLE = (
     "LogisticRegression, Ridge, LinearRegression, DecisionTree, RandomForest, ExtraTrees, GradientBoosting, AdaBoost, "
     "HistGradientBoosting without categorical features, LightGBM, Bagging, Stacking, KNeighbors, GaussianNB, MLP, SVR, "

@@ -51,7 +51,9 @@ class InputField(Strict):
     step: float | None = Field(default=None, gt=0, description="every value is a multiple of it")
     categories: tuple[str, ...] = Field(default=(), description="the categories seen in training")
     max_length: int | None = Field(default=None, ge=1, description="of a text, in characters as they are sent")
-    normalization: str = Field(default="", description="what a text is brought to before the graph")
+    normalization: Literal["", "NFKC, case-folded, single spaces"] = Field(
+        default="", description="the form that a text is brought to before the graph (bundle/texts.py); none if empty"
+    )
     nullable: bool = Field(default=False, description="may be missing (null)")
     example: list[float] | float | str | None = Field(default=None, description="a value that was seen in training")
 

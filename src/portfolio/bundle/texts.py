@@ -6,13 +6,16 @@ It is not in the graph: ONNX's StringNormalizer needs a locale, which not every 
 from __future__ import annotations
 
 import unicodedata
+from typing import Literal
 
-NORMALIZATION = "NFKC, case-folded, single spaces"
+NORMALIZATION: Literal["NFKC, case-folded, single spaces"] = "NFKC, case-folded, single spaces"
 """What the manifest calls it."""
 
 
 def normalized(text: str) -> str:
-    """Width and case removed (Ａ, ａ and A are a; ｶﾞ is ガ), and every run of white space made one space.
+    """A text in one width (half-width kana become full-width, full-width letters plain ones), without upper case.
+
+    Every run of white space is one space, and none is at an end.
 
     Doing it again changes nothing.
     """

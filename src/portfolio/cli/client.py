@@ -16,6 +16,7 @@ PANEL = "Ask a server"
 
 class Form(StrEnum):
     csv = "csv"
+    tsv = "tsv"
     parquet = "parquet"
     json = "json"
     jsonl = "jsonl"
@@ -31,7 +32,7 @@ API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
 @app.command(rich_help_panel=PANEL)
 def predict(
     file: Annotated[
-        str, typer.Argument(metavar="FILE|-", help="CSV, Parquet, JSON, PNG or JPEG; - is standard input.")
+        str, typer.Argument(metavar="FILE|-", help="CSV, TSV, Parquet, JSON, PNG or JPEG; - is standard input.")
     ],
     url: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:8000",
     form: Annotated[

@@ -27,6 +27,7 @@ class TextNetwork(nn.Module):
         super().__init__()
         size = params.embedding
         self.embedding = nn.Embedding(FIRST + params.vocabulary_size, size, padding_idx=PADDING)
+        self.neighbours = nn.Conv1d(size, size, 3, padding=1)
         self.reader: nn.Module = (Transformer if params.kind == "transformer" else Recurrent)(params, width)
         self.dropout = nn.Dropout(params.dropout)
         self.head = nn.Linear(2 * size, outputs)
@@ -34,11 +35,14 @@ class TextNetwork(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         numbers = features.long()
         # In the graph, texts are as long as the longest of the request already.
-        return self._outputs(numbers) if torch.compiler.is_compiling() else by_length(self._outputs, numbers)
+        return self._outputs(numbers) if torch.compiler.is_exporting() else by_length(self._outputs, numbers)
 
     def _outputs(self, numbers: torch.Tensor) -> torch.Tensor:
         there = numbers != PADDING
-        read = self.reader(self.dropout(self.embedding(numbers)), there)
+        embedded = self.dropout(self.embedding(numbers))
+        # Padding is embedded as zeros, which is also what a convolution sees beyond the end.
+        embedded = embedded + functional.gelu(self.neighbours(embedded.transpose(1, 2)).transpose(1, 2))
+        read = self.reader(embedded, there)
         seen = there.unsqueeze(-1)
         mean = (read * seen).sum(dim=1) / seen.sum(dim=1)
         highest = read.masked_fill(~seen, torch.finfo(read.dtype).min).amax(dim=1)
