@@ -131,10 +131,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 TOY = "toy"
 SHAPES = "shapes"
+REMARKS = "remarks"
 USE_CASES: list[str] = yaml.safe_load((ROOT / "params.yaml").read_text())["use_cases"]
 """The use cases of this project, whichever they are."""
-ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, TOY, SHAPES]))
-"""Those, and the ones that exist for tests alone: a table and pictures."""
+ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, TOY, SHAPES, REMARKS]))
+"""Those, and the ones that exist for tests alone: a table, pictures and texts."""
 
 
 def make_workspace(folder: Path) -> Path:
@@ -152,7 +153,7 @@ def make_workspace(folder: Path) -> Path:
 def add_test_use_cases(folder: Path) -> Path:
     """Add the use cases of the tests to a repository's own, as anybody would."""
     own = ROOT / "tests" / "use_cases"
-    for name in (TOY, SHAPES):
+    for name in (TOY, SHAPES, REMARKS):
         copy_folder(own / name, folder / "use_cases" / name)
         shutil.copyfile(own / f"{name}.yaml", folder / "configs" / f"{name}.yaml")
     (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": ALL_USE_CASES}))

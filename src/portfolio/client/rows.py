@@ -1,4 +1,4 @@
-"""The rows of a file: CSV, TSV, Parquet or JSON. How they are matched to the model's inputs: see portfolio.bundle.rows."""
+"""The rows of a file: CSV, TSV, Parquet or JSON. portfolio.bundle.rows matches them to the model's inputs."""
 
 from __future__ import annotations
 

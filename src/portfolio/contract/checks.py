@@ -6,6 +6,9 @@ from collections import Counter
 
 from portfolio.bundle.manifest import METRICS
 from portfolio.contract.config import Config, Value, config_path
+from portfolio.contract.images import Images
+from portfolio.contract.table import Table
+from portfolio.contract.text import Text
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, listed_use_cases
@@ -15,6 +18,7 @@ def check(use_case: UseCase) -> None:
     """Raises ConfigError with the file, the reason and the remedy."""
     _check_listed(use_case)
     _check_columns(use_case)
+    _check_kinds(use_case)
     _check_target(use_case)
     use_case.card_texts()
     config = use_case.config()
@@ -71,6 +75,27 @@ def _check_columns(use_case: UseCase) -> None:
             )
 
 
+def _check_kinds(use_case: UseCase) -> None:
+    """Raise ConfigError if the base's models would leave out an input without a word, or fail on it."""
+    where = use_case.folder / "use_case.py"
+    base = next((base for base in (Table, Images, Text) if isinstance(use_case, base)), None)
+    if base is None or (base is Table and type(use_case).preprocessor is not Table.preprocessor):
+        return
+    for field in use_case.inputs:
+        if field.kind not in base.kinds:
+            fitting = next(other.__name__ for other in (Table, Images, Text) if field.kind in other.kinds)
+            raise ConfigError(
+                f"{where}: '{field.name}' is {KINDS[field.kind]}, which {base.__name__} does not take. Derive the class "
+                f"from {fitting}, with that input alone, or leave the input out."
+            )
+    if base is not Table and len(use_case.inputs) != 1:
+        kind = KINDS[base.kinds[0]]
+        raise ConfigError(
+            f"{where}: {base.__name__} takes one input, {kind}; it has {len(use_case.inputs)}. Leave one."
+        )
+
+
+KINDS = {"number": "a Number", "category": "a Category", "image": "an Image", "text": "a FreeText"}
 RESERVED = {"batch": "the batch that brought a row", "reason": "why a row is in quarantine"}
 
 

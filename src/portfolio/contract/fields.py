@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.texts import NORMALIZATION
+from portfolio.core.errors import ConfigError
 from portfolio.core.labels import category_text
 
 
@@ -70,7 +71,12 @@ def Image(  # noqa: N802  (as above)
 
 
 def FreeText(name: str, max_length: int, *, missing: bool = False, description: str = "") -> InputField:  # noqa: N802
-    """A text in any language, of at most `max_length` characters. Width, case and white space are made alike."""
+    """A text in any language, of at most `max_length` characters. Width, case and white space are made alike.
+
+    Raises ConfigError for a `max_length` below 1.
+    """
+    if max_length < 1:
+        raise ConfigError(f'FreeText("{name}", {max_length}): max_length must be at least 1.')
     return InputField(
         name=name,
         kind="text",
