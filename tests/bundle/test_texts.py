@@ -13,7 +13,7 @@ from portfolio.bundle.texts import normalized
     ("text", "expected"),
     [
         ("ﾍﾞｯﾄﾞ", "ベッド"),
-        ("Ｗｉ－Ｆｉ ２泊", "wi-fi 2泊"),
+        ("Ｗｉ－Ｆｉ ２泊", "wi-fi 2泊"),  # noqa: RUF001
         ("GREAT", "great"),
         (" 部屋\r\n\r\nは\t広い\u3000", "部屋 は 広い"),
         ("か\u3099", "が"),

@@ -85,14 +85,12 @@ def _check_kinds(use_case: UseCase) -> None:
         if field.kind not in base.kinds:
             fitting = next(other.__name__ for other in (Table, Images, Text) if field.kind in other.kinds)
             raise ConfigError(
-                f"{where}: '{field.name}' is {KINDS[field.kind]}, which {base.__name__} does not take. Derive the class "
-                f"from {fitting}, with that input alone, or leave the input out."
+                f"{where}: '{field.name}' is {KINDS[field.kind]}, which {base.__name__} does not take. Derive the "
+                f"class from {fitting}, with that input alone, or leave the input out."
             )
     if base is not Table and len(use_case.inputs) != 1:
         kind = KINDS[base.kinds[0]]
-        raise ConfigError(
-            f"{where}: {base.__name__} takes one input, {kind}; it has {len(use_case.inputs)}. Leave one."
-        )
+        raise ConfigError(f"{where}: {base.__name__} takes one input, {kind}; it has {len(use_case.inputs)}.")
 
 
 KINDS = {"number": "a Number", "category": "a Category", "image": "an Image", "text": "a FreeText"}

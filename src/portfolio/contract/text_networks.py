@@ -112,10 +112,37 @@ class Recurrent(nn.Module):
         for number, (forwards, backwards) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             if number:
                 read = self.dropout(read)
-            onward, _ = forwards(read)
-            back, _ = backwards(read.gather(1, turned.expand(-1, -1, read.shape[2])))
+            onward = states(forwards, read)
+            back = states(backwards, read.gather(1, turned.expand(-1, -1, read.shape[2])))
             read = torch.cat([onward, back.gather(1, turned.expand(-1, -1, back.shape[2]))], dim=2)
         return read
+
+
+def states(layer: nn.GRU, read: torch.Tensor) -> torch.Tensor:
+    """The layer's states [rows, length, hidden] for inputs [rows, length, size]."""
+    if not torch.compiler.is_exporting():
+        found: torch.Tensor = layer(read)[0]
+        return found
+    # The exporter would write down the steps for one length alone; ONNX has the whole layer as one operator.
+    rows, length, _ = read.shape
+    weights = [
+        _in_onnx_order(getattr(layer, f"{kind}_l0")) for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    ]
+    written: torch.Tensor = torch.onnx.ops.symbolic(
+        "GRU",
+        (read.transpose(0, 1), weights[0], weights[1], torch.cat(weights[2:], dim=1)),
+        {"hidden_size": layer.hidden_size, "linear_before_reset": 1},
+        dtype=read.dtype,
+        shape=(length, 1, rows, layer.hidden_size),
+        version=14,
+    )
+    return written.squeeze(1).transpose(0, 1)
+
+
+def _in_onnx_order(gates: torch.Tensor) -> torch.Tensor:
+    """torch has the gates in the order reset, update, new; ONNX has update, reset, new, for each direction."""
+    reset, update, new = gates.chunk(3)
+    return torch.cat([update, reset, new]).unsqueeze(0)
 
 
 def by_length(run: Callable[[torch.Tensor], torch.Tensor], numbers: torch.Tensor) -> torch.Tensor:
