@@ -141,8 +141,8 @@ def states(layer: nn.GRU, read: torch.Tensor) -> torch.Tensor:
 
 def _in_onnx_order(gates: torch.Tensor) -> torch.Tensor:
     """torch has the gates in the order reset, update, new; ONNX has update, reset, new, for each direction."""
-    reset, update, new = gates.chunk(3)
-    return torch.cat([update, reset, new]).unsqueeze(0)
+    size = len(gates) // 3
+    return torch.cat([gates[size : 2 * size], gates[:size], gates[2 * size :]]).unsqueeze(0)
 
 
 def by_length(run: Callable[[torch.Tensor], torch.Tensor], numbers: torch.Tensor) -> torch.Tensor:
