@@ -54,7 +54,7 @@ def test_predictions_on_a_terminal_are_a_table(
         (["predict", "."], "Say --format csv"),
         (["predict", ".", "--format", "csv"], "can't be read (Is a directory"),
         (["predict", "bad.csv"], "Row 2 is refused: pixels.3"),
-        (["predict", "bad.png"], "not a complete PNG"),
+        (["predict", "bad.png"], "bad.png: The picture is cut off or damaged; copy it again"),
     ],
 )
 def test_a_file_that_can_not_be_predicted_is_one_message(

@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from portfolio.bundle.bundle import to_array
-from portfolio.bundle.graph import network_graph
 from portfolio.bundle.manifest import Output
 from portfolio.contract import FreeText
 from portfolio.contract.characters import FIRST, PADDING, START, UNKNOWN, Characters
@@ -22,6 +21,7 @@ from portfolio.contract.network_params import TextParams
 from portfolio.contract.text_networks import ROWS_AT_ONCE, TextNetwork
 from portfolio.core.errors import ConfigError
 from portfolio.core.types import Array
+from portfolio.training.network_graph import network_graph
 from tests.conftest import SMALL, write_use_case
 
 TEXTS = ["部屋は広い", "部屋は狭い", "wi-fi #1", "", "😀𠮷 広い", "x" * 30, "#", "見知らぬ文字ばかり", "<padding>"]

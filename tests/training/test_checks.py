@@ -139,8 +139,8 @@ def test_a_row_on_a_threshold_goes_the_same_way_in_the_graph(estimator: str) -> 
     import sklearn.tree
     from sklearn.pipeline import Pipeline
 
-    from portfolio.bundle.graph import round_to_float32, sklearn_graph
     from portfolio.bundle.manifest import InputField, Output
+    from portfolio.training.sklearn_graph import round_to_float32, sklearn_graph
 
     values = np.nextafter(np.float32(1), np.float32(2)) + np.arange(64, dtype=np.float32) * np.float32(2**-23)
     rows, targets = np.repeat(values, 20).reshape(-1, 1), np.repeat(np.arange(64) % 2, 20)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portfolio.cli.arguments import NamedUseCase, UseCaseName
+from portfolio.cli.own_data import add_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,8 +23,19 @@ PANEL = "Run a single step"
 
 
 @app.command(rich_help_panel=PANEL)
-def collect(use_case: UseCaseName) -> None:
+def collect(
+    use_case: UseCaseName,
+    file: Annotated[
+        Path | None, typer.Argument(help="A file of new rows, to be put into the use case's folder first.")
+    ] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="The day of the file's batch, if not today."),
+    ] = None,
+) -> None:
     """Collect new batches into data/USE_CASE/raw/batches/DATE.parquet, and put them under DVC."""
+    if file is not None:
+        print(f"copied to {add_file(use_case, file, day)}")
     from portfolio.contract.loading import load_use_case
     from portfolio.core.paths import Paths
     from portfolio.data.collect import collect as collect_new

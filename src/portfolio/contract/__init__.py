@@ -4,9 +4,12 @@ Use cases import this room alone. What it offers them is listed here.
 """
 
 from portfolio.contract.fields import Category, FreeText, Image, Number
+from portfolio.contract.folder import Folder
 from portfolio.contract.images import Images
 from portfolio.contract.network_params import NetworkParams
+from portfolio.contract.picture_files import Pictures
 from portfolio.contract.sources import Cell, Csv, PredefinedSplit, Rows, Source
+from portfolio.contract.sql import Sql
 from portfolio.contract.table import Table
 from portfolio.contract.targets import Classes, Quantity
 from portfolio.contract.text import Text
@@ -16,15 +19,18 @@ __all__ = [
     "Cell",
     "Classes",
     "Csv",
+    "Folder",
     "FreeText",
     "Image",
     "Images",
     "NetworkParams",
     "Number",
+    "Pictures",
     "PredefinedSplit",
     "Quantity",
     "Rows",
     "Source",
+    "Sql",
     "Table",
     "Text",
 ]

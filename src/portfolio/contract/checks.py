@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 from portfolio.bundle.manifest import METRICS
 from portfolio.contract.config import Config, Value, config_path
@@ -13,19 +15,48 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, listed_use_cases
 
+TODO = "TODO"
+
 
 def check(use_case: UseCase) -> None:
-    """Raises ConfigError with the file, the reason and the remedy."""
-    _check_listed(use_case)
-    _check_columns(use_case)
-    _check_kinds(use_case)
-    _check_target(use_case)
-    use_case.card_texts()
-    config = use_case.config()
-    _check_config(use_case, config, "")
+    """Raises ConfigError with the file, the reason and the remedy of the first thing that is wrong."""
+    found = problems(use_case)
+    if found:
+        raise ConfigError(found[0])
+
+
+def problems(use_case: UseCase) -> list[str]:
+    """All that is wrong, each with the file, the reason and the remedy."""
+    found: list[str] = []
+
+    def attempt(part: Callable[[], object]) -> bool:
+        try:
+            part()
+        except ConfigError as error:
+            found.append(str(error))
+            return False
+        return True
+
+    attempt(lambda: _check_listed(use_case))
+    attempt(lambda: _check_columns(use_case))
+    attempt(lambda: _check_kinds(use_case))
+    attempt(lambda: _check_target(use_case))
+    attempt(use_case.card_texts)
     # What studies and tuning change must fit too, or they fail after minutes.
-    for changes in config.variations():
-        _check_config(use_case, config.changed(changes), f" with {changes}")
+    if attempt(lambda: _check_config(use_case, use_case.config(), "")):
+        for changes in use_case.config().variations():
+            if not attempt(lambda: _check_config(use_case, use_case.config().changed(changes), f" with {changes}")):  # noqa: B023
+                break
+    return found
+
+
+def to_do(use_case: UseCase) -> list[tuple[Path, int, str]]:
+    """What is marked TODO in a use case's files: the file, the line, and what it says."""
+    found = []
+    for path in (use_case.folder / "use_case.py", use_case.folder / "card.yaml", config_path(use_case.name)):
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        found += [(path, number, line.strip()) for number, line in enumerate(lines, start=1) if TODO in line]
+    return found
 
 
 def _check_listed(use_case: UseCase) -> None:
@@ -54,11 +85,18 @@ def _check_columns(use_case: UseCase) -> None:
             raise ConfigError(f"{where}: '{name}' is both an input and ignored. Take it out of one of them.")
     if use_case.target.column in use_case.ignore:
         raise ConfigError(f"{where}: the target '{use_case.target.column}' is ignored. Take it out of `ignore`.")
+    unknown = [name for name in use_case.trusted if name not in names]
+    if unknown:
+        raise ConfigError(f"{where}: `trusted` has {', '.join(unknown)}, and no input has that name. Correct it.")
     for name in (*names, *use_case.columns()):
         if name in RESERVED:
             raise ConfigError(
                 f"{where}: the project adds a column '{name}' itself ({RESERVED[name]}). Rename the one in the data."
             )
+    known = use_case.source.known_columns
+    for name in use_case.columns():
+        if known and name not in known:
+            raise ConfigError(f"{where}: the source has no column '{name}'. It has: {', '.join(known)}.")
     for field in use_case.inputs:
         if field.name in use_case.source.cell_columns and field.kind != "number":
             raise ConfigError(

@@ -6,10 +6,12 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from portfolio.core.contents import kind_of
 from portfolio.core.errors import ConfigError, SourceError
@@ -24,18 +26,41 @@ BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16",
 INTEGER = r"^[+-]?\d+$"
 LEADING_ZERO = r"^[+-]?0\d"
 DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
+# Japanese input methods write these for 0 to 9, the point, the comma and the signs.
+FULL_WIDTH = {chr(ord(plain) + 0xFEE0): plain for plain in "0123456789.,+-"}
+
+
+class Written(TypedDict, total=False):
+    """What a use case may say of how its CSV files were written."""
+
+    encoding: str
+    separator: str
+    decimal: str
+    thousands: str
+    skip_rows: int
+    skip_footer: int
+    missing: Mapping[str, tuple[str, ...]]
+    columns: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a CSV file was written. Raises ConfigError for what can't be."""
+    """How a CSV file was written. Raises ConfigError for what can't be.
+
+    `decimal` is the decimal mark, `thousands` what stands between groups of three digits. `skip_rows` lines stand
+    before the names of the columns, and `skip_footer` lines after the last row. `missing` has, by column, what
+    stands for a missing value there, such as 999, beside what always does. `columns` names the columns of a file that
+    does not do so itself.
+    """
 
     encoding: str = "utf-8"
     separator: str = ","
     decimal: str = "."
+    thousands: str = ""
     skip_rows: int = 0
     skip_footer: int = 0
-    columns: tuple[str, ...] = ()
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -48,6 +73,14 @@ class Format:
             raise ConfigError(rf"separator={self.separator!r} must be one character, such as ';' or '\t'.")
         if self.decimal not in (".", ","):
             raise ConfigError(f"decimal={self.decimal!r} must be '.' or ','.")
+        if self.thousands not in ("", ",", ".", " ", "'") or self.thousands == self.decimal:
+            raise ConfigError(
+                f"thousands={self.thousands!r} must be what stands between groups of three digits: ',', '.', ' ' or "
+                '"\'", and not the decimal mark.'
+            )
+        for column, words in self.missing.items():
+            if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+                raise ConfigError(f"missing: write the values of '{column}' as a list of texts, such as [\"999\"].")
         if self.skip_rows < 0 or self.skip_footer < 0:
             raise ConfigError("skip_rows and skip_footer are numbers of lines, and can't be negative.")
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
@@ -58,12 +91,12 @@ class Format:
 def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
     """The rows. A column whose every value is a number has numbers; any other has text. Empty cells are null.
 
-    Numbers with leading zeros and integers of more than 64 bits name something, so they stay text. Raises SourceError
-    with what is wrong in `where`, in which line, and the remedy.
+    Numbers with leading zeros and integers of more than 64 bits name something, so they stay text. Full-width digits
+    are digits. Raises SourceError with what is wrong in `where`, in which line, and the remedy.
     """
     import polars as pl
 
-    text = _text(_unpacked(path, where), where, written)
+    text = _text(unpacked(path, where), where, written)
     lines = text.splitlines(keepends=True) if written.skip_rows or written.skip_footer else []
     if lines:
         text = "".join(lines[written.skip_rows : len(lines) - written.skip_footer])
@@ -75,12 +108,17 @@ def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
         _check_fields(text, len(columns), where, written)
         reason = str(error).splitlines()[0]
         raise SourceError(f"{where} can't be read as a CSV file ({reason}). Check the file.") from error
+    if table.is_empty() and len(text.splitlines()) > 1:
+        raise SourceError(
+            f"{where}, line {written.skip_rows + 1}: nothing closes a quotation mark, so that all that follows it is "
+            "read as one value. Correct it."
+        )
     if len(columns) > 1 and not table.filter(pl.all_horizontal(pl.exclude(table.columns[0]).is_null())).is_empty():
         _check_fields(text, len(columns), where, written)
-    return table.select(_typed(column, written.decimal) for column in table)
+    return table.select(typed(without(column, written), written) for column in table)
 
 
-def _unpacked(path: Path, where: str) -> bytes:
+def unpacked(path: Path, where: str) -> bytes:
     """The file's bytes, out of gzip if they are in it."""
     try:
         raw = path.read_bytes()
@@ -168,15 +206,37 @@ def _check_fields(text: str, columns: int, where: str, written: Format) -> None:
             )
 
 
-def _typed(column: pl.Series, decimal: str) -> pl.Series:
+def without(column: pl.Series, written: Format) -> pl.Series:
+    """The column, null where it has what stands for a missing value in it."""
     import polars as pl
 
+    words = written.missing.get(column.name, ())
+    return column.set(column.cast(pl.String).str.strip_chars().is_in(list(words)), None) if words else column
+
+
+def typed(column: pl.Series, written: Format) -> pl.Series:
+    """A column of texts as numbers, if every value is one; else as it is, but for how its numbers are written."""
+    import polars as pl
+
+    column = column.to_frame().select(plain_numbers(pl.col(column.name), written)).to_series()
     text = column.str.strip_chars().replace("", None)
-    if decimal == ",":
-        text = text.str.replace(DECIMAL_COMMA, "$1.$2")
-        column = column.str.replace(DECIMAL_COMMA, "$1.$2")
     if text.null_count() == len(text) or text.str.contains(LEADING_ZERO).any():
         return column
     kind = pl.Int64 if text.str.contains(INTEGER).all() else pl.Float64
     numbers = text.cast(kind, strict=False)
     return column if numbers.null_count() > text.null_count() else numbers
+
+
+def plain_numbers(text: pl.Expr, written: Format) -> pl.Expr:
+    """The texts, those that are numbers written with ASCII digits, a point, and nothing between thousands."""
+    import polars as pl
+
+    wide = text.str.contains(f"^[{''.join(FULL_WIDTH)}]+$")
+    text = pl.when(wide).then(text.str.replace_many(list(FULL_WIDTH), list(FULL_WIDTH.values()))).otherwise(text)
+    if written.thousands:
+        mark = re.escape(written.thousands)
+        grouped = text.str.contains(rf"^\s*[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(written.decimal)}\d+)?\s*$")
+        text = pl.when(grouped).then(text.str.replace_all(written.thousands, "", literal=True)).otherwise(text)
+    if written.decimal == ",":
+        text = text.str.replace(DECIMAL_COMMA, "$1.$2")
+    return text

@@ -28,6 +28,13 @@ def load_use_case(name: str) -> UseCase:
 
     Raises ConfigError, saying what is wrong and what to do, for all that can be known to be wrong without its data.
     """
+    use_case = find_use_case(name)
+    check(use_case)
+    return use_case
+
+
+def find_use_case(name: str) -> UseCase:
+    """The use case of that name, unchecked. Raises ConfigError if there is none, or if its module can't be imported."""
     names = use_case_names()
     if not names:
         raise ConfigError(
@@ -40,9 +47,7 @@ def load_use_case(name: str) -> UseCase:
             f"{USE_CASES}/{name}: the folder is a Python package, so its name must consist of letters, digits and "
             "underscores. Rename it, its config, and its word in params.yaml."
         )
-    use_case = _class(name)(name)
-    check(use_case)
-    return use_case
+    return _class(name)(name)
 
 
 def _class(name: str) -> type[UseCase]:

@@ -7,17 +7,18 @@ batches there are, or will be.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from re import fullmatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from portfolio.bundle.manifest import PredefinedSplit
-from portfolio.contract.csv_file import Format, read_csv
+from portfolio.contract.csv_file import Format, Written
+from portfolio.contract.tables import read_table
 from portfolio.core.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -87,6 +88,23 @@ class Source(ABC):
     def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
         """The raw rows of those days. Raises SourceError if the source can't be reached or read."""
 
+    def batches(self, days: list[date]) -> Iterator[tuple[date, pl.DataFrame]]:
+        """The same one after the other, for a source of which not all can be held at once."""
+        yield from self.read(days).items()
+
+    def notes(self) -> list[str]:
+        """What was left out of the batches that were read last, and why: a line each."""
+        return []
+
+    def late(self, batches: dict[date, Path]) -> list[str]:
+        """Lines about rows that the source has by now and the collected batch of their day lacks, if it can say."""
+        return []
+
+    @property
+    def known_columns(self) -> list[str]:
+        """The columns of its rows, if that is known before any is read."""
+        return []
+
 
 class Rows(Source):
     """A source that has all its rows at once. A subclass writes `rows`.
@@ -106,7 +124,7 @@ class Rows(Source):
         rows_per_day: int | None = None,
     ) -> None:
         super().__init__(key=key, split_by=split_by, split=split, date=date)
-        self._start, self._rows_per_day = _day(start), rows_per_day
+        self._start, self._rows_per_day = first_day(start), rows_per_day
         if bool(date) == (start is not None):
             raise ConfigError(
                 "A source needs either date=, the column that dates each row, or start=, the day of its first batch."
@@ -131,25 +149,31 @@ class Rows(Source):
             size = self._rows_per_day or max(1, len(rows))
             starts = range(0, len(rows), size)
             return {self._start + timedelta(days=number): rows[at : at + size] for number, at in enumerate(starts)}
-        return _by_date(rows, self.date)
+        return by_date(rows, self.date)
 
 
-def _by_date(rows: pl.DataFrame, column: str) -> dict[date, pl.DataFrame]:
+def by_date(rows: pl.DataFrame, column: str) -> dict[date, pl.DataFrame]:
+    """The rows of each day. Raises SourceError if a value of the column is not a date."""
+    return {day: part for (day,), part in rows.group_by(dates_of(rows, column), maintain_order=True)}
+
+
+def dates_of(rows: pl.DataFrame, column: str) -> pl.Series:
+    """The date of each row. Raises SourceError if there is no such column, or a value in it is not a date."""
     import polars as pl
 
     if column not in rows.columns:
         raise SourceError(f"There is no column '{column}' to date the rows by. There are: {', '.join(rows.columns)}.")
     dated = rows[column].cast(pl.String) if rows[column].dtype.is_integer() else rows[column]
-    days = _parsed(dated) if dated.dtype == pl.String else dated.cast(pl.Date, strict=False)
+    days = parsed_dates(dated) if dated.dtype == pl.String else dated.cast(pl.Date, strict=False)
     if days.null_count():
         raise SourceError(
             f"{days.null_count():,} of {len(days):,} values of '{column}' are not dates. Correct them, or date the "
             "rows by another column."
         )
-    return {day: part for (day,), part in rows.group_by(days.alias("day"), maintain_order=True)}
+    return days.alias("day")
 
 
-def _parsed(column: pl.Series) -> pl.Series:
+def parsed_dates(column: pl.Series) -> pl.Series:
     """Dates of texts such as 2026-01-31, 20260131, 31.01.2026, or with a time; null for what is not a date."""
     import polars as pl
 
@@ -162,7 +186,8 @@ def _parsed(column: pl.Series) -> pl.Series:
         return column.str.to_date(strict=False)
 
 
-def _day(day: date | str | None) -> date | None:
+def first_day(day: date | str | None) -> date | None:
+    """What `start` says. Raises ConfigError if that is no date."""
     try:
         return date.fromisoformat(day) if isinstance(day, str) else day
     except ValueError as error:
@@ -173,9 +198,8 @@ class Csv(Rows):
     """A CSV file on the web, pinned by its SHA-256, or on this machine; it may be packed with gzip.
 
     `path` is relative to the project's folder. With `shuffle`, the rows come in the order of a hash of their content: a
-    file that is sorted, by place for one, would otherwise come in batches that differ. `encoding`, `separator` and
-    `decimal` say how the file was written, `skip_rows` how many lines stand before the names of the columns, and
-    `skip_footer` how many after the last row. `columns` names the columns of a file that does not do so itself.
+    file that is sorted, by place for one, would otherwise come in batches that differ. `written` says how the file was
+    written: see `Format`.
     """
 
     def __init__(
@@ -184,12 +208,6 @@ class Csv(Rows):
         url: str = "",
         path: str = "",
         sha256: str = "",
-        encoding: str = "utf-8",
-        separator: str = ",",
-        decimal: str = ".",
-        skip_rows: int = 0,
-        skip_footer: int = 0,
-        columns: Sequence[str] = (),
         shuffle: bool = False,
         key: str | None = None,
         split_by: Sequence[str | Cell] = (),
@@ -197,6 +215,7 @@ class Csv(Rows):
         date: str = "",
         start: date | str | None = None,
         rows_per_day: int | None = None,
+        **written: Unpack[Written],
     ) -> None:
         super().__init__(key=key, split_by=split_by, split=split, date=date, start=start, rows_per_day=rows_per_day)
         if bool(url) == bool(path):
@@ -212,7 +231,7 @@ class Csv(Rows):
         if sha256 and not fullmatch("[0-9a-fA-F]{64}", sha256):
             raise ConfigError(f"sha256='{sha256}' must be 64 digits of 0 to 9 and a to f, as sha256sum prints.")
         self.url, self.path, self.sha256, self._shuffle = url, path, sha256.lower(), shuffle
-        self._format = Format(encoding, separator, decimal, skip_rows, skip_footer, tuple(columns))
+        self.written = Format(**written)
 
     def rows(self) -> pl.DataFrame:
         from portfolio.core.download import check_pinned, download
@@ -221,5 +240,5 @@ class Csv(Rows):
         path = download(self.url, self.sha256, DOWNLOADS) if self.url else Path(self.path).expanduser()
         if self.path and self.sha256 and path.is_file():
             check_pinned(path, self.sha256, self.path)
-        table = read_csv(path, self.url or self.path, self._format)
+        table = read_table(path, self.url or self.path, self.written)
         return table[uniform(table, salt="shuffle").argsort(kind="stable")] if self._shuffle else table

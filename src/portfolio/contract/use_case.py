@@ -50,6 +50,8 @@ class UseCase(ABC):
     inputs: ClassVar[list[InputField]]
     ignore: ClassVar[list[str]] = []
     """Columns of the data that are neither inputs nor target."""
+    trusted: ClassVar[list[str]] = []
+    """Inputs that tell nearly all of the target, and are known before it: without this, training stops at them."""
     slices: ClassVar[list[str]] = []
     """Columns by whose values the evaluation and the gate look at groups of rows."""
     metric: str = ""

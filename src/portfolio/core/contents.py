@@ -15,11 +15,11 @@ def kind_of(raw: bytes) -> str:
     if head.startswith(b"version https://git-lfs.github.com/spec"):
         return "a pointer of Git LFS, and not the file that it stands for (git lfs pull fetches that one)"
     if raw.startswith(b"PAR1"):
-        return "a Parquet file (read it with a source of your own: derive from Rows and call polars.read_parquet)"
+        return "a damaged Parquet file (fetch it again)"
     if raw.startswith(b"PK\x03\x04"):
-        return "a ZIP archive or an Excel workbook (unpack it, or save the sheet as CSV)"
+        return "a ZIP archive (unpack it)"
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
-        return "an Excel workbook (save the sheet as CSV)"
+        return "an old Office document (if it is a workbook, let its name end in .xls)"
     if raw.startswith(b"%PDF"):
         return "a PDF document"
     return ""

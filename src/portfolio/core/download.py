@@ -36,25 +36,40 @@ def download(url: str, sha256: str, cache: Path) -> Path:
     target = cache / sha256
     if target.exists() and files.sha256(target) == sha256:
         return target
+    with files.replaced(target) as partial:
+        address = _get(url, partial)
+        _unpack_if_pinned(partial, sha256)
+        check_pinned(partial, sha256, address)
+    return target
+
+
+def download_to_pin(url: str, cache: Path) -> tuple[Path, str]:
+    """The same for a file whose SHA-256 is not known yet: the file, and its SHA-256."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with files.replaced(cache / "new") as partial:
+        _get(url, partial)
+    sha256 = files.sha256(cache / "new")
+    return (cache / "new").replace(cache / sha256), sha256
+
+
+def _get(url: str, target: Path) -> str:
+    """Fetch the file at `url`, or its copy in the mirror; return the address where it was."""
     mirror = os.environ.get("PORTFOLIO_MIRROR", "").rstrip("/")
     host_and_path = url.split("://", 1)[1]
     address = f"{mirror}/{host_and_path}" if mirror else url
     if "://" in mirror and not mirror.startswith(("http://", "https://")):
         raise SourceError(f"PORTFOLIO_MIRROR is {mirror}. It may be a folder's path, or an http(s) address.")
-    with files.replaced(target) as partial:
-        if "://" in address:
-            _fetch(address, partial)
-        else:
-            try:
-                shutil.copyfile(address, partial)
-            except OSError as error:
-                raise SourceError(
-                    f"{address} can't be read ({error.strerror}). PORTFOLIO_MIRROR names a folder that lacks it; "
-                    f"put the file of {url} there, or unset PORTFOLIO_MIRROR to fetch it from its address."
-                ) from error
-        _unpack_if_pinned(partial, sha256)
-        check_pinned(partial, sha256, address)
-    return target
+    if "://" in address:
+        _fetch(address, target)
+        return address
+    try:
+        shutil.copyfile(address, target)
+    except OSError as error:
+        raise SourceError(
+            f"{address} can't be read ({error.strerror}). PORTFOLIO_MIRROR names a folder that lacks it; "
+            f"put the file of {url} there, or unset PORTFOLIO_MIRROR to fetch it from its address."
+        ) from error
+    return address
 
 
 def _unpack_if_pinned(path: Path, sha256: str) -> None:

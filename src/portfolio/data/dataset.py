@@ -59,7 +59,7 @@ def _prepared(use_case: UseCase, name: str) -> Path:
 
 
 def sklearn_input(use_case: UseCase, inputs: dict[str, Array]) -> Any:
-    """What scikit-learn is fitted on: an image [rows, pixels] as it is, else a data frame with a column an input."""
+    """What scikit-learn is fitted on: an image [rows, width] as it is, else a data frame with a column an input."""
     if [field.kind for field in use_case.inputs] == ["image"]:
         return inputs[use_case.inputs[0].name]
     import pandas

@@ -13,6 +13,7 @@ from portfolio.core import files
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.data.duplicates import count_duplicates
+from portfolio.data.leaks import find_leaks
 from portfolio.data.parquet import write_parquet
 from portfolio.data.split import SPLITS, split_numbers
 
@@ -33,6 +34,7 @@ def run(use_case: UseCase, config: Config) -> None:
             write_parquet(folder / f"{name}.parquet", part)
         if use_case.output.task == "classification":
             _check_classes(use_case, parts["train"])
+        _check_leaks(use_case, parts["train"])
         digests = "".join(files.sha256(folder / f"{name}.parquet") for name in SPLITS)
         (folder / "sha256").write_text(hashlib.sha256(digests.encode()).hexdigest())
     counts = {name: len(part) for name, part in parts.items()}
@@ -48,6 +50,21 @@ def run(use_case: UseCase, config: Config) -> None:
 def _told(name: str, found: dict[str, int], rows: int) -> str:
     other = f" ({found['other_target']:,} with another target)" if found["rows"] else ""
     return f"{name} {found['rows']:,} of {rows:,}{other}"
+
+
+def _check_leaks(use_case: UseCase, train: pl.DataFrame) -> None:
+    """Raise DataError for inputs that give the target away: a model of those would look far better than it is."""
+    columns = {field.name: train[field.name] for field in use_case.inputs if field.kind in ("number", "category")}
+    quantity = use_case.output.task == "regression"
+    found = find_leaks(columns, train[use_case.target.column], quantity=quantity)
+    untrusted = [leak for leak in found if not set(leak.columns) <= set(use_case.trusted)]
+    if untrusted:
+        leak = untrusted[0]
+        raise DataError(
+            f"{leak}, '{use_case.target.column}', in training rows that were not used to see how. Is it known when a "
+            f"prediction is needed? If not, move it from `inputs` to `ignore` in {use_case.folder}/use_case.py; if it "
+            f"is, add it there: trusted = {list(leak.columns)}"
+        )
 
 
 def _check_classes(use_case: UseCase, train: pl.DataFrame) -> None:

@@ -12,10 +12,11 @@ import numpy as np
 import onnx
 from sklearn.pipeline import Pipeline
 
-from portfolio.bundle.graph import constant_graph, round_to_float32, sklearn_graph
+from portfolio.bundle.graph import constant_graph
 from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
+from portfolio.training.sklearn_graph import round_to_float32, sklearn_graph
 
 
 @dataclass(frozen=True)

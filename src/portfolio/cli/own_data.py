@@ -1,0 +1,208 @@
+"""One's own data: a use case from a file, more rows for it, and what is left to do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portfolio.cli.arguments import NamedUseCase, UseCaseName
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from portfolio.profiling.draft import Draft
+
+app = typer.Typer()
+PANEL = "Use your own data"
+
+
+@app.command(rich_help_panel=PANEL)
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the new use case: letters, digits and underscores.")],
+    file: Annotated[
+        str, typer.Argument(help="A CSV, TSV, Parquet or Excel file, its address on the web, or a database's.")
+    ],
+    target: Annotated[str, typer.Option(help="The column to predict.")] = "",
+    query: Annotated[str, typer.Option(help="Of a database: the SELECT that gives the rows.")] = "",
+    key: Annotated[str, typer.Option(help="The column that names each row, if there is one.")] = "",
+    date: Annotated[str, typer.Option(help="The column that dates the rows.")] = "",
+    split_by: Annotated[
+        list[str] | None,
+        typer.Option(help="Rows with the same value belong together, as of a person. May repeat."),
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="A column that no model should see. May repeat.")] = None,
+    positive: Annotated[str, typer.Option(help="The class of interest, such as yes.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Make a use case from a file: read it, decide what each column is, and write the files that declare it."""
+    import sys
+
+    from portfolio.core.errors import ConfigError
+    from portfolio.core.paths import PARAMS
+    from portfolio.core.terminal import console
+    from portfolio.profiling import adding, project
+    from portfolio.profiling.draft import Wanted, draft
+    from portfolio.profiling.origins import origin
+
+    if not PARAMS.exists():
+        raise ConfigError(f"There is no {PARAMS} in {Path.cwd()}. Run this in the project's folder.")
+    project.check_new_name(name)
+    source = origin(file, query, date, name)
+    rows = source.sample()
+    ask = sys.stdin.isatty() and not yes
+    if not target:
+        columns = ", ".join(rows.rows.columns[:60])
+        if not ask:
+            raise ConfigError(f"Which column is to be predicted? Name it: --target COLUMN. There are: {columns}.")
+        console.print(f"The columns are: {columns}.", markup=False)
+        target = typer.prompt("Which one is to be predicted")
+
+    def answer(question: str) -> bool:
+        return not ask or typer.confirm(question, default=True)
+
+    found = draft(rows, Wanted(target, key, date, split_by or (), drop or (), positive), answer)
+    console.print(f"[bold]{name}[/]: {rows.total:,} rows, {len(rows.rows.columns)} columns")
+    console.print(_decisions(found))
+    _say_target(found)
+    if ask and not typer.confirm("Write these files?", default=True):
+        print("Nothing was written.")
+        raise typer.Exit(1)
+    written = adding.write(name, found, source)
+    console.print(f"\nWritten: {', '.join(map(str, written))}. Edit them: every line is yours.", markup=False)
+    console.print("Next:", style="bold")
+    for command, why in (
+        (f"portfolio check {name}", "what is wrong, or left to do"),
+        (f"portfolio run {name}", "train, evaluate, and publish the best model"),
+        (f"portfolio serve {name}", "serve it, with a page to try it on"),
+    ):
+        console.print(f"  [bold cyan]{command:<32}[/] {why}")
+
+
+def _decisions(found: Draft) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("column", "is", "values, or why"):
+        table.add_column(title, header_style="bold")
+    styles = {"input": "green", "target": "bold magenta", "key": "cyan", "date": "cyan", "left out": "yellow"}
+    for name, decision in found.decisions.items():
+        what = decision.column.kind if decision.role == "input" else decision.role
+        why = decision.why
+        if decision.role == "target":
+            why = "a quantity" if found.quantity else f"{len(found.counts)} classes"
+        table.add_row(Text(name), Text(what, styles[decision.role]), Text(why))
+    return table
+
+
+def _say_target(found: Draft) -> None:
+    from portfolio.core.terminal import console
+    from portfolio.profiling.draft import shown
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    total = sum(found.counts.values())
+    print()
+    if found.quantity:
+        column = found.target
+        say(f"Target: {column.name}, from {shown(column.minimum or 0)} to {shown(column.maximum or 0)}.")
+    else:
+        shares = sorted(found.counts.items(), key=lambda item: -item[1])
+        first_few = [f"{label} {count / total:.1%}" for label, count in shares[:8]]
+        say(f"Target: {found.target.name}: {', '.join(first_few)}{' ...' if len(shares) > 8 else ''}.")
+        few = [label for label, count in shares if count < 10]
+        if few:
+            say(f"Few rows, too few to learn from or to be tested on: {', '.join(few[:8])}.")
+    if found.without_target:
+        say(f"{found.without_target:.1%} of the rows have no target; they will be left out.")
+    if found.baseline is not None:
+        first = found.baseline
+        if found.quantity:
+            said = f"is off by {shown(first.linear)} on average, the median by {shown(first.constant)}"
+        else:
+            said = f"is right in {first.linear:.1%} of the rows, always the same answer in {first.constant:.1%}"
+        say(f"A first baseline, cross-validated over {first.rows:,} rows: a linear model {said}.")
+    for name, share in found.strong.items():
+        say(f"'{name}' alone tells {share:.0%} of the target. Is it known when a prediction is needed? If not: --drop.")
+    for note in found.notes:
+        say(note)
+
+
+@app.command(rich_help_panel=PANEL)
+def check(use_case: UseCaseName) -> None:
+    """Say all that is wrong with a use case, or left to do."""
+    from portfolio.contract.checks import problems, to_do
+    from portfolio.contract.loading import find_use_case
+    from portfolio.core.terminal import console, failure
+
+    case = find_use_case(use_case)
+    wrong = problems(case)
+    for problem in wrong:
+        failure(problem)
+    left = to_do(case)
+    for path, line, text in left:
+        console.print(f"[yellow]TODO[/] {path}, line {line}: ", end="")
+        console.print(text, markup=False, soft_wrap=True)
+    if wrong:
+        raise typer.Exit(1)
+    console.print(
+        f"[green]✓[/] {use_case}: nothing is wrong"
+        + (f"; {len(left)} texts are left to write." if left else f". Next: portfolio run {use_case}")
+    )
+
+
+@app.command(rich_help_panel=PANEL)
+def remove(use_case: NamedUseCase, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete a use case: its files, data, metrics and models. Its history in .state is kept."""
+    from portfolio.core.errors import ConfigError
+    from portfolio.profiling import project
+
+    places = project.places_there(use_case)
+    if not places:
+        raise ConfigError(f"There is nothing of a use case '{use_case}' here.")
+    print(f"To be deleted: {', '.join(map(str, places))}.")
+    if not yes and not typer.confirm("Delete them? What git has can be brought back", default=False):
+        print("Nothing was deleted.")
+        raise typer.Exit(1)
+    project.remove(use_case)
+    print(f"'{use_case}' was removed. Bring the documents up to date: portfolio readme")
+
+
+@app.command(rich_help_panel=PANEL)
+def rename(use_case: NamedUseCase, new_name: Annotated[str, typer.Argument(help="Its new name.")]) -> None:
+    """Give a use case another name. Its models bear the old one, so it must be trained again."""
+    from portfolio.core.errors import ConfigError
+    from portfolio.profiling import project
+
+    if not project.places_there(use_case):
+        raise ConfigError(f"There is no use case '{use_case}'.")
+    project.check_new_name(new_name)
+    project.rename(use_case, new_name)
+    print(f"'{use_case}' is now '{new_name}'. Train it: portfolio run {new_name}")
+
+
+def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
+    """Put a file into the folder of a use case, once its rows are known to fit; return where it is."""
+    from portfolio.contract.folder import Folder
+    from portfolio.contract.loading import load_use_case
+    from portfolio.core.errors import ConfigError, SourceError
+    from portfolio.data.normalize import normalize
+    from portfolio.profiling import origins
+
+    case = load_use_case(use_case)
+    source = case.source
+    if not isinstance(source, Folder):
+        raise ConfigError(
+            f"The rows of '{use_case}' come from {type(source).__name__}, and files are added to a Folder. Its "
+            f"new rows are collected by: portfolio collect {use_case}"
+        )
+    if not path.is_file():
+        raise SourceError(f"{path} is not there. Check its path.")
+    faults = normalize(case, source.table(path)).faults
+    if faults:
+        raise SourceError(f"{path} does not fit '{use_case}': {'; '.join(faults)}. Nothing was copied.")
+    return origins.add_file(source.path, path, day.date() if day else None, dated=bool(source.date))

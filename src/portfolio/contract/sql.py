@@ -1,0 +1,119 @@
+"""A query to a database: each day of its date column is one batch."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from portfolio.contract.sources import Cell, Source, by_date
+from portfolio.core.errors import ConfigError, SourceError, UnreachableError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CONNECT_TIMEOUT_SECONDS = 10
+VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+class Sql(Source):
+    """The rows of a query to a database that SQLAlchemy knows, such as PostgreSQL or SQLite.
+
+    `address` is SQLAlchemy's: `sqlite:///data/shop.db`, `postgresql+psycopg://reader:${SHOP_PASSWORD}@db.example/shop`.
+    `${NAME}` stands for the environment variable NAME: a password is never written down. Each day of the column `date`
+    is one batch, once it is over: today's rows are not all there yet.
+    """
+
+    def __init__(
+        self, address: str, query: str, *, date: str, key: str | None = None, split_by: Sequence[str | Cell] = ()
+    ) -> None:
+        super().__init__(key=key, split_by=split_by, date=date)
+        if password_of(address):
+            raise ConfigError(
+                "The address has a password in it, which would end up in git. Write ${DATABASE_PASSWORD} in its "
+                "place, and set that environment variable. If the password was committed before, change it."
+            )
+        self.address, self.query = address, query.strip().rstrip(";")
+
+    def dates(self) -> list[date]:
+        rows = self._run(
+            f"SELECT DISTINCT {self._day} AS day FROM ({self.query}) AS rows_ WHERE {self._day} IS NOT NULL"
+        )
+        return sorted(day for day in by_date(rows, "day") if day < date.today())
+
+    def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
+        if not days:
+            return {}
+        # From the first to the last: the days between are few, and a list of them may be longer than a query can be.
+        rows = self._run(
+            f"SELECT * FROM ({self.query}) AS rows_ WHERE {self._day} BETWEEN :first AND :last",
+            first=str(min(days)),
+            last=str(max(days)),
+        )
+        found = by_date(rows, self.date) if len(rows) else {}
+        return {day: found[day] for day in days if day in found}
+
+    def all_rows(self, limit: int) -> pl.DataFrame:
+        """Up to so many rows, of whatever day."""
+        return self._run(f"SELECT * FROM ({self.query}) AS rows_ LIMIT {int(limit)}")
+
+    @property
+    def _day(self) -> str:
+        # The first ten characters of 2026-01-31T12:00: SQLite keeps dates as text, and has no type for them.
+        column = '"' + self.date.replace('"', '""') + '"'
+        return f"SUBSTR(CAST({column} AS VARCHAR(30)), 1, 10)"
+
+    def _run(self, query: str, **values: Any) -> pl.DataFrame:
+        import polars as pl
+        import sqlalchemy
+        from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+        address = VARIABLE.sub(lambda found: _variable(found[1]), self.address)
+        try:
+            url = sqlalchemy.make_url(address)
+            shown = url.render_as_string(hide_password=True)
+            if url.get_backend_name() == "sqlite" and url.database and not os.path.exists(url.database):
+                raise SourceError(f"{shown}: there is no file {url.database}. Correct the address in the use case.")
+            options = {"connect_timeout": CONNECT_TIMEOUT_SECONDS} if url.get_backend_name() == "postgresql" else {}
+            engine = sqlalchemy.create_engine(url, connect_args=options)
+            try:
+                with engine.connect() as connection:
+                    return pl.read_database(
+                        sqlalchemy.text(query),
+                        connection,
+                        execute_options={"parameters": values},
+                        infer_schema_length=None,
+                    )
+            finally:
+                engine.dispose()
+        except (SQLAlchemyError, ImportError, ValueError) as error:
+            # Only the database's own words: SQLAlchemy's repeat the query, and a driver's may repeat the address.
+            cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            unreachable = isinstance(error, OperationalError) or (
+                isinstance(error, DBAPIError) and error.connection_invalidated
+            )
+            where = VARIABLE.sub("***", self.address)
+            kind = UnreachableError if unreachable else SourceError
+            raise kind(
+                f"{where} can't be queried ({cause[:300]}). Check the address and the query in the use case, and "
+                "that the database runs."
+            ) from error
+
+
+def password_of(address: str) -> str:
+    """The password in an address, unless an environment variable stands for it."""
+    found = re.match(r"[\w+]+://[^:/@]*:([^@/]*)@", address)
+    return found[1] if found and not VARIABLE.fullmatch(found[1]) else ""
+
+
+def _variable(name: str) -> str:
+    from urllib.parse import quote
+
+    try:
+        return quote(os.environ[name], safe="")
+    except KeyError:
+        raise SourceError(
+            f"The environment variable {name} is not set, which the database's address needs. Set it: export {name}=..."
+        ) from None

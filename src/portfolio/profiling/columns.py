@@ -1,0 +1,248 @@
+"""What each column of a table is: a number, a category, or something that no model should see; and why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+import polars as pl
+
+from portfolio.contract.sources import parsed_dates
+from portfolio.core.errors import SourceError
+from portfolio.data.normalize import MISSING
+
+Kind = Literal["number", "category", "date", "text", "identifier", "code", "constant", "empty", "nested"]
+
+MAX_CATEGORIES = 60
+"""A category has a column for each of its values in most models."""
+MOSTLY = 0.98
+"""The share of the values that must be numbers, or dates, for the others to be mistakes."""
+FEW_WORDS = 3
+"""So many different words among numbers may stand for missing ones, if each comes again and again."""
+OFTEN = 3
+CODED = (-1, -9, *(sign * int("9" * digits) for digits in range(2, 7) for sign in (1, -1)))
+"""What stands for a missing number in old data, where it lies far from all others."""
+
+
+@dataclass
+class Column:
+    """One column. Shares are of all rows, and the numbers of its values as far as the sample goes."""
+
+    name: str
+    kind: Kind
+    missing_share: float
+    distinct: int
+    values: list[str] = field(default_factory=list)
+    """Of a category, its values; of any other, a few examples."""
+    minimum: float | None = None
+    maximum: float | None = None
+    integer: bool = False
+    missing_words: tuple[str, ...] = ()
+    """Values that stand for a missing one, beside what always does."""
+    coded: str = ""
+    """One of them, such as 999, that is only likely to."""
+    stray: int = 0
+    """Values among numbers or dates that are none: their rows will be in quarantine."""
+    stray_example: str = ""
+    first: date | None = None
+    last: date | None = None
+    unique: bool = False
+    words: float = 0.0
+    """Of texts: how many words, or a third of the characters where none are divided, on average."""
+
+    @property
+    def nullable(self) -> bool:
+        return self.missing_share > 0
+
+
+def profile(rows: pl.DataFrame) -> dict[str, Column]:
+    return {column.name: profile_column(column) for column in rows}
+
+
+def profile_column(column: pl.Series, *, coded: bool = True) -> Column:
+    """What the column is, by all of its values. `coded`: numbers such as 999 may stand for missing ones."""
+    if column.dtype.is_nested() or column.dtype == pl.Binary or column.dtype == pl.Object:
+        return Column(column.name, "nested", column.null_count() / len(column), 0)
+    if column.dtype.is_temporal():
+        return _dates(column, column.cast(pl.Date, strict=False))
+    if column.dtype == pl.Boolean:
+        column = column.cast(pl.String)
+    if column.dtype.is_numeric():
+        return _numbers(column, column.cast(pl.Float64).fill_nan(None), coded=coded)
+    return _texts(column.cast(pl.String), coded=coded)
+
+
+def _texts(column: pl.Series, *, coded: bool) -> Column:
+    texts = column.str.strip_chars()
+    texts = texts.set(texts.str.to_lowercase().is_in(MISSING), None).alias(column.name)
+    present = texts.drop_nulls()
+    if present.is_empty():
+        return Column(column.name, "empty", 1.0, 0)
+    # Of each value once: what many rows share is the same in all of them.
+    counts = present.value_counts()
+    numbers = counts[column.name].cast(pl.Float64, strict=False)
+    is_code = counts[column.name].str.contains(r"^[+-]?0\d").any()
+    strays = counts.filter(numbers.is_null())
+    if not is_code and len(strays) < len(counts):
+        stray = int(strays["count"].sum())
+        if stray == 0 or stray <= (1 - MOSTLY) * len(present) or len(strays) <= FEW_WORDS < len(counts) - len(strays):
+            return _numbers_with_strays(column, texts, strays, coded=coded)
+    dates = _as_dates(present, counts[column.name])
+    if dates is not None:
+        found = _dates(column, dates)
+        found.missing_share = 1 - len(present) / len(column)
+        return found
+    missing = 1 - len(present) / len(column)
+    distinct = len(counts)
+    examples = counts.sort("count", descending=True)[column.name].head(3).to_list()
+    found = Column(column.name, "category", missing, distinct, examples, unique=distinct == len(present))
+    found.words = _words(present)
+    # How many different values there may be grows with the rows: with few of them, a category of each helps nobody.
+    allowed = min(MAX_CATEGORIES, max(20, len(column) // 20))
+    if distinct == 1:
+        found.kind = "constant" if missing == 0 else "category"
+        found.values = counts[column.name].to_list()
+    elif distinct <= allowed and not (found.unique and len(present) > 2):
+        found.values = sorted(counts[column.name])
+    elif found.words >= 4:
+        found.kind = "text"
+    else:
+        found.kind = "identifier" if distinct >= 0.95 * len(present) else "code"
+    return found
+
+
+def _numbers_with_strays(column: pl.Series, texts: pl.Series, strays: pl.DataFrame, *, coded: bool) -> Column:
+    found = _numbers(column, texts.cast(pl.Float64, strict=False), coded=coded)
+    words = strays.filter(pl.col("count") >= OFTEN)
+    if len(words) <= FEW_WORDS:
+        found.missing_words = tuple(sorted(words[column.name]))
+        strays = strays.filter(pl.col("count") < OFTEN)
+    if len(strays):
+        # They are not missing, and their rows will be refused.
+        found.stray, found.stray_example = int(strays["count"].sum()), strays[column.name][0]
+        found.missing_share = max(0.0, found.missing_share - found.stray / len(column))
+        if found.missing_share * len(column) < 0.5:
+            found.missing_share = 0.0
+    return found
+
+
+def _numbers(column: pl.Series, numbers: pl.Series, *, coded: bool) -> Column:
+    # Infinity is nobody's measurement.
+    numbers = pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series()
+    present = numbers.drop_nulls()
+    if present.is_empty():
+        return Column(column.name, "empty", 1.0, 0)
+    code = _coded(present) if coded else None
+    if code is not None:
+        present = present.filter(present != code)
+    integer = bool((present == present.floor()).all())
+    distinct = present.n_unique()
+    found = Column(
+        column.name,
+        "number",
+        1 - len(present) / len(column),
+        distinct,
+        [_plain(value) for value in present.unique().sort().head(2000)][:MAX_CATEGORIES],
+        minimum=float(present.min()),  # type: ignore[arg-type]
+        maximum=float(present.max()),  # type: ignore[arg-type]
+        integer=integer,
+        unique=distinct == len(present) == len(column),
+    )
+    if code is not None:
+        found.coded = _plain(code)
+    if distinct == 1:
+        found.kind = "constant" if found.missing_share == 0 else "number"
+    elif found.unique and integer and len(present) >= 20 and _counts_rows(present):
+        found.kind = "identifier"
+    return found
+
+
+def _counts_rows(numbers: pl.Series) -> bool:
+    """Whether unique integers number the rows: one after the other, in order, or too long to be anything else."""
+    span = float(numbers.max()) - float(numbers.min()) + 1  # type: ignore[arg-type]
+    return span <= 1.5 * len(numbers) or numbers.is_sorted() or float(numbers.min()) >= 1e7  # type: ignore[arg-type]
+
+
+def _coded(numbers: pl.Series) -> float | None:
+    """A number such as 999 that comes again and again, and lies far from all others; None if there is none."""
+    if len(numbers) < 20:
+        return None
+    for end, other in ((_number(numbers.max()), pl.col("x").max()), (_number(numbers.min()), pl.col("x").min())):
+        if end not in CODED:
+            continue
+        rest = numbers.filter(numbers != end).alias("x").to_frame()
+        if rest.is_empty():
+            continue
+        nearest = rest.select(other).item()
+        low, high = (_number(rest["x"].quantile(share)) for share in (0.01, 0.99))
+        # -1 among numbers that are never negative is near them; 99 among ages up to 98 is not far.
+        far = abs(end - nearest) > max(high - low, 1.0) if abs(end) > 9 else nearest >= 0
+        if far and (numbers == end).sum() >= 3:
+            return end
+    return None
+
+
+def _as_dates(present: pl.Series, values: pl.Series) -> pl.Series | None:
+    """The texts as dates, if nearly all are."""
+    looks = values.head(200).str.contains(r"^\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}")
+    if not looks.any():
+        return None
+    try:
+        dates = parsed_dates(present)
+    except (pl.exceptions.PolarsError, SourceError):
+        return None
+    return dates if dates.null_count() <= (1 - MOSTLY) * len(dates) else None
+
+
+def _dates(column: pl.Series, dates: pl.Series) -> Column:
+    present = dates.drop_nulls()
+    found = Column(column.name, "date", dates.null_count() / max(1, len(dates)), present.n_unique())
+    if present.is_empty():
+        found.kind = "empty"
+        return found
+    found.stray = dates.null_count()
+    low, high = present.min(), present.max()
+    assert isinstance(low, date)
+    assert isinstance(high, date)
+    found.first, found.last, found.values = low, high, [str(low), str(high)]
+    return found
+
+
+def _words(texts: pl.Series) -> float:
+    sample = texts.head(1000)
+    words = sample.str.count_matches(r"\S+").mean()
+    wide = sample.str.count_matches(r"[\u3040-\u30ff\u4e00-\u9fff]").mean()
+    return max(_number(words), _number(wide) / 3)
+
+
+def _number(value: Any) -> float:
+    return float(value or 0.0)
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def twins(rows: pl.DataFrame, names: Iterable[str]) -> dict[str, str]:
+    """Columns that say the same as an earlier one, under whatever names for its values; and that earlier one."""
+    found: dict[str, str] = {}
+    seen: dict[bytes, str] = {}
+    for name in names:
+        digest, distinct = _partition(rows[name])
+        other = seen.setdefault(digest, name)
+        # Two columns with a value of its own in each row say the same only if the values are the same.
+        alike = distinct < 0.9 * len(rows) or rows[other].cast(pl.String).equals(rows[name].cast(pl.String))
+        if other != name and alike:
+            found[name] = other
+    return found
+
+
+def _partition(column: pl.Series) -> tuple[bytes, int]:
+    """A digest of which rows share a value, whatever the values are; and how many values there are."""
+    first = pl.DataFrame({"value": column, "row": pl.int_range(len(column), eager=True)}).select(
+        pl.col("row").min().over("value")
+    )["row"]
+    return hashlib.sha256(first.to_numpy().tobytes()).digest(), first.n_unique()

@@ -1,0 +1,421 @@
+"""What a use case would declare about a file: the target, the inputs, and why each other column is left out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+import polars as pl
+
+from portfolio.contract.csv_file import plain_numbers
+from portfolio.core.errors import ConfigError, DataError
+from portfolio.data.leaks import STRONG, TOLD, explained, find_leaks
+from portfolio.data.normalize import MISSING
+from portfolio.profiling.baseline import Baseline, baseline
+from portfolio.profiling.columns import MAX_CATEGORIES, Column, profile, profile_column, twins
+from portfolio.profiling.sample import Sample, with_missing
+
+MIN_ROWS = 50
+MAX_CLASSES = 100
+MAX_COUNT_CLASSES = 20
+"""A target of more different numbers is a quantity."""
+MIN_ROWS_PER_CLASS = 5
+
+Role = Literal["input", "target", "key", "date", "left out"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user said on the command line; empty where nothing was said."""
+
+    target: str
+    key: str = ""
+    date: str = ""
+    split_by: Sequence[str] = ()
+    drop: Sequence[str] = ()
+    positive: str = ""
+
+
+@dataclass
+class Decision:
+    column: Column
+    role: Role
+    why: str = ""
+
+
+@dataclass
+class Draft:
+    """Everything that the use case's files are written from."""
+
+    sample: Sample
+    decisions: dict[str, Decision]
+    target: Column
+    quantity: bool
+    counts: dict[str, int]
+    """Rows of the sample by label, in the order in which the classes are declared; empty for a quantity."""
+    log: bool
+    key: str
+    date: str
+    split_by: tuple[str, ...]
+    without_target: float
+    """The share of the rows that lack the target."""
+    baseline: Baseline | None = None
+    strong: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def inputs(self) -> list[Column]:
+        return [found.column for found in self.decisions.values() if found.role == "input"]
+
+    @property
+    def left_out(self) -> list[str]:
+        """The columns to be ignored: a split may still read them."""
+        return [name for name, found in self.decisions.items() if found.role in ("left out", "date")]
+
+
+def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda question: True) -> Draft:
+    """Decide; `ask` is asked what only a person knows, and says yes or no.
+
+    Raises ConfigError for what was named and is not there, DataError for data that can't be learnt from.
+    """
+    rows = sample.rows
+    _check_names(rows, wanted)
+    if len(rows.columns) < 2:
+        raise DataError(f"{sample.path} has one column, '{rows.columns[0]}'. A model needs a target and an input.")
+    if sample.total < MIN_ROWS:
+        raise DataError(
+            f"{sample.path} has {sample.total} rows. At least {MIN_ROWS} are needed, to train on some and test on "
+            "others; a few hundred for a result that says much."
+        )
+    columns = profile(rows)
+    for column in columns.values():
+        if column.coded and not ask(f"'{column.name}': does {column.coded} stand for a missing value?"):
+            columns[column.name] = profile_column(rows[column.name], coded=False)
+    columns[wanted.target] = _as_target(rows, columns[wanted.target])
+    found = _target(sample, columns[wanted.target], wanted)
+    decisions = {name: Decision(column, "input") for name, column in columns.items()}
+    found.decisions = decisions
+    decisions[wanted.target].role = "target"
+    found.split_by = tuple(wanted.split_by)
+    for name in wanted.drop:
+        decisions[name] = Decision(columns[name], "left out", "you dropped it")
+    _choose_key(found, wanted)
+    _choose_date(found, wanted)
+    _leave_out_kinds(found)
+    _leave_out_twins(found)
+    _leave_out_leaks(found)
+    if not sample.whole:
+        _look_at_all(found)
+    if not found.inputs:
+        raise DataError(
+            f"{sample.path}: no column is left that a model could learn from. "
+            + "; ".join(f"'{name}': {each.why}" for name, each in decisions.items() if each.role == "left out")
+            + "."
+        )
+    missing = {column.name: tuple(_missing_words(column)) for column in columns.values() if _missing_words(column)}
+    found.sample = Sample(sample.path, with_missing(sample.written, missing), rows, sample.total, sample.lazy)
+    found.baseline = _baseline(found)
+    return found
+
+
+def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
+    named = {"--target": [wanted.target], "--key": [wanted.key], "--date": [wanted.date]}
+    named |= {"--split-by": list(wanted.split_by), "--drop": list(wanted.drop)}
+    for option, names in named.items():
+        for name in names:
+            if name and name not in rows.columns:
+                near = difflib.get_close_matches(name, rows.columns, 1, 0.6)
+                meant = f" Did you mean '{near[0]}'?" if near else ""
+                raise ConfigError(
+                    f"{option}: there is no column '{name}'.{meant} There are: {', '.join(rows.columns[:40])}."
+                )
+    for option, name in (("--key", wanted.key), ("--date", wanted.date), *(("--drop", name) for name in wanted.drop)):
+        if name and name == wanted.target:
+            raise ConfigError(f"{option}: '{name}' is the target.")
+
+
+def _as_target(rows: pl.DataFrame, column: Column) -> Column:
+    """A column whose missing values are those of a target: of labels, a code is as good as any."""
+    if column.kind in ("code", "identifier", "text"):
+        counts = rows[column.name].cast(pl.String).value_counts()
+        if len(counts) <= MAX_CLASSES and column.distinct * MIN_ROWS_PER_CLASS <= len(rows):
+            column.kind, column.values = "category", sorted(value for value in counts[column.name] if value is not None)
+    return column
+
+
+def _target(sample: Sample, column: Column, wanted: Wanted) -> Draft:
+    name, rows = column.name, sample.rows
+    where = f"{sample.path}: the target '{name}'"
+    if column.kind in ("constant", "empty") or column.distinct < 2:
+        raise DataError(f"{where} has one value or none: there is nothing to predict. Choose another column.")
+    if column.kind in ("date", "nested"):
+        raise DataError(f"{where} holds {'dates' if column.kind == 'date' else 'lists'}, which no model here predicts.")
+    quantity = column.kind == "number" and (column.distinct > MAX_COUNT_CLASSES or not column.integer)
+    if column.kind in ("identifier", "text", "code"):
+        raise DataError(
+            f"{where} has {column.distinct:,} different values in {len(rows):,} rows, such as '{column.values[0]}': "
+            f"too many to be classes (up to {MAX_CLASSES}, of {MIN_ROWS_PER_CLASS} rows or more), and they are no "
+            "numbers. Choose another column, or group its values."
+        )
+    counts: dict[str, int] = {}
+    log = False
+    if quantity:
+        log = _is_skewed(rows[name], column)
+        if wanted.positive:
+            raise ConfigError(f"--positive is for a class, and the target '{name}' is a quantity. Leave it out.")
+    else:
+        counts = _ordered(_label_counts(rows[name], column), wanted.positive)
+    return Draft(sample, {}, column, quantity, counts, log, "", "", (), column.missing_share)
+
+
+def _label_counts(values: pl.Series, column: Column) -> dict[str, int]:
+    labels = values.cast(pl.Float64).cast(pl.Int64) if column.kind == "number" else values.cast(pl.String)
+    texts = labels.cast(pl.String).str.strip_chars()
+    texts = texts.filter(texts.is_not_null() & ~texts.str.to_lowercase().is_in(MISSING)).alias("label")
+    counts = texts.value_counts()
+    return dict(sorted(zip(counts["label"], counts["count"], strict=True), key=lambda item: _sorting(item[0])))
+
+
+def _sorting(label: str) -> tuple[int, float, str]:
+    try:
+        return 0, float(label), label
+    except ValueError:
+        return 1, 0.0, label
+
+
+YES = ("1", "yes", "y", "true", "t", "positive", "はい", "有", "あり")
+
+
+def _ordered(counts: dict[str, int], positive: str) -> dict[str, int]:
+    """With the class of interest last, as scikit-learn has it: the one that was named; of two, yes, or the rarer."""
+    if positive and positive not in counts:
+        raise ConfigError(f"--positive: there is no class '{positive}'. There are: {', '.join(counts)}.")
+    if not positive and len(counts) == 2:
+        said = [label for label in counts if label.lower() in YES]
+        positive = said[0] if said else min(counts, key=lambda label: counts[label])
+    return {label: count for label, count in counts.items() if label != positive} | (
+        {positive: counts[positive]} if positive else {}
+    )
+
+
+def _is_skewed(values: pl.Series, column: Column) -> bool:
+    """Whether a logarithm would help: the values are above 0, and some are many times the median."""
+    if column.minimum is None or column.minimum <= 0:
+        return False
+    numbers = values.cast(pl.Float64, strict=False).drop_nulls()
+    high, median = numbers.quantile(0.99), numbers.median()
+    return isinstance(high, float) and isinstance(median, float) and high > 4 * median
+
+
+def _choose_key(found: Draft, wanted: Wanted) -> None:
+    rows = found.sample.rows
+    if wanted.key:
+        column = rows[wanted.key]
+        if column.null_count():
+            raise ConfigError(
+                f"--key: {column.null_count():,} rows have no '{wanted.key}', and a key names every row. Choose "
+                "another column, or none: a row is then named by its batch and its place in it."
+            )
+        again = column.filter(column.is_duplicated())
+        if len(again):
+            raise ConfigError(
+                f"--key: {len(again):,} rows share their '{wanted.key}' with another, such as {again[0]!r}, and a key "
+                f"names one row. If rows with the same one belong together: --split-by '{wanted.key}'."
+            )
+        found.key = wanted.key
+    else:
+        free = [name for name, each in found.decisions.items() if each.role == "input"]
+        candidates = [found.decisions[name].column for name in free]
+        whole = found.sample.whole
+        named = [
+            column.name
+            for column in candidates
+            if column.kind == "identifier" and column.unique and not column.missing_share and whole
+        ]
+        found.key = named[0] if named else ""
+    if found.key:
+        found.decisions[found.key].role = "key"
+        found.decisions[found.key].why = "names each row"
+
+
+def _choose_date(found: Draft, wanted: Wanted) -> None:
+    dates = [
+        each.column
+        for each in found.decisions.values()
+        if each.column.kind == "date" and each.role not in ("left out",)
+    ]
+    chosen = found.decisions[wanted.date].column if wanted.date else dates[0] if len(dates) == 1 else None
+    if chosen is None:
+        return
+    if chosen.kind != "date":
+        raise ConfigError(f"--date: '{chosen.name}' does not hold dates, but for example '{chosen.values[0]}'.")
+    faults = []
+    if chosen.last and chosen.last > date.today():
+        faults.append(f"it has dates in the future, up to {chosen.last}")
+    if chosen.missing_share or chosen.stray:
+        faults.append(f"{chosen.missing_share:.1%} of the rows have no date in it")
+    if faults and wanted.date:
+        raise ConfigError(f"--date: '{chosen.name}' can't date the rows: {' and '.join(faults)}. Correct the file.")
+    if faults:
+        found.notes.append(f"'{chosen.name}' does not date the rows: {' and '.join(faults)}.")
+        return
+    found.date = chosen.name
+    found.decisions[chosen.name].role = "date"
+    found.decisions[chosen.name].why = f"dates the rows: {chosen.first} to {chosen.last}"
+
+
+def _leave_out_kinds(found: Draft) -> None:
+    total = len(found.sample.rows)
+    for decision in found.decisions.values():
+        if decision.role != "input":
+            continue
+        column = decision.column
+        distinct = f"{column.distinct:,} different values in {total:,} rows"
+        why = {
+            "constant": "the same in every row",
+            "empty": "empty in every row",
+            "date": "a date: a model can use what follows from it, such as the weekday; add that as a column",
+            "nested": "lists, or bytes",
+            "text": f"free text ({column.words:.0f} words on average)",
+            "identifier": f"names the rows rather than describing them ({distinct})",
+            "code": f"too many to be categories ({distinct}); if rows that share one belong together: "
+            f"--split-by {_quoted(column.name)}",
+        }.get(column.kind)
+        if why and column.name in found.split_by:
+            why = "rows that share one are in the same split"
+        if why:
+            decision.role, decision.why = "left out", why
+            continue
+        _describe_input(decision)
+
+
+def _describe_input(decision: Decision) -> None:
+    column, said = decision.column, []
+    if column.kind == "number" and column.minimum is not None and column.maximum is not None:
+        said.append(f"{shown(column.minimum)} to {shown(column.maximum)}")
+    elif column.kind == "category":
+        said.append(
+            ", ".join(" ".join(value.split()) for value in column.values[:5])
+            + (f" and {column.distinct - 5} more" if column.distinct > 5 else "")
+        )
+    words = _missing_words(column)
+    if column.missing_share:
+        said.append(f"missing in {_share(column.missing_share)}" + (f" ({', '.join(words)} too)" if words else ""))
+    if column.stray:
+        said.append(f"{column.stray:,} values are no numbers, such as '{column.stray_example}': rejected")
+    decision.why = "; ".join(said)
+
+
+def shown(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _share(part: float) -> str:
+    return f"{part:.1%}" if part >= 0.001 else "under 0.1%"
+
+
+def _missing_words(column: Column) -> list[str]:
+    return [*column.missing_words, *([column.coded] if column.coded else [])]
+
+
+def _leave_out_twins(found: Draft) -> None:
+    names = [column.name for column in found.inputs]
+    for name, other in twins(found.sample.rows, names).items():
+        found.decisions[name].role = "left out"
+        found.decisions[name].why = f"says the same as '{other}', row by row"
+
+
+def _leave_out_leaks(found: Draft) -> None:
+    columns = {column.name: model_column(found.sample.rows, column) for column in found.inputs}
+    target = model_column(found.sample.rows, found.target)
+    for leak in find_leaks(columns, target, quantity=found.quantity):
+        for name in leak.columns:
+            others = [other for other in leak.columns if other != name]
+            together = f" together with {', '.join(map(repr, others))}" if others else " alone"
+            found.decisions[name].role = "left out"
+            found.decisions[name].why = (
+                f"gives the target away:{together} it tells {leak.explained:.1%} of it. If it is known before the "
+                f"prediction is needed, take it as an input and add it to `trusted`"
+            )
+    kept = {column.name: columns[column.name] for column in found.inputs}
+    strengths = explained(kept, target, quantity=found.quantity)
+    found.strong = {name: share for name, share in strengths.items() if STRONG <= share < TOLD}
+
+
+def model_column(rows: pl.DataFrame, column: Column) -> pl.Series:
+    """The values as a model would see them: numbers, or texts; null for what is missing."""
+    values = rows[column.name]
+    if column.kind != "number":
+        texts = values.cast(pl.String).str.strip_chars()
+        return texts.set(texts.str.to_lowercase().is_in(MISSING), None)
+    if values.dtype == pl.String:
+        values = values.str.strip_chars()
+    numbers = values.cast(pl.Float64, strict=False).fill_nan(None)
+    return numbers.set(numbers == float(column.coded), None) if column.coded else numbers
+
+
+def _look_at_all(found: Draft) -> None:
+    """Bounds, categories and missing values by all rows, where the sample had only some of them."""
+    lazy, schema = found.sample.lazy, found.sample.lazy.collect_schema()
+    exprs, categories = [], []
+    for column in [*found.inputs, found.target]:
+        value = pl.col(column.name)
+        if column.kind == "number":
+            if schema[column.name] == pl.String:
+                value = plain_numbers(value, found.sample.written).str.strip_chars()
+            number = value.cast(pl.Float64, strict=False)
+            number = pl.when(number.is_finite()).then(number)
+            if column.coded:
+                number = pl.when(number != float(column.coded)).then(number)
+            exprs += [
+                number.min().alias(f"min {column.name}"),
+                number.max().alias(f"max {column.name}"),
+                number.null_count().alias(f"null {column.name}"),
+            ]
+        elif column.kind == "category":
+            text = value.cast(pl.String).str.strip_chars()
+            text = pl.when(~text.str.to_lowercase().is_in(MISSING)).then(text)
+            exprs.append(text.null_count().alias(f"null {column.name}"))
+            categories.append((column, text.alias("value")))
+    plans = [lazy.select(exprs), *(lazy.select(text).group_by("value").len() for _, text in categories)]
+    totals, *values = pl.collect_all(plans, engine="streaming")
+    stated = totals.row(0, named=True)
+    for column in [*found.inputs, found.target]:
+        if column.kind == "number":
+            column.minimum, column.maximum = stated[f"min {column.name}"], stated[f"max {column.name}"]
+        if f"null {column.name}" in stated:
+            column.missing_share = stated[f"null {column.name}"] / found.sample.total - column.stray / len(
+                found.sample.rows
+            )
+    for (column, _), table in zip(categories, values, strict=True):
+        counts = dict(table.drop_nulls().rows())
+        column.distinct, column.values = len(counts), sorted(counts)
+        if column is found.target:
+            found.counts = {label: counts.get(label, 0) for label in found.counts} | {
+                label: count for label, count in counts.items() if label not in found.counts
+            }
+        elif len(counts) > MAX_CATEGORIES:
+            # The rare ones are not declared: their rows would otherwise be hundreds of columns of zeros.
+            found.decisions[column.name].role = "left out"
+            found.decisions[column.name].why = f"too many to be categories ({len(counts):,} in all rows)"
+    for decision in found.decisions.values():
+        if decision.role == "input":
+            _describe_input(decision)
+
+
+def _baseline(found: Draft) -> Baseline | None:
+    rows = found.sample.rows
+    by_kind = {
+        kind: [model_column(rows, column) for column in found.inputs if column.kind == kind]
+        for kind in ("number", "category")
+    }
+    target = model_column(rows, found.target)
+    groups = rows.select(found.split_by) if found.split_by else None
+    return baseline(by_kind["number"], by_kind["category"], target, quantity=found.quantity, groups=groups)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if " " in name else name

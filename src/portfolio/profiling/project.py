@@ -1,0 +1,159 @@
+"""Where a use case's files lie: adding one, removing one, giving one another name."""
+
+from __future__ import annotations
+
+import io
+import keyword
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from portfolio.contract.config import config_path
+from portfolio.contract.use_case import USE_CASES
+from portfolio.core import files
+from portfolio.core.errors import ConfigError
+from portfolio.core.paths import PARAMS, Paths
+
+MAX_NAME = 60
+
+
+def check_new_name(name: str) -> None:
+    """Raise ConfigError if no use case can have that name, or if something of that name is there already."""
+    if not name.isidentifier() or keyword.iskeyword(name) or not name[0].isalpha():
+        proposed = "".join(character if character.isalnum() else "_" for character in name).strip("_")
+        if proposed and proposed[0].isdigit():
+            proposed = f"data_{proposed}"
+        hint = f" For example: {proposed}" if proposed.isidentifier() and not keyword.iskeyword(proposed) else ""
+        raise ConfigError(
+            f"'{name}' can't be the name of a use case: it becomes a Python package, so it must consist of letters, "
+            f"digits and underscores, begin with a letter, and be no word of Python's own.{hint}"
+        )
+    if len(name.encode()) > MAX_NAME:
+        raise ConfigError(f"The name has {len(name.encode())} bytes; up to {MAX_NAME} are allowed. Shorten it.")
+    taken = [path for path in _places(name) if path.exists()]
+    if taken:
+        raise ConfigError(
+            f"{taken[0]} is there already, and nothing is overwritten. Choose another name, or remove what is there: "
+            f"portfolio remove {name}"
+        )
+
+
+def files_folder(name: str) -> Path:
+    """Where the files of a use case are dropped that has them on this machine."""
+    return Path("data") / name / "files"
+
+
+def _places(name: str) -> list[Path]:
+    """All that belongs to a use case in the tree."""
+    paths = Paths(name)
+    champion = paths.champion
+    return [
+        USE_CASES / name,
+        config_path(name),
+        Path("data") / name,
+        paths.metrics("").parent,
+        champion,
+        champion.with_name(f"{champion.name}.dvc"),
+        paths.models,
+        paths.report,
+        paths.plots,
+    ]
+
+
+@contextmanager
+def added(name: str) -> Iterator[None]:
+    """Take back all that is written of a new use case, if an error or an interrupt comes in between."""
+    listed = PARAMS.read_text(encoding="utf-8")
+    try:
+        yield
+    except BaseException:
+        for place in _places(name):
+            _delete(place)
+        if PARAMS.read_text(encoding="utf-8") != listed:
+            files.write_text(PARAMS, listed)
+        raise
+
+
+def list_use_case(name: str) -> None:
+    """Add the name to params.yaml, keeping its comments."""
+    _change_list(lambda names: names.append(name))
+
+
+def places_there(name: str) -> list[Path]:
+    """What there is of a use case in the tree."""
+    return [place for place in _places(name) if place.exists()]
+
+
+def remove(name: str) -> None:
+    """Delete all that belongs to a use case in the tree, and its word in params.yaml."""
+    _change_list(lambda names: names.remove(name) if name in names else None)
+    _forget_stages(name)
+    ignored = Path("champions") / ".gitignore"
+    if ignored.exists():
+        lines = ignored.read_text(encoding="utf-8").splitlines(keepends=True)
+        files.write_text(ignored, "".join(line for line in lines if line.strip() != f"/{name}"))
+    for place in _places(name):
+        _delete(place)
+
+
+def rename(old: str, new: str) -> None:
+    """Give a use case another name. Models, reports and plots are left to be made anew, as they bear the old one."""
+    for place in (Paths(old).models, Paths(old).report, Paths(old).plots, *_champion(old)):
+        _delete(place)
+    moved = zip(_places(old), _places(new), strict=True)
+    for place, target in moved:
+        if place.exists():
+            place.rename(target)
+
+    def renamed(names: list[str]) -> None:
+        names[names.index(old)] = new
+
+    _change_list(renamed)
+    # What DVC knows of the old stages names the old paths: they run anew.
+    _forget_stages(old)
+
+
+def _champion(name: str) -> list[Path]:
+    champion = Paths(name).champion
+    return [champion, champion.with_name(f"{champion.name}.dvc"), Paths(name).verdict]
+
+
+def _delete(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+
+
+def _change_list(change: Callable[[list[str]], object]) -> None:
+    """Change the list in params.yaml, keeping its comments."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 10_000
+    content = yaml.load(PARAMS.read_text(encoding="utf-8"))
+    names = content["use_cases"]
+    change(names)
+    # An empty list is written as [], and would stay in that style.
+    names.fa.set_block_style()
+    written = io.StringIO()
+    yaml.dump(content, written)
+    files.write_text(PARAMS, written.getvalue())
+
+
+def _forget_stages(name: str) -> None:
+    """Take the use case's stages out of DVC's locks, which would keep their entries for good."""
+    for lock in (Path("dvc.lock"), Path("studies") / "dvc.lock"):
+        if not lock.exists():
+            continue
+        kept, lines = True, []
+        for line in lock.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.startswith("  ") and not line.startswith("   "):
+                kept = not line.rstrip().endswith((f"@{name}:", f"-{name}:"))
+            elif not line.startswith(" "):
+                kept = True
+            if kept:
+                lines.append(line)
+        files.write_text(lock, "".join(lines))
