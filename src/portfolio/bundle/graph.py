@@ -87,6 +87,22 @@ def with_error_scale(model: onnx.ModelProto, scale: onnx.ModelProto) -> onnx.Mod
     return finished(helper.make_model(graph, opset_imports=list(opsets.values())))
 
 
+def behind_features(model: onnx.ModelProto, features: onnx.ModelProto) -> onnx.ModelProto:
+    """One graph of two: the features of the inputs, and a model that takes both."""
+    computed = {output.name for output in features.graph.output}
+    graph = helper.make_graph(
+        [*features.graph.node, *model.graph.node],
+        model.graph.name,
+        list(features.graph.input),
+        list(model.graph.output),
+        [*features.graph.initializer, *model.graph.initializer],
+    )
+    known = {tensor.name for tensor in features.graph.input} | computed
+    assert known >= {tensor.name for tensor in model.graph.input}
+    opsets = {opset.domain: opset for part in (features, model) for opset in part.opset_import}
+    return finished(helper.make_model(graph, opset_imports=list(opsets.values())))
+
+
 def only_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
     """Keep one output of the graph, under a new name."""
     if old != new:

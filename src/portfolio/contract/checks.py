@@ -41,6 +41,7 @@ def problems(use_case: UseCase) -> list[str]:
     attempt(lambda: _check_columns(use_case))
     attempt(lambda: _check_kinds(use_case))
     attempt(lambda: _check_target(use_case))
+    attempt(lambda: _check_features(use_case))
     attempt(use_case.card_texts)
     # What studies and tuning change must fit too, or they fail after minutes.
     if attempt(lambda: _check_config(use_case, use_case.config(), "")):
@@ -129,6 +130,16 @@ def _check_kinds(use_case: UseCase) -> None:
     if base is not Table and len(use_case.inputs) != 1:
         kind = KINDS[base.kinds[0]]
         raise ConfigError(f"{where}: {base.__name__} takes one input, {kind}; it has {len(use_case.inputs)}.")
+
+
+def _check_features(use_case: UseCase) -> None:
+    features = use_case.sql_features
+    if not features.names:
+        return
+    if not all(field.kind in ("number", "category") for field in use_case.inputs):
+        raise ConfigError(f"{features.path}: features are of numbers and categories, and there are other inputs.")
+    # Put together once, so that what the graph can't have is said now.
+    features.graph()
 
 
 KINDS = {"number": "a Number", "category": "a Category", "image": "an Image", "text": "a FreeText"}

@@ -88,8 +88,8 @@ class Database:
     def sample(self) -> Sample:
         if not self.query or not self.date:
             raise ConfigError(
-                'Rows of a database need --query "SELECT ..." and --date COLUMN: each day of that column is a batch, so '
-                "that new rows arrive by themselves."
+                'Rows of a database need --query "SELECT ..." and --date COLUMN: each day of that column is a batch, '
+                "so that new rows arrive by themselves."
             )
         rows = self._source().all_rows(SAMPLE_ROWS)
         check_rows(rows, self.shown)

@@ -39,8 +39,8 @@ class FittedNetwork:
 
     def graph(self) -> onnx.ModelProto:
         """The network and its preprocessor as one ONNX graph."""
-        inputs, output = self.use_case.inputs, self.use_case.output
-        return network_graph(inputs, output, self.preprocessor, self.network, self.width)
+        features, output = self.use_case.sql_features, self.use_case.output
+        return network_graph(features, output, self.preprocessor, self.network, self.width)
 
     @property
     def parameters(self) -> int:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
 
-from portfolio.bundle.graph import IR_VERSION, OPSET, finished
-from portfolio.bundle.manifest import InputField, Output, tensor_names
+from portfolio.bundle.graph import IR_VERSION, OPSET, behind_features, finished
+from portfolio.bundle.manifest import Output, tensor_names
+from portfolio.contract.sql_features import SqlFeatures
 from portfolio.training.sklearn_graph import convert_sklearn
 
 
 def network_graph(
-    inputs: Sequence[InputField], output: Output, preprocessor: Any | None, network: torch.nn.Module, width: int
+    sql_features: SqlFeatures, output: Output, preprocessor: Any | None, network: torch.nn.Module, width: int
 ) -> onnx.ModelProto:
     """A network, whose outputs are probabilities or values, behind its preprocessor, as one graph."""
     # Both are said of every export: torchvision is not needed here, and the deprecation is torch's own.
@@ -47,7 +47,7 @@ def network_graph(
         graph = onnx.load(str(path))
     if preprocessor is None:
         return finished(graph)
-    before = convert_sklearn(inputs, preprocessor, has_classes=False)
+    before = convert_sklearn(sql_features.fields, preprocessor, has_classes=False)
     graph.ir_version = before.ir_version = IR_VERSION
     (features,) = [tensor.name for tensor in before.graph.output]
     merged = onnx.compose.merge_models(
@@ -55,4 +55,4 @@ def network_graph(
         onnx.compose.add_prefix(graph, "net/", rename_inputs=False, rename_outputs=False),
         io_map=[(features, first)],
     )
-    return finished(merged)
+    return behind_features(merged, sql_features.graph()) if sql_features.names else finished(merged)

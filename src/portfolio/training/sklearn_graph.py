@@ -13,8 +13,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from portfolio.bundle.graph import OPSET, PADDING, finished, only_output, rename
+from portfolio.bundle.graph import OPSET, PADDING, behind_features, finished, only_output, rename
 from portfolio.bundle.manifest import InputField, Output, tensor_names
+from portfolio.contract.sql_features import SqlFeatures
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
 
@@ -26,8 +27,8 @@ EXPORTABLE = (
 )
 
 
-def sklearn_graph(inputs: Sequence[InputField], output: Output, pipeline: Any, *, log: bool = False) -> onnx.ModelProto:
-    """A fitted scikit-learn pipeline as a graph from the raw inputs to the output.
+def sklearn_graph(features: SqlFeatures, output: Output, pipeline: Any, *, log: bool = False) -> onnx.ModelProto:
+    """A fitted scikit-learn pipeline as a graph from the raw inputs to the output; features are computed in it.
 
     With `log`, the pipeline predicts the logarithm of the value. Raises BundleError for an estimator that has no
     conversion to ONNX.
@@ -39,15 +40,17 @@ def sklearn_graph(inputs: Sequence[InputField], output: Output, pipeline: Any, *
             "ONNX would leave out without a word. Leave that option out, so that categories come as one column each."
         )
     try:
-        graph = convert_sklearn(inputs, pipeline, has_classes=output.task == "classification")
+        graph = convert_sklearn(features.fields, pipeline, has_classes=output.task == "classification")
     except Exception as error:  # skl2onnx fails in many ways, with messages of up to thousands of lines
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
         raise BundleError(
             f"{type(estimator).__name__} can't be exported to ONNX ({reason}). Use one that can: {EXPORTABLE}."
         ) from error
     if output.task == "classification":
-        return finished(_for_every_class(only_output(graph, "probabilities", output.tensor), pipeline, output))
-    return finished(_value_output(graph, output.tensor, log))
+        graph = _for_every_class(only_output(graph, "probabilities", output.tensor), pipeline, output)
+    else:
+        graph = _value_output(graph, output.tensor, log)
+    return behind_features(graph, features.graph()) if features.names else finished(graph)
 
 
 def convert_sklearn(inputs: Sequence[InputField], model: Any, *, has_classes: bool) -> onnx.ModelProto:
