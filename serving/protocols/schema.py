@@ -58,7 +58,7 @@ class RequestSchema:
         self._characters = {
             field.name: frozenset(manifest.reference[field.name].characters)
             for field in self.fields
-            if field.kind == "text" and manifest.reference[field.name].characters
+            if field.normalization and manifest.reference[field.name].characters
         }
         self.example: Row = {field.name: field.example for field in self.fields}
         row = _typed("Instance", {field.name: _annotation(field) for field in self.fields})

@@ -3,12 +3,13 @@
 Use cases import this room alone. What it offers them is listed here.
 """
 
+from portfolio.bundle.manifest import PredefinedSplit
 from portfolio.contract.fields import Category, FreeText, Image, Number
 from portfolio.contract.folder import Folder
 from portfolio.contract.images import Images
 from portfolio.contract.network_params import NetworkParams
 from portfolio.contract.picture_files import Pictures
-from portfolio.contract.sources import Cell, Csv, PredefinedSplit, Rows, Source
+from portfolio.contract.sources import Cell, Csv, Rows, Source
 from portfolio.contract.sql import Sql
 from portfolio.contract.table import Table
 from portfolio.contract.targets import Classes, Quantity

@@ -19,7 +19,7 @@ PADDING, UNKNOWN, START = 0, 1, 2
 FIRST = 3
 
 
-class Characters(TransformerMixin, BaseEstimator):
+class Characters(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Numbers characters by how common they are in the training texts, the most common first.
 
     At most `vocabulary_size` of them have numbers, and none that occurs only once: it stands for all that are unknown.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -118,8 +119,8 @@ class Recurrent(nn.Module):
         return read
 
 
-def states(layer: nn.GRU, read: torch.Tensor) -> torch.Tensor:
-    """The layer's states [rows, length, hidden] for inputs [rows, length, size]."""
+def states(layer: Any, read: torch.Tensor) -> torch.Tensor:
+    """The states [rows, length, hidden] of an nn.GRU for inputs [rows, length, size]."""
     if not torch.compiler.is_exporting():
         found: torch.Tensor = layer(read)[0]
         return found
