@@ -79,10 +79,8 @@ def test_the_graph_reads_texts_as_the_network_does(kind: str) -> None:
     torch.manual_seed(0)
     features = characters.transform(array(TEXTS))
     network = nn.Sequential(TextNetwork(params, features.shape[1], 2), nn.Softmax(dim=1)).eval()
-    raw = network_graph(
-        SqlFeatures(Path("none.sql"), [FIELD]), OUTPUT, characters, network, features.shape[1]
-    ).SerializeToString()
-    session = ort.InferenceSession(raw, providers=["CPUExecutionProvider"])
+    graph = network_graph(SqlFeatures(Path("none.sql"), [FIELD]), OUTPUT, characters, network, features.shape[1])
+    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         expected = network(torch.from_numpy(features)).numpy()
     assert len(np.unique(expected[:, 0])) == len(TEXTS)

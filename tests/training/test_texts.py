@@ -51,5 +51,5 @@ def test_counts_that_the_graph_would_make_differently_are_refused_before_trainin
         return made.set_params(transformers=[(name, counted, column)])
 
     monkeypatch.setattr(case, "preprocessor", sublinear)
-    with pytest.raises(ConfigError, match="'logistic_regression'.*differs from its model"):
+    with pytest.raises(ConfigError, match=r"'logistic_regression'.*differs from its model"):
         check_candidates(case)
