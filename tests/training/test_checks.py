@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from portfolio.contract.loading import load_use_case
+from portfolio.contract.sql_features import SqlFeatures
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import Paths
@@ -147,7 +148,7 @@ def test_a_row_on_a_threshold_goes_the_same_way_in_the_graph(estimator: str) -> 
     made: Any = getattr(sklearn.tree, estimator, None) or getattr(sklearn.ensemble, estimator)
     model = round_to_float32(Pipeline([("estimator", made(random_state=0))]).fit(rows, targets))
     graph = sklearn_graph(
-        [InputField(name="x", kind="number")], Output(task="classification", name="y", classes=("a", "b")), model
+        SqlFeatures(Path("none"), [InputField(name="x", kind="number")]), Output(task="classification", name="y", classes=("a", "b")), model
     )
     import onnxruntime as ort
 

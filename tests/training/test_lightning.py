@@ -258,7 +258,7 @@ def test_augmentation_moves_an_image_by_at_most_a_pixel_and_never_changes_its_in
     torch.manual_seed(0)
     dot = torch.full((200, 6, 8), -1.0)
     dot[:, 3, 4] = 16
-    moved = Shifts((6, 8), background=-1)(dot.reshape(200, 48)).reshape(200, 6, 8)
+    moved = Shifts((6, 8, 1), background=-1)(dot.reshape(200, 48)).reshape(200, 6, 8)
     assert ((moved == 16).sum(dim=(1, 2)) == 1).all()
     assert ((moved == -1).sum(dim=(1, 2)) == 47).all()
     places = {tuple(place) for place in (moved == 16).nonzero()[:, 1:].tolist()}

@@ -23,7 +23,7 @@ PANEL = "Use your own data"
 def new(
     name: Annotated[str, typer.Argument(help="Name of the new use case: letters, digits and underscores.")],
     file: Annotated[
-        str, typer.Argument(help="A CSV, TSV, Parquet or Excel file, its address on the web, or a database's.")
+        str, typer.Argument(help="A CSV, TSV, Parquet or Excel file or its URL, a database, or a folder of pictures.")
     ],
     target: Annotated[str, typer.Option(help="The column to predict.")] = "",
     query: Annotated[str, typer.Option(help="Of a database: the SELECT that gives the rows.")] = "",
@@ -50,6 +50,9 @@ def new(
     if not PARAMS.exists():
         raise ConfigError(f"There is no {PARAMS} in {Path.cwd()}. Run this in the project's folder.")
     project.check_new_name(name)
+    if Path(file).expanduser().is_dir():
+        _new_pictures(name, Path(file).expanduser(), positive, ask=sys.stdin.isatty() and not yes)
+        return
     source = origin(file, query, date, name)
     rows = source.sample()
     ask = sys.stdin.isatty() and not yes
@@ -70,7 +73,28 @@ def new(
     if ask and not typer.confirm("Write these files?", default=True):
         print("Nothing was written.")
         raise typer.Exit(1)
-    written = adding.write(name, found, source)
+    _say_next(name, adding.write(name, found, source))
+
+
+def _new_pictures(name: str, folder: Path, positive: str, *, ask: bool) -> None:
+    from portfolio.contract.picture_files import look_into
+    from portfolio.core.terminal import console
+    from portfolio.profiling import pictures
+
+    with console.status("Looking at the pictures"):
+        found = look_into(folder)
+    for line in pictures.described(found):
+        console.print(line, markup=False, soft_wrap=True)
+    pictures.check(found)
+    if ask and not typer.confirm("Write these files?", default=True):
+        print("Nothing was written.")
+        raise typer.Exit(1)
+    _say_next(name, pictures.write(name, found, positive))
+
+
+def _say_next(name: str, written: list[Path]) -> None:
+    from portfolio.core.terminal import console
+
     console.print(f"\nWritten: {', '.join(map(str, written))}. Edit them: every line is yours.", markup=False)
     console.print("Next:", style="bold")
     for command, why in (

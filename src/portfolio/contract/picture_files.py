@@ -37,7 +37,8 @@ NAMED = 3
 IN_TURN = 256
 """How many files are given to the threads at a time."""
 
-Given, Found = TypeVar("Given"), TypeVar("Found")
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,8 @@ class Pictures(Source):
         self, files: list[PictureFile], left_out: dict[str, list[str]]
     ) -> tuple[list[PictureFile], list[Pixels]]:
         """Those that are pictures, with their pixels; the others are added to `left_out`, by reason."""
-        good, decoded = [], []
+        good: list[PictureFile] = []
+        decoded: list[Pixels] = []
         for file, pixels in zip(files, in_turn(self._pixels, files), strict=True):
             if isinstance(pixels, str):
                 left_out.setdefault(pixels, []).append(file.key)

@@ -16,4 +16,4 @@ class Signs(Images):
     inputs = [source.image]
 
     def candidates(self) -> dict[str, Any]:
-        return {"decision_tree": super().candidates()["decision_tree"]}
+        return {"random_forest": super().candidates()["random_forest"]}
