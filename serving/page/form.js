@@ -5,10 +5,10 @@ import { Photo } from "./photo.js";
 import { number, words } from "./words.js";
 
 /** Paper or a photo if the only input is an image, else a form. All have: elements, name(), clear(), example(), read(). */
-export function makeInput(fields, changed, limits) {
+export function makeInput(fields, changed, limits, examples) {
   const [only] = fields;
   const isSheet = fields.length === 1 && only.kind === "image";
-  return isSheet ? new Sheet(only, changed, limits) : new Form(fields, changed, limits);
+  return isSheet ? new Sheet(only, changed, limits) : new Form(fields, changed, limits, examples);
 }
 
 function makePicture(field, changed, limits) {
@@ -44,9 +44,9 @@ class Form {
   #entries;
   #changed;
 
-  constructor(fields, changed, limits) {
+  constructor(fields, changed, limits, examples) {
     this.#changed = changed;
-    this.#entries = fields.map((field, place) => new Entry(field, place, changed, limits));
+    this.#entries = fields.map((field, place) => new Entry(field, place, changed, limits, examples[field.name]));
     this.elements = this.#entries.map((entry) => entry.element);
   }
 
@@ -77,9 +77,11 @@ class Entry {
   #hint = document.createElement("span");
   #problem = document.createElement("span");
   #paper = null;
+  #examples;
 
-  constructor(field, place, changed, limits) {
+  constructor(field, place, changed, limits, examples) {
     this.field = field;
+    this.#examples = [...(examples ?? [field.example])];
     this.element = document.createElement("div");
     this.element.className = `entry ${field.kind}`;
     if (field.kind === "image") {
@@ -156,8 +158,13 @@ class Entry {
   }
 
   example() {
-    if (this.#paper) this.#paper.example();
-    else this.#set(this.field.example);
+    if (this.#paper) {
+      this.#paper.example();
+      return;
+    }
+    this.#set(this.#examples[0]);
+    // Another one the next time.
+    this.#examples.push(this.#examples.shift());
   }
 
   /** The value, or a promise of it; null if it is missing and may be; undefined if it is invalid. */

@@ -148,7 +148,9 @@ def test_a_row_on_a_threshold_goes_the_same_way_in_the_graph(estimator: str) -> 
     made: Any = getattr(sklearn.tree, estimator, None) or getattr(sklearn.ensemble, estimator)
     model = round_to_float32(Pipeline([("estimator", made(random_state=0))]).fit(rows, targets))
     graph = sklearn_graph(
-        SqlFeatures(Path("none"), [InputField(name="x", kind="number")]), Output(task="classification", name="y", classes=("a", "b")), model
+        SqlFeatures(Path("none"), [InputField(name="x", kind="number")]),
+        Output(task="classification", name="y", classes=("a", "b")),
+        model,
     )
     import onnxruntime as ort
 
