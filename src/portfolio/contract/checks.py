@@ -8,9 +8,6 @@ from pathlib import Path
 
 from portfolio.bundle.manifest import METRICS
 from portfolio.contract.config import Config, Value, config_path
-from portfolio.contract.images import Images
-from portfolio.contract.table import Table
-from portfolio.contract.text import Text
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, listed_use_cases
@@ -117,19 +114,22 @@ def _check_columns(use_case: UseCase) -> None:
 def _check_kinds(use_case: UseCase) -> None:
     """Raise ConfigError if the base's models would leave out an input without a word, or fail on it."""
     where = use_case.folder / "use_case.py"
-    base = next((base for base in (Table, Images, Text) if isinstance(use_case, base)), None)
-    if base is None or (base is Table and type(use_case).preprocessor is not Table.preprocessor):
+    classes = type(use_case).__mro__
+    base = next((kind for kind in classes if vars(kind).get("kinds")), None)
+    # Whoever writes a preprocessor of their own may take what they like.
+    if base is None or any("preprocessor" in vars(own) for own in classes[: classes.index(base)]):
         return
     for field in use_case.inputs:
-        if field.kind not in base.kinds:
-            fitting = next(other.__name__ for other in (Table, Images, Text) if field.kind in other.kinds)
+        if field.kind not in use_case.kinds:
+            declared, fitting = DECLARED[field.kind]
             raise ConfigError(
-                f"{where}: '{field.name}' is {KINDS[field.kind]}, which {base.__name__} does not take. Derive the "
-                f"class from {fitting}, with that input alone, or leave the input out."
+                f"{where}: '{field.name}' is {declared}, which {base.__name__} does not take. Derive the class from "
+                f"{fitting}, with that input alone, or leave the input out."
             )
-    if base is not Table and len(use_case.inputs) != 1:
-        kind = KINDS[base.kinds[0]]
-        raise ConfigError(f"{where}: {base.__name__} takes one input, {kind}; it has {len(use_case.inputs)}.")
+    kind = use_case.kinds[0]
+    if kind in ("image", "text") and len(use_case.inputs) != 1:
+        count = len(use_case.inputs)
+        raise ConfigError(f"{where}: {base.__name__} takes one input, {DECLARED[kind][0]}; it has {count}.")
 
 
 def _check_features(use_case: UseCase) -> None:
@@ -142,7 +142,13 @@ def _check_features(use_case: UseCase) -> None:
     features.graph()
 
 
-KINDS = {"number": "a Number", "category": "a Category", "image": "an Image", "text": "a FreeText"}
+DECLARED = {
+    "number": ("a Number", "Table"),
+    "category": ("a Category", "Table"),
+    "image": ("an Image", "Images"),
+    "text": ("a FreeText", "Text"),
+}
+"""How each kind of input is declared, and the base that takes it."""
 RESERVED = {"batch": "the batch that brought a row", "reason": "why a row is in quarantine"}
 
 
