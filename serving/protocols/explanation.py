@@ -119,7 +119,8 @@ def _patches(field: InputField) -> Array:
 
 def _windows(text: str) -> list[tuple[int, int]]:
     """Where each part of a text starts, and its number of characters: its words, or several of a long text's."""
-    words = [match.span() for match in WORD.finditer(text)]
+    # An empty text has one empty part: a graph need not take a batch of no rows.
+    words = [match.span() for match in WORD.finditer(text)] or [(0, 0)]
     most = max(1, min(MAX_PARTS, MAX_CHARACTERS // max(1, len(text))))
     together = -(-len(words) // most) or 1
     parts = [words[place : place + together] for place in range(0, len(words), together)]

@@ -59,7 +59,7 @@ def test_a_text_is_taken_away_in_windows_that_cover_each_character_once(length: 
         ("対応も親切でたった1泊でした。", ["対応も", "親切でたった", "1", "泊でした", "。"]),
         ("ビンゴ大会😀", ["ビンゴ", "大会", "😀"]),
         ("the bath, très good!", ["the", " ", "bath", ",", " ", "très", " ", "good", "!"]),
-        ("", []),
+        ("", [""]),
     ],
 )
 def test_a_text_is_taken_away_word_by_word(text: str, words: list[str]) -> None:
