@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -22,11 +23,15 @@ from sqlalchemy.exc import OperationalError
 
 from portfolio.bundle.store import Store
 from portfolio.core.errors import ConfigError
-from portfolio.monitoring.prediction_log import PRUNED_AT_ONCE, ROWS_IN_STATEMENT, PredictionLog, predictions
+from portfolio.monitoring.prediction_log.log import PRUNED_AT_ONCE, PredictionLog
+from portfolio.monitoring.prediction_log.statements import ROWS_IN_STATEMENT
+from portfolio.monitoring.prediction_log.tables import predictions
 from serving.errors import RequestError
 from serving.front.exchange import new_request_id
 from serving.record.feedback import Judge, TrueLabel
-from serving.record.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Record, Recorder, Stored
+from serving.record.labels import Labels, Stored
+from serving.record.record import Record
+from serving.record.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Recorder
 from tests import postgres
 
 
@@ -89,7 +94,8 @@ def recorded(
     """Let `use` have a running recorder, and stop it."""
 
     async def run() -> Recorder:
-        recorder = Recorder(PredictionLog(address), judge(Store(Path())), max_queue)
+        log = PredictionLog(address)
+        recorder = Recorder(log, Labels(log, judge(Store(Path()))), max_queue)
         recorder.start()
         try:
             done = use(recorder)
@@ -115,6 +121,19 @@ def test_what_was_answered_is_there_with_its_inputs(address: str) -> None:
     answered = found["answered_at"]
     answered = answered if isinstance(answered, datetime) else datetime.fromisoformat(answered).replace(tzinfo=UTC)
     assert answered.timestamp() == 1_790_000_000.5
+
+
+def test_whole_numbers_are_kept_as_such(tmp_path: Path) -> None:
+    """Pixels are whole numbers: 5 is what 5.0 is, in JSON, and the log is half as large."""
+    inputs = {
+        "pixels": np.array([[0, 16]], dtype=np.float32),
+        "age": np.array([[np.nan]], dtype=np.float32),
+        "income": np.array([[3e9]], dtype=np.float32),
+    }
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    recorded(address, lambda recorder: recorder.put(replace(record(), inputs=inputs)))
+    (found,) = rows(address, "predictions")
+    assert found["inputs"] == '{"pixels":[[0,16]],"age":[[null]],"income":[[3000000000.0]]}'
 
 
 def test_it_says_how_long_an_answer_took_to_the_disk(tmp_path: Path) -> None:
@@ -487,7 +506,7 @@ def test_behind_a_pooler_nothing_is_lost(postgres_address: str, query: str) -> N
 
         async def use(recorder: Recorder) -> None:
             for _ in range(rounds):
-                many = [record() for _ in range(per_round)]
+                many = [record(uuid4().hex) for _ in range(per_round)]
                 for one in many:
                     recorder.put(one)
                 assert all(isinstance(found, Stored) for found in await recorder.label(given(many[-1].request_id)))

@@ -27,6 +27,7 @@ def described(found: PictureFolder) -> Iterator[str]:
     yield f"sizes: {low} x {narrow} to {high} x {wide} pixels, most about {middle} x {medium}"
     yield "classes: " + ", ".join(f"{name} ({count:,})" for name, count in found.classes.items())
     yield from told(found.left_out)
+    yield from found.doubts
     yield f"They are scaled to {found.height} x {found.width}: enough to begin with, and quick to train on."
 
 
@@ -34,13 +35,13 @@ def check(found: PictureFolder) -> None:
     """Raise DataError where nothing can be learnt."""
     if len(found.classes) < 2:
         raise DataError(
-            f"All pictures in {found.folder} are of one class, '{next(iter(found.classes))}'. A model needs two or more, "
-            "each in a folder of its own, such as cats/1.jpg and dogs/1.jpg."
+            f"All pictures in {found.folder} are of one class, '{next(iter(found.classes))}'. A model needs two or "
+            "more, each in a folder of its own, such as cats/1.jpg and dogs/1.jpg."
         )
     if found.pictures < MIN_ROWS:
         raise DataError(
-            f"{found.folder} has {found.pictures} pictures. At least {MIN_ROWS} are needed, to train on some and test on "
-            "others; a few hundred for a result that says much."
+            f"{found.folder} has {found.pictures} pictures. At least {MIN_ROWS} are needed, to train on some and test "
+            "on others; a few hundred for a result that says much."
         )
 
 
@@ -73,9 +74,9 @@ def _use_case_text(name: str, folder: Path, found: PictureFolder, positive: str)
         arguments.append(f'start="{first if first not in found.days else date.fromordinal(first.toordinal() - 1)}"')
     shown = ", ".join(f"{label} ({count:,})" for label, count in found.classes.items())
     lines = [
-        f'"""{TODO}: say in one line what is predicted, and for whom. One row is a picture, in the folder of its class:',
+        f'"""{TODO}: say in one line what is predicted, and for whom. One row is a picture; the classes are:',
         "",
-        f"    {shown}".replace("\\", "\\\\").replace('"""', "'''"),
+        shown.replace("\\", "\\\\").replace('"""', "'''"),
         '"""',
         "",
         "from portfolio.contract import Classes, Images, Pictures",
