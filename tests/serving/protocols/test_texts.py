@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from portfolio.bundle.store import Store
 from serving.app import create_app
+from serving.runtime.runner import MANY_ROWS, Plan
 from tests.conftest import REMARKS
 from tests.serving.conftest import best_bundle
 
@@ -103,6 +104,17 @@ def test_the_word_that_mattered_stands_out(remarks: TestClient) -> None:
     assert text == "the bath was good 2泊 ベッド"
     assert text[int(np.argmax(falls)) :].startswith("good")
     assert len(set(falls[text.index("good") : text.index("good") + 4])) == 1
+
+
+def test_how_many_texts_block_the_event_loop_follows_from_the_longest_there_may_be(
+    built_once: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = best_bundle(built_once(REMARKS), REMARKS)
+    run: list[list[str]] = []
+    monkeypatch.setattr(bundle, "predict", lambda inputs: run.append(inputs["remark"][:, 0].tolist()))
+    Plan.measured(bundle)
+    assert {len(texts) for texts in run} == {1, MANY_ROWS}
+    assert {len(text) for texts in run if len(texts) > 1 for text in texts} == {40}
 
 
 def test_the_page_is_given_example_texts_and_the_longest_that_may_be(remarks: TestClient) -> None:
