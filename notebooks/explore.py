@@ -11,7 +11,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import polars as pl
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.policy import half_widths, saved
@@ -37,7 +36,16 @@ splits = {split: load_split(use_case, split) for split in ("train", "val", "test
 print({split: len(rows) for split, rows in splits.items()})
 train = splits["train"].rows
 print(train.head())
-print(train.select(pl.col(field.name for field in use_case.inputs if field.kind in ("number", "category"))).describe())
+if single := [field.name for field in use_case.inputs if field.kind in ("number", "category")]:
+    print(train.select(single).describe())
+for field in use_case.inputs:
+    if field.kind == "image":
+        figure, axes = plt.subplots(1, 8, figsize=(8, 1.3))
+        for axis, values in zip(axes, splits["train"].inputs[field.name], strict=False):
+            shape = field.shape if field.channels == 1 else (*field.shape, field.channels)
+            # Of a drawing, the highest value is ink.
+            axis.imshow(values.reshape(shape) / (field.maximum or 1), cmap="gray" if field.photo else "gray_r")
+            axis.axis("off")
 
 # %% [markdown]
 # ## The target

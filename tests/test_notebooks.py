@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, SHAPES, TOY
+from tests.conftest import ROOT, SHAPES, SIGNS, TOY
 
 
-@pytest.mark.parametrize("use_case", [TOY, SHAPES])
+@pytest.mark.parametrize("use_case", [TOY, SHAPES, SIGNS])
 @pytest.mark.parametrize("notebook", sorted(path.name for path in (ROOT / "notebooks").glob("*.py")))
 def test_a_notebook_runs(built: Callable[[str], Path], use_case: str, notebook: str) -> None:
     folder = built(use_case)

@@ -7,18 +7,31 @@ import logging
 import time
 from collections.abc import Mapping
 
+import orjson
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from serving.errors import RequestError
-from serving.front.exchange import DisconnectedError, Exchange, Headers, Message, Receive, Scope, Send, new_request_id
+from serving.front.exchange import (
+    JSON,
+    DisconnectedError,
+    Exchange,
+    Headers,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    new_request_id,
+)
 from serving.front.security import page_headers
 from serving.protocols.query import InferenceProtocol
 from serving.record.logs import LogWriter
+from serving.routes.feedback import store_labels
 from serving.services import Services
 
 logger = logging.getLogger("serving")
+FEEDBACK = "/feedback"
 CLOSE = (b"connection", b"close")
 # What a page of another origin may send and read, beside what every page may.
 ASKED_HEADERS = (
@@ -35,7 +48,7 @@ CLIENT_CLOSED_REQUEST = 499
 
 
 class Front:
-    """The ASGI application that the server runs: predictions by path in `protocols`, and FastAPI's `app` for the rest.
+    """The ASGI application that the server runs: predictions by path in `protocols`, labels, and FastAPI's `app`.
 
     `log` gets a line for each request that failed, and for all others too if the settings say so.
     """
@@ -84,7 +97,11 @@ class Front:
         self.admission.count += 1
         try:
             self.admission.check(exchange, path)
-            if protocol is None:
+            if path == FEEDBACK and scope["method"] == "POST":
+                label = FEEDBACK
+                status, answer = await store_labels(exchange, self.services)
+                await exchange.answer(status, orjson.dumps(answer), JSON, self._closing([]))
+            elif protocol is None:
                 label = await self._answer_by_fastapi(exchange, receive)
             elif scope["method"] != "POST":
                 raise RequestError(

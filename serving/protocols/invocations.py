@@ -122,7 +122,7 @@ def _rows(form: str, content: Any, fields: list[str]) -> Any:
     if form == "dataframe_records":
         return content
     if form == "dataframe_split":
-        return _rows_of_split(content)
+        return _rows_of_split(content, fields)
     if isinstance(content, dict):
         return _rows_of_columns(form, content)
     if not isinstance(content, list):
@@ -134,11 +134,12 @@ def _rows(form: str, content: Any, fields: list[str]) -> Any:
     return [{fields[0]: _flat(row)} for row in content]
 
 
-def _rows_of_split(content: Any) -> list[Row]:
+def _rows_of_split(content: Any, fields: list[str]) -> list[Row]:
     if not isinstance(content, dict) or not {"columns", "data"} <= content.keys() <= {"columns", "data", "index"}:
         raise field_error("dataframe_split", "must have columns and data, and may have index")
     columns, data = content["columns"], content["data"]
-    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+    is_unnamed = len(fields) == 1 and columns and _are_numbers(columns)
+    if not isinstance(columns, list) or not (is_unnamed or all(isinstance(name, str) for name in columns)):
         raise field_error("dataframe_split.columns", "must be a list of names")
     if len(set(columns)) != len(columns):
         raise field_error("dataframe_split.columns", "a name appears twice")
@@ -149,7 +150,15 @@ def _rows_of_split(content: Any) -> list[Row]:
             raise field_error(
                 f"dataframe_split.data.{number}", f"must be a list of {len(columns)} values, one per column"
             )
+    if is_unnamed:
+        # A frame made of an array: a row is the image.
+        return [{fields[0]: _flat(row)} for row in data]
     return [dict(zip(columns, row, strict=True)) for row in data]
+
+
+def _are_numbers(columns: Any) -> bool:
+    """Whether the columns are 0, 1, 2, ..., which is what pandas calls those that have no name."""
+    return isinstance(columns, list) and list(map(str, columns)) == [str(number) for number in range(len(columns))]
 
 
 def _rows_of_columns(form: str, columns: dict[str, Any]) -> list[Row]:

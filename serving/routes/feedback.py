@@ -8,9 +8,11 @@ from fastapi import APIRouter, Response
 from typing_extensions import TypedDict
 
 from serving.errors import RequestError
+from serving.front.exchange import Exchange
 from serving.record.feedback import TrueLabel, read_labels
 from serving.record.labels import Outcome, OutcomeName, Stored
 from serving.routes.dependencies import ExchangeDep, ServicesDep
+from serving.services import Services
 
 router = APIRouter(tags=["feedback"])
 MAX_BYTES = 256 * 1024
@@ -53,8 +55,14 @@ async def feedback(exchange: ExchangeDep, services: ServicesDep, response: Respo
     One label: 201 if it is stored, 200 if it was there already or corrects another. Several, under `labels`: 200 if all
     are stored, 207 if some are refused. 404: no such answer. 409: the row has another label. 422: no such class.
     """
+    # The front answers it without passing here, which would take longer than storing a label does.
+    response.status_code, answer = await store_labels(exchange, services)
+    return answer
+
+
+async def store_labels(exchange: Exchange, services: Services) -> tuple[int, StoredOne | StoredSeveral]:
+    """Store what a request holds: the status and the body of its answer. Raises RequestError if it is refused."""
     try:
-        # Not read by FastAPI, which has no limit of size or time.
         labels, several = read_labels(await services.bodies.read(exchange, MAX_BYTES))
         outcomes = await services.label(labels)
     except RequestError as error:
@@ -67,13 +75,12 @@ async def feedback(exchange: ExchangeDep, services: ServicesDep, response: Respo
             services.metrics.label(outcome)
     if several:
         refused = sum(isinstance(outcome, RequestError) for outcome in outcomes)
-        response.status_code = 207 if refused else 200
-        return {"labels": [_described(*one) for one in zip(labels, outcomes, strict=True)], "refused": refused}
+        described = [_described(*one) for one in zip(labels, outcomes, strict=True)]
+        return 207 if refused else 200, {"labels": described, "refused": refused}
     (outcome,) = outcomes
     if isinstance(outcome, RequestError):
         raise outcome
-    response.status_code = 201 if outcome.outcome == "stored" else 200
-    return {"stored": _stored(labels[0], outcome)}
+    return 201 if outcome.outcome == "stored" else 200, {"stored": _stored(labels[0], outcome)}
 
 
 def _described(label: TrueLabel, outcome: Outcome) -> StoredLabel | RefusedLabel:

@@ -29,11 +29,11 @@ class Board:
         """
         if len(note) > HALF_BYTES - HEAD.size - NOTE.size:
             raise ValueError(f"a note of {len(note):,} bytes does not fit")
-        written, *rest = self._head(place)
+        written, connections, is_listening, seen_at = self._head(place)
         start = self._start(place, written + 1)
         NOTE.pack_into(self._memory, start, len(note), zlib.crc32(note))
         self._memory[start + NOTE.size : start + NOTE.size + len(note)] = note
-        self._set_head(place, written + 1, *rest)
+        self._set_head(place, written + 1, connections, is_listening, seen_at)
 
     def read(self, place: int) -> bytes | None:
         """A place's latest note, or None before the first."""

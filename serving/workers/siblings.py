@@ -12,7 +12,7 @@ import os
 import pickle
 import struct
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import count
@@ -88,7 +88,7 @@ class Siblings:
         self._asked: dict[int, tuple[set[int], asyncio.Event]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_listening = False
-        self._connections: set[object] = set()
+        self._connections: Sized = ()
 
     @property
     def _others(self) -> Iterator[int]:
@@ -105,7 +105,7 @@ class Siblings:
         """How those stand that take requests."""
         return [note.standing for note in map(self._place.note, self._others) if note is not None]
 
-    def listen(self, connections: set[object]) -> None:
+    def listen(self, connections: Sized) -> None:
         """This worker takes requests from now on, on these connections."""
         self._is_listening, self._connections = True, connections
         self._set_state()
@@ -150,7 +150,10 @@ class Siblings:
             self.put_note()
 
     def put_note(self) -> None:
-        self._board.write(self._place.number, pickle.dumps(self._note()))
+        try:
+            self._board.write(self._place.number, pickle.dumps(self._note()))
+        except ValueError as error:
+            logger.error("the figures of worker %d are not up to date: %s", self._place.number, error)
         self._set_state()
 
     async def ask(self, kind: Kind, seconds: float) -> bool:

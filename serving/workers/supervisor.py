@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -24,8 +25,8 @@ SILENT_SECONDS = 30.0
 # Of one that ended within so many seconds, the next start waits a while, and longer each time.
 LASTING_SECONDS = 10.0
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 5.0
-# After SIGTERM, in addition to the delay that is set. A worker ends by itself within ten.
-STOP_SECONDS = 15.0
+# After SIGTERM, in addition to the delay that is set. A worker that is not stuck has ended by then.
+STOP_SECONDS = 10.0
 # How long one that is killed takes to end.
 KILL_SECONDS = 0.05
 
@@ -56,20 +57,20 @@ class Supervisor:
     def run(self) -> Place:
         """Start the workers and keep them. Returns in each of them; the supervisor itself ends with SystemExit."""
         signal.set_wakeup_fd(self._woken[1])
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-            signal.signal(number, _wake)
+        for of_interest in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(of_interest, _wake)
         while True:
             for number, worker in enumerate(self._workers):
                 if worker.pid is None and self._stop_by is None and time.monotonic() >= worker.due_at:
-                    worker.started_at = time.monotonic()
-                    worker.pid = os.fork()
-                    if worker.pid == 0:
+                    pid = self._forked(worker)
+                    if pid == 0:
                         return self._as_worker(number)
+                    worker.pid = pid
             select.select([self._woken[0]], [], [], self._seconds_to_wait())
             received = _drained(self._woken[0])
-            for number in (signal.SIGTERM, signal.SIGINT):
-                if number in received:
-                    self._stop(number)
+            for asked in (signal.SIGTERM, signal.SIGINT):
+                if asked in received:
+                    self._stop(asked)
             self._reap()
             self._end_those_stuck()
             if self._stop_by is not None and not self._pids:
@@ -79,11 +80,21 @@ class Supervisor:
     def _pids(self) -> list[int]:
         return [worker.pid for worker in self._workers if worker.pid is not None]
 
+    def _forked(self, worker: Worker) -> int | None:
+        """The new process, 0 in it itself, or None if the machine lets none be made at the moment."""
+        worker.started_at = time.monotonic()
+        try:
+            return os.fork()
+        except OSError as error:
+            worker.due_at = worker.started_at + LAST_PAUSE_SECONDS
+            _log(f"no worker can be started ({error.strerror}); it is tried again")
+            return None
+
     def _as_worker(self, number: int) -> Place:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for number_ in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number_, _end)
+        for asked in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(asked, _end)
         for end in (*self._woken, self._life[1]):
             os.close(end)
         return Place(number, self._board, self._ends, self._life[0], self._started_at_seconds)
@@ -169,4 +180,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _log(message: str) -> None:
-    os.write(sys.stderr.fileno(), line(at_seconds=time.time(), level="warning", logger="serving", message=message))
+    """Say it, unless nobody reads: the workers must not lose their supervisor for that."""
+    text = line(at_seconds=time.time(), level="warning", logger="serving", message=message)
+    with suppress(OSError):
+        if select.select([], [sys.stderr], [], 0)[1]:
+            os.write(sys.stderr.fileno(), text)

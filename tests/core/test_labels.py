@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from portfolio.core.labels import category_text, declared
+from portfolio.core.labels import category_text, declared, listed
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,8 @@ def test_what_is_not_a_scalar_is_no_label(value: Any) -> None:
 )
 def test_a_label_that_another_program_wrote_is_the_declared_one(text: str, known: tuple[str, ...], label: str) -> None:
     assert declared(text, known) == label
+
+
+def test_of_many_names_the_first_are_listed() -> None:
+    assert listed(["a", "b"]) == "a, b"
+    assert listed([str(number) for number in range(1000)], most=3) == "0, 1, 2 and 997 more"

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     import torch
 
 
-# Boosting grows a tree for each class in each round: beyond this, the graph and the training time grow out of hand.
-MAX_BOOSTED_CLASSES = 50
+# Beyond this, what most estimators need for each class adds up: boosting grows a tree, every leaf of a forest holds a
+# probability, and a linear model trains for hours. One tree with so many leaves, and the network, stay small.
+MANY_CLASSES = 50
+LEAVES_OF_MANY_CLASSES = 1000
 
 
 class Table(UseCase):
@@ -37,14 +39,13 @@ class Table(UseCase):
         return ColumnTransformer(self._parts(make_pipeline(imputer, StandardScaler()), encoder))
 
     def candidates(self) -> dict[str, Any]:
-        boosting = {} if len(self.output.classes) > MAX_BOOSTED_CLASSES else {"lightgbm": self._lightgbm()}
-        return {**self._estimators(), **boosting}
-
-    def _estimators(self) -> dict[str, Any]:
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+        if len(self.output.classes) > MANY_CLASSES:
+            tree = DecisionTreeClassifier(min_samples_leaf=10, max_leaf_nodes=LEAVES_OF_MANY_CLASSES, random_state=0)
+            return {"decision_tree": tree}
         if self.output.task == "classification":
             return {
                 "logistic_regression": LogisticRegression(max_iter=1000),
@@ -52,11 +53,13 @@ class Table(UseCase):
                 "random_forest": RandomForestClassifier(
                     n_estimators=100, min_samples_leaf=3, n_jobs=-1, random_state=0
                 ),
+                "lightgbm": self._lightgbm(),
             }
         return {
             "ridge": Ridge(alpha=1.0),
             "decision_tree": DecisionTreeRegressor(min_samples_leaf=10, random_state=0),
             "random_forest": RandomForestRegressor(n_estimators=60, min_samples_leaf=3, n_jobs=-1, random_state=0),
+            "lightgbm": self._lightgbm(),
         }
 
     def _lightgbm(self) -> Any:

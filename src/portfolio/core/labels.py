@@ -1,8 +1,8 @@
-"""Labels as text: a category is written in one way, whether it comes from a table, a request or a log."""
+"""Labels as text: a category is written in one way, wherever it comes from; and how labels are listed in a message."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import isfinite
 
 
@@ -48,3 +48,9 @@ def _as_number(word: str) -> str:
         return category_text(float(word))
     except ValueError:
         return ""
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """The names in one line; of many the first, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

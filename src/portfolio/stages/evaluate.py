@@ -16,6 +16,7 @@ from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import DataError
+from portfolio.core.labels import listed
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import Split, load_split
 from portfolio.evaluation.comparison import compare, evaluate_candidate
@@ -78,11 +79,11 @@ def _check_classes(use_case: UseCase, test: Split) -> None:
     if len(counts) - len(missing) < 2:
         raise DataError(
             f"The test split of '{use_case.name}' has rows of one class only; there is no row of class "
-            f"{', '.join(missing)}. Nothing can be measured there. Collect more, or raise prepare.test_fraction in "
+            f"{listed(missing)}. Nothing can be measured there. Collect more, or raise prepare.test_fraction in "
             f"configs/{use_case.name}.yaml."
         )
     if missing:
         print(
-            f"warning: the test split has no row of class {', '.join(missing)}: what the models do with that is not "
+            f"warning: the test split has no row of class {listed(missing)}: what the models do with that is not "
             "measured, and averages over classes leave it out"
         )

@@ -12,6 +12,7 @@ from portfolio.contract.use_case import BATCH, UseCase
 from portfolio.core import files
 from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
+from portfolio.core.labels import listed
 from portfolio.core.paths import Paths
 from portfolio.data.duplicates import count_duplicates
 from portfolio.data.leaks import find_leaks
@@ -78,7 +79,7 @@ def _check_classes(use_case: UseCase, train: pl.DataFrame) -> None:
     if len(there) < 2:
         raise DataError(
             f"All {len(train):,} training rows of '{use_case.name}' are of one class; there is no row of class "
-            f"{', '.join(missing)}. Collect more, or correct the labels of the target in {use_case.folder}/use_case.py."
+            f"{listed(missing)}. Collect more, or correct the labels of the target in {use_case.folder}/use_case.py."
         )
     if missing:
-        print(f"warning: there is no training row of class {', '.join(missing)}, so no model will ever answer with it")
+        print(f"warning: there is no training row of class {listed(missing)}, so no model will ever answer with it")

@@ -12,6 +12,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
+from portfolio.core.labels import listed
 from portfolio.core.paths import Paths
 from portfolio.data.parquet import write_parquet
 from portfolio.data.validate import check_batch, repeated_keys, split_repeated
@@ -103,7 +104,7 @@ def _missing_classes(use_case: UseCase, clean: Path) -> list[str]:
         for name, label in zip(use_case.output.classes, use_case.output.labels, strict=True)
     }
     told = [f"{name} in {count} of {len(found)} batches" for name, count in absent.items() if count]
-    return [f"no row of class {', '.join(told)}"] if told else []
+    return [f"no row of class {listed(told)}"] if told else []
 
 
 def _write(rows: pl.DataFrame, path: Path) -> None:

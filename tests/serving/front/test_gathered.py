@@ -136,7 +136,7 @@ def test_nginx_passes_on_that_a_body_is_too_large(port: int, tmp_path: Path) -> 
     (tmp_path / "errors").touch()
     nginx = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", str(config)], stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: is_open(front))
+        wait_until(lambda: answers(front))
         for _ in range(4):
             connection = HTTPConnection("127.0.0.1", front, timeout=20)
             connection.request("POST", "/predict", TOO_LARGE, {"Content-Type": "application/json"})
@@ -201,7 +201,7 @@ def test_who_takes_nothing_of_the_answers_is_cut_off(
     )
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: is_open(port))
+        wait_until(lambda: answers(port))
         with socket() as silent:
             silent.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
             silent.settimeout(60)
@@ -215,12 +215,12 @@ def test_who_takes_nothing_of_the_answers_is_cut_off(
         process.wait(timeout=30)
 
 
-def is_open(port: int) -> bool:
+def answers(port: int) -> bool:
     try:
-        create_connection(("127.0.0.1", port), timeout=1).close()
+        with connected(port) as connection:
+            return call(connection, "GET", "/healthz")[0] == 200
     except OSError:
         return False
-    return True
 
 
 def test_after_sigterm_it_goes_on_for_as_long_as_is_set(
@@ -232,7 +232,7 @@ def test_after_sigterm_it_goes_on_for_as_long_as_is_set(
     program = f"{SERVE}; run(listening('127.0.0.1', {port}, ''))"
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: is_open(port))
+        wait_until(lambda: answers(port))
         process.terminate()
         with connected(port) as probe:
             wait_until(lambda: call(probe, "GET", "/readyz")[0] == 503)

@@ -238,6 +238,55 @@ def test_a_signal_ends_all_and_loses_nothing(store: Store, tmp_path: Path, numbe
         assert {request_id for (request_id,) in log.execute("SELECT request_id FROM predictions")} == set(answered)
 
 
+def test_a_worker_that_is_stuck_holds_up_neither_the_others_nor_the_end(store: Store, tmp_path: Path) -> None:
+    publish(store, tmp_path / "one", version=1)
+    with running() as server:
+        stuck = server.workers()[0]
+        os.kill(stuck, signal.SIGSTOP)
+        for _ in range(5):
+            assert server.ask("POST", "/predict", BODY)[0] == 200
+        assert server.metrics()[PREDICTED] == 5
+        started = time.monotonic()
+        server.process.terminate()
+        assert server.process.wait(timeout=30) != 0
+        assert time.monotonic() - started < 15
+        assert not Path(f"/proc/{stuck}").exists()
+
+
+def test_a_worker_that_is_asked_to_end_is_replaced(store: Store, tmp_path: Path) -> None:
+    publish(store, tmp_path / "one", version=1)
+    with running() as server:
+        old = server.workers()
+        os.kill(old[1], signal.SIGTERM)
+        wait_until(lambda: old[1] not in server.workers() and len(server.workers()) == 2)
+        wait_until(lambda: server.log.read_text().count("serving version") == 3)
+        with one_to_each(server) as connections:
+            assert [call(connection, "POST", "/predict", BODY)[0] for connection in connections] == [200, 200]
+
+
+def test_the_supervisor_lives_on_where_nobody_reads_what_it_says(store: Store, tmp_path: Path) -> None:
+    publish(store, tmp_path / "one", version=1)
+    with running() as server:
+        # As where the reader of a pipe has ended.
+        other = free_port()
+        reading, writing = os.pipe()
+        command = [sys.executable, "-m", "portfolio", "serve", TOY, "--port", str(other), "--workers", "2"]
+        process = subprocess.Popen(command, cwd=state_folder(), stderr=writing)
+        os.close(writing)
+        os.close(reading)
+        deaf = Running(process, other, server.log)
+        try:
+            wait_until(deaf.is_up)
+            wait_until(lambda: len(deaf.workers()) == 2)
+            first = deaf.workers()[0]
+            os.kill(first, signal.SIGKILL)
+            wait_until(lambda: first not in deaf.workers() and len(deaf.workers()) == 2)
+            assert deaf.ask("POST", "/predict", BODY)[0] == 200
+        finally:
+            process.terminate()
+            assert process.wait(timeout=30) == 0
+
+
 def test_without_the_supervisor_the_workers_end_too(store: Store, tmp_path: Path) -> None:
     publish(store, tmp_path / "one", version=1)
     with running() as server:
