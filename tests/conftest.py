@@ -135,10 +135,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 TOY = "toy"
 SHAPES = "shapes"
 SIGNS = "signs"
+REMARKS = "remarks"
 USE_CASES: list[str] = yaml.safe_load((ROOT / "params.yaml").read_text())["use_cases"]
 """The use cases of this project, whichever they are."""
-ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, TOY, SHAPES, SIGNS]))
-"""Those, and the ones that exist for tests alone: a table, drawings, and pictures in colour in a folder."""
+ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, TOY, SHAPES, SIGNS, REMARKS]))
+"""Those, and the ones for tests alone: a table, drawings, pictures in colour in a folder, and texts."""
 
 
 def make_workspace(folder: Path) -> Path:
@@ -156,7 +157,7 @@ def make_workspace(folder: Path) -> Path:
 def add_test_use_cases(folder: Path) -> Path:
     """Add the use cases of the tests to a repository's own, as anybody would."""
     own = ROOT / "tests" / "use_cases"
-    for name in (TOY, SHAPES, SIGNS):
+    for name in (TOY, SHAPES, SIGNS, REMARKS):
         copy_folder(own / name, folder / "use_cases" / name)
         shutil.copyfile(own / f"{name}.yaml", folder / "configs" / f"{name}.yaml")
     (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": ALL_USE_CASES}))

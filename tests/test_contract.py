@@ -94,6 +94,9 @@ def test_a_bundles_examples_are_values_that_its_fields_allow(case: UseCase) -> N
             if field.example is None:
                 assert field.nullable
                 continue
+            if field.kind == "text":
+                assert 0 < len(field.example) <= field.max_length
+                continue
             values = np.atleast_1d(field.example)
             assert len(values) == field.width
             assert field.minimum is None or min(values) >= field.minimum
@@ -139,6 +142,8 @@ def out_of_bounds(field: InputField) -> list[Any]:
     wrong: list[Any] = [] if field.nullable or field.shape else [None]
     if field.kind == "category":
         return [*wrong, "no such category"]
+    if field.kind == "text":
+        return [*wrong, "x" * (field.max_length + 1)]
     above = [] if field.maximum is None else [field.maximum + 1]
     below = [] if field.minimum is None else [field.minimum - 1]
     return wrong + [[value] * field.width if field.shape else value for value in (*above, *below)]
@@ -188,7 +193,7 @@ def test_features_and_targets_are_what_a_bundle_takes(case: UseCase, clean: pl.D
     for field in case.inputs:
         array = features[field.name]
         assert array.shape == (len(clean), field.width)
-        if field.kind == "category":
+        if field.is_string:
             assert array.dtype == object
             assert all(isinstance(value, str) for value in array[:, 0])
         else:
@@ -205,21 +210,22 @@ def test_features_and_targets_are_what_a_bundle_takes(case: UseCase, clean: pl.D
         assert not case.target.log or targets.min() > 0
 
 
-def test_a_missing_number_is_nan_and_a_missing_category_is_empty(case: UseCase, clean: pl.DataFrame) -> None:
+def test_a_missing_number_is_nan_and_a_missing_category_or_text_is_empty(case: UseCase, clean: pl.DataFrame) -> None:
     for field in case.inputs:
         if field.kind == "image":
             continue
         gone = case.features(clean[:2].with_columns(pl.lit(None, clean.schema[field.name]).alias(field.name)))
-        assert (gone[field.name] == "").all() if field.kind == "category" else np.isnan(gone[field.name]).all()
+        assert (gone[field.name] == "").all() if field.is_string else np.isnan(gone[field.name]).all()
 
 
 def test_the_network_fits_the_inputs_and_the_output(case: UseCase, config: Config) -> None:
     train = load_split(case, "train")
     rows = sklearn_input(case, train.inputs)
-    preprocessor = case.preprocessor()
+    params = case.network_params.read(config.network)
+    preprocessor = case.network_preprocessor(params)
     features = np.asarray(rows if preprocessor is None else preprocessor.fit_transform(rows), dtype=np.float32)
     assert np.isfinite(features).all()
-    network = case.network(case.network_params.read(config.network), features.shape[1])
+    network = case.network(params, features.shape[1])
     outputs = network(torch.from_numpy(features[:5]))
     assert outputs.shape == (5, max(1, len(case.output.classes)))
     outputs.sum().backward()
@@ -348,10 +354,11 @@ def test_an_explanation_has_a_figure_for_each_part(case: UseCase, served: TestCl
     answer = served.post("/predict?explain=true", json={"instances": [instance]}).json()
     falls = answer["predictions"][0]["explanation"]["falls_by"]
     assert set(falls) == {field.name for field in case.inputs}
-    for field in case.inputs:
+    for field in inputs:
         figures = np.atleast_1d(falls[field.name])
         # An image's pixel is one part, in whatever colour it is.
-        assert len(figures) == field.width // field.channels
+        parts = len(field.example) if field.kind == "text" else field.width // field.channels
+        assert len(figures) == parts
         assert np.isfinite(figures).all()
 
 

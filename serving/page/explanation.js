@@ -18,7 +18,7 @@ export function showExplanation(container, fields, instance, explanation, output
   for (const field of fields) {
     const falls = explanation.falls_by[field.name];
     if (field.kind === "image") container.append(picture(field, instance[field.name], falls, of));
-    else if (field.kind === "text") container.append(marked(instance[field.name] ?? "", falls));
+    else if (field.kind === "text") container.append(marked(explanation.texts[field.name], falls));
   }
   if (single.length) container.append(bars(single, explanation.falls_by, nameOf, regression));
   container.append(legend(fields, of, regression));

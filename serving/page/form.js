@@ -5,10 +5,10 @@ import { Photo } from "./photo.js";
 import { number, words } from "./words.js";
 
 /** Paper or a photo if the only input is an image, else a form. All have: elements, name(), clear(), example(), read(). */
-export function makeInput(fields, changed, limits) {
+export function makeInput(fields, changed, limits, examples) {
   const [only] = fields;
   const isSheet = fields.length === 1 && only.kind === "image";
-  return isSheet ? new Sheet(only, changed, limits) : new Form(fields, changed, limits);
+  return isSheet ? new Sheet(only, changed, limits) : new Form(fields, changed, limits, examples);
 }
 
 function makePicture(field, changed, limits) {
@@ -44,9 +44,9 @@ class Form {
   #entries;
   #changed;
 
-  constructor(fields, changed, limits) {
+  constructor(fields, changed, limits, examples) {
     this.#changed = changed;
-    this.#entries = fields.map((field, place) => new Entry(field, place, changed, limits));
+    this.#entries = fields.map((field, place) => new Entry(field, place, changed, limits, examples[field.name]));
     this.elements = this.#entries.map((entry) => entry.element);
   }
 
@@ -77,9 +77,11 @@ class Entry {
   #hint = document.createElement("span");
   #problem = document.createElement("span");
   #paper = null;
+  #examples;
 
-  constructor(field, place, changed, limits) {
+  constructor(field, place, changed, limits, examples) {
     this.field = field;
+    this.#examples = [...(examples ?? [field.example])];
     this.element = document.createElement("div");
     this.element.className = `entry ${field.kind}`;
     if (field.kind === "image") {
@@ -99,6 +101,7 @@ class Entry {
     this.#problem.setAttribute("aria-live", "polite");
     this.#control.setAttribute("aria-describedby", `${this.#hint.id} ${this.#problem.id}`);
     this.#control.addEventListener("input", () => {
+      this.#measure();
       this.#control.setAttribute("aria-invalid", String(!this.#control.checkValidity()));
       this.#complain();
       changed();
@@ -115,6 +118,7 @@ class Entry {
     const { minimum, maximum, nullable } = this.field;
     const hints = [];
     if (this.field.kind === "number" && (minimum !== null || maximum !== null)) hints.push(this.#allowed);
+    if (this.field.kind === "text") hints.push(words("field.length", { count: number(longest(this.field)) }));
     if (nullable) hints.push(words("optional"));
     this.#hint.textContent = hints.join(" · ");
     this.#complain();
@@ -122,10 +126,22 @@ class Entry {
 
   /** Say why there is no answer, if this field is the reason. */
   #complain() {
-    const { valid, valueMissing } = this.#control.validity;
+    const { valid, valueMissing, customError } = this.#control.validity;
     const known = this.#control.getAttribute("aria-invalid") === "true" && !valid;
-    const text = known ? words(valueMissing ? "field.missing" : "field.invalid", { allowed: this.#allowed }) : "";
+    const key = valueMissing ? "field.missing" : customError ? "field.too_long" : "field.invalid";
+    const counts = customError ? { given: number(this.#length), count: number(longest(this.field)) } : {};
+    const text = known ? words(key, { allowed: this.#allowed, ...counts }) : "";
     if (this.#problem.textContent !== text) this.#problem.textContent = text;
+  }
+
+  /** Characters as the server counts them: one that takes two places in a string is still one. */
+  get #length() {
+    return Array.from(this.#control.value).length;
+  }
+
+  /** A text that is too long is not cut off without a word, as maxLength would. */
+  #measure() {
+    if (this.field.kind === "text") this.#control.setCustomValidity(this.#length > longest(this.field) ? "too long" : "");
   }
 
   /** The values that are allowed, in words. */
@@ -142,8 +158,13 @@ class Entry {
   }
 
   example() {
-    if (this.#paper) this.#paper.example();
-    else this.#set(this.field.example);
+    if (this.#paper) {
+      this.#paper.example();
+      return;
+    }
+    this.#set(this.#examples[0]);
+    // Another one the next time.
+    this.#examples.push(this.#examples.shift());
   }
 
   /** The value, or a promise of it; null if it is missing and may be; undefined if it is invalid. */
@@ -151,17 +172,20 @@ class Entry {
     if (this.#paper) return this.field.photo ? this.#paper.value() : (this.#paper.pixels() ?? undefined);
     if (!this.#control.checkValidity()) return undefined;
     const given = this.#control.value;
-    if (this.field.kind === "text") return given || (this.field.nullable ? null : undefined);
+    if (this.field.kind === "text") return given.trim() ? given : this.field.nullable ? null : undefined;
     if (given === "") return null;
     return this.field.kind === "number" ? Number(given) : given;
   }
 
   #set(value) {
     this.#control.value = value;
+    this.#measure();
     this.#control.removeAttribute("aria-invalid");
     this.#complain();
   }
 }
+
+const longest = (field) => field.max_length ?? 10_000;
 
 function makeControl(field) {
   if (field.kind === "category") {
@@ -172,7 +196,6 @@ function makeControl(field) {
   if (field.kind === "text") {
     const area = document.createElement("textarea");
     area.rows = 4;
-    area.maxLength = 10_000;
     return area;
   }
   const input = document.createElement("input");

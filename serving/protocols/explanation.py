@@ -1,12 +1,13 @@
 """Which part of an input mattered, by occlusion (Zeiler and Fergus 2014).
 
 One part at a time is taken away: a pixel of a drawing becomes paper, a patch of a photo becomes grey, a field takes its
-typical value, a character is left out.
+typical value, a word is left out.
 A part mattered as much as the answer falls without it. All variants of a row are run as one batch.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,14 @@ MAX_PARTS = 1024
 MAX_PHOTO_PARTS = 256
 # Of all variants of an image together, which are held at once: 64 MiB.
 MAX_VALUES = 16 * 1024 * 1024
+# Of all the texts that a text becomes when one part at a time is left out.
+MAX_CHARACTERS = 200_000
+# Words, as far as scripts tell. Japanese has no spaces: a word is taken to be a run of kanji with the kana that follow.
+WORD = re.compile(
+    r"[\u3400-\u9fff\uf900-\ufaff\u3005\u3006]{1,8}[\u3041-\u309f]{0,8}|[\u3041-\u309f]{1,8}|[\u30a0-\u30ff]{1,16}"
+    r"|[^\W\u3005-\u9fff\uf900-\ufaff]+|\s+|.",
+    re.DOTALL,
+)
 
 
 def typical(manifest: Manifest, field: InputField) -> Any:
@@ -55,7 +64,8 @@ def explanation(
 ) -> dict[str, Any]:
     """By field, how much the output at the place `answered` falls without each part, given `without` [parts, outputs].
 
-    For a class, that is the probability of the answered one; for a value, the value itself.
+    For a class, that is the probability of the answered one; for a value, the value itself. A text has a figure for
+    each character of what the model read, which stands beside it.
     """
     falls = (float(output) - without[:, answered]).astype(np.float64)
     found: dict[str, Any] = {}
@@ -65,7 +75,8 @@ def explanation(
         start += parts[field.name]
         found[field.name] = _spread(field, inputs[field.name], own)
     of = manifest.output.classes[answered] if manifest.output.classes else manifest.output.name
-    return {"method": "occlusion", "of": of, "falls_by": found}
+    texts = {field.name: inputs[field.name][0, 0] for field in manifest.inputs if field.kind == "text"}
+    return {"method": "occlusion", "of": of, "falls_by": found, **({"texts": texts} if texts else {})}
 
 
 def _background(manifest: Manifest, field: InputField) -> float:
@@ -107,6 +118,10 @@ def _patches(field: InputField) -> Array:
 
 
 def _windows(text: str) -> list[tuple[int, int]]:
-    """Where each part of a text starts, and its number of characters."""
-    size = max(1, -(-len(text) // MAX_PARTS))
-    return [(start, min(size, len(text) - start)) for start in range(0, len(text), size)]
+    """Where each part of a text starts, and its number of characters: its words, or several of a long text's."""
+    # An empty text has one empty part: a graph need not take a batch of no rows.
+    words = [match.span() for match in WORD.finditer(text)] or [(0, 0)]
+    most = max(1, min(MAX_PARTS, MAX_CHARACTERS // max(1, len(text))))
+    together = -(-len(words) // most) or 1
+    parts = [words[place : place + together] for place in range(0, len(words), together)]
+    return [(part[0][0], part[-1][1] - part[0][0]) for part in parts]

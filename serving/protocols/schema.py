@@ -14,25 +14,26 @@ from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
 import orjson
-from pydantic import BeforeValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 from typing_extensions import TypedDict
 
 from portfolio.bundle.bundle import to_array
-from portfolio.bundle.manifest import InputField, Manifest
+from portfolio.bundle.manifest import MAX_TEXT_LENGTH, InputField, Manifest
 from portfolio.core.labels import category_text, declared
 from portfolio.core.types import Array
 from serving.errors import field_error, validation_error
 from serving.protocols import size
 from serving.protocols.pictures import MAX_PIXELS, picture_values
 
-MAX_TEXT_LENGTH = 10_000
 # Picture files in one request, which share what one alone may have in pixels.
 MAX_FILES = 64
 FILE_STARTS = (b"iVBOR", b"/9j/")  # PNG and JPEG in base64
 MAX_SHOWN_LENGTH = 100
 # What may stand in a body around its rows: values and keys.
 SPARE = 10_000
+# Of a text's characters: with a larger share that training never saw, the model can't read it.
+MAX_UNSEEN_SHARE = 0.2
 # Up to so many, a parser that does nothing else is done in a few milliseconds, whatever a body holds.
 QUICK_BYTES = 128 * 1024
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -57,6 +58,11 @@ class RequestSchema:
             field.name: frozenset(field.categories)
             for field in self.fields
             if field.kind == "category" and field.categories
+        }
+        self._characters = {
+            field.name: frozenset(manifest.reference[field.name].characters)
+            for field in self.fields
+            if field.normalization and manifest.reference[field.name].characters
         }
         self.example: Row = {field.name: field.example for field in self.fields}
         row = _typed("Instance", {field.name: _annotation(field) for field in self.fields})
@@ -147,12 +153,22 @@ class RequestSchema:
         return inputs, rows
 
     def unseen(self, inputs: Inputs) -> dict[int, dict[str, str]]:
-        """By row, the categories that training never saw, by field. A missing one is none."""
+        """By row, what training never saw, by field: a category, or the characters of a text that has many of them.
+
+        What is missing is neither.
+        """
         found: dict[int, dict[str, str]] = {}
         for name, seen in self._seen.items():
             for row, label in enumerate(inputs[name][:, 0].tolist()):
                 if label and label not in seen:
                     found.setdefault(row, {})[name] = label[:MAX_SHOWN_LENGTH]
+        for name, known in self._characters.items():
+            for row, text in enumerate(inputs[name][:, 0].tolist()):
+                if not known.issuperset(text):
+                    strange = [character for character in text if character not in known]
+                    if len(strange) > MAX_UNSEEN_SHARE * len(text):
+                        shown = "".join(dict.fromkeys(strange))
+                        found.setdefault(row, {})[name] = shown[:MAX_SHOWN_LENGTH]
         return found
 
     def _many_images(self, body: bytes) -> Array | None:
@@ -231,12 +247,20 @@ def _annotation(field: InputField) -> Any:
         as_text = BeforeValidator(_label_text, json_schema_input_type=label | bool | float)
         value: Any = Annotated[label, as_text, Field(**about)]
     elif field.kind == "text":
-        value = Annotated[str, Field(max_length=MAX_TEXT_LENGTH, **about)]
+        value = Annotated[str, Field(max_length=field.max_length or MAX_TEXT_LENGTH, **about)]
+        if field.normalization and not field.nullable:
+            value = Annotated[value, AfterValidator(_not_blank)]
     else:
         value = Annotated[float, Field(ge=low, le=high, **about)]
     if not field.nullable:
         return value
     return NotRequired[Annotated[value | None, _NAN_IS_MISSING if field.is_string else _EMPTY_IS_MISSING]]
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "Text should not be blank")
+    return text
 
 
 def _bounds(field: InputField) -> tuple[float, float]:
@@ -281,9 +305,13 @@ def _checked_strings(field: InputField, array: Array) -> Array:
             raise field_error(field.name, "values must be strings")
         array = _labels(field, array)
     lengths = list(map(len, array[:, 0]))
-    if max(lengths) > MAX_TEXT_LENGTH:
-        raise field_error(field.name, f"a string is longer than {MAX_TEXT_LENGTH:,} characters")
-    if field.kind == "category" and not field.nullable and min(lengths) == 0:
+    longest = field.max_length or MAX_TEXT_LENGTH
+    if max(lengths) > longest:
+        raise field_error(field.name, f"a string is longer than {longest:,} characters")
+    if field.normalization:
+        array = to_array(field, array[:, 0].tolist())
+        lengths = list(map(len, array[:, 0]))
+    if (field.kind == "category" or field.normalization) and not field.nullable and min(lengths) == 0:
         raise field_error(f"{field.name}.{lengths.index(0)}", "a value is missing")
     return array
 

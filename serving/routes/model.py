@@ -34,6 +34,12 @@ async def describe(model: ModelDep, services: ServicesDep) -> dict[str, Any]:
     return {
         **model.name,
         **manifest.model_dump(include={"candidate", "created_at", "inputs", "output", "policy", "card", "figures"}),
+        # Of a text, one alone says little about what the model reads.
+        "examples": {
+            field.name: list(dict.fromkeys(filter(None, [field.example, *manifest.golden_inputs[field.name]])))
+            for field in manifest.inputs
+            if field.kind == "text"
+        },
         "lineage": manifest.lineage.model_dump(),
         "running": asdict(model.runner.plan),
         "limits": {

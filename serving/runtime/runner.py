@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import MAX_TEXT_LENGTH, InputField
 from portfolio.core.types import Array
 
 ROUNDS = 20
@@ -27,6 +28,9 @@ INLINE_MS = 2.0
 WORTH_BATCHING = 0.7
 # Longer batches would make single requests wait too long.
 MAX_BATCH_MS = 50.0
+
+# Of a text's characters: a document of many pages would take seconds to measure.
+MAX_MEASURED_LENGTH = 1000
 
 Inputs = dict[str, Array]
 
@@ -46,7 +50,9 @@ class Plan:
         golden = bundle.arrays(bundle.manifest.golden_inputs)
         rows = len(next(iter(golden.values())))
         one = {name: array[:1] for name, array in golden.items()}
-        many = {name: array[np.arange(MANY_ROWS) % rows] for name, array in golden.items()}
+        # Of texts, which take longer the longer they are, the longest: nobody knows what a request of many will hold.
+        longest = {field.name: _longest(field, golden[field.name]) for field in bundle.manifest.inputs}
+        many = {name: array[np.arange(MANY_ROWS) % rows] for name, array in longest.items()}
         one_ms, many_ms = (_best_ms(lambda inputs=inputs: bundle.predict(inputs)) for inputs in (one, many))  # type: ignore[misc]
         row_ms = many_ms / MANY_ROWS
         inline_rows = 0 if one_ms > INLINE_MS else 1 + int((INLINE_MS - one_ms) / row_ms)
@@ -57,6 +63,15 @@ class Plan:
             batching=inline_rows == 0 and row_ms <= WORTH_BATCHING * one_ms,
             max_batch_rows=max(1, int(MAX_BATCH_MS / row_ms)),
         )
+
+
+def _longest(field: InputField, array: Array) -> Array:
+    """The texts [rows, 1] of a field, repeated until they are as long as they may be; others as they are."""
+    if field.kind != "text":
+        return array
+    length = min(field.max_length or MAX_TEXT_LENGTH, MAX_MEASURED_LENGTH)
+    texts = [(text or "?") * (1 + length // max(1, len(text))) for (text,) in array.tolist()]
+    return np.array([text[:length] for text in texts], dtype=object).reshape(-1, 1)
 
 
 def _best_ms(run: Callable[[], object]) -> float:

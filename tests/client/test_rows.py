@@ -49,6 +49,7 @@ GOOD = [{"rooms": 3.0, "age": None, "place": "a"}, {"rooms": 4.5, "age": 2.0, "p
     [
         ('place,rooms,age\na,3,\n"b, c",4.5,2\n', "csv"),
         ('\ufeffplace,rooms,age\r\na,3,\r\n"b, c",4.5,2\r\n', "csv"),
+        ("place\trooms\tage\na\t3\t\nb, c\t4.5\t2\n", "tsv"),
         ('[{"rooms": 3, "place": "a"}, {"rooms": 4.5, "age": 2, "place": "b, c"}]', "json"),
         ('{"instances": [{"rooms": 3, "place": "a"}, {"rooms": 4.5, "age": 2, "place": "b, c"}]}', "json"),
         ('{"rooms": 3, "age": null, "place": "a"}\n{"rooms": 4.5, "age": 2, "place": "b, c"}\n', "jsonl"),

@@ -78,7 +78,10 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         python(('"age", 0, 120', '"age", mininum=0')),
         rf"{WHERE}, line 8: TypeError.*mininum",
     ),
-    "no class": (python(("(Table)", "")), rf"{WHERE} must define one class derived from Table or Images; it defines 0"),
+    "no class": (
+        python(("(Table)", "")),
+        rf"{WHERE} must define one class derived from Table, Images or Text; it defines 0",
+    ),
     "two classes": (
         lambda: write_use_case(NAME, SMALL + SMALL.replace("Small", "Large")),
         rf"{WHERE} must define one class .*; it defines 2",

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from portfolio.contract.csv_file import Format, read_csv
-from portfolio.core.errors import SourceError
+from portfolio.core.errors import ConfigError, SourceError
 
 TOWNS = "town,rent\n大阪,70\n東京,90\n"
 
@@ -116,3 +116,12 @@ def test_what_can_not_be_read_is_named_with_its_line_and_the_remedy(
 def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"can't be read .*Correct path="):
         read_csv(tmp_path, "rows", Format())
+
+
+def test_a_file_without_a_header_is_given_its_columns_names(tmp_path: Path) -> None:
+    found = read(tmp_path, "大阪\t70\n東京\t90\n", separator="\t", columns=["town", "rent"])
+    assert found.to_dict(as_series=False) == {"town": ["大阪", "東京"], "rent": [70, 90]}
+    with pytest.raises(SourceError, match="line 1, has 2 fields, and columns= names 1"):
+        read(tmp_path, "大阪,70\n", columns=["town"])
+    with pytest.raises(ConfigError, match="'town' twice"):
+        Format(columns=["town", "town"])

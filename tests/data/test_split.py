@@ -6,12 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from portfolio.bundle.manifest import PredefinedSplit, SplitRule
 from portfolio.contract.config import Prepare
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Cell, Csv
 from portfolio.core.errors import ConfigError
 from portfolio.data.normalize import normalize
-from portfolio.data.split import identities, split_numbers
+from portfolio.data.split import identities, is_test_row, split_numbers, split_rule
 from tests.conftest import SMALL, write_use_case
 
 
@@ -134,3 +135,19 @@ def test_a_cell_of_a_column_that_is_no_input_is_read_as_numbers(workspace: objec
     assert found.reasons == {2: ["street: 'x' is not a number"]}
     one, same, _ = identities(case.source, found.frame).to_series()
     assert one == same
+
+
+def test_rows_whose_split_was_published_keep_it_and_others_follow_their_hash() -> None:
+    named = Csv(path="rows.csv", key="id", start="2026-01-05", split=PredefinedSplit("usage", val="dev"))
+    rows = keyed(range(600)).with_columns(
+        pl.Series("usage", [*["test"] * 100, *["dev"] * 100, *["train"] * 100, *[None] * 150, *["spare"] * 150])
+    )
+    numbers = split_numbers(named, rows, Prepare())
+    assert [set(part.tolist()) for part in np.split(numbers[:300], 3)] == [{0}, {1}, {2}]
+    by_hash = split_numbers(source(), rows, Prepare())
+    np.testing.assert_array_equal(numbers[300:], by_hash[300:])
+    assert set(numbers[300:].tolist()) == {0, 1, 2}
+    # A bundle's manifest says which rows it was never trained on.
+    rule = SplitRule.model_validate_json(split_rule(named, Prepare()).model_dump_json())
+    np.testing.assert_array_equal(is_test_row(rule, rows), numbers == 0)
+    assert not is_test_row(rule, rows.drop("usage")).any()

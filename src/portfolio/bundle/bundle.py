@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from portfolio.bundle.manifest import (
     tensor_names,
     write_manifest,
 )
+from portfolio.bundle.texts import normalized
 from portfolio.core import files
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
@@ -31,6 +33,9 @@ from portfolio.core.types import Array
 if TYPE_CHECKING:
     import onnxruntime as ort
 
+# A text takes the memory of its characters times themselves (attention) or of all n-grams (counts), padded to the
+# longest in the run.
+TEXTS_AT_ONCE = 64
 MAX_MODEL_BYTES = 512 * 1024 * 1024
 # The same graph on another processor may differ in the last bits of float32, never by more than this.
 GOLDEN_TOLERANCE = 1e-4
@@ -50,6 +55,7 @@ class Bundle:
         self._session = session
         self._outputs = [manifest.output.tensor]
         fields = manifest.inputs
+        self._rows_at_once = rows_at_once(fields)
         self._names = list(zip(tensor_names(len(fields)), (field.name for field in fields), strict=True))
 
     @classmethod
@@ -91,7 +97,11 @@ class Bundle:
 
         For inputs of shape [rows, width] each.
         """
-        (output,) = self._session.run(self._outputs, {tensor: inputs[name] for tensor, name in self._names})
+        feed = {tensor: inputs[name] for tensor, name in self._names}
+        return in_parts(self._run, feed, self._rows_at_once)
+
+    def _run(self, feed: dict[str, Array]) -> Array:
+        (output,) = self._session.run(self._outputs, feed)
         return np.asarray(output)
 
     def arrays(self, rows: dict[str, list[Any]]) -> dict[str, Array]:
@@ -128,6 +138,20 @@ class Bundle:
             )
 
 
+def rows_at_once(fields: Sequence[InputField]) -> int | None:
+    """How many rows a graph is given in one run; None for any number."""
+    return TEXTS_AT_ONCE if any(field.kind == "text" for field in fields) else None
+
+
+def in_parts(run: Callable[[dict[str, Array]], Array], feed: dict[str, Array], rows: int | None) -> Array:
+    """What `run` gives for inputs [rows, width] by tensor, in runs of at most so many rows."""
+    count = len(next(iter(feed.values())))
+    if rows is None or count <= rows:
+        return run(feed)
+    parts = ({name: array[start : start + rows] for name, array in feed.items()} for start in range(0, count, rows))
+    return np.concatenate([run(part) for part in parts])
+
+
 def write_bundle(folder: Path, model: bytes, manifest: Manifest) -> None:
     """Write a bundle's two files into a folder that is whole or not there."""
     with files.replaced_folder(folder) as partial:
@@ -144,6 +168,8 @@ def copy_bundle(source: Path, target: Path, manifest: Manifest) -> None:
 
 def to_array(field: InputField, values: list[Any]) -> Array:
     """Plain values of one field as a tensor [rows, width]."""
+    if field.normalization:
+        values = [value and normalized(value) for value in values]
     if field.is_string:
         return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
     return np.array(values, dtype=np.float32).reshape(len(values), field.width)

@@ -13,6 +13,8 @@ from portfolio.core.types import Array
 
 OPSET = 20
 IR_VERSION = 10
+PADDING = "<padding>"
+"""What fills up the tokens of a short text in a graph. It is neither a character nor a word, so no text has it."""
 
 
 def constant_graph(inputs: Sequence[InputField], output: Output, answer: Array) -> onnx.ModelProto:

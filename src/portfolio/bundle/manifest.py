@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,6 +25,10 @@ MANIFEST_NAME = "manifest.json"
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 # Below this a probability counts as zero: a tree's leaf gives exact zeros, whose logarithm says nothing.
 SMALLEST_PROBABILITY = 1e-7
+
+
+# Of a text or a label, unless its field says otherwise.
+MAX_TEXT_LENGTH = 10_000
 
 
 METRICS = {
@@ -54,6 +59,10 @@ class InputField(Strict):
     maximum: float | None = Field(default=None, description="largest value that is possible at all")
     step: float | None = Field(default=None, gt=0, description="every value is a multiple of it")
     categories: tuple[str, ...] = Field(default=(), description="the categories seen in training")
+    max_length: int | None = Field(default=None, ge=1, description="of a text, in characters as they are sent")
+    normalization: Literal["", "NFKC, case-folded, single spaces"] = Field(
+        default="", description="the form that a text is brought to before the graph (bundle/texts.py); none if empty"
+    )
     nullable: bool = Field(default=False, description="may be missing (null)")
     example: list[float] | float | str | None = Field(default=None, description="a value that was seen in training")
 
@@ -106,6 +115,20 @@ class Reference(Strict):
     categories: tuple[str, ...] = ()
     shares: tuple[float, ...]
     missing_share: float
+    characters: str = Field(default="", description="those that texts have, the most common first")
+
+
+@dataclass(frozen=True)
+class PredefinedSplit:
+    """A column that says which split a row is in, as published data have it, and its labels for the three splits.
+
+    A row for which it says something else, or nothing, is assigned by the hash of its identity, as all others are.
+    """
+
+    column: str
+    train: str = "train"
+    val: str = "val"
+    test: str = "test"
 
 
 class SplitRule(Strict):
@@ -117,6 +140,7 @@ class SplitRule(Strict):
     split_by: tuple[str | tuple[str, float], ...] = Field(
         default=(), description="what rows that belong together share: columns, or columns with the size of a cell"
     )
+    predefined: PredefinedSplit | None = Field(default=None, description="what comes before the hash")
 
 
 class Origin(Strict):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from portfolio.bundle.manifest import InputField, Reference
@@ -9,6 +11,8 @@ from portfolio.core.errors import DataError
 from portfolio.core.types import Array
 
 REFERENCE_BINS = 10
+# More than any writing system that is in daily use.
+MAX_CHARACTERS = 20_000
 
 
 def reference(field: InputField, values: Array) -> Reference:
@@ -27,7 +31,9 @@ def reference(field: InputField, values: Array) -> Reference:
             )
         shares = [float(np.mean(column == category)) for category in field.categories]
         return Reference(categories=field.categories, shares=tuple(shares), missing_share=float(np.mean(column == "")))
-    column = np.char.str_len(values[:, 0].astype(str)) if field.kind == "text" else values.mean(axis=1)
+    texts = values[:, 0].tolist() if field.kind == "text" else []
+    # A text that is not there is empty.
+    column = np.array([len(text) or np.nan for text in texts]) if texts else values.mean(axis=1)
     present = column[np.isfinite(column)]
     if len(present) == 0:
         return Reference(shares=(0.0,), missing_share=1.0)
@@ -37,4 +43,10 @@ def reference(field: InputField, values: Array) -> Reference:
         edges=tuple(edges.tolist()),
         shares=tuple((counts / len(present)).tolist()),
         missing_share=float(1 - len(present) / len(column)),
+        characters=_characters(texts),
     )
+
+
+def _characters(texts: list[str]) -> str:
+    counts = Counter(character for text in texts for character in text)
+    return "".join(sorted(counts, key=lambda character: (-counts[character], character))[:MAX_CHARACTERS])

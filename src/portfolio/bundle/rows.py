@@ -46,10 +46,10 @@ def matched(
         raise DataError("It has no rows.")
 
 
-def read_csv(stream: BinaryIO) -> Iterator[Row]:
+def read_csv(stream: BinaryIO, separator: str = ",") -> Iterator[Row]:
     """The rows of CSV in UTF-8 with a header, every value as text. Raises DataError if it is none."""
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    reader = csv.DictReader(text, restkey="", strict=True)
+    reader = csv.DictReader(text, restkey="", strict=True, delimiter=separator)
     try:
         if repeated := twice(reader.fieldnames or ()):
             raise DataError(f"The header has the column {repeated} twice. Remove one of them.")

@@ -17,6 +17,7 @@ PANEL = "Ask a server"
 
 class Form(StrEnum):
     csv = "csv"
+    tsv = "tsv"
     parquet = "parquet"
     json = "json"
     jsonl = "jsonl"
@@ -38,7 +39,7 @@ API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
 def predict(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...|-", help="CSV, Parquet, JSON, or pictures; - is standard input."),
+        typer.Argument(metavar="FILE...|-", help="CSV, TSV, Parquet, JSON, or pictures; - is standard input."),
     ],
     url: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:8000",
     form: Annotated[

@@ -1,10 +1,11 @@
-"""The rows of a file: CSV, Parquet or JSON. How they are matched to the model's inputs: see portfolio.bundle.rows."""
+"""The rows of a file: CSV, TSV, Parquet or JSON. portfolio.bundle.rows matches them to the model's inputs."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, BinaryIO
 
 from portfolio.bundle.manifest import InputField
@@ -20,8 +21,8 @@ def read_rows(
     `on_left_out` is told, once for each, which columns are not inputs of the model. Raises DataError, naming the
     row, if an input is missing or does not fit.
     """
-    # Only CSV writes numbers as text.
-    return matched(READERS[form](stream), fields, on_left_out, as_text=form == "csv")
+    # Only CSV and TSV write numbers as text.
+    return matched(READERS[form](stream), fields, on_left_out, as_text=form in ("csv", "tsv"))
 
 
 def _from_parquet(stream: BinaryIO) -> Iterator[Row]:
@@ -72,6 +73,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Row:
 
 READERS: dict[str, Callable[[BinaryIO], Iterator[Row]]] = {
     "csv": read_csv,
+    "tsv": partial(read_csv, separator="\t"),
     "parquet": _from_parquet,
     "json": _from_json,
     "jsonl": _from_json,

@@ -3,7 +3,8 @@
 Use cases import this room alone. What it offers them is listed here.
 """
 
-from portfolio.contract.fields import Category, Image, Number
+from portfolio.bundle.manifest import PredefinedSplit
+from portfolio.contract.fields import Category, FreeText, Image, Number
 from portfolio.contract.folder import Folder
 from portfolio.contract.images import Images
 from portfolio.contract.network_params import NetworkParams
@@ -12,6 +13,7 @@ from portfolio.contract.sources import Cell, Csv, Rows, Source
 from portfolio.contract.sql import Sql
 from portfolio.contract.table import Table
 from portfolio.contract.targets import Classes, Quantity
+from portfolio.contract.text import Text
 
 __all__ = [
     "Category",
@@ -19,14 +21,17 @@ __all__ = [
     "Classes",
     "Csv",
     "Folder",
+    "FreeText",
     "Image",
     "Images",
     "NetworkParams",
     "Number",
     "Pictures",
+    "PredefinedSplit",
     "Quantity",
     "Rows",
     "Source",
     "Sql",
     "Table",
+    "Text",
 ]

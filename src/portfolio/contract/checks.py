@@ -36,6 +36,7 @@ def problems(use_case: UseCase) -> list[str]:
 
     attempt(lambda: _check_listed(use_case))
     attempt(lambda: _check_columns(use_case))
+    attempt(lambda: _check_kinds(use_case))
     attempt(lambda: _check_target(use_case))
     attempt(lambda: _check_features(use_case))
     attempt(use_case.card_texts)
@@ -111,6 +112,27 @@ def _check_columns(use_case: UseCase) -> None:
             )
 
 
+def _check_kinds(use_case: UseCase) -> None:
+    """Raise ConfigError if the base's models would leave out an input without a word, or fail on it."""
+    where = use_case.folder / "use_case.py"
+    classes = type(use_case).__mro__
+    base = next((kind for kind in classes if vars(kind).get("kinds")), None)
+    # Whoever writes a preprocessor of their own may take what they like.
+    if base is None or any("preprocessor" in vars(own) for own in classes[: classes.index(base)]):
+        return
+    for field in use_case.inputs:
+        if field.kind not in use_case.kinds:
+            declared, fitting = DECLARED[field.kind]
+            raise ConfigError(
+                f"{where}: '{field.name}' is {declared}, which {base.__name__} does not take. Derive the class from "
+                f"{fitting}, with that input alone, or leave the input out."
+            )
+    kind = use_case.kinds[0]
+    if kind in ("image", "text") and len(use_case.inputs) != 1:
+        count = len(use_case.inputs)
+        raise ConfigError(f"{where}: {base.__name__} takes one input, {DECLARED[kind][0]}; it has {count}.")
+
+
 def _check_features(use_case: UseCase) -> None:
     features = use_case.sql_features
     if not features.names:
@@ -121,6 +143,13 @@ def _check_features(use_case: UseCase) -> None:
     features.graph()
 
 
+DECLARED = {
+    "number": ("a Number", "Table"),
+    "category": ("a Category", "Table"),
+    "image": ("an Image", "Images"),
+    "text": ("a FreeText", "Text"),
+}
+"""How each kind of input is declared, and the base that takes it."""
 RESERVED = {"batch": "the batch that brought a row", "reason": "why a row is in quarantine"}
 
 

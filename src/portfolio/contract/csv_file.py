@@ -8,7 +8,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -41,6 +41,7 @@ class Written(TypedDict, total=False):
     skip_rows: int
     skip_footer: int
     missing: Mapping[str, tuple[str, ...]]
+    columns: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Format:
 
     `decimal` is the decimal mark, `thousands` what stands between groups of three digits. `skip_rows` lines stand
     before the names of the columns, and `skip_footer` lines after the last row. `missing` has, by column, what
-    stands for a missing value there, such as 999, beside what always does.
+    stands for a missing value there, such as 999, beside what always does. `columns` names the columns of a file that
+    does not do so itself.
     """
 
     encoding: str = "utf-8"
@@ -59,6 +61,7 @@ class Format:
     skip_rows: int = 0
     skip_footer: int = 0
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -81,6 +84,9 @@ class Format:
                 raise ConfigError(f"missing: write the values of '{column}' as a list of texts, such as [\"999\"].")
         if self.skip_rows < 0 or self.skip_footer < 0:
             raise ConfigError("skip_rows and skip_footer are numbers of lines, and can't be negative.")
+        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if twice:
+            raise ConfigError(f"columns= has {', '.join(map(repr, twice))} twice. Each column needs a name of its own.")
 
 
 def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
@@ -97,7 +103,13 @@ def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
         text = "".join(lines[written.skip_rows : len(lines) - written.skip_footer])
     columns = header(text, where, written)
     try:
-        table = pl.read_csv(text.encode(), separator=written.separator, infer_schema=False, new_columns=columns)
+        table = pl.read_csv(
+            text.encode(),
+            separator=written.separator,
+            infer_schema=False,
+            has_header=not written.columns,
+            new_columns=columns,
+        )
     except pl.exceptions.PolarsError as error:
         _check_fields(text, len(columns), where, written)
         reason = str(error).splitlines()[0]
@@ -171,6 +183,13 @@ def header(text: str, where: str, written: Format) -> list[str]:
     except csv.Error as error:
         raise SourceError(f"{where}, line {written.skip_rows + 1}, can't be read ({error}). Check the file.") from error
     line = written.skip_rows + 1
+    if written.columns:
+        if len(columns) != len(written.columns):
+            raise SourceError(
+                f"{where}, line {line}, has {len(columns)} fields, and columns= names {len(written.columns)}: "
+                f"{written.separator.join(columns)[:80]!r}. Name as many as there are."
+            )
+        return list(written.columns)
     others = [other for other in SEPARATORS if other != written.separator and other in (columns or [""])[0]]
     if len(columns) == 1 and others:
         raise SourceError(

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from portfolio.bundle.manifest import InputField
+from portfolio.bundle.texts import NORMALIZATION
+from portfolio.core.errors import ConfigError
 from portfolio.core.labels import category_text
 
 
@@ -79,5 +81,22 @@ def Image(  # noqa: N802  (as above)
         minimum=minimum,
         maximum=maximum,
         step=step,
+        description=description,
+    )
+
+
+def FreeText(name: str, max_length: int, *, missing: bool = False, description: str = "") -> InputField:  # noqa: N802
+    """A text in any language, of at most `max_length` characters. Width, case and white space are made alike.
+
+    Raises ConfigError for a `max_length` below 1.
+    """
+    if max_length < 1:
+        raise ConfigError(f'FreeText("{name}", {max_length}): max_length must be at least 1.')
+    return InputField(
+        name=name,
+        kind="text",
+        max_length=max_length,
+        normalization=NORMALIZATION,
+        nullable=missing,
         description=description,
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class Images(UseCase):
     """One input, an `Image` with its minimum and maximum. Its pixels go into the models as they are."""
 
+    kinds: ClassVar[tuple[str, ...]] = ("image",)
     network_params: ClassVar[type[NetworkParams]] = ConvolutionParams
 
     def candidates(self) -> dict[str, Any]:

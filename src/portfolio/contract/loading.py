@@ -65,7 +65,7 @@ def _class(name: str) -> type[UseCase]:
         if isinstance(value, type) and issubclass(value, UseCase) and value.__module__ == module.__name__
     ]
     if len(found) != 1:
-        raise ConfigError(f"{path} must define one class derived from Table or Images; it defines {len(found)}.")
+        raise ConfigError(f"{path} must define one class derived from Table, Images or Text; it defines {len(found)}.")
     lacking = [fact for fact in ("source", "target", "inputs") if not hasattr(found[0], fact)]
     if lacking:
         raise ConfigError(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Scores = npt.NDArray[np.float64]
 MISSING_SHARE = 0.05
+# From bad to good; a text has one of these, and some of the others, which say nothing.
+WORDS = ("最悪", "bad", "普通", "good", "素晴らしい")
+OTHERS = ("部屋", "駅から", "朝食は", "the bath", "staff", "でした。", "今回", "Wi-Fi", "2泊", "!")
 
 
 def made_up_rows(use_case: UseCase, rows: int, seed: int = 0) -> pl.DataFrame:
@@ -46,8 +49,9 @@ def _values(field: InputField, rows: int, random: np.random.Generator) -> tuple[
         values: list[Any] = [field.categories[number] for number in numbers]
         part = numbers / max(1, len(field.categories) - 1)
     elif field.kind == "text":
-        numbers = random.integers(0, 2, rows)
-        values, part = [("bad", "good")[number] for number in numbers], numbers.astype(float)
+        numbers = random.integers(0, len(WORDS), rows)
+        values = [_text(int(number), field, random) for number in numbers]
+        part = numbers / (len(WORDS) - 1)
     else:
         low = 0.0 if field.minimum is None else field.minimum
         high = low + 1 if field.maximum is None else field.maximum
@@ -61,6 +65,12 @@ def _values(field: InputField, rows: int, random: np.random.Generator) -> tuple[
         missing = random.random(rows) < MISSING_SHARE
         values = [None if gone else value for value, gone in zip(values, missing, strict=True)]
     return values, np.asarray(part, dtype=np.float64)
+
+
+def _text(number: int, field: InputField, random: np.random.Generator) -> str:
+    # First, so that no maximum length cuts it off.
+    words = [WORDS[number], *random.choice(OTHERS, 4)]
+    return " ".join(words)[: field.max_length].rstrip()
 
 
 def _targets(use_case: UseCase, ranks: Scores) -> list[Any]:

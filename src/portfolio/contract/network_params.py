@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from portfolio.core.errors import ConfigError
 from portfolio.core.faults import faults
@@ -69,3 +69,37 @@ class ConvolutionParams(NetworkParams):
 
     channels: tuple[Size, Size] = (16, 32)
     dropout: Dropout = 0.3
+
+
+class TextParams(NetworkParams):
+    """Of a network that reads a text character by character."""
+
+    capacity: ClassVar[list[dict[str, Any]]] = [
+        {"network.kind": kind, "network.embedding": embedding}
+        for kind in ("transformer", "rnn")
+        for embedding in (16, 32, 64, 128)
+    ]
+    ablation: ClassVar[dict[str, dict[str, Any]]] = NO_DROPOUT | NetworkParams.ablation
+    space: ClassVar[dict[str, Any]] = {
+        "network.kind": {"choices": ["transformer", "rnn"]},
+        "network.embedding": {"choices": [32, 64, 128]},
+        "network.dropout": {"low": 0, "high": 0.5},
+    }
+
+    kind: Literal["transformer", "rnn"] = Field(
+        default="transformer", description="self-attention between all characters, or gated recurrent units"
+    )
+    embedding: Size = Field(default=64, description="how many numbers stand for a character, in every layer")
+    layers: int = Field(default=2, ge=1, le=12)
+    heads: int = Field(default=4, ge=1, le=64, description="of each layer's attention, in a transformer")
+    dropout: Dropout = 0.2
+    context_length: int = Field(default=256, ge=1, le=1024, description="how many characters of a text are read")
+    vocabulary_size: Size = Field(
+        default=1024, description="how many characters are told apart, the most common ones; the others are one more"
+    )
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.embedding % 2 or (self.kind == "transformer" and self.embedding % self.heads):
+            raise ValueError(f"embedding ({self.embedding}) must be even, and a multiple of heads ({self.heads})")
+        return self

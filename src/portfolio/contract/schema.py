@@ -8,7 +8,7 @@ import pandera.polars as pa
 import polars as pl
 from pandera.api.polars.types import PolarsData
 
-from portfolio.bundle.manifest import InputField
+from portfolio.bundle.manifest import MAX_TEXT_LENGTH, InputField
 from portfolio.contract.fields import is_of_bytes
 from portfolio.contract.targets import Quantity, Target
 
@@ -33,7 +33,7 @@ def _column(field: InputField) -> pa.Column:
         case "image":
             return pa.Column(pl.Array(pl.UInt8 if is_of_bytes(field) else pl.Float32, field.width), _pixels(field))
         case _:
-            return pa.Column(pl.String, nullable=field.nullable)
+            return pa.Column(pl.String, _length(field), nullable=field.nullable)
 
 
 def _target(target: Target) -> pa.Column:
@@ -52,6 +52,15 @@ def _bounds(minimum: float | None, maximum: float | None) -> list[pa.Check]:
     # An infinite number is nobody's measurement.
     finite = pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), error="is finite")
     return [*low, *high, finite]
+
+
+def _length(field: InputField) -> pa.Check:
+    longest = field.max_length or MAX_TEXT_LENGTH
+
+    def within(data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(pl.col(data.key).str.len_chars() <= longest)
+
+    return pa.Check(within, name="length", error=f"has at most {longest:,} characters")
 
 
 def _pixels(field: InputField) -> pa.Check:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Unpack
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from portfolio.bundle.manifest import PredefinedSplit
 from portfolio.contract.csv_file import Format, Written
 from portfolio.contract.tables import read_table
 from portfolio.core.errors import ConfigError, SourceError
@@ -49,15 +50,24 @@ class Source(ABC):
     `key` is the column that identifies a row: no two rows share a value. Without one, each row is identified by its
     batch and its position there, in a column `row`. `date` is the column that dates the rows, if there is one.
     `split_by` lists what rows that belong together share, such as a person or a place, as columns or as cells of a
-    column: such rows end up in the same split. By default, each row is assigned to a split on its own.
+    column: such rows end up in the same split. By default, each row is assigned to a split on its own. `split` is a
+    column that says which split a row is in, where the data come with one.
     """
 
-    def __init__(self, *, key: str | None = None, split_by: Sequence[str | Cell] = (), date: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        key: str | None = None,
+        split_by: Sequence[str | Cell] = (),
+        split: PredefinedSplit | None = None,
+        date: str = "",
+    ) -> None:
         if isinstance(split_by, str):
             raise ConfigError(f'split_by must be a list of columns. Write split_by=["{split_by}"].')
         self.has_key = key is not None
         self.key = key or ROW
         self.split_by = tuple(split_by)
+        self.split = split
         self.date = date
 
     @property
@@ -127,11 +137,12 @@ class Rows(Source):
         *,
         key: str | None = None,
         split_by: Sequence[str | Cell] = (),
+        split: PredefinedSplit | None = None,
         date: str = "",
         start: date | str | None = None,
         rows_per_day: int | None = None,
     ) -> None:
-        super().__init__(key=key, split_by=split_by, date=date)
+        super().__init__(key=key, split_by=split_by, split=split, date=date)
         self._start, self._rows_per_day = first_day(start), rows_per_day
         if bool(date) == (start is not None):
             raise ConfigError(
@@ -220,12 +231,13 @@ class Csv(Rows):
         shuffle: bool = False,
         key: str | None = None,
         split_by: Sequence[str | Cell] = (),
+        split: PredefinedSplit | None = None,
         date: str = "",
         start: date | str | None = None,
         rows_per_day: int | None = None,
         **written: Unpack[Written],
     ) -> None:
-        super().__init__(key=key, split_by=split_by, date=date, start=start, rows_per_day=rows_per_day)
+        super().__init__(key=key, split_by=split_by, split=split, date=date, start=start, rows_per_day=rows_per_day)
         if bool(url) == bool(path):
             raise ConfigError("Csv needs either url=, with the sha256= of the file, or path=.")
         if url.startswith("file://"):

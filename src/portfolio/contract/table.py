@@ -23,6 +23,7 @@ class Table(UseCase):
     LightGBM alone takes missing numbers as they are, and each category as one column.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = ("number", "category")
     network_params: ClassVar[type[NetworkParams]] = PerceptronParams
 
     def preprocessor(self) -> Any:

@@ -4,13 +4,14 @@ You must write `source`, `target` and `inputs`, and beside the class a `card.yam
 else follows from those, and each part that follows is a method that you may write to do otherwise:
 
     schema          what a valid row looks like (pandera)
-    preprocessor    from the inputs to features (scikit-learn; fitted on train alone; ends up inside the graph)
+    preprocessor    from the inputs to features (scikit-learn; fitted on train alone; ends up inside the graph);
+                    `network_preprocessor` where the network takes others
     candidates      the scikit-learn estimators, by name
     network         the PyTorch network, and `network_params`, what the config may say of it
     augmentation    what changes training batches at random
     groups          the slices of rows in which no new model may be worse
 
-Start from `Table` or `Images`, which say what the inputs of that kind are given.
+Start from `Table`, `Images` or `Text`, which say what the inputs of that kind are given.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class UseCase(ABC):
     """Columns by whose values the evaluation and the gate look at groups of rows."""
     metric: str = ""
     """The metric that is shown first beside the value, which decides. Unless given: accuracy, or rmse."""
+    kinds: ClassVar[tuple[str, ...]] = ()
+    """The kinds of inputs that the base's own preprocessors and networks take."""
     network_params: ClassVar[type[NetworkParams]]
 
     def __init__(self, name: str) -> None:
@@ -90,8 +93,10 @@ class UseCase(ABC):
 
     def columns(self) -> list[str]:
         """The columns that a batch must have."""
-        names = [self.key, *self.source.split_columns, *(field.name for field in self.inputs), self.target.column]
-        return list(dict.fromkeys([*names, *self.slices]))
+        source = self.source
+        names = [self.key, *source.split_columns, *(field.name for field in self.inputs), self.target.column]
+        predefined = [] if source.split is None else [source.split.column]
+        return list(dict.fromkeys([*names, *predefined, *self.slices]))
 
     @cached_property
     def sql_features(self) -> SqlFeatures:
@@ -107,6 +112,10 @@ class UseCase(ABC):
     def preprocessor(self) -> Any | None:
         """An unfitted scikit-learn transformer over a data frame of the inputs, or None for one numeric input."""
         return None
+
+    def network_preprocessor(self, params: Any) -> Any | None:
+        """The same for the network alone. `params` is an instance of `network_params`."""
+        return self.preprocessor()
 
     @abstractmethod
     def candidates(self) -> dict[str, Any]:

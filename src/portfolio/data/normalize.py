@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from portfolio.bundle.manifest import InputField
+from portfolio.bundle.texts import normalized
 from portfolio.contract.fields import is_of_bytes
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
@@ -68,6 +69,8 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
 def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Series:
     if field.kind == "image":
         return _images(field, column, found)
+    if field.kind == "text":
+        return _labels(column, found).map_elements(normalized, return_dtype=pl.String).replace("", None)
     return _numbers(column, found) if field.kind == "number" else _labels(column, found, field.categories)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from portfolio.bundle.manifest import SplitRule
+from portfolio.bundle.manifest import PredefinedSplit, SplitRule
 from portfolio.contract.config import Prepare
 from portfolio.contract.sources import Cell, Source
 from portfolio.core.hashing import uniform
@@ -48,25 +48,34 @@ def _shared(by: str | Cell) -> pl.Expr:
 
 def split_numbers(source: Source, rows: pl.DataFrame, fractions: Prepare) -> Array:
     """For each row the place of its split in SPLITS, int64 [rows]."""
-    return _numbers(identities(source, rows), fractions)
+    return _numbers(identities(source, rows), fractions, source.split, rows)
 
 
 def split_rule(source: Source, fractions: Prepare) -> SplitRule:
     """How rows are divided, for a bundle's manifest."""
     split_by = tuple(by if isinstance(by, str) else (by.column, by.size) for by in source.split_by)
-    return SplitRule(**fractions.model_dump(), key=source.key, split_by=split_by)
+    return SplitRule(**fractions.model_dump(), key=source.key, split_by=split_by, predefined=source.split)
 
 
 def is_test_row(rule: SplitRule, rows: pl.DataFrame) -> Array:
     """Whether each row is a test row under that rule, bool [rows]; none is if a column that it needs is gone."""
     split_by = [by if isinstance(by, str) else Cell(*by) for by in rule.split_by]
     columns = [rule.key, *(by if isinstance(by, str) else by.column for by in split_by)]
+    columns += [] if rule.predefined is None else [rule.predefined.column]
     if not set(columns) <= set(rows.columns):
         return np.zeros(len(rows), dtype=bool)
     fractions = Prepare(test_fraction=rule.test_fraction, val_fraction=rule.val_fraction)
-    return np.asarray(_numbers(_identities(rule.key, split_by, rows), fractions) == SPLITS.index("test"))
+    numbers = _numbers(_identities(rule.key, split_by, rows), fractions, rule.predefined, rows)
+    return np.asarray(numbers == SPLITS.index("test"))
 
 
-def _numbers(identity: pl.DataFrame, fractions: Prepare) -> Array:
+def _numbers(
+    identity: pl.DataFrame, fractions: Prepare, predefined: PredefinedSplit | None, rows: pl.DataFrame
+) -> Array:
     shares = uniform(identity, salt="split")
-    return np.digitize(shares, [fractions.test_fraction, fractions.test_fraction + fractions.val_fraction])
+    numbers = np.digitize(shares, [fractions.test_fraction, fractions.test_fraction + fractions.val_fraction])
+    if predefined is None:
+        return numbers
+    stated = {getattr(predefined, name): place for place, name in enumerate(SPLITS)}
+    found = rows[predefined.column].cast(pl.String).replace_strict(stated, default=None, return_dtype=pl.Int64)
+    return found.fill_null(pl.Series(numbers)).to_numpy()

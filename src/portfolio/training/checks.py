@@ -12,6 +12,7 @@ from portfolio.contract.config import Config
 from portfolio.contract.images import Images
 from portfolio.contract.made_up import made_up_rows
 from portfolio.contract.table import Table
+from portfolio.contract.text import Text
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError, PortfolioError
 from portfolio.data.dataset import Split, as_split, sklearn_input
@@ -87,20 +88,21 @@ def check_network(use_case: UseCase, config: Config) -> None:
 
     Raises ConfigError if that fails, or gives outputs of the wrong shape.
     """
-    if type(use_case).network in (Table.network, Images.network):
+    if type(use_case).network in (Table.network, Images.network, Text.network):
         return
     import torch
 
     where = f"{use_case.folder}/use_case.py: network()"
     rows = _made_up_split(use_case)
     features = sklearn_input(use_case, rows.inputs)
-    preprocessor = use_case.preprocessor()
+    params = use_case.network_params.read(config.network)
+    preprocessor = use_case.network_preprocessor(params)
     if preprocessor is not None:
         features = preprocessor.fit_transform(features)
     array = np.asarray(features, dtype=np.float32)[:4]
     outputs = max(1, len(use_case.output.classes))
     try:
-        network = use_case.network(use_case.network_params.read(config.network), array.shape[1]).eval()
+        network = use_case.network(params, array.shape[1]).eval()
         with torch.no_grad():
             found = tuple(network(torch.tensor(array)).shape)
     except PortfolioError:

@@ -62,15 +62,15 @@ def fit_network(
 
     `on_epoch` is told each epoch's number and validation loss, and says whether to stop.
     """
-    preprocessor = use_case.preprocessor()
+    params = use_case.network_params.read(config.network)
+    preprocessor = use_case.network_preprocessor(params)
     if preprocessor is not None:
         preprocessor.fit(sklearn_input(use_case, train.inputs))
     features, val_features = (_features(use_case, preprocessor, split.inputs) for split in (train, val))
     augment = use_case.augmentation() if config.train.augment else None
     scale = TargetScale.of(use_case, train.targets)
     torch.manual_seed(config.train.seed)
-    network_params = use_case.network_params.read(config.network)
-    members = [use_case.network(network_params, features.shape[1]) for _ in range(config.train.members)]
+    members = [use_case.network(params, features.shape[1]) for _ in range(config.train.members)]
     key = run_key(config.train.model_dump(), config.network, _rows_sha256(use_case, train, val), _code_sha256(use_case))
     started = time.perf_counter()
     fitted = fit(

@@ -25,6 +25,10 @@ def network_graph(
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
     first = tensor_names(1)[0] if preprocessor is None else "features"
+    rows_and_width: dict[int, Any] = {0: torch.export.Dim("rows")}
+    if getattr(preprocessor, "is_sequence", False):
+        # In the graph, sequences are as long as the longest of the request, and not as the longest that there may be.
+        rows_and_width[1] = torch.export.Dim("length", min=1, max=width)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         torch.onnx.export(
@@ -34,7 +38,7 @@ def network_graph(
             str(path),
             input_names=[first],
             output_names=[output.tensor],
-            dynamic_shapes=({0: torch.export.Dim("rows")},),
+            dynamic_shapes=(rows_and_width,),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from portfolio.bundle.bundle import in_parts, rows_at_once
 from portfolio.bundle.manifest import tensor_names
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import BundleError
@@ -17,10 +18,14 @@ def run_graph(raw: bytes, use_case: UseCase, inputs: dict[str, Array]) -> Array:
     """What a serialized graph answers to inputs [rows, width] by name: float32 [rows, classes] or [rows, 1]."""
     import onnxruntime as ort
 
-    session = ort.InferenceSession(raw, providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()
+    # skl2onnx leaves weights that nothing uses, of which ONNX Runtime would warn on the terminal.
+    options.log_severity_level = 3
+    session = ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
     tensors = tensor_names(len(use_case.inputs))
     feed = {tensor: inputs[field.name] for tensor, field in zip(tensors, use_case.inputs, strict=True)}
-    return np.asarray(session.run([use_case.output.tensor], feed)[0])
+    outputs = [use_case.output.tensor]
+    return in_parts(lambda part: np.asarray(session.run(outputs, part)[0]), feed, rows_at_once(use_case.inputs))
 
 
 def check_parity(name: str, raw: bytes, use_case: UseCase, inputs: dict[str, Array], expected: Array) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from portfolio.bundle.graph import OPSET, behind_features, finished, only_output, rename
+from portfolio.bundle.graph import OPSET, PADDING, behind_features, finished, only_output, rename
 from portfolio.bundle.manifest import InputField, Output, tensor_names
 from portfolio.contract.sql_features import SqlFeatures
 from portfolio.core.errors import BundleError
@@ -23,8 +23,8 @@ from portfolio.core.types import Array
 ML_OPSET = 3
 EXPORTABLE = (
     "LogisticRegression, Ridge, LinearRegression, DecisionTree, RandomForest, ExtraTrees, GradientBoosting, AdaBoost, "
-    "HistGradientBoosting without categorical features, LightGBM, Bagging, Stacking, KNeighbors, GaussianNB, MLP, SVR, "
-    "and SVC or LinearSVC inside CalibratedClassifierCV(..., ensemble=False)"
+    "HistGradientBoosting without categorical features, LightGBM, Bagging, Stacking, KNeighbors, GaussianNB, "
+    "ComplementNB, MLP, SVR, and SVC or LinearSVC inside CalibratedClassifierCV(..., ensemble=False)"
 )
 
 
@@ -71,12 +71,23 @@ def convert_sklearn(inputs: Sequence[InputField], model: Any, *, has_classes: bo
     if has_classes:
         options[id(model)] = {"zipmap": False}
     with warnings.catch_warnings(), _whole_numbers():
+        # Of characters it does, and a candidate whose graph differs from its model is refused.
+        warnings.filterwarnings("ignore", message="The conversion of CountVectorizer may not work")
         # skl2onnx 1.20 looks whether a support-vector machine has them; scikit-learn 1.9 says that they will go.
         warnings.filterwarnings("ignore", message="Attribute `prob._` was deprecated", category=FutureWarning)
         graph: onnx.ModelProto = to_onnx(
             model, initial_types=types, target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET}, options=options
         )
+    _pad_with_no_text(graph)
     return graph
+
+
+def _pad_with_no_text(graph: onnx.ModelProto) -> None:
+    """skl2onnx 1.20 pads short texts with "#", which is then counted in them if any training text has one."""
+    for node in graph.graph.node:
+        for attribute in node.attribute if node.op_type == "Tokenizer" else ():
+            if attribute.name == "pad_value":
+                attribute.s = PADDING.encode()
 
 
 def _by_position(model: Any, names: list[str]) -> Any:

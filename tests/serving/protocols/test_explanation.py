@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from portfolio.bundle.manifest import InputField
-from serving.protocols.explanation import MAX_PARTS, _patches, _windows
+from serving.protocols.explanation import MAX_CHARACTERS, MAX_PARTS, _patches, _windows
 
 
 def test_the_pixels_that_speak_for_the_answer_stand_out(client: TestClient) -> None:
@@ -51,3 +51,23 @@ def test_a_text_is_taken_away_in_windows_that_cover_each_character_once(length: 
     windows = _windows("x" * length)
     assert len(windows) <= MAX_PARTS
     assert [place for start, size in windows for place in range(start, start + size)] == list(range(length))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("対応も親切でたった1泊でした。", ["対応も", "親切でたった", "1", "泊でした", "。"]),
+        ("ビンゴ大会😀", ["ビンゴ", "大会", "😀"]),
+        ("the bath, très good!", ["the", " ", "bath", ",", " ", "très", " ", "good", "!"]),
+        ("", [""]),
+    ],
+)
+def test_a_text_is_taken_away_word_by_word(text: str, words: list[str]) -> None:
+    assert [text[start : start + size] for start, size in _windows(text)] == words
+
+
+def test_a_long_text_is_taken_away_in_so_few_parts_that_the_work_stays_small() -> None:
+    text = "部屋は広い 。" * 1400
+    windows = _windows(text)
+    assert len(windows) * len(text) <= MAX_CHARACTERS
+    assert sum(size for _, size in windows) == len(text)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from portfolio.bundle.manifest import InputField
+from portfolio.bundle.texts import NORMALIZATION
 from portfolio.core.types import Array
 from serving.errors import RequestError
 from serving.protocols import size
@@ -40,8 +41,10 @@ def field(name: str, kind: str = "number", **about: Any) -> InputField:
     return InputField.model_construct(name=name, kind=kind, description=name, **{"example": example, **about})
 
 
-def schema(*fields: InputField) -> RequestSchema:
-    return RequestSchema(SimpleNamespace(inputs=fields), max_rows=10)  # type: ignore[arg-type]
+def schema(*fields: InputField, characters: str = "") -> RequestSchema:
+    """`characters`: those that the texts of training have."""
+    reference = {field.name: SimpleNamespace(characters=characters) for field in fields}
+    return RequestSchema(SimpleNamespace(inputs=fields, reference=reference), max_rows=10)  # type: ignore[arg-type]
 
 
 def read(fields: RequestSchema, **row: Any) -> dict[str, Array]:
@@ -239,3 +242,39 @@ def test_a_boolean_that_a_spreadsheet_wrote_is_the_one_of_training(sent: Any, la
     assert fields.unseen(found) == {}
     tensors, _ = fields.from_tensors({"member": np.array([[str(sent)]], dtype=object)}, 1)
     assert tensors["member"].tolist() == [[label]]
+
+
+REVIEW = InputField(name="review", kind="text", max_length=10, normalization=NORMALIZATION, example="a")
+
+
+@pytest.mark.parametrize("text", ["x" * 11, "x" * 1024 * 1024, "😀" * 11])
+def test_a_text_over_its_length_is_refused_in_every_form(text: str) -> None:
+    reviews = schema(REVIEW)
+    assert "at most 10 characters" in refusal(reviews, review=text)["message"]
+    with pytest.raises(RequestError, match="at most 10 characters"):
+        reviews.from_rows([{"review": text}], "csv")
+    with pytest.raises(RequestError, match="longer than 10 characters"):
+        reviews.from_tensors({"review": np.array([text], dtype=object)}, 1)
+    assert read(reviews, review="😀" * 10)["review"].tolist() == [["😀" * 10]]
+
+
+def test_a_text_is_brought_to_the_form_of_training_in_every_form() -> None:
+    reviews, sent, expected = schema(REVIEW), " ﾍﾞｯﾄﾞ\nWi", [["ベッド wi"]]
+    assert read(reviews, review=sent)["review"].tolist() == expected
+    assert reviews.from_rows([{"review": sent}], "csv")[0]["review"].tolist() == expected
+    assert reviews.from_tensors({"review": np.array([sent], dtype=object)}, 1)[0]["review"].tolist() == expected
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u3000\n"])
+def test_a_blank_text_is_missing(blank: str) -> None:
+    assert refusal(schema(REVIEW), review=blank)["field"] == "instances.0.review"
+    with pytest.raises(RequestError, match=r"review\.0: a value is missing"):
+        schema(REVIEW).from_tensors({"review": np.array([blank], dtype=object)}, 1)
+    nullable = schema(REVIEW.model_copy(update={"nullable": True}))
+    assert read(nullable, review=blank)["review"].tolist() == [[""]]
+
+
+def test_a_text_of_characters_that_training_never_saw_is_unseen() -> None:
+    reviews = schema(REVIEW, characters="abc d")
+    inputs = reviews.from_rows([{"review": text} for text in ("abcd", "abcd dcbaz", "abzza", "데이터")], "rows")[0]
+    assert reviews.unseen(inputs) == {2: {"review": "z"}, 3: {"review": "데이터"}}

@@ -671,13 +671,21 @@ def test_a_text_shows_which_characters_mattered(visit: Visit, tmp_path: Path) ->
         expect(page.locator("#top")).to_have_text("good")
         answered(page)
         coloured = page.locator(".marked span[style*='rgb']")
-        expect(coloured).to_have_count(2)
-        assert coloured.all_text_contents() == ["楽", "-"]
+        # Whole words are left out, and each of their characters is coloured.
+        expect(coloured).to_have_count(4)
+        assert coloured.all_text_contents() == ["楽", "し", "い", "-"]
         expect(page.locator("#because")).to_contain_text("no decision policy")
         page.get_by_label("text").fill("--")
         expect(page.locator("#top")).to_have_text("bad")
         page.get_by_label("text").fill("")
         expect(page.locator("#result")).to_be_hidden()
+        page.get_by_label("text").fill("楽" * 10_001)
+        expect(page.locator(".problem").first).to_contain_text("10,001 characters are more than the 10,000")
+        expect(page.locator("#result")).to_be_hidden()
+        for example in ("楽 that was +", "++", "--", "楽 that was +"):
+            page.get_by_role("button", name="Use an example").click()
+            expect(page.get_by_label("text")).to_have_value(example)
+        answered(page)
 
 
 def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: Path) -> None:
