@@ -16,12 +16,15 @@ from portfolio.contract.loading import load_use_case, use_case_names
 from portfolio.contract.sources import Cell
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.files import read_metrics
-from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths, listed_use_cases
+from portfolio.core.paths import ANSWERS, BENCH, RELIABILITY, SERVING_BENCH, Paths, listed_use_cases
 from portfolio.report.words import number, percent, read_stage_metrics, read_words, spread, yen
 
 SERVING_COMMAND, RELIABILITY_COMMAND = "make bench-serving", "make reliability"
 # Names in the file of `make bench-serving`.
 OURS, COMPARED = "this project", ("LitServe", "mlflow models serve", "BentoML")
+PICTURE = Path("docs") / "pictures" / "page.png"
+JAPANESE = "<!-- language: ja -->"
+"""The first line of a document that is in Japanese without saying so by its name."""
 BEGIN, END = "<!-- figures: ", "<!-- /figures -->"
 
 
@@ -57,6 +60,8 @@ def result(use_case: str, language: str) -> str:
 def use_cases(_: str, language: str) -> str:
     """The title, result and comparison of each use case in params.yaml, or how to get its figures."""
     words, parts = read_words(language), []
+    if not any(Paths(name).metrics("evaluate").exists() for name in listed_use_cases()):
+        return str(words["no_figures"].format(command="`make run`"))
     for name in listed_use_cases():
         if Paths(name).metrics("evaluate").exists():
             figures = [result(name, language), comparison(name, language), leakage_result(name, language)]
@@ -261,8 +266,10 @@ def serving(_: str, language: str) -> str:
 
 
 def serving_result(_: str, language: str) -> str:
-    """What both come to, in a few sentences."""
+    """What both come to, in a few sentences, or how to get their figures."""
     words = read_words(language)
+    if not (SERVING_BENCH.exists() and RELIABILITY.exists()):
+        return str(words["no_figures"].format(command=f"`{SERVING_COMMAND} reliability`"))
     speed = read_metrics(SERVING_BENCH, SERVING_COMMAND)
     servers = speed["servers"]
     load = next(iter(servers[OURS]["loads"]))
@@ -280,6 +287,14 @@ def serving_result(_: str, language: str) -> str:
         machine=speed["machine"],
     )
     return text
+
+
+def pictures(_: str, language: str) -> str:
+    """The pictures of the server's page and of the report side by side, or how to get them."""
+    words = read_words(language)
+    if not PICTURE.exists():
+        return str(words["no_pictures"].format(command="`make pictures`"))
+    return str(words["pictures"]).rstrip()
 
 
 def reliability(_: str, language: str) -> str:
@@ -331,13 +346,20 @@ BLOCKS: dict[str, Callable[[str, str], str]] = {
     "coverage": coverage,
     "serving": serving,
     "serving-result": serving_result,
+    "pictures": pictures,
     "reliability": reliability,
 }
 
 
 def documents() -> list[Path]:
-    """The Markdown files that have blocks."""
-    found = [*sorted(Path().glob("README*.md")), *sorted(Path("docs").rglob("*.md"))]
+    """The Markdown files that have blocks.
+
+    In a project that was made from the template, docs/ keeps what the template's authors have measured: they are its
+    decisions, and an update brings their later figures.
+    """
+    found = sorted(Path().glob("README*.md"))
+    if not ANSWERS.exists():
+        found += sorted(Path("docs").rglob("*.md"))
     return [path for path in found if BEGIN in path.read_text(encoding="utf-8")]
 
 
@@ -349,7 +371,7 @@ def filled(path: Path) -> str:
     there is no such block, or no end to it.
     """
     text = path.read_text(encoding="utf-8")
-    language = "ja" if path.name.endswith(".ja.md") else "en"
+    language = "ja" if path.name.endswith(".ja.md") or text.startswith(JAPANESE) else "en"
 
     def block(match: re.Match[str]) -> str:
         name, _, about = match[1].partition(" ")
