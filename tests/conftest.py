@@ -262,6 +262,13 @@ def built(built_once: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest
 
 def checkout(folder: Path) -> Path:
     """A repository with this working tree's files, and the use cases of the tests, in one commit."""
+    add_test_use_cases(copy_tree(folder))
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return committed(folder)
+
+
+def copy_tree(folder: Path) -> Path:
+    """Copy this working tree's files, but for what git ignores."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -272,9 +279,7 @@ def checkout(folder: Path) -> Path:
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
-    add_test_use_cases(folder)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    return committed(folder)
+    return folder
 
 
 def committed(folder: Path) -> Path:
