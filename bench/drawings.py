@@ -227,7 +227,8 @@ def use_case_of_digits() -> UseCase:
     """The first one of params.yaml that can read drawn digits. Raises ConfigError if there is none."""
     for name in listed_use_cases():
         use_case = load_use_case(name)
-        if is_image_classifier(use_case.inputs, use_case.output) and set(use_case.output.classes) == set(WAYS):
+        takes_drawings = is_image_classifier(use_case.inputs, use_case.output) and not use_case.inputs[0].photo
+        if takes_drawings and set(use_case.output.classes) == set(WAYS):
             return use_case
     raise ConfigError(
         f"None of the use cases in {PARAMS} has one image as its input and the classes {', '.join(WAYS)}, so there is "

@@ -1,4 +1,4 @@
-"""Lightning against a raw PyTorch loop: the same network, data, order, seeds and schedule.
+"""Lightning against a raw PyTorch loop: the same networks, data, order, seeds and schedule.
 
 Both train for the same number of epochs, and after each both write what a killed run is resumed from.
 Run it where the stages up to `prepare` have run: `python -m bench.lightning`.
@@ -21,6 +21,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import default_use_case
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split, sklearn_input
+from portfolio.training.ensemble import Ensemble
 from portfolio.training.lightning import Batches, fit, limit_threads
 from portfolio.training.network import TargetScale
 
@@ -44,24 +45,27 @@ def main() -> None:
 
     train, val = tensors(splits[0]), tensors(splits[1])
 
-    def network() -> torch.nn.Module:
+    def networks() -> list[torch.nn.Module]:
         torch.manual_seed(params.seed)
-        return use_case.network(use_case.network_params.read(config.network), train[0].shape[1])
+        network_params = use_case.network_params.read(config.network)
+        return [use_case.network(network_params, train[0].shape[1]) for _ in range(params.members)]
 
     def loss(outputs: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
+        if outputs.dim() == 3:
+            outputs, expected = outputs.flatten(0, 1), expected.repeat(len(outputs))
         if task == "classification":
             return functional.cross_entropy(outputs, expected)
         return functional.mse_loss(outputs[:, 0], expected)
 
     def with_lightning() -> list[float]:
         with tempfile.TemporaryDirectory() as folder:
-            fitted = fit(network(), task, train, val, params, Path(folder) / "run")
+            fitted = fit(networks(), task, train, val, params, Path(folder) / "run")
         return [row["val_loss"] for row in fitted.history]
 
     def raw() -> list[float]:
         features, targets = (torch.from_numpy(array) for array in train)
         val_features, val_targets = (torch.from_numpy(array) for array in val)
-        model = network()
+        model = Ensemble(networks(), task)
         optimizer = torch.optim.AdamW(model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=params.max_epochs)
         losses: list[float] = []

@@ -30,6 +30,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
 from portfolio.data.collect import Collected
 from portfolio.data.collect import collect as collect_new
+from tests.pictures import draw_signs
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -131,10 +132,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 TOY = "toy"
 SHAPES = "shapes"
+SIGNS = "signs"
 USE_CASES: list[str] = yaml.safe_load((ROOT / "params.yaml").read_text())["use_cases"]
 """The use cases of this project, whichever they are."""
-ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, TOY, SHAPES]))
-"""Those, and the ones that exist for tests alone: a table and pictures."""
+ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, TOY, SHAPES, SIGNS]))
+"""Those, and the ones that exist for tests alone: a table, drawings, and pictures in colour in a folder."""
 
 
 def make_workspace(folder: Path) -> Path:
@@ -152,7 +154,7 @@ def make_workspace(folder: Path) -> Path:
 def add_test_use_cases(folder: Path) -> Path:
     """Add the use cases of the tests to a repository's own, as anybody would."""
     own = ROOT / "tests" / "use_cases"
-    for name in (TOY, SHAPES):
+    for name in (TOY, SHAPES, SIGNS):
         copy_folder(own / name, folder / "use_cases" / name)
         shutil.copyfile(own / f"{name}.yaml", folder / "configs" / f"{name}.yaml")
     (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": ALL_USE_CASES}))
@@ -200,6 +202,8 @@ def collect(use_case: str) -> Collected:
     """Collect what the source has. Where that is on the web and no mirror has it, the rows are made up."""
     case = load_use_case(use_case)
     batches = Paths(use_case).batches
+    if use_case == SIGNS:
+        draw_signs(Path("data") / SIGNS / "pictures", each=120)
     if is_at_hand(case):
         return collect_new(case.source, batches, case.config().collect.until)
     batches.mkdir(parents=True)

@@ -1,6 +1,7 @@
 // Which parts of the input mattered: blue is evidence for the answer, orange against it.
 
 import { inks } from "./canvas.js";
+import { pixels } from "./photo.js";
 import { difference, words } from "./words.js";
 
 const SUPPORTS = [31, 111, 235];
@@ -46,7 +47,6 @@ function colour(part) {
 function picture(field, values, falls, of) {
   const [rows, columns] = field.shape;
   const parts = shares(falls);
-  const ink = inks(field, values);
   const figures = document.createElement("div");
   figures.className = "pictures";
   for (const name of ["explain.seen", "explain.mattered"]) {
@@ -56,7 +56,9 @@ function picture(field, values, falls, of) {
     caption.textContent = words(name);
     canvas.width = (CELLS * columns) / Math.max(rows, columns);
     canvas.height = (CELLS * rows) / Math.max(rows, columns);
-    paint(canvas.getContext("2d"), canvas.width / columns, columns, ink, name === "explain.seen" ? null : parts);
+    const [context, shown] = [canvas.getContext("2d"), name === "explain.seen" ? null : parts];
+    if (field.photo) paintPhoto(context, canvas.width / columns, columns, pixels(field, values), shown);
+    else paint(context, canvas.width / columns, columns, inks(field, values), shown);
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", name === "explain.seen" ? words(name) : told(parts, rows, columns, of));
     figure.append(canvas, caption);
@@ -85,6 +87,21 @@ function paint(context, size, columns, ink, parts) {
     context.beginPath();
     context.arc(x + size / 2, y + size / 2, side / 2, 0, 2 * Math.PI);
     context.fill();
+  });
+}
+
+/** A photo as it is; with parts, pale and grey under the colour of how much each mattered. */
+function paintPhoto(context, size, columns, photo, parts) {
+  const { width, height } = context.canvas;
+  context.imageSmoothingEnabled = false;
+  if (parts) context.filter = "grayscale(1) contrast(0.6) brightness(1.4)";
+  context.drawImage(photo, 0, 0, width, height);
+  context.filter = "none";
+  (parts ?? []).forEach((part, number) => {
+    const tint = colour(part);
+    if (!tint) return;
+    context.fillStyle = tint;
+    context.fillRect((number % columns) * size, Math.floor(number / columns) * size, size, size);
   });
 }
 
@@ -154,7 +171,7 @@ function legend(fields, of, regression) {
   });
   const how = document.createElement("p");
   how.className = "hint";
-  const kinds = new Set(fields.map(({ kind }) => (kind === "image" || kind === "text" ? kind : "table")));
+  const kinds = new Set(fields.map(({ kind, photo }) => (photo ? "photo" : kind === "image" || kind === "text" ? kind : "table")));
   how.textContent = [...kinds].map((kind) => words(`explain.how.${kind}`)).join(" ");
   note.append(how);
   return note;

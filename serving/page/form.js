@@ -1,17 +1,23 @@
 // The inputs of the model, as fields to fill in or as paper to draw on.
 
 import { Paper } from "./canvas.js";
+import { Photo } from "./photo.js";
 import { number, words } from "./words.js";
 
-/** Paper if the only input is an image, else a form. Both have: elements, name(), clear(), example(), read(). */
-export function makeInput(fields, changed) {
+/** Paper or a photo if the only input is an image, else a form. All have: elements, name(), clear(), example(), read(). */
+export function makeInput(fields, changed, limits) {
   const [only] = fields;
-  return fields.length === 1 && only.kind === "image" ? new Sheet(only, changed) : new Form(fields, changed);
+  const isSheet = fields.length === 1 && only.kind === "image";
+  return isSheet ? new Sheet(only, changed, limits) : new Form(fields, changed, limits);
+}
+
+function makePicture(field, changed, limits) {
+  return field.photo ? new Photo(field, changed, limits) : new Paper(field, changed);
 }
 
 /** Which heading goes with it. */
 export function headingOf(fields) {
-  const kinds = new Set(fields.map((field) => field.kind));
+  const kinds = new Set(fields.map((field) => (field.photo ? "photo" : field.kind)));
   return kinds.size > 1 || kinds.has("number") || kinds.has("category") ? "input.table" : `input.${[...kinds][0]}`;
 }
 
@@ -19,9 +25,9 @@ class Sheet {
   #paper;
   #field;
 
-  constructor(field, changed) {
+  constructor(field, changed, limits) {
     this.#field = field;
-    this.#paper = new Paper(field, changed);
+    this.#paper = makePicture(field, changed, limits);
     this.elements = this.#paper.elements;
   }
 
@@ -38,9 +44,9 @@ class Form {
   #entries;
   #changed;
 
-  constructor(fields, changed) {
+  constructor(fields, changed, limits) {
     this.#changed = changed;
-    this.#entries = fields.map((field, place) => new Entry(field, place, changed));
+    this.#entries = fields.map((field, place) => new Entry(field, place, changed, limits));
     this.elements = this.#entries.map((entry) => entry.element);
   }
 
@@ -60,7 +66,7 @@ class Form {
 
   /** {field: value}; null while something is missing or invalid. */
   async read() {
-    const values = this.#entries.map((entry) => [entry.field.name, entry.value()]);
+    const values = await Promise.all(this.#entries.map(async (entry) => [entry.field.name, await entry.value()]));
     return values.some(([, value]) => value === undefined) ? null : Object.fromEntries(values);
   }
 }
@@ -72,12 +78,12 @@ class Entry {
   #problem = document.createElement("span");
   #paper = null;
 
-  constructor(field, place, changed) {
+  constructor(field, place, changed, limits) {
     this.field = field;
     this.element = document.createElement("div");
     this.element.className = `entry ${field.kind}`;
     if (field.kind === "image") {
-      this.#paper = new Paper(field, changed);
+      this.#paper = makePicture(field, changed, limits);
       this.element.append(this.#label, ...this.#paper.elements);
       return;
     }
@@ -140,9 +146,9 @@ class Entry {
     else this.#set(this.field.example);
   }
 
-  /** The value; null if it is missing and may be; undefined if it is invalid. */
+  /** The value, or a promise of it; null if it is missing and may be; undefined if it is invalid. */
   value() {
-    if (this.#paper) return this.#paper.pixels() ?? undefined;
+    if (this.#paper) return this.field.photo ? this.#paper.value() : (this.#paper.pixels() ?? undefined);
     if (!this.#control.checkValidity()) return undefined;
     const given = this.#control.value;
     if (this.field.kind === "text") return given || (this.field.nullable ? null : undefined);

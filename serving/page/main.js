@@ -140,7 +140,7 @@ async function refreshModel() {
   const before = JSON.stringify(model?.inputs);
   [model, versions] = await Promise.all([api.model(), api.versions()]);
   if (JSON.stringify(model.inputs) !== before) {
-    input = makeInput(model.inputs, changed);
+    input = makeInput(model.inputs, changed, model.limits);
     $("fields").className = headingOf(model.inputs).replace("input.", "fields ");
     document.querySelector("main").classList.toggle("beside", model.inputs.length > LONG_FORM);
     $("fields").replaceChildren(...input.elements);

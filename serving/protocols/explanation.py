@@ -1,6 +1,7 @@
 """Which part of an input mattered, by occlusion (Zeiler and Fergus 2014).
 
-One part at a time is taken away: a pixel becomes background, a field takes its typical value, a character is left out.
+One part at a time is taken away: a pixel of a drawing becomes paper, a patch of a photo becomes grey, a field takes its
+typical value, a character is left out.
 A part mattered as much as the answer falls without it. All variants of a row are run as one batch.
 """
 
@@ -18,13 +19,17 @@ from serving.protocols.schema import Inputs
 MAX_ROWS = 16
 # Per row and field. Larger images and longer texts are taken away in patches.
 MAX_PARTS = 1024
+# One pixel of a photo says hardly anything.
+MAX_PHOTO_PARTS = 256
+# Of all variants of an image together, which are held at once: 64 MiB.
+MAX_VALUES = 16 * 1024 * 1024
 
 
 def typical(manifest: Manifest, field: InputField) -> Any:
     """The value of a field that carries no information: background, the median, the most common category."""
     reference = manifest.reference[field.name]
     if field.kind == "image":
-        return [field.minimum or 0.0] * field.width
+        return [_background(manifest, field)] * field.width
     if field.kind == "text":
         return ""
     if field.kind == "category":
@@ -63,10 +68,16 @@ def explanation(
     return {"method": "occlusion", "of": of, "falls_by": found}
 
 
+def _background(manifest: Manifest, field: InputField) -> float:
+    """The value of pixels that show nothing: paper; or of a photo, which has none, the usual brightness."""
+    edges = manifest.reference[field.name].edges
+    return edges[len(edges) // 2] if field.photo and edges else field.minimum or 0.0
+
+
 def _without_parts(manifest: Manifest, field: InputField, value: Array) -> Array:
     if field.kind == "image":
         patches = _patches(field)
-        return np.where(patches, np.float32(field.minimum or 0.0), value)
+        return np.where(np.repeat(patches, field.channels, axis=1), np.float32(_background(manifest, field)), value)
     if field.kind == "text":
         text = value[0, 0]
         cut = [text[:start] + text[start + size :] for start, size in _windows(text)]
@@ -86,9 +97,10 @@ def _spread(field: InputField, value: Array, falls: Array) -> Any:
 
 
 def _patches(field: InputField) -> Array:
-    """Which pixels each patch covers, bool [patches, height * width]. In a small image a patch is one pixel."""
+    """Which pixels each patch covers, bool [patches, height * width]. In a small drawing a patch is one pixel."""
     height, width = field.shape
-    side = int(np.ceil(np.sqrt(height * width / MAX_PARTS))) if field.width > MAX_PARTS else 1
+    most = min(MAX_PHOTO_PARTS if field.photo else MAX_PARTS, max(1, MAX_VALUES // field.width))
+    side = int(np.ceil(np.sqrt(height * width / most))) if height * width > most else 1
     rows, columns = np.divmod(np.arange(height * width), width)
     patch = (rows // side) * -(-width // side) + columns // side
     return np.asarray(np.unique(patch)[:, None] == patch[None, :])

@@ -60,6 +60,7 @@ OF_VERSION = "/v2/models/{name}/versions/{version}/infer"
 Schema = dict[str, Any]
 """Part of an OpenAPI document."""
 FILE: Schema = {"schema": {"type": "string", "format": "binary"}}
+FILES = " The body may also be a PNG or JPEG file. In JSON, an image may be such a file in base64, not its values."
 LENGTH: Schema = {
     "name": "Inference-Header-Content-Length",
     "in": "header",
@@ -124,7 +125,7 @@ def _predict(model: ServedModel) -> Schema:
     return {
         "summary": "Predict",
         "description": "One prediction for each instance. The answer names the version that made it."
-        + (" The body may also be a PNG or JPEG file of one image." if picture else ""),
+        + (FILES if picture else ""),
         "operationId": "predict",
         "parameters": [
             _flag("explain", "also say which parts of each instance mattered"),

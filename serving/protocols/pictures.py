@@ -1,8 +1,9 @@
 """Pictures as PNG or JPEG files, brought into the form of the training data.
 
-A file with exactly the model's height and width is used pixel by pixel. Any other is a drawing, and is made to look
-like the training images. The manifest tells how those look: the golden inputs are some of them, and the reference
-statistics hold their mean ink. Three things are taken from it:
+A photo is scaled to the model's height and width, as it was for training. If the model takes drawings, a file with
+exactly its height and width is used pixel by pixel, and any other is made to look like the training images. The
+manifest tells how those look: the golden inputs are some of them, and the reference statistics hold their mean ink.
+Three things are taken from it:
 
 - the box that the ink fills, and whether it is stretched to fill the box or keeps its proportions;
 - whether slant was removed, so that the first ink of the top row is above the first ink of the bottom row;
@@ -14,21 +15,21 @@ Ink is whatever differs from the paper, so dark strokes on light paper and light
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from portfolio.bundle.manifest import InputField, Manifest
+from portfolio.bundle.pictures import PictureError, TooLargeError, eight_bits, on_white, opened, read_pixels, turn_of
 from portfolio.core.types import Array
 from serving.errors import RequestError, field_error
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 MEDIA_TYPES = (b"image/png", b"image/jpeg")
+FORMATS = ("PNG", "JPEG")
 # Decoding a picture of this size takes about 10 ms.
 MAX_PIXELS = 1024 * 1024
 # How much darker than the paper a dot must be to count as ink, as a share of the whole range.
@@ -99,8 +100,17 @@ def read_picture(manifest: Manifest, content: bytes) -> Array:
         raise RequestError(
             415, "unknown_type", "This model does not take pictures. Send JSON, with Content-Type: application/json."
         )
-    (field,) = manifest.inputs
-    ink = _ink(content)
+    return picture_values(manifest, manifest.inputs[0], content)
+
+
+def picture_values(manifest: Manifest, field: InputField, content: bytes, max_pixels: int = MAX_PIXELS) -> Array:
+    """The values [1, width] of a file for one image among the inputs. Raises RequestError if it is not a picture."""
+    if field.photo:
+        height, width = field.shape
+        with _told():
+            pixels = read_pixels(content, height, width, field.channels, max_pixels=max_pixels, formats=FORMATS)
+        return _as_values(field, pixels / 255)
+    ink = _ink(content, max_pixels)
     if ink.shape == field.shape:
         return _as_values(field, ink / 255)
     if not (ink >= MIN_INK * 255).any():
@@ -131,40 +141,28 @@ def _range(field: InputField) -> tuple[float, float]:
     return (0.0 if field.minimum is None else field.minimum), (1.0 if field.maximum is None else field.maximum)
 
 
-def _ink(content: bytes) -> npt.NDArray[np.uint8]:
+def _ink(content: bytes, max_pixels: int) -> npt.NDArray[np.uint8]:
     """How much ink there is at each dot, 0 to 255, [height, width]."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
 
-    try:
-        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
-            # The size is in the header: nothing has been decoded yet.
-            if picture.width * picture.height > MAX_PIXELS:
-                raise field_error("picture", f"has more than {MAX_PIXELS:,} pixels; scale it down")
-            rgba = _eight_bits(picture).convert("RGBA")
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise field_error("picture", f"has more than {MAX_PIXELS:,} pixels; scale it down") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise field_error("picture", "is not a complete PNG or JPEG file") from error
-    # Transparent parts show the paper.
-    paper = Image.new("RGBA", rgba.size, "white")
-    light = Image.alpha_composite(paper, rgba).convert("L")
+    with _told(), opened(content, max_pixels, FORMATS) as picture:
+        plain, turn = eight_bits(picture), turn_of(picture)
+        # Transparent parts show the paper.
+        light = on_white(plain if turn is None else plain.transpose(turn)).convert("L")
     grey = np.asarray(light)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     return grey if np.median(border) < 128 else np.asarray(ImageOps.invert(light))
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """16-bit grey as the same picture in 8 bits. Pillow would clip it instead of scaling it."""
-    from PIL import Image
-
-    if not picture.mode.startswith("I"):
-        return picture
-    values = np.asarray(picture)
-    grey = Image.fromarray(np.round(values / 257).astype(np.uint8))
-    clear = picture.info.get("transparency")
-    if clear is not None:
-        grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
-    return grey
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with a picture as the answer to a request."""
+    try:
+        yield
+    except TooLargeError as error:
+        raise field_error("picture", str(error)) from error
+    except PictureError as error:
+        raise field_error("picture", "is not a complete PNG or JPEG file") from error
 
 
 def _cut_out(ink: npt.NDArray[np.uint8]) -> Floats:

@@ -1,17 +1,19 @@
 """What a request may hold, made from a bundle's manifest: field names, types, ranges and an example.
 
-Every protocol ends in the same checks: rows of plain values are checked by one strict type, tensors by `_checked`.
+Every protocol ends in the same checks: rows of plain values are checked by one strict type, tensors by `_checked`. An
+image is a list of its values, or a PNG or JPEG file in base64.
 Missing is null, NaN, a field left out, or an empty string. A category is its label as text, and may
 also come as the boolean or number that the label is in the data (see `category_text`).
 """
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
 from pydantic import BeforeValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, from_json
 from typing_extensions import TypedDict
 
 from portfolio.bundle.bundle import to_array
@@ -20,8 +22,12 @@ from portfolio.core.labels import category_text, declared
 from portfolio.core.types import Array
 from serving.errors import field_error, validation_error
 from serving.protocols import size
+from serving.protocols.pictures import MAX_PIXELS, picture_values
 
 MAX_TEXT_LENGTH = 10_000
+# Picture files in one request, which share what one alone may have in pixels.
+MAX_FILES = 64
+FILE_STARTS = (b"iVBOR", b"/9j/")  # PNG and JPEG in base64
 MAX_SHOWN_LENGTH = 100
 # What may stand in a body around its rows: values and keys.
 SPARE = 10_000
@@ -38,6 +44,8 @@ class RequestSchema:
     def __init__(self, manifest: Manifest, max_rows: int) -> None:
         self.fields = manifest.inputs
         self.max_rows = max_rows
+        self._manifest = manifest
+        self._images = [field for field in self.fields if field.kind == "image"]
         # Of a body that holds as many rows as it may: brackets and commas beside the values, and room for the rest.
         self.max_values = max_rows * (2 + sum(field.width + 2 for field in self.fields)) + SPARE
         self.max_keys = max_rows * len(self.fields) + SPARE
@@ -64,9 +72,19 @@ class RequestSchema:
 
         Raises RequestError naming the fields that are wrong.
         """
+        checked = size.checked(body, self.max_values, self.max_keys)
+        try:
+            return self._arrays(self._request.validate_json(checked)["instances"])
+        except ValidationError as error:
+            if not _is_of_text(error):
+                raise validation_error(error) from error
+        # Only now, since it takes longer to make Python's objects of all the values first.
+        content = from_json(checked)
         try:
             return self._arrays(
-                self._request.validate_json(size.checked(body, self.max_values, self.max_keys))["instances"]
+                self._request.validate_python({**content, "instances": self._with_values(content["instances"])})[
+                    "instances"
+                ]
             )
         except ValidationError as error:
             raise validation_error(error) from error
@@ -74,9 +92,33 @@ class RequestSchema:
     def from_rows(self, rows: object, name: str) -> tuple[Inputs, int]:
         """The tensors of rows that have been parsed already; `name` is what errors call them."""
         try:
-            return self._arrays(self._rows.validate_python(rows))
+            return self._arrays(self._rows.validate_python(self._with_values(rows)))
         except ValidationError as error:
             raise validation_error(error, name) from error
+
+    def may_have_files(self, body: bytes) -> bool:
+        """Whether there may be a picture file in it, which takes time to decode: PNG and JPEG begin in one way."""
+        return bool(self._images) and any(start in body for start in (*FILE_STARTS, b"\\"))
+
+    def _with_values(self, rows: object) -> object:
+        """The rows with each picture file in them as its values. What else is wrong with them is found afterwards."""
+        if not self._images or not isinstance(rows, list):
+            return rows
+        names = [field.name for field in self._images]
+        given = [row for row in rows if isinstance(row, dict) and any(isinstance(row.get(name), str) for name in names)]
+        if not given:
+            return rows
+        share = _share(len(given) * len(names))
+        places = {id(row) for row in given}
+        return [{**row, **self._values(row, share)} if id(row) in places else row for row in rows]
+
+    def _values(self, row: Row, max_pixels: int) -> Row:
+        files = {field.name: (field, row.get(field.name)) for field in self._images}
+        return {
+            name: _picture(self._manifest, field, file, max_pixels)[0].tolist()
+            for name, (field, file) in files.items()
+            if isinstance(file, str)
+        }
 
     def from_tensors(self, tensors: dict[str, Array], rows: int) -> tuple[Inputs, int]:
         """The same for tensors of any shape that starts with the number of rows."""
@@ -85,6 +127,12 @@ class RequestSchema:
         known = {field.name for field in self.fields}
         for name in tensors.keys() - known:
             raise field_error(name, f"no such input; the inputs are: {', '.join(sorted(known))}")
+        for field in self._images:
+            files = tensors.get(field.name)
+            if files is not None and files.dtype == object and files.size == rows:
+                share = _share(rows * len(self._images))
+                found = [_picture(self._manifest, field, file, share) for file in files.ravel().tolist()]
+                tensors = {**tensors, field.name: np.concatenate(found)}
         inputs = {field.name: _checked(field, tensors.get(field.name), rows) for field in self.fields}
         for name, seen in self._seen.items():
             for row, label in enumerate(inputs[name][:, 0].tolist()):
@@ -107,6 +155,27 @@ class RequestSchema:
             # Also as other programs write them: a spreadsheet's TRUE is true.
             columns[name] = [declared(label, seen) if label and label not in seen else label for label in columns[name]]
         return {field.name: to_array(field, columns[field.name]) for field in self.fields}, len(rows)
+
+
+def _is_of_text(error: ValidationError) -> bool:
+    """Whether there is text where a list of values should be."""
+    return any(found["type"] == "list_type" and isinstance(found["input"], str) for found in error.errors())
+
+
+def _share(files: int) -> int:
+    """How many pixels each of so many files may have. Raises RequestError if there are too many files."""
+    if files > MAX_FILES:
+        raise field_error("picture", f"at most {MAX_FILES} files in a request, not {files:,}")
+    return MAX_PIXELS // files
+
+
+def _picture(manifest: Manifest, field: InputField, file: str, max_pixels: int) -> Array:
+    """The values [1, width] of a file in base64, which may come as a data URL."""
+    try:
+        content = b64decode(file.rpartition(",")[2], validate=True)
+    except ValueError as error:
+        raise field_error(field.name, "must be a list of numbers, or a PNG or JPEG file in base64") from error
+    return picture_values(manifest, field, content, max_pixels)
 
 
 def _typed(name: str, fields: dict[str, Any]) -> Any:

@@ -50,7 +50,8 @@ class Inference:
         model = self._watcher.served()
         exchange.version = model.version
         body = await self._bodies.read(exchange, self._settings.max_body_bytes)
-        if len(body) > LARGE_BYTES or exchange.content_type in SLOW_TYPES:
+        is_slow = exchange.content_type in SLOW_TYPES or model.schema.may_have_files(body)
+        if is_slow or len(body) > LARGE_BYTES:
             # It takes tens of milliseconds, and must not hold up other requests.
             query = await asyncio.to_thread(protocol.read, model, exchange, body)
         else:
@@ -76,7 +77,8 @@ class Inference:
                 protocol.name,
                 query.inputs,
                 exchange.callers_id,
-                len(body) + outputs.nbytes,
+                # A small file may be a picture of many values.
+                len(body) + outputs.nbytes + sum(array.nbytes for array in query.inputs.values()),
             )
         )
         self._metrics.predictions(model.bundle.manifest.output.task, decisions)

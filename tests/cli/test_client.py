@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bench.server import portfolio_server
 from portfolio.bundle.store import Store
@@ -36,6 +37,33 @@ def test_predictions_are_lines_of_json(address: str, tmp_path: Path, from_stdin:
     assert [(answer["row"], answer["class"]) for answer in answers] == [(1, "right"), (2, "left")]
 
 
+def pictures(folder: Path) -> list[str]:
+    """Two pictures as people have them: one that a server takes as it is, and one that it does not."""
+    paths = [str(folder / "left.png"), str(folder / "right.tif")]
+    for path, box in zip(paths, ((0, 0, 20, 10), (0, 10, 20, 20)), strict=True):
+        picture = Image.new("RGB", (20, 20), "white")
+        picture.paste((0, 0, 0), box)
+        picture.save(path)
+    return paths
+
+
+def test_several_pictures_are_answered_one_by_one_each_with_its_file(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = pictures(tmp_path)
+    answers = output(["predict", *files, "--url", address], monkeypatch, capsys).splitlines()
+    assert [json.loads(answer)["file"] for answer in answers] == files
+    assert all(json.loads(answer)["class"] in ("left", "right") for answer in answers)
+    (alone,) = output(["predict", files[1], "--url", address], monkeypatch, capsys).splitlines()
+    assert "file" not in json.loads(alone)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    shown = "".join(output(["predict", *files, "--url", address], monkeypatch, capsys).split())
+    assert "right.tif" in shown
+    Path(files[1]).write_bytes(b"cut")
+    said = run_main(["predict", *files, "--url", address], 1, monkeypatch, capsys).err
+    assert "right.tif: The picture is no picture that can be read" in " ".join(said.split())
+
+
 def test_predictions_on_a_terminal_are_a_table(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,7 +82,7 @@ def test_predictions_on_a_terminal_are_a_table(
         (["predict", "."], "Say --format csv"),
         (["predict", ".", "--format", "csv"], "can't be read (Is a directory"),
         (["predict", "bad.csv"], "Row 2 is refused: pixels.3"),
-        (["predict", "bad.png"], "not a complete PNG"),
+        (["predict", "bad.png"], "bad.png: The picture is cut off or damaged; copy it again"),
     ],
 )
 def test_a_file_that_can_not_be_predicted_is_one_message(

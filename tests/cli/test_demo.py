@@ -32,6 +32,12 @@ def test_images_stand_beside_each_other_with_their_answers_under_them(capsys: py
     ]
 
 
+def test_a_photo_in_colour_is_dark_where_it_is_dark(capsys: pytest.CaptureFixture[str]) -> None:
+    field = InputField(name="scene", kind="image", shape=(1, 3), channels=3, photo=True, minimum=0, maximum=255)
+    show_rows([field], [{"scene": [0, 0, 0, 255, 0, 0, 255, 255, 255]}], ["cat"], ["cat"])
+    assert capsys.readouterr().out.splitlines()[0].strip() == "@*"
+
+
 def test_labels_of_any_alphabet_stand_under_their_images(capsys: pytest.CaptureFixture[str]) -> None:
     show_rows(
         [image(1, 8, minimum=0, maximum=5)],

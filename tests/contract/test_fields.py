@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from portfolio.bundle.manifest import InputField
 from portfolio.contract import Category, Image, Number
 
 
@@ -34,6 +35,22 @@ def test_the_values_of_a_category_are_those_of_the_data_as_text(values: list[obj
 def test_an_image_is_a_row_of_pixels() -> None:
     field = Image("ink", 2, 3, maximum=16, step=1)
     assert (field.kind, field.shape, field.width, field.minimum, field.maximum) == ("image", (2, 3), 6, 0, 16)
+
+
+def test_a_photo_has_three_numbers_for_each_pixel_in_colour() -> None:
+    colour = Image("scene", 2, 3, channels=3)
+    assert (colour.shape, colour.channels, colour.photo, colour.width, colour.maximum) == ((2, 3), 3, True, 18, 255)
+    grey = Image("scene", 2, 3, photo=True)
+    assert (grey.channels, grey.photo, grey.width) == (1, True, 6)
+    assert not Image("ink", 2, 3).photo
+
+
+@pytest.mark.parametrize(
+    "facts", [{"kind": "number", "photo": True}, {"kind": "image", "shape": (2, 2), "channels": 3}]
+)
+def test_what_is_in_colour_is_a_photo_and_what_is_a_photo_an_image(facts: Any) -> None:
+    with pytest.raises(ValidationError, match="what is in colour is a photo"):
+        InputField(name="scene", **facts)
 
 
 @pytest.mark.parametrize("name", ["1st Flr SF", "人口", "class", "a.b", " ", "x" * 200])

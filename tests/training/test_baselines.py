@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.graph import round_to_float32
 from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split, sklearn_input
 from portfolio.evaluation.calibration import softened
+from portfolio.training.sklearn_graph import round_to_float32
 from tests.conftest import ALL_USE_CASES
 
 Built = Callable[[str], Path]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from portfolio.contract.loading import load_use_case
+from portfolio.contract.sql_features import SqlFeatures
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import Paths
@@ -139,15 +140,15 @@ def test_a_row_on_a_threshold_goes_the_same_way_in_the_graph(estimator: str) -> 
     import sklearn.tree
     from sklearn.pipeline import Pipeline
 
-    from portfolio.bundle.graph import round_to_float32, sklearn_graph
     from portfolio.bundle.manifest import InputField, Output
+    from portfolio.training.sklearn_graph import round_to_float32, sklearn_graph
 
     values = np.nextafter(np.float32(1), np.float32(2)) + np.arange(64, dtype=np.float32) * np.float32(2**-23)
     rows, targets = np.repeat(values, 20).reshape(-1, 1), np.repeat(np.arange(64) % 2, 20)
     made: Any = getattr(sklearn.tree, estimator, None) or getattr(sklearn.ensemble, estimator)
     model = round_to_float32(Pipeline([("estimator", made(random_state=0))]).fit(rows, targets))
     graph = sklearn_graph(
-        [InputField(name="x", kind="number")], Output(task="classification", name="y", classes=("a", "b")), model
+        SqlFeatures(Path("none"), [InputField(name="x", kind="number")]), Output(task="classification", name="y", classes=("a", "b")), model
     )
     import onnxruntime as ort
 

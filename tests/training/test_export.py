@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.graph import network_graph
 from portfolio.bundle.manifest import InputField, Lineage
 from portfolio.bundle.reference import reference
 from portfolio.contract.loading import load_use_case
@@ -22,6 +21,8 @@ from portfolio.core.paths import Paths
 from portfolio.core.types import Array
 from portfolio.data.dataset import load_split, sklearn_input
 from portfolio.training.export import write_candidate
+from portfolio.training.network import FittedNetwork
+from portfolio.training.network_graph import network_graph
 
 Built = Callable[[str], Path]
 # The weight, and a column for each colour and for none.
@@ -48,7 +49,7 @@ def exported(built: Built) -> tuple[UseCase, Any, nn.Module, bytes]:
     assert features.shape[1] == WIDTH
     params = case.network_params.read({})
     network = nn.Sequential(case.network(params, WIDTH), nn.Softmax(dim=1))
-    graph = network_graph(case.inputs, case.output, preprocessor, network, WIDTH)
+    graph = network_graph(case.sql_features, case.output, preprocessor, network, WIDTH)
     return case, preprocessor, network, graph.SerializeToString()
 
 
@@ -79,12 +80,11 @@ def test_a_graph_that_answers_nan_is_refused(built: Built) -> None:
     preprocessor = case.preprocessor().fit(sklearn_input(case, train.inputs))
     network = nn.Sequential(nn.Linear(WIDTH, 2), nn.Softmax(dim=1))
     nn.init.constant_(network[0].weight, float("nan"))  # type: ignore[arg-type]
-    graph = network_graph(case.inputs, case.output, preprocessor, network, WIDTH)
-    expected = np.full((len(train), 2), 0.5)
+    diverged = FittedNetwork(case, preprocessor, network, WIDTH, history=[], best_epoch=0, seconds=0)
     folder = Paths("toy").models / "network"
     before = (folder / "model.onnx").read_bytes()
     with pytest.raises(BundleError, match="'network' differs from its model by nan"):
-        write_candidate(folder, case, load_use_case("toy").config(), graph, train, expected, train, 0.0)
+        write_candidate(folder, case, load_use_case("toy").config(), diverged, train, train)
     assert (folder / "model.onnx").read_bytes() == before
 
 

@@ -45,7 +45,7 @@ def train(folder: Path, params: Train = PARAMS, val: tuple[Array, Array] | None 
     torch.manual_seed(params.seed)
     # Dropout draws random numbers in every step: a resumed run must draw the same.
     network = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2))
-    return fit(network, "classification", split(200, 0), split(60, 1) if val is None else val, params, folder)
+    return fit([network], "classification", split(200, 0), split(60, 1) if val is None else val, params, folder)
 
 
 def same(one: Fitted, other: Fitted) -> bool:
@@ -231,7 +231,7 @@ def test_a_checkpoint_of_another_network_is_not_in_the_way(
     """The network's code was changed between the kill and the next run."""
     interrupted(monkeypatch, NetworkModule, "training_step", lambda candidate, *_: candidate.current_epoch == 2)
     with pytest.raises(InterruptedError):
-        fit(nn.Linear(4, 2), "classification", split(200, 0), split(60, 1), PARAMS, tmp_path / "run")
+        fit([nn.Linear(4, 2)], "classification", split(200, 0), split(60, 1), PARAMS, tmp_path / "run")
     assert same(train(tmp_path / "run"), uninterrupted)
 
 
@@ -239,7 +239,7 @@ def test_regression_learns_too(tmp_path: Path) -> None:
     features, _ = split(200, 0)
     targets = features.sum(axis=1)
     torch.manual_seed(0)
-    fitted = fit(nn.Linear(4, 1), "regression", (features, targets), (features, targets), PARAMS, tmp_path / "run")
+    fitted = fit([nn.Linear(4, 1)], "regression", (features, targets), (features, targets), PARAMS, tmp_path / "run")
     losses = [row["val_loss"] for row in fitted.history]
     assert losses[-1] < losses[0]
     found = outputs(fitted.network, features)[:, 0]
@@ -258,7 +258,7 @@ def test_augmentation_moves_an_image_by_at_most_a_pixel_and_never_changes_its_in
     torch.manual_seed(0)
     dot = torch.full((200, 6, 8), -1.0)
     dot[:, 3, 4] = 16
-    moved = Shifts((6, 8), background=-1)(dot.reshape(200, 48)).reshape(200, 6, 8)
+    moved = Shifts((6, 8, 1), background=-1)(dot.reshape(200, 48)).reshape(200, 6, 8)
     assert ((moved == 16).sum(dim=(1, 2)) == 1).all()
     assert ((moved == -1).sum(dim=(1, 2)) == 47).all()
     places = {tuple(place) for place in (moved == 16).nonzero()[:, 1:].tolist()}

@@ -39,10 +39,13 @@ GOLDEN_TOLERANCE = 1e-4
 class Bundle:
     """An opened and checked bundle. `predict` is safe to call from several threads."""
 
-    def __init__(self, folder: Path, manifest: Manifest, digest: str, session: ort.InferenceSession) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, digest: str, model_bytes: int, session: ort.InferenceSession
+    ) -> None:
         self.folder = folder
         self.manifest = manifest
         self.digest = digest
+        self.model_bytes = model_bytes
         self.decider = manifest.decider()
         self._session = session
         self._outputs = [manifest.output.tensor]
@@ -78,7 +81,7 @@ class Bundle:
             session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises its own classes, which share no base
             raise BundleError(f"Bundle {folder} is refused: ONNX Runtime can't load it ({error}).") from error
-        bundle = cls(folder, manifest, digest, session)
+        bundle = cls(folder, manifest, digest, len(model), session)
         bundle._check_fields()
         bundle._check_golden()
         return bundle
@@ -90,10 +93,6 @@ class Bundle:
         """
         (output,) = self._session.run(self._outputs, {tensor: inputs[name] for tensor, name in self._names})
         return np.asarray(output)
-
-    @property
-    def model_bytes(self) -> int:
-        return (self.folder / MODEL_NAME).stat().st_size
 
     def arrays(self, rows: dict[str, list[Any]]) -> dict[str, Array]:
         """Columns of plain values, one entry a row, as the tensors the graph takes. None becomes NaN."""

@@ -1,90 +1,18 @@
-"""ONNX graphs from fitted models: raw inputs in, probabilities or a value out."""
+"""ONNX graphs that are made or changed by hand: a constant answer, calibration, a value beside its error's scale."""
 
 from __future__ import annotations
 
-import copy
-import logging
-import sys
-import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from portfolio.bundle.manifest import SMALLEST_PROBABILITY, InputField, Output, tensor_names
-from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
 
-if TYPE_CHECKING:
-    import torch
-
 OPSET = 20
-ML_OPSET = 3
 IR_VERSION = 10
-EXPORTABLE = (
-    "LogisticRegression, Ridge, LinearRegression, DecisionTree, RandomForest, ExtraTrees, GradientBoosting, AdaBoost, "
-    "HistGradientBoosting without categorical features, LightGBM, Bagging, Stacking, KNeighbors, GaussianNB, MLP, SVR, "
-    "and SVC or LinearSVC inside CalibratedClassifierCV(..., ensemble=False)"
-)
-
-
-def round_to_float32(estimator: Any) -> Any:
-    """Round what a fitted scikit-learn estimator has learnt as its float32 graph will, and give it back.
-
-    The last bit of a scaled feature, or of a threshold, decides on which side of a tree's split a row falls. With both
-    rounded beforehand, scikit-learn and the graph agree on every row.
-    """
-    for part in [step for _, step, *_ in getattr(estimator, "steps", getattr(estimator, "transformers_", []))]:
-        round_to_float32(part)
-    for tree in getattr(estimator, "estimators_", []):
-        round_to_float32(tree)
-    for name in ("mean_", "scale_"):
-        if hasattr(estimator, name):
-            setattr(estimator, name, getattr(estimator, name).astype(np.float32).astype(np.float64))
-    if hasattr(estimator, "tree_"):
-        _round_down(estimator.tree_.threshold)
-    for trees in getattr(estimator, "_predictors", []):
-        for tree in trees:
-            _round_down(tree.nodes["num_threshold"])
-    return estimator
-
-
-def _round_down(thresholds: Array) -> None:
-    """Round float64 thresholds to float32 in their place.
-
-    Down, never up: no float32 feature lies between, and rounded up it could meet the next one.
-    """
-    rounded = thresholds.astype(np.float32)
-    thresholds[:] = np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
-
-
-def sklearn_graph(inputs: Sequence[InputField], output: Output, pipeline: Any, *, log: bool = False) -> onnx.ModelProto:
-    """A fitted scikit-learn pipeline as a graph from the raw inputs to the output.
-
-    With `log`, the pipeline predicts the logarithm of the value. Raises BundleError for an estimator that has no
-    conversion to ONNX.
-    """
-    estimator = pipeline[-1]
-    if any(np.any(getattr(part, "is_categorical_", None)) for part in _parts(estimator)):
-        raise BundleError(
-            f"{type(estimator).__name__} splits by categories as they are (categorical_features), which its export to "
-            "ONNX would leave out without a word. Leave that option out, so that categories come as one column each."
-        )
-    try:
-        graph = _convert_sklearn(inputs, pipeline, has_classes=output.task == "classification")
-    except Exception as error:  # skl2onnx fails in many ways, with messages of up to thousands of lines
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-        raise BundleError(
-            f"{type(estimator).__name__} can't be exported to ONNX ({reason}). Use one that can: {EXPORTABLE}."
-        ) from error
-    if output.task == "classification":
-        return _finished(_for_every_class(_only_output(graph, "probabilities", output.tensor), pipeline, output))
-    return _finished(_value_output(graph, output.tensor, log))
 
 
 def constant_graph(inputs: Sequence[InputField], output: Output, answer: Array) -> onnx.ModelProto:
@@ -109,53 +37,14 @@ def constant_graph(inputs: Sequence[InputField], output: Output, answer: Array) 
             numpy_helper.from_array(answer.astype(np.float32).reshape(1, -1), "answer"),
         ],
     )
-    return _finished(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]))
-
-
-def network_graph(
-    inputs: Sequence[InputField], output: Output, preprocessor: Any | None, network: torch.nn.Module, width: int
-) -> onnx.ModelProto:
-    """A network, whose outputs are probabilities or values, behind its preprocessor, as one graph."""
-    import torch
-
-    # Both are said of every export: torchvision is not needed here, and the deprecation is torch's own.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-    first = tensor_names(1)[0] if preprocessor is None else "features"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        torch.onnx.export(
-            network.eval(),
-            # Two rows: a batch of one would be frozen into the graph.
-            (torch.zeros(2, width),),
-            str(path),
-            input_names=[first],
-            output_names=[output.tensor],
-            dynamic_shapes=({0: torch.export.Dim("rows")},),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-        graph = onnx.load(str(path))
-    if preprocessor is None:
-        return _finished(graph)
-    before = _convert_sklearn(inputs, preprocessor, has_classes=False)
-    graph.ir_version = before.ir_version = IR_VERSION
-    (features,) = [tensor.name for tensor in before.graph.output]
-    merged = onnx.compose.merge_models(
-        onnx.compose.add_prefix(before, "pre/", rename_inputs=False, rename_outputs=False),
-        onnx.compose.add_prefix(graph, "net/", rename_inputs=False, rename_outputs=False),
-        io_map=[(features, first)],
-    )
-    return _finished(merged)
+    return finished(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]))
 
 
 def calibrated(model: onnx.ModelProto, temperature: float) -> onnx.ModelProto:
     """The graph with its logits divided by the temperature: the same class, with an honest probability."""
     (output,) = model.graph.output
     before = f"{output.name}_uncalibrated"
-    _rename(model, output.name, before)
+    rename(model, output.name, before)
     model.graph.initializer.extend(
         numpy_helper.from_array(np.array(value, dtype=np.float32), name)
         for name, value in (
@@ -173,7 +62,7 @@ def calibrated(model: onnx.ModelProto, temperature: float) -> onnx.ModelProto:
             helper.make_node("Softmax", [steps[2]], [output.name], axis=1),
         ]
     )
-    return _finished(model)
+    return finished(model)
 
 
 def with_error_scale(model: onnx.ModelProto, scale: onnx.ModelProto) -> onnx.ModelProto:
@@ -193,131 +82,29 @@ def with_error_scale(model: onnx.ModelProto, scale: onnx.ModelProto) -> onnx.Mod
         [initializer for part in parts for initializer in part.graph.initializer],
     )
     opsets = {opset.domain: opset for part in parts for opset in part.opset_import}
-    return _finished(helper.make_model(graph, opset_imports=list(opsets.values())))
+    return finished(helper.make_model(graph, opset_imports=list(opsets.values())))
 
 
-def _convert_sklearn(inputs: Sequence[InputField], model: Any, *, has_classes: bool) -> onnx.ModelProto:
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-    from sklearn.preprocessing import StandardScaler
-
-    if "lightgbm" in sys.modules:
-        _register_lightgbm()
-    model = _by_position(model, [field.name for field in inputs])
-    types = [
-        (tensor, (StringTensorType if field.is_string else FloatTensorType)([None, field.width]))
-        for tensor, field in zip(tensor_names(len(inputs)), inputs, strict=True)
-    ]
-    # A division, as scikit-learn has it, and no product with the inverse.
-    options: dict[Any, dict[str, Any]] = {StandardScaler: {"div": "div"}}
-    if has_classes:
-        options[id(model)] = {"zipmap": False}
-    with warnings.catch_warnings(), _whole_numbers():
-        # skl2onnx 1.20 looks whether a support-vector machine has them; scikit-learn 1.9 says that they will go.
-        warnings.filterwarnings("ignore", message="Attribute `prob._` was deprecated", category=FutureWarning)
-        graph: onnx.ModelProto = to_onnx(
-            model, initial_types=types, target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET}, options=options
-        )
-    return graph
-
-
-def _parts(estimator: Any) -> Iterator[Any]:
-    """The estimator and those inside it."""
-    yield estimator
-    inner = [getattr(estimator, name, None) for name in ("best_estimator_", "estimator", "final_estimator_")]
-    for part in [*inner, *np.ravel(getattr(estimator, "estimators_", []))]:
-        if hasattr(part, "get_params"):
-            yield from _parts(part)
-
-
-@contextmanager
-def _whole_numbers() -> Iterator[None]:
-    """skl2onnx 1.20 gives a leaf's flag as a boolean, which onnx 1.23 no longer takes for a whole number."""
-    from skl2onnx.common import tree_ensemble
-
-    add_node = tree_ensemble.add_node
-
-    def add(*arguments: Any, nodes_missing_value_tracks_true: Any = 0, **more: Any) -> None:
-        add_node(*arguments, nodes_missing_value_tracks_true=int(nodes_missing_value_tracks_true), **more)
-
-    tree_ensemble.add_node = add
-    try:
-        yield
-    finally:
-        tree_ensemble.add_node = add_node
-
-
-def _register_lightgbm() -> None:
-    """Tell skl2onnx how LightGBM's estimators are converted, which is what onnxmltools knows."""
-    from lightgbm import LGBMClassifier, LGBMRegressor
-    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import (
-        calculate_linear_classifier_output_shapes,
-        calculate_linear_regressor_output_shapes,
+def behind_features(model: onnx.ModelProto, features: onnx.ModelProto) -> onnx.ModelProto:
+    """One graph of two: the features of the inputs, and a model that takes both."""
+    computed = {output.name for output in features.graph.output}
+    graph = helper.make_graph(
+        [*features.graph.node, *model.graph.node],
+        model.graph.name,
+        list(features.graph.input),
+        list(model.graph.output),
+        [*features.graph.initializer, *model.graph.initializer],
     )
-
-    options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
-    update_registered_converter(
-        LGBMClassifier,
-        "LightGbmLGBMClassifier",
-        calculate_linear_classifier_output_shapes,
-        convert_lightgbm,
-        options=options,
-    )
-    update_registered_converter(
-        LGBMRegressor,
-        "LightGbmLGBMRegressor",
-        calculate_linear_regressor_output_shapes,
-        convert_lightgbm,
-        options={"split": None},
-    )
+    known = {tensor.name for tensor in features.graph.input} | computed
+    assert known >= {tensor.name for tensor in model.graph.input}
+    opsets = {opset.domain: opset for part in (features, model) for opset in part.opset_import}
+    return finished(helper.make_model(graph, opset_imports=list(opsets.values())))
 
 
-def _by_position(model: Any, names: list[str]) -> Any:
-    """A copy of the model that picks its columns by number: skl2onnx knows columns by the tensors' names alone."""
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import Pipeline
-
-    model = copy.deepcopy(model)
-    for part in _parts(model[-1] if isinstance(model, Pipeline) else model):
-        if hasattr(part, "flatten_transform"):
-            # Of no account for what it predicts, and the only form that skl2onnx knows.
-            part.flatten_transform = False
-    first = model
-    while isinstance(first, Pipeline):
-        first = first[0]
-    if isinstance(first, ColumnTransformer):
-        first.transformers_ = [
-            (name, transformer, _numbers(columns, names)) for name, transformer, columns in first.transformers_
-        ]
-    return model
-
-
-def _numbers(columns: Any, names: list[str]) -> Any:
-    if isinstance(columns, str):
-        return names.index(columns)
-    return [names.index(column) if isinstance(column, str) else column for column in columns]
-
-
-def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
-    for node in model.graph.node:
-        node.output[:] = [new if name == old else name for name in node.output]
-        node.input[:] = [new if name == old else name for name in node.input]
-
-
-def _remove_traces(model: onnx.ModelProto) -> None:
-    """Torch's exporter leaves stack traces, with the folder's path: elsewhere, the same model would be other bytes."""
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
-        del part.metadata_props[:]
-        part.doc_string = ""
-
-
-def _only_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
+def only_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
     """Keep one output of the graph, under a new name."""
     if old != new:
-        _rename(model, old, new)
+        rename(model, old, new)
     (kept,) = [output for output in model.graph.output if output.name == old]
     kept.name = new
     for output in [output for output in model.graph.output if output.name != new]:
@@ -325,34 +112,13 @@ def _only_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
     return model
 
 
-def _for_every_class(model: onnx.ModelProto, pipeline: Any, output: Output) -> onnx.ModelProto:
-    """Give a column to the classes, too, that there was no training row of: their probability is 0."""
-    known = np.asarray(pipeline.classes_, dtype=np.int64)
-    if len(known) == len(output.classes):
-        return model
-    before = f"{output.tensor}_of_known"
-    _rename(model, output.tensor, before)
-    places = np.eye(len(output.classes), dtype=np.float32)[known]
-    model.graph.initializer.append(numpy_helper.from_array(places, "classes/places"))
-    model.graph.node.append(helper.make_node("MatMul", [before, "classes/places"], [output.tensor]))
-    del model.graph.output[:]
-    shape = [None, len(output.classes)]
-    model.graph.output.append(helper.make_tensor_value_info(output.tensor, TensorProto.FLOAT, shape))
-    return model
+def rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    for node in model.graph.node:
+        node.output[:] = [new if name == old else name for name in node.output]
+        node.input[:] = [new if name == old else name for name in node.input]
 
 
-def _value_output(model: onnx.ModelProto, name: str, log: bool) -> onnx.ModelProto:
-    """Give the one output its name; behind a model of the logarithm, put the exponential."""
-    (output,) = model.graph.output
-    if not log:
-        return _only_output(model, output.name, name)
-    model.graph.node.append(helper.make_node("Exp", [output.name], [name]))
-    model.graph.output.remove(output)
-    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]))
-    return model
-
-
-def _finished(model: onnx.ModelProto) -> onnx.ModelProto:
+def finished(model: onnx.ModelProto) -> onnx.ModelProto:
     model.ir_version = IR_VERSION
     _remove_traces(model)
     # skl2onnx lists them in any order; the same model must be the same bytes.
@@ -361,3 +127,11 @@ def _finished(model: onnx.ModelProto) -> onnx.ModelProto:
     model.opset_import.extend(opsets)
     onnx.checker.check_model(model)
     return model
+
+
+def _remove_traces(model: onnx.ModelProto) -> None:
+    """Torch's exporter leaves stack traces, with the folder's path: elsewhere, the same model would be other bytes."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""

@@ -41,6 +41,13 @@ class InputField(Strict):
     unit: str = ""
     description: str = ""
     shape: tuple[int, ...] = Field(default=(), description="(height, width) of an image; () for a single value")
+    channels: Literal[1, 3] = Field(
+        default=1,
+        description="of an image: 1 for grey; 3 for colour: red, green and blue of each pixel in turn",
+    )
+    photo: bool = Field(
+        default=False, description="an image is a picture as it is, scaled to its size; else it is a drawing on paper"
+    )
     minimum: float | None = Field(default=None, description="smallest value that is possible at all")
     maximum: float | None = Field(default=None, description="largest value that is possible at all")
     step: float | None = Field(default=None, gt=0, description="every value is a multiple of it")
@@ -50,7 +57,7 @@ class InputField(Strict):
 
     @property
     def width(self) -> int:
-        return prod(self.shape)
+        return prod(self.shape) * self.channels
 
     @property
     def is_string(self) -> bool:
@@ -61,6 +68,8 @@ class InputField(Strict):
     def _is_consistent(self) -> Self:
         if (self.kind == "image") != (len(self.shape) == 2):
             raise ValueError(f"field '{self.name}': an image has a shape (height, width), and nothing else has one")
+        if (self.channels == 3 and not self.photo) or (self.photo and self.kind != "image"):
+            raise ValueError(f"field '{self.name}': what is in colour is a photo, and only an image can be one")
         if isinstance(self.example, list) and len(self.example) != self.width:
             raise ValueError(f"field '{self.name}': the example must be a list of {self.width} values")
         return self

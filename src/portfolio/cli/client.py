@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,17 +22,23 @@ class Form(StrEnum):
     jsonl = "jsonl"
     png = "png"
     jpeg = "jpeg"
+    gif = "gif"
+    bmp = "bmp"
+    webp = "webp"
+    tiff = "tiff"
 
 
+PICTURES = (Form.png, Form.jpeg, Form.gif, Form.bmp, Form.webp, Form.tiff)
 # By file extension.
-ENDINGS = {**{form.value: form for form in Form}, "ndjson": Form.jsonl, "jpg": Form.jpeg}
+ENDINGS = {**{form.value: form for form in Form}, "ndjson": Form.jsonl, "jpg": Form.jpeg, "tif": Form.tiff}
 API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
 
 
 @app.command(rich_help_panel=PANEL)
 def predict(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE|-", help="CSV, Parquet, JSON, PNG or JPEG; - is standard input.")
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...|-", help="CSV, Parquet, JSON, or pictures; - is standard input."),
     ],
     url: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:8000",
     form: Annotated[
@@ -39,49 +46,75 @@ def predict(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines even on a terminal.")] = False,
 ) -> None:
-    """Get predictions for the rows of a file, or for a picture.
+    """Get predictions for the rows of files, or for pictures.
 
     Columns are matched to the model's inputs by name, and other columns are left out. An image is one column with a
     list of values, or one column per value: pixels_0, pixels_1, ... Long files are sent in several requests.
     Each prediction is a line of JSON, or a line of a table on a terminal. Feedback refers to it by `request_id` and
-    `request_row`. If the server requires an API key, set PORTFOLIO_API_KEY.
+    `request_row`; of several files, it also names its `file`. If the server requires an API key, set PORTFOLIO_API_KEY.
 
-    Examples:  portfolio predict rows.csv --json  |  cat digit.png | portfolio predict - --format png
+    Examples:  portfolio predict rows.csv --json  |  portfolio predict *.jpg  |  portfolio predict - --format png <a.png
     """
     import json
 
     from portfolio.client import predict as client
-    from portfolio.core.errors import ConfigError, DataError
+    from portfolio.core.errors import ConfigError
 
-    form = form or ENDINGS.get(Path(file).suffix.removeprefix(".").lower())
-    if form is None:
-        raise ConfigError(f"The format of '{file}' is unknown. Say --format {', --format '.join(Form)}.")
+    forms = [form or ENDINGS.get(Path(file).suffix.removeprefix(".").lower()) for file in files]
+    for file, found in zip(files, forms, strict=True):
+        if found is None:
+            raise ConfigError(f"The format of '{file}' is unknown. Say --format {', --format '.join(Form)}.")
     url, key = url.rstrip("/"), os.environ.get(API_KEY_VARIABLE, "")
+    for file in files:
+        _check_readable(file)
+    model = client.ask(f"{url}/model", key=key)
+
+    def answers() -> Iterator[dict[str, Any]]:
+        for file, found in zip(files, forms, strict=True):
+            for answer in _answers(file, found, url, model, key):
+                yield {"file": file, **answer} if len(files) > 1 else answer
+
+    if sys.stdout.isatty() and not as_json:
+        from portfolio.client.tables import show_predictions
+
+        show_predictions(answers(), model)
+        return
+    for answer in answers():
+        print(json.dumps(answer, ensure_ascii=False))
+
+
+def _check_readable(file: str) -> None:
+    """Before the server is asked. Raises DataError."""
+    from portfolio.core.errors import DataError
+
+    try:
+        if file != "-":
+            open(file, "rb").close()
+    except OSError as error:
+        raise DataError(f"{file} can't be read ({error.strerror}).") from error
+
+
+def _answers(file: str, form: Form | None, url: str, model: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
+    """The answers for the rows of a file, or for a picture. Raises DataError naming the file."""
+    from portfolio.client import predict as client
+    from portfolio.core.errors import DataError
+
     try:
         with sys.stdin.buffer if file == "-" else open(file, "rb") as stream:
-            model = client.ask(f"{url}/model", key=key)
-            if form in (Form.png, Form.jpeg):
+            if form in PICTURES:
                 from portfolio.client.pictures import small_enough
 
-                content, media_type = small_enough(stream.read(), f"image/{form.value}", model["limits"])
-                answers = iter([client.picture_prediction(url, content, media_type, key)])
+                content, media_type = small_enough(stream.read(), model["limits"])
+                yield client.picture_prediction(url, content, media_type, key)
             else:
                 from portfolio.bundle.manifest import InputField
                 from portfolio.client.rows import read_rows
 
                 fields = [InputField.model_validate(field) for field in model["inputs"]]
-                answers = client.predictions(url, read_rows(stream, form.value, fields, _say_left_out), model, key)
-            if sys.stdout.isatty() and not as_json:
-                from portfolio.client.tables import show_predictions
-
-                show_predictions(answers, model)
-                return
-            for answer in answers:
-                print(json.dumps(answer, ensure_ascii=False))
+                rows = read_rows(stream, str(form), fields, _say_left_out)
+                yield from client.predictions(url, rows, model, key)
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise DataError(f"{file} can't be read ({error.strerror}).") from error
 
 
 @app.command(rich_help_panel=PANEL)

@@ -213,10 +213,12 @@ def _stride(image: InputField) -> int:
 
 
 def _drawing(image: InputField, values: Sequence[float]) -> list[str]:
-    """An image as lines of characters; higher values are darker."""
+    """An image as lines of characters: what is ink, or dark in a photo, has more of it."""
     low = min(values) if image.minimum is None else image.minimum
     high = max(values) if image.maximum is None else image.maximum
     height, width = image.shape
     stride = _stride(image)
-    ink = [INK[int((value - low) / ((high - low) or 1) * (len(INK) - 1))] for value in values]
+    pixels = [sum(values[at : at + image.channels]) / image.channels for at in range(0, len(values), image.channels)]
+    shares = [(value - low) / ((high - low) or 1) for value in pixels]
+    ink = [INK[int((1 - share if image.photo else share) * (len(INK) - 1))] for share in shares]
     return ["".join(ink[row * width : (row + 1) * width : stride]) for row in range(0, height, stride)]

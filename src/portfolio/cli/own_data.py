@@ -22,8 +22,11 @@ PANEL = "Use your own data"
 @app.command(rich_help_panel=PANEL)
 def new(
     name: Annotated[str, typer.Argument(help="Name of the new use case: letters, digits and underscores.")],
-    file: Annotated[str, typer.Argument(help="A CSV, TSV, Parquet or Excel file, or its address on the web.")],
+    file: Annotated[
+        str, typer.Argument(help="A CSV, TSV, Parquet or Excel file or its URL, a database, or a folder of pictures.")
+    ],
     target: Annotated[str, typer.Option(help="The column to predict.")] = "",
+    query: Annotated[str, typer.Option(help="Of a database: the SELECT that gives the rows.")] = "",
     key: Annotated[str, typer.Option(help="The column that names each row, if there is one.")] = "",
     date: Annotated[str, typer.Option(help="The column that dates the rows.")] = "",
     split_by: Annotated[
@@ -42,13 +45,16 @@ def new(
     from portfolio.core.terminal import console
     from portfolio.profiling import adding, project
     from portfolio.profiling.draft import Wanted, draft
-    from portfolio.profiling.sample import sample
+    from portfolio.profiling.origins import origin
 
     if not PARAMS.exists():
         raise ConfigError(f"There is no {PARAMS} in {Path.cwd()}. Run this in the project's folder.")
     project.check_new_name(name)
-    place = adding.place_of(file)
-    rows = sample(place.path)
+    if Path(file).expanduser().is_dir():
+        _new_pictures(name, Path(file).expanduser(), positive, ask=sys.stdin.isatty() and not yes)
+        return
+    source = origin(file, query, date, name)
+    rows = source.sample()
     ask = sys.stdin.isatty() and not yes
     if not target:
         columns = ", ".join(rows.rows.columns[:60])
@@ -67,7 +73,28 @@ def new(
     if ask and not typer.confirm("Write these files?", default=True):
         print("Nothing was written.")
         raise typer.Exit(1)
-    written = adding.write(name, found, place)
+    _say_next(name, adding.write(name, found, source))
+
+
+def _new_pictures(name: str, folder: Path, positive: str, *, ask: bool) -> None:
+    from portfolio.contract.picture_files import look_into
+    from portfolio.core.terminal import console
+    from portfolio.profiling import pictures
+
+    with console.status("Looking at the pictures"):
+        found = look_into(folder)
+    for line in pictures.described(found):
+        console.print(line, markup=False, soft_wrap=True)
+    pictures.check(found)
+    if ask and not typer.confirm("Write these files?", default=True):
+        print("Nothing was written.")
+        raise typer.Exit(1)
+    _say_next(name, pictures.write(name, found, positive))
+
+
+def _say_next(name: str, written: list[Path]) -> None:
+    from portfolio.core.terminal import console
+
     console.print(f"\nWritten: {', '.join(map(str, written))}. Edit them: every line is yours.", markup=False)
     console.print("Next:", style="bold")
     for command, why in (
@@ -188,7 +215,7 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
     from portfolio.contract.loading import load_use_case
     from portfolio.core.errors import ConfigError, SourceError
     from portfolio.data.normalize import normalize
-    from portfolio.profiling import adding
+    from portfolio.profiling import origins
 
     case = load_use_case(use_case)
     source = case.source
@@ -202,4 +229,4 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
     faults = normalize(case, source.table(path)).faults
     if faults:
         raise SourceError(f"{path} does not fit '{use_case}': {'; '.join(faults)}. Nothing was copied.")
-    return adding.add_file(source.path, path, day.date() if day else None, dated=bool(source.date))
+    return origins.add_file(source.path, path, day.date() if day else None, dated=bool(source.date))

@@ -20,6 +20,7 @@ from portfolio.core.paths import Paths
 
 # The libraries that results depend on. Each stage in dvc.yaml names those that it reaches.
 LIBRARIES = (
+    "duckdb",
     "lightgbm",
     "matplotlib",
     "numpy",

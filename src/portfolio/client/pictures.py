@@ -1,4 +1,4 @@
-"""Pictures as large as cameras make them, brought within what a server takes."""
+"""Pictures as large as cameras make them, and in any usual format, brought to what a server takes."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import io
 from math import sqrt
 from typing import Any
 
+from portfolio.bundle.pictures import PictureError, eight_bits, opened, turn_of
 from portfolio.core.errors import DataError
 
+# What a server takes as it is, by Pillow's name; MPO is a JPEG file with further pictures behind the first.
+TAKEN = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg"}
 
-def small_enough(content: bytes, media_type: str, limits: dict[str, Any]) -> tuple[bytes, str]:
-    """A picture and its media type, scaled down as far as the server's limits (/model) demand, or as it is.
+
+def small_enough(content: bytes, limits: dict[str, Any]) -> tuple[bytes, str]:
+    """A picture and its media type: as it is, or as PNG scaled down as far as the server's limits (/model) demand.
 
     Raises DataError if the picture can't be read.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image
 
     max_pixels, max_bytes = limits["max_pixels"], limits["max_body_bytes"]
     try:
-        with Image.open(io.BytesIO(content)) as picture:
+        with opened(content) as picture:
             pixels = picture.width * picture.height
-            if pixels <= max_pixels and len(content) <= max_bytes:
-                return content, media_type
+            if picture.format in TAKEN and pixels <= max_pixels and len(content) <= max_bytes:
+                return content, TAKEN[picture.format]
+            plain = eight_bits(picture)
             # Cameras note how they were held, and a picture that is written anew would lose that.
-            upright = ImageOps.exif_transpose(picture)
-            if upright.mode not in ("L", "RGB", "LA", "RGBA"):
-                upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if len(content) <= max_bytes:
-            # The server says what is wrong with it.
-            return content, media_type
-        raise DataError(f"This is not a picture that can be read ({error}). Send a PNG or JPEG file.") from error
+            turn = turn_of(picture)
+            upright = plain if turn is None else plain.transpose(turn)
+    except PictureError as error:
+        raise DataError(f"The picture {error}.") from error
     # Noise in PNG may still be too large: then it is scaled again.
     scale = min(1.0, sqrt(max_pixels / pixels))
     while True:

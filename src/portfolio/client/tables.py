@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn
@@ -22,6 +23,11 @@ def show_predictions(answers: Iterator[dict[str, Any]], model: dict[str, Any]) -
     table = Table(title=f"{model['output']['name']}, by version {model['version']} of {model['use_case']}")
     output = model["output"]
     regression = output["task"] == "regression"
+    # By the first answer: each has its file, or none has.
+    first = next(answers, None)
+    several = first is not None and "file" in first
+    if several:
+        table.add_column("file", overflow="fold")
     table.add_column("row", justify="right")
     table.add_column("value" if regression else "class", justify="right" if regression else "left")
     if not regression:
@@ -29,13 +35,14 @@ def show_predictions(answers: Iterator[dict[str, Any]], model: dict[str, Any]) -
     table.add_column("decided by")
     table.add_column("expected yen", justify="right")
     count = 0
-    for count, answer in enumerate(answers, start=1):
+    for count, answer in enumerate(chain([] if first is None else [first], answers), start=1):
         if count > MAX_SHOWN:
             continue
         said = [f"{answer['value']:,.6g} {answer['unit']}"] if regression else [answer["class"]]
         sure = [] if regression else [f"{max(answer['probabilities'].values()):.4f}"]
         yen = f"{answer['expected_yen']:,.2f}" if "expected_yen" in answer else ""
-        table.add_row(str(answer["row"]), *said, *sure, answer["decision"], yen)
+        where = [answer["file"]] if several else []
+        table.add_row(*where, str(answer["row"]), *said, *sure, answer["decision"], yen)
     console.print(table)
     if count > MAX_SHOWN:
         console.print(f"... and {count - MAX_SHOWN:,} more. All of them: --json")

@@ -7,6 +7,7 @@ from portfolio.contract.fields import Category, Image, Number
 from portfolio.contract.folder import Folder
 from portfolio.contract.images import Images
 from portfolio.contract.network_params import NetworkParams
+from portfolio.contract.picture_files import Pictures
 from portfolio.contract.sources import Cell, Csv, Rows, Source
 from portfolio.contract.sql import Sql
 from portfolio.contract.table import Table
@@ -22,6 +23,7 @@ __all__ = [
     "Images",
     "NetworkParams",
     "Number",
+    "Pictures",
     "Quantity",
     "Rows",
     "Source",

@@ -37,6 +37,7 @@ def problems(use_case: UseCase) -> list[str]:
     attempt(lambda: _check_listed(use_case))
     attempt(lambda: _check_columns(use_case))
     attempt(lambda: _check_target(use_case))
+    attempt(lambda: _check_features(use_case))
     attempt(use_case.card_texts)
     # What studies and tuning change must fit too, or they fail after minutes.
     if attempt(lambda: _check_config(use_case, use_case.config(), "")):
@@ -89,6 +90,10 @@ def _check_columns(use_case: UseCase) -> None:
             raise ConfigError(
                 f"{where}: the project adds a column '{name}' itself ({RESERVED[name]}). Rename the one in the data."
             )
+    known = use_case.source.known_columns
+    for name in use_case.columns():
+        if known and name not in known:
+            raise ConfigError(f"{where}: the source has no column '{name}'. It has: {', '.join(known)}.")
     for field in use_case.inputs:
         if field.name in use_case.source.cell_columns and field.kind != "number":
             raise ConfigError(
@@ -103,6 +108,16 @@ def _check_columns(use_case: UseCase) -> None:
                 f"{where}: '{field.name}': list each category once, and none that is empty; for rows without one, add "
                 "missing=True."
             )
+
+
+def _check_features(use_case: UseCase) -> None:
+    features = use_case.sql_features
+    if not features.names:
+        return
+    if not all(field.kind in ("number", "category") for field in use_case.inputs):
+        raise ConfigError(f"{features.path}: features are of numbers and categories, and there are other inputs.")
+    # Put together once, so that what the graph can't have is said now.
+    features.graph()
 
 
 RESERVED = {"batch": "the batch that brought a row", "reason": "why a row is in quarantine"}

@@ -7,6 +7,7 @@ preprocessing, the request model, the page's form and the drift reference all fo
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from portfolio.bundle.manifest import InputField
 from portfolio.core.labels import category_text
@@ -50,17 +51,25 @@ def Image(  # noqa: N802  (as above)
     name: str,
     height: int,
     width: int,
-    maximum: float,
+    maximum: float = 255,
     *,
     minimum: float = 0,
     step: float | None = None,
+    channels: Literal[1, 3] = 1,
+    photo: bool = False,
     description: str = "",
 ) -> InputField:
-    """A grey picture: a list of height x width numbers, row by row, from `minimum` (background) to `maximum` (ink)."""
+    """A picture: a list of height x width numbers, row by row from the top left, from `minimum` to `maximum`.
+
+    Unless it is a `photo`, it is a drawing: `minimum` is the paper, and `maximum` is full ink. With `channels=3` it is
+    a photo in colour, and each pixel has three numbers: red, green and blue.
+    """
     return InputField(
         name=name,
         kind="image",
         shape=(height, width),
+        channels=channels,
+        photo=photo or channels == 3,
         minimum=minimum,
         maximum=maximum,
         step=step,

@@ -42,11 +42,12 @@ class Images(UseCase):
         (image,) = self.inputs
         low, high = image.minimum or 0.0, image.maximum or 1.0
         height, across = image.shape
-        return ConvolutionNetwork(params, (height, across), low, high, max(1, len(self.output.classes)))
+        shape = (height, across, image.channels)
+        return ConvolutionNetwork(params, shape, low, high, max(1, len(self.output.classes)))
 
     def augmentation(self) -> Callable[[torch.Tensor], torch.Tensor]:
         from portfolio.contract.networks import Shifts
 
         (image,) = self.inputs
         height, across = image.shape
-        return Shifts((height, across), image.minimum or 0.0)
+        return Shifts((height, across, image.channels), None if image.photo else image.minimum or 0.0)

@@ -19,7 +19,10 @@ class NetworkParams(Strict):
 
     capacity: ClassVar[list[dict[str, Any]]] = []
     """Networks from small to large, each as changes of the config."""
-    ablation: ClassVar[dict[str, dict[str, Any]]] = {"no weight decay": {"train.weight_decay": 0}}
+    ablation: ClassVar[dict[str, dict[str, Any]]] = {
+        "one network": {"train.members": 1},
+        "no weight decay": {"train.weight_decay": 0},
+    }
     """What stands against overfitting, each switched off."""
     space: ClassVar[dict[str, Any]] = {}
     """The search space, beside the learning rate and the weight decay."""

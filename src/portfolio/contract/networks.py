@@ -27,17 +27,20 @@ class Perceptron(nn.Module):
 
 
 class ConvolutionNetwork(nn.Module):
-    """Two convolutions and a linear layer: pixels [rows, height * width] to logits or values [rows, outputs]."""
+    """Two convolutions and a linear layer: images [rows, width] to logits or values [rows, outputs].
+
+    `shape` is (height, width, channels) of an image, whose values come pixel by pixel.
+    """
 
     def __init__(
-        self, params: ConvolutionParams, shape: tuple[int, int], minimum: float, maximum: float, outputs: int
+        self, params: ConvolutionParams, shape: tuple[int, int, int], minimum: float, maximum: float, outputs: int
     ) -> None:
         super().__init__()
         first, second = params.channels
-        height, width = shape
+        height, width, channels = shape
         self._shape, self._minimum, self._span = shape, minimum, maximum - minimum
         self.layers = nn.Sequential(
-            nn.Conv2d(1, first, 3, padding=1),
+            nn.Conv2d(channels, first, 3, padding=1),
             nn.BatchNorm2d(first),
             nn.ReLU(),
             nn.Conv2d(first, second, 3, padding=1),
@@ -50,20 +53,30 @@ class ConvolutionNetwork(nn.Module):
         )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        images = (features.reshape(-1, 1, *self._shape) - self._minimum) / self._span
+        images = (features.reshape(-1, *self._shape).movedim(-1, 1) - self._minimum) / self._span
         found: torch.Tensor = self.layers(images)
         return found
 
 
 class Shifts:
-    """Moves each image [rows, height * width] by up to a pixel to each side, at random: nothing is ever centred."""
+    """Moves each image by up to a pixel to each side, at random: nothing is ever centred.
 
-    def __init__(self, shape: tuple[int, int], background: float) -> None:
+    `shape` is (height, width, channels). What comes in at a side is the background, or without one the outermost pixels
+    once more.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], background: float | None) -> None:
         self._shape, self._background = shape, background
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
-        rows, (height, width) = len(features), self._shape
-        images = features.reshape(rows, height, width)
-        windows = functional.pad(images, (1, 1, 1, 1), value=self._background).unfold(1, height, 1).unfold(2, width, 1)
+        """Images [rows, height * width * channels]."""
+        rows, (height, width, channels) = len(features), self._shape
+        images = features.reshape(rows, height, width, channels).movedim(-1, 1)
+        if self._background is None:
+            padded = functional.pad(images, (1, 1, 1, 1), mode="replicate")
+        else:
+            padded = functional.pad(images, (1, 1, 1, 1), value=self._background)
+        windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # [rows, channels, down, right, height, width]
         down, right = torch.randint(3, (2, rows), device=features.device)
-        return windows[torch.arange(rows, device=features.device), down, right].reshape(rows, height * width)
+        moved = windows[torch.arange(rows, device=features.device), :, down, right]
+        return moved.movedim(1, -1).reshape(rows, height * width * channels)

@@ -7,7 +7,7 @@ batches there are, or will be.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -78,6 +78,23 @@ class Source(ABC):
     def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
         """The raw rows of those days. Raises SourceError if the source can't be reached or read."""
 
+    def batches(self, days: list[date]) -> Iterator[tuple[date, pl.DataFrame]]:
+        """The same one after the other, for a source of which not all can be held at once."""
+        yield from self.read(days).items()
+
+    def notes(self) -> list[str]:
+        """What was left out of the batches that were read last, and why: a line each."""
+        return []
+
+    def late(self, batches: dict[date, Path]) -> list[str]:
+        """Lines about rows that the source has by now and the collected batch of their day lacks, if it can say."""
+        return []
+
+    @property
+    def known_columns(self) -> list[str]:
+        """The columns of its rows, if that is known before any is read."""
+        return []
+
 
 class Rows(Source):
     """A source that has all its rows at once. A subclass writes `rows`.
@@ -96,7 +113,7 @@ class Rows(Source):
         rows_per_day: int | None = None,
     ) -> None:
         super().__init__(key=key, split_by=split_by, date=date)
-        self._start, self._rows_per_day = _day(start), rows_per_day
+        self._start, self._rows_per_day = first_day(start), rows_per_day
         if bool(date) == (start is not None):
             raise ConfigError(
                 "A source needs either date=, the column that dates each row, or start=, the day of its first batch."
@@ -158,7 +175,8 @@ def parsed_dates(column: pl.Series) -> pl.Series:
         return column.str.to_date(strict=False)
 
 
-def _day(day: date | str | None) -> date | None:
+def first_day(day: date | str | None) -> date | None:
+    """What `start` says. Raises ConfigError if that is no date."""
     try:
         return date.fromisoformat(day) if isinstance(day, str) else day
     except ValueError as error:

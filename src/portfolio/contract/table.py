@@ -22,7 +22,7 @@ class Table(UseCase):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-        numbers = [field.name for field in self.inputs if field.kind == "number"]
+        numbers = [field.name for field in self.sql_features.fields if field.kind == "number"]
         categories = [field for field in self.inputs if field.kind == "category"]
         # A column that is empty throughout stays one: the network's width must not depend on the rows.
         imputer = SimpleImputer(strategy="median", keep_empty_features=True)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +28,7 @@ from portfolio.contract.card import LANGUAGES, read_card
 from portfolio.contract.config import Config, read_config
 from portfolio.contract.network_params import NetworkParams
 from portfolio.contract.sources import Source
+from portfolio.contract.sql_features import FILE, SqlFeatures
 from portfolio.contract.targets import Target
 from portfolio.core.types import Array
 
@@ -90,6 +92,11 @@ class UseCase(ABC):
         """The columns that a batch must have."""
         names = [self.key, *self.source.split_columns, *(field.name for field in self.inputs), self.target.column]
         return list(dict.fromkeys([*names, *self.slices]))
+
+    @cached_property
+    def sql_features(self) -> SqlFeatures:
+        """The features that `features.sql` beside the use case declares; none without that file."""
+        return SqlFeatures(self.folder / FILE, self.inputs)
 
     def schema(self) -> DataFrameSchema:
         """What a valid row looks like, once types and missing values have been brought to one form."""

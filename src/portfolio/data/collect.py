@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,9 +25,12 @@ class Collected:
     added: list[str]
     present: int
     rows: int
+    notes: list[str] = field(default_factory=list)
+    """What the source left out, and what came too late for its batch: a line each."""
 
     def __str__(self) -> str:
-        return f"{len(self.added)} new batches ({self.rows:,} rows), {self.present} were there already"
+        done = f"{len(self.added)} new batches ({self.rows:,} rows), {self.present} were there already"
+        return "\n  ".join([done, *self.notes])
 
 
 def collect(source: Source, folder: Path, until: date | None = None) -> Collected:
@@ -49,16 +52,18 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
                 f"The source has no batch up to {until}; its first is of {there[0]}. Set collect.until in the "
                 "config to a later day."
             )
-        missing = [day for day in days if not (folder / f"{day}.parquet").exists()]
+        there_already = {day: folder / f"{day}.parquet" for day in days if (folder / f"{day}.parquet").exists()}
+        missing = [day for day in days if day not in there_already]
         added, rows = [], 0
-        for day, frame in (source.read(missing) if missing else {}).items():
+        for day, frame in source.batches(missing) if missing else ():
             target = folder / f"{day}.parquet"
             _writable(target)
             with files.replaced(target) as partial:
                 write_parquet(partial, named_rows(source, day, frame))
             added.append(str(day))
             rows += len(frame)
-        return Collected(added=added, present=len(days) - len(missing), rows=rows)
+        notes = [*(source.notes() if missing else []), *source.late(there_already)]
+        return Collected(added, len(there_already), rows, notes)
 
 
 def collect_lock(folder: Path) -> AbstractContextManager[None]:

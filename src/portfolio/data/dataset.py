@@ -59,10 +59,11 @@ def _prepared(use_case: UseCase, name: str) -> Path:
 
 
 def sklearn_input(use_case: UseCase, inputs: dict[str, Array]) -> Any:
-    """What scikit-learn is fitted on: an image [rows, pixels] as it is, else a data frame with a column an input."""
+    """What scikit-learn is fitted on: an image [rows, width] as it is, else a data frame of inputs and SQL features."""
     if [field.kind for field in use_case.inputs] == ["image"]:
         return inputs[use_case.inputs[0].name]
     import pandas
 
-    frame: pd.DataFrame = pandas.DataFrame({name: array[:, 0] for name, array in inputs.items()})
+    columns = {**inputs, **use_case.sql_features.compute(inputs)}
+    frame: pd.DataFrame = pandas.DataFrame({name: array[:, 0] for name, array in columns.items()})
     return frame

@@ -63,7 +63,7 @@ def sample(path: Path) -> Sample:
 
 def _small(path: Path, written: Format) -> Sample:
     rows = read_table(path, str(path), written)
-    _check(rows, path)
+    check_rows(rows, str(path))
     return Sample(path, written, rows, len(rows), rows.lazy())
 
 
@@ -79,7 +79,7 @@ def _large_csv(path: Path, written: Format) -> Sample:
         read_table(path, str(path), written)
         raise SourceError(f"{path} can't be read ({str(error).splitlines()[0]}).") from error
     rows = texts.select(typed(column, written) for column in texts)
-    _check(rows, path)
+    check_rows(rows, str(path))
     numbers = [plain_numbers(pl.col(name), written) for name in rows.columns]
     return Sample(path, written, rows, total, lazy.select(numbers))
 
@@ -93,22 +93,23 @@ def _large_parquet(path: Path) -> Sample:
         rows = lazy.gather_every(max(1, total // SAMPLE_ROWS)).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{path} can't be read ({str(error).splitlines()[0]}). Fetch it again.") from error
-    _check(rows, path)
+    check_rows(rows, str(path))
     return Sample(path, Format(), rows, total, lazy)
 
 
-def _check(rows: pl.DataFrame, path: Path) -> None:
+def check_rows(rows: pl.DataFrame, where: str) -> None:
+    """Raise SourceError for a table without rows, with far too many columns, or with a column that has no name."""
     if rows.is_empty():
-        raise SourceError(f"{path} has the names of columns, and no rows.")
+        raise SourceError(f"{where} has the names of columns, and no rows.")
     if len(rows.columns) > MAX_COLUMNS:
         raise SourceError(
-            f"{path} has {len(rows.columns):,} columns; up to {MAX_COLUMNS:,} are declared one by one. Choose those "
+            f"{where} has {len(rows.columns):,} columns; up to {MAX_COLUMNS:,} are declared one by one. Choose those "
             "that are known when a prediction is needed, or write the pictures or signals as one list a row."
         )
     blank = [number for number, name in enumerate(rows.columns, start=1) if not name.strip()]
     if blank:
         raise SourceError(
-            f"{path}: the column {blank[0]} has no name. Give each one in the first row. (An index that a program "
+            f"{where}: the column {blank[0]} has no name. Give each one in the first row. (An index that a program "
             "wrote without a name can be deleted.)"
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil, floor, log10
 from pathlib import Path
 from textwrap import dedent, wrap
@@ -34,7 +34,7 @@ def use_case_text(name: str, found: Draft, source: str) -> str:
     lines += [f"class {class_name(name)}(Table):", *_statement("source", source), *_statement("target", _target(found))]
     lines.append("    inputs = [")
     for column in found.inputs:
-        lines += _call(_input(column), 8, end=",")
+        lines += python_call(_input(column), 8, end=",")
     lines.append("    ]")
     if ignored := found.left_out:
         lines += _statement("ignore", _list(ignored))
@@ -161,10 +161,10 @@ def _list(texts: Sequence[str]) -> str:
 
 
 def _statement(name: str, value: str) -> list[str]:
-    return _call(f"{name} = {value}", 4)
+    return python_call(f"{name} = {value}", 4)
 
 
-def _call(text: str, indent: int, end: str = "") -> list[str]:
+def python_call(text: str, indent: int, end: str = "") -> list[str]:
     """An expression in lines of up to WIDTH characters, broken at its outermost brackets first, as ruff does."""
     space = " " * indent
     if len(space) + len(text) + len(end) <= WIDTH:
@@ -181,7 +181,7 @@ def _call(text: str, indent: int, end: str = "") -> list[str]:
         lines.append(" " * (indent + 4) + inner)
     else:
         for part in parts:
-            lines += _call(part, indent + 4, end=",")
+            lines += python_call(part, indent + 4, end=",")
     return [*lines, f"{space}{tail}{end}"]
 
 
@@ -231,9 +231,8 @@ def card_text(name: str) -> str:
     return CARD.read_text(encoding="utf-8").format(title=json.dumps(title, ensure_ascii=False))
 
 
-def config_text(found: Draft) -> str:
-    """`configs/NAME.yaml`, for data of this size and balance."""
-    total = found.sample.total
+def prices_text(rare: str = "", labels: Iterable[str] = ()) -> str:
+    """The section of the prices. Of classes, with the rare one's name, and how to give each class its own price."""
     text = dedent(
         f"""\
         # {TODO}: your own prices, in yen per item. They decide which answers the machine gives and what it is worth.
@@ -243,14 +242,21 @@ def config_text(found: Draft) -> str:
           error_yen: 300           # what an undetected error costs
         """
     )
+    prices = {label: 900 if label == rare else 300 for label in labels}
+    if 2 <= len(prices) < 6:
+        dearer = json.dumps(prices, ensure_ascii=False)
+        text += f"  # By class, if missing {json.dumps(rare, ensure_ascii=False)} costs more: error_yen: {dearer}\n"
+    return text
+
+
+def config_text(found: Draft) -> str:
+    """`configs/NAME.yaml`, for data of this size and balance."""
+    total = found.sample.total
     if found.quantity:
-        text += f"  tolerance: {_plain(tolerance(found))}".ljust(27)
+        text = prices_text() + f"  tolerance: {_plain(tolerance(found))}".ljust(27)
         text += "# how far off an answer may be and still count as right\n"
     else:
-        rare = min(found.counts, key=lambda label: found.counts[label])
-        if len(found.counts) < 6:
-            dearer = json.dumps({label: 900 if label == rare else 300 for label in found.counts}, ensure_ascii=False)
-            text += f"  # By class, if missing {rare} costs more: error_yen: {dearer}\n"
+        text = prices_text(min(found.counts, key=lambda label: found.counts[label]), found.counts)
     if found.without_target > 0.03:
         allowed = min(0.98, ceil(100 * (found.without_target * 1.3 + 0.02)) / 100)
         text += f"\nvalidate:\n  max_bad_fraction: {allowed:g}".ljust(38)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -207,8 +208,8 @@ def scatter(targets: Array, predicted: Array, words: dict[str, str]) -> Chart:
     return drawn
 
 
-def image(pixels: Array) -> str:
-    """One image [height, width] of 0 (paper) to 1 (ink), as SVG squares."""
+def drawing(pixels: Array) -> str:
+    """One drawing [height, width] of 0 (paper) to 1 (ink), as SVG squares."""
     height, width = pixels.shape
     cells = "".join(
         f'<rect x="{column}" y="{row}" width="1.02" height="1.02" fill-opacity="{pixels[row, column]:.2f}"/>'
@@ -217,3 +218,14 @@ def image(pixels: Array) -> str:
         if pixels[row, column] > 0.01
     )
     return f'<svg class="image" viewBox="0 0 {width} {height}" role="img">{cells}</svg>'
+
+
+def photo(pixels: Array) -> str:
+    """One photo [height, width, channels] of 0 (dark) to 1 (bright), as a PNG file inside the page."""
+    from PIL import Image
+
+    values = np.round(255 * pixels).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else values).save(stream, "PNG")
+    encoded = b64encode(stream.getvalue()).decode()
+    return f'<img class="image" alt="" src="data:image/png;base64,{encoded}">'

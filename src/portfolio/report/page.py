@@ -146,7 +146,8 @@ def _shown(use_case: UseCase, test: Split, predictions: Array, decisions: Decisi
         values = test.inputs[field.name][row]
         if field.kind == "image":
             low, high = field.minimum or 0, field.maximum or float(values.max())
-            shown["image"] = markupsafe.Markup(charts.image((values.reshape(field.shape) - low) / (high - low)))
+            shares = (values.reshape(*field.shape, field.channels) - low) / (high - low)
+            shown["image"] = markupsafe.Markup(charts.photo(shares) if field.photo else charts.drawing(shares[:, :, 0]))
         else:
             shown["inputs"][field.name] = values[0] if field.kind == "category" else number(float(values[0]))
     if output.task == "classification":

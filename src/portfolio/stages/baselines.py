@@ -18,6 +18,5 @@ def run(use_case: UseCase, config: Config) -> None:
     train, val = load_split(use_case, "train"), load_split(use_case, "val")
     for name, fit in baselines(use_case, train).items():
         fitted = fit()
-        expected = fitted.predict(train.inputs)
-        write_candidate(folder / name, use_case, config, fitted.graph(), train, expected, val, fitted.seconds)
+        write_candidate(folder / name, use_case, config, fitted, train, val)
         files.write_text(folder / name / PARAMETERS_NAME, json.dumps(fitted.parameters, indent=1) + "\n")

@@ -20,14 +20,12 @@ def run(use_case: UseCase, config: Config) -> None:
     paths = Paths(use_case.name)
     train, val = load_split(use_case, "train"), load_split(use_case, "val")
     fitted = fit_network(use_case, config, train, val)
-    graph = fitted.graph()
-    expected = fitted.predict(train.inputs)
-    write_candidate(paths.models / NETWORK, use_case, config, graph, train, expected, val, fitted.seconds)
+    write_candidate(paths.models / NETWORK, use_case, config, fitted, train, val)
     with files.replaced(paths.plots / "training.csv") as partial:
         pl.DataFrame(fitted.history).write_csv(partial)
     best = fitted.history[fitted.best_epoch - 1]
     loss = LOSS[use_case.output.task]
-    sides = {"train": (train, expected), "val": (val, fitted.predict(val.inputs))}
+    sides = {"train": train, "val": val}
     metrics = {
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
@@ -37,7 +35,10 @@ def run(use_case: UseCase, config: Config) -> None:
         # Both sides measured alike: a training loss by epoch has dropout and augmentation in it.
         "fitted": {
             "metric": loss,
-            **{side: score(use_case.output, split.targets, answers)[loss] for side, (split, answers) in sides.items()},
+            **{
+                side: score(use_case.output, split.targets, fitted.predict(split.inputs))[loss]
+                for side, split in sides.items()
+            },
         },
     }
     files.write_text(paths.metrics("train"), json.dumps(metrics, indent=1) + "\n")

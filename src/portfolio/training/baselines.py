@@ -12,10 +12,11 @@ import numpy as np
 import onnx
 from sklearn.pipeline import Pipeline
 
-from portfolio.bundle.graph import constant_graph, round_to_float32, sklearn_graph
+from portfolio.bundle.graph import constant_graph
 from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
+from portfolio.training.sklearn_graph import round_to_float32, sklearn_graph
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class FittedBaseline:
         inputs, output = self.use_case.inputs, self.use_case.output
         if isinstance(self.model, np.ndarray):
             return constant_graph(inputs, output, self.model)
-        return sklearn_graph(inputs, output, self.model, log=self.use_case.target.log)
+        return sklearn_graph(self.use_case.sql_features, output, self.model, log=self.use_case.target.log)
 
     def predict(self, inputs: dict[str, Array]) -> Array:
         """Probabilities [rows, classes] or values [rows, 1] for inputs [rows, width] by name."""

@@ -15,12 +15,12 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 
-from portfolio.bundle.graph import round_to_float32
 from portfolio.bundle.policy import levels
 from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
 from portfolio.data.split import units
+from portfolio.training.sklearn_graph import round_to_float32
 
 MAX_RATIOS = 199
 FOLDS = 5

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
 
 from portfolio.bundle.bundle import Bundle, write_bundle
-from portfolio.bundle.graph import calibrated, sklearn_graph, with_error_scale
+from portfolio.bundle.graph import calibrated, with_error_scale
 from portfolio.bundle.manifest import InputField, Manifest
 from portfolio.bundle.reference import reference
 from portfolio.contract.config import Config
@@ -22,37 +23,46 @@ from portfolio.core.types import Array
 from portfolio.data.dataset import Split
 from portfolio.data.split import split_rule
 from portfolio.evaluation.calibration import fit_temperature
+from portfolio.evaluation.comparison import Evaluated, evaluate_candidate
 from portfolio.training.error_scale import fit_error_scale
 from portfolio.training.parity import check_parity, run_graph
+from portfolio.training.sklearn_graph import sklearn_graph
 
 GOLDEN_ROWS = 8
 
 
-def write_candidate(
-    folder: Path,
-    use_case: UseCase,
-    config: Config,
-    model: onnx.ModelProto,
-    train: Split,
-    expected: Array,
-    val: Split,
-    train_seconds: float,
-) -> Bundle:
-    """Write a candidate's bundle and open it. On the validation rows it learns how sure it may be: probabilities are
-    calibrated, and a value gets the scale of its error.
+class Fitted(Protocol):
+    """A model that was fitted on the training rows."""
 
-    `expected` are the outputs, [rows, ...], of the model it comes from on the training rows. Raises BundleError
-    where the graph does not give the same.
+    @property
+    def seconds(self) -> float:
+        """How long that took."""
+
+    def graph(self) -> onnx.ModelProto:
+        """The model as one ONNX graph with raw inputs. Raises BundleError if it can't be exported."""
+
+    def predict(self, inputs: dict[str, Array]) -> Array:
+        """Probabilities [rows, classes] or values [rows, 1] for inputs [rows, width] by name."""
+
+
+def write_candidate(
+    folder: Path, use_case: UseCase, config: Config, fitted: Fitted, train: Split, val: Split
+) -> Bundle:
+    """Write the bundle of a model that was fitted on `train`, and open it.
+
+    From the validation rows it learns how sure it may be: probabilities are calibrated, and a value gets the scale of
+    its error. Raises BundleError if the graph does not give the same answers as the model.
     """
+    model = fitted.graph()
     raw = model.SerializeToString()
-    worst = check_parity(folder.name, raw, use_case, train.inputs, expected)
+    worst = check_parity(folder.name, raw, use_case, train.inputs, fitted.predict(train.inputs))
     temperature, scale = 1.0, None
     if use_case.output.task == "classification":
         temperature = fit_temperature(run_graph(raw, use_case, val.inputs), val.targets)
         raw = calibrated(model, temperature).SerializeToString()
     else:
         scale = fit_error_scale(use_case, val, run_graph(raw, use_case, val.inputs)[:, 0])
-        scale_graph = sklearn_graph(use_case.inputs, use_case.output, scale.pipeline, log=True)
+        scale_graph = sklearn_graph(use_case.sql_features, use_case.output, scale.pipeline, log=True)
         raw = with_error_scale(model, scale_graph).SerializeToString()
     golden = {name: array[:GOLDEN_ROWS] for name, array in train.inputs.items()}
     manifest = Manifest(
@@ -71,11 +81,21 @@ def write_candidate(
     write_bundle(folder, raw, manifest)
     measured = Paths(use_case.name).train_seconds(manifest.model_sha256)
     if not measured.exists():
-        files.write_text(measured, f"{train_seconds:.3f}\n")
+        files.write_text(measured, f"{fitted.seconds:.3f}\n")
     if scale is not None:
         np.save(folder / VAL_ERROR_SCALE_NAME, scale.on_val)
     print(f"{folder.name}: {len(raw) / 1024:.0f} KiB, equal to its model within {worst:.1g}")
     return Bundle.open(folder)
+
+
+def as_served(
+    name: str, use_case: UseCase, config: Config, fitted: Fitted, train: Split, val: Split, test: Split
+) -> Evaluated:
+    """A fitted model as the bundle that the stages would make of it, with its answers to the other rows."""
+    with TemporaryDirectory() as folder:
+        candidate, bundle = Path(folder) / name, Path(folder) / "bundles" / name
+        write_candidate(candidate, use_case, config, fitted, train, val)
+        return evaluate_candidate(candidate, bundle, use_case, config, val, test)
 
 
 def _with_examples(fields: Sequence[InputField], inputs: dict[str, Array]) -> tuple[InputField, ...]:

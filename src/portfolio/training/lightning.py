@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from torch.nn import functional
 from portfolio.contract.config import Train
 from portfolio.core.errors import ConfigError
 from portfolio.core.types import Array
+from portfolio.training.ensemble import Ensemble
 
 CHECKPOINT = "last.ckpt"
 
@@ -56,9 +57,9 @@ class Batches:
 
 
 class NetworkModule(pl.LightningModule):
-    """A use case's network with its loss, optimizer and schedule."""
+    """An ensemble of a use case's networks with its loss, optimizer and schedule."""
 
-    def __init__(self, network: nn.Module, task: str, train: Train, augment: Augmentation | None = None) -> None:
+    def __init__(self, network: Ensemble, task: str, train: Train, augment: Augmentation | None = None) -> None:
         super().__init__()
         # Lightning's automatic optimization calls a dozen hooks per batch, none of which are used here.
         self.automatic_optimization = False
@@ -70,6 +71,10 @@ class NetworkModule(pl.LightningModule):
     def _loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         features, targets = batch
         outputs = self.network(features)
+        if outputs.dim() == 3:
+            # The mean of the members' losses. AdamW's steps do not depend on the scale of a loss, so each member takes
+            # the steps that it would take alone.
+            outputs, targets = outputs.flatten(0, 1), targets.repeat(len(outputs))
         if self._task == "classification":
             return functional.cross_entropy(outputs, targets)
         return functional.mse_loss(outputs[:, 0], targets)
@@ -200,7 +205,7 @@ def run_key(*parts: object) -> str:
 
 
 def fit(
-    network: nn.Module,
+    members: Sequence[nn.Module],
     task: str,
     train: tuple[Array, Array],
     val: tuple[Array, Array],
@@ -209,7 +214,7 @@ def fit(
     augment: Augmentation | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Fitted:
-    """Train with early stopping, and return the network of the best epoch.
+    """Train networks side by side with early stopping, and return their ensemble of the best epoch.
 
     Arrays are float32 [rows, width] and targets int64 or float32 [rows]. Every epoch leaves a checkpoint in
     `folder`; if there is one already, training goes on from it. The folder is removed at the end. `augment` changes
@@ -245,7 +250,7 @@ def fit(
         reload_dataloaders_every_n_epochs=1,
         deterministic=True,
     )
-    module = NetworkModule(network, task, params, augment)
+    module = NetworkModule(Ensemble(members, task), task, params, augment)
     resume = folder / CHECKPOINT if _resumable(folder / CHECKPOINT, module) else None
     if resume:
         if on_epoch is None:

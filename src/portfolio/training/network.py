@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 import portfolio.contract
-from portfolio.bundle.graph import network_graph
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
@@ -22,6 +21,7 @@ from portfolio.core.environment import state_folder
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
 from portfolio.training.lightning import OnEpoch, fit, outputs, run_key
+from portfolio.training.network_graph import network_graph
 
 NETWORK = "network"
 
@@ -39,8 +39,8 @@ class FittedNetwork:
 
     def graph(self) -> onnx.ModelProto:
         """The network and its preprocessor as one ONNX graph."""
-        inputs, output = self.use_case.inputs, self.use_case.output
-        return network_graph(inputs, output, self.preprocessor, self.network, self.width)
+        features, output = self.use_case.sql_features, self.use_case.output
+        return network_graph(features, output, self.preprocessor, self.network, self.width)
 
     @property
     def parameters(self) -> int:
@@ -69,11 +69,12 @@ def fit_network(
     augment = use_case.augmentation() if config.train.augment else None
     scale = TargetScale.of(use_case, train.targets)
     torch.manual_seed(config.train.seed)
-    network = use_case.network(use_case.network_params.read(config.network), features.shape[1])
+    network_params = use_case.network_params.read(config.network)
+    members = [use_case.network(network_params, features.shape[1]) for _ in range(config.train.members)]
     key = run_key(config.train.model_dump(), config.network, _rows_sha256(use_case, train, val), _code_sha256(use_case))
     started = time.perf_counter()
     fitted = fit(
-        network,
+        members,
         use_case.output.task,
         (features, scale.forward(train.targets)),
         (val_features, scale.forward(val.targets)),

@@ -6,8 +6,6 @@ Unlike the other studies this one measures on the test rows, since the headline 
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from portfolio.bundle.policy import VALUE
@@ -16,10 +14,10 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.paths import Paths
 from portfolio.core.terminal import counted_progress
-from portfolio.data.dataset import Split, load_split
-from portfolio.evaluation.comparison import Evaluated, compare, evaluate_candidate
+from portfolio.data.dataset import load_split
+from portfolio.evaluation.comparison import compare
 from portfolio.training.baselines import baselines
-from portfolio.training.export import write_candidate
+from portfolio.training.export import as_served
 from portfolio.training.network import NETWORK, fit_network
 
 STUDY = "spread"
@@ -34,12 +32,17 @@ def run(use_case: UseCase, config: Config) -> None:
     points: dict[str, dict[str, Any]] = {
         name: {"name": name, "repetitions": [], "candidates": [], "test": {VALUE: []}} for name in (CHOSEN, NETWORK)
     }
-    with tempfile.TemporaryDirectory() as folder, counted_progress() as progress:
+    with counted_progress() as progress:
         task = progress.add_task("", total=len(seeds))
-        others = _fit_baselines(use_case, config, Path(folder), train, val, test)
+        others = {
+            name: as_served(name, use_case, config, fit(), train, val, test)
+            for name, fit in baselines(use_case, train).items()
+        }
         for seed in seeds:
             progress.update(task, description=f"seed {seed}")
-            network = _fit_network(use_case, config.changed({"train.seed": seed}), Path(folder), train, val, test)
+            seeded = config.changed({"train.seed": seed})
+            fitted = fit_network(use_case, seeded, train, val)
+            network = as_served(NETWORK, use_case, seeded, fitted, train, val, test)
             evaluation, _ = compare(use_case, config, {**others, NETWORK: network}, val, test)
             for name, candidate in ((CHOSEN, evaluation["best"]), (NETWORK, NETWORK)):
                 points[name]["repetitions"].append(f"seed {seed}")
@@ -48,22 +51,3 @@ def run(use_case: UseCase, config: Config) -> None:
             progress.advance(task)
     result = {"study": STUDY, "metrics": [VALUE], "points": list(points.values())}
     files.write_text(Paths(use_case.name).study(STUDY), json.dumps(result, indent=1) + "\n")
-
-
-def _fit_baselines(
-    use_case: UseCase, config: Config, folder: Path, train: Split, val: Split, test: Split
-) -> dict[str, Evaluated]:
-    found = {}
-    for name, fit in baselines(use_case, train).items():
-        fitted = fit()
-        graph, expected = fitted.graph(), fitted.predict(train.inputs)
-        write_candidate(folder / name, use_case, config, graph, train, expected, val, fitted.seconds)
-        found[name] = evaluate_candidate(folder / name, folder / "bundles" / name, use_case, config, val, test)
-    return found
-
-
-def _fit_network(use_case: UseCase, config: Config, folder: Path, train: Split, val: Split, test: Split) -> Evaluated:
-    fitted = fit_network(use_case, config, train, val)
-    graph, expected = fitted.graph(), fitted.predict(train.inputs)
-    write_candidate(folder / NETWORK, use_case, config, graph, train, expected, val, fitted.seconds)
-    return evaluate_candidate(folder / NETWORK, folder / "bundles" / NETWORK, use_case, config, val, test)

@@ -9,38 +9,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import onnx
 import polars as pl
 
-from portfolio.bundle.policy import VALUE, Policy
+from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.hashing import uniform
 from portfolio.core.paths import Paths
 from portfolio.core.terminal import counted_progress
-from portfolio.core.types import Array
-from portfolio.data.dataset import Split, load_split
+from portfolio.data.dataset import Split, as_split, load_split
 from portfolio.data.split import identities
 from portfolio.evaluation.metrics import LOSS, score
 from portfolio.evaluation.value import yen_by_row
 from portfolio.training.baselines import baselines
-from portfolio.training.export import write_candidate
+from portfolio.training.export import Fitted, as_served
 from portfolio.training.lightning import OnEpoch
 from portfolio.training.network import NETWORK, fit_network
 
 AS_CONFIGURED = "as configured"
-
-
-class Fitted(Protocol):
-    def graph(self) -> onnx.ModelProto: ...
-
-    def predict(self, inputs: dict[str, Array]) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -99,13 +89,10 @@ def run(name: str, use_case: UseCase, config: Config) -> None:
 
 def _value(use_case: UseCase, config: Config, fitted: Fitted, training: Training, aside: Split) -> float:
     """Yen saved per 1,000 rows that were held out, by the bundle that the stages would make of the model."""
-    with TemporaryDirectory() as folder:
-        path, expected = Path(folder) / training.point, fitted.predict(training.train.inputs)
-        bundle = write_candidate(path, use_case, config, fitted.graph(), training.train, expected, aside, 0.0)
-    policy = Policy(prices=config.value.prices, tolerance=config.value.tolerance)
-    answers, targets = bundle.predict(training.val.inputs), training.val.targets
-    decisions = bundle.manifest.model_copy(update={"policy": policy}).decider()(answers)
-    return 1000 * float(yen_by_row(use_case.output, config.value, targets, answers, decisions).mean())
+    held_out = training.val
+    found = as_served(training.point, use_case, config, fitted, training.train, aside, held_out)
+    decisions = found.decisions(found.test)
+    return 1000 * float(yen_by_row(use_case.output, config.value, held_out.targets, found.test, decisions).mean())
 
 
 def _network(use_case: UseCase, config: Config, train: Split, val: Split) -> Callable[[OnEpoch], Fitted]:
@@ -147,8 +134,7 @@ def _cross_validate(use_case: UseCase, config: Config, train: Split, val: Split)
     Where there are such rows, all of it once more with each row assigned to a fold on its own. How much better the
     candidates then look is what they learn about a row from the rows that belong to it.
     """
-    inputs = {name: np.concatenate([array, val.inputs[name]]) for name, array in train.inputs.items()}
-    rows = Split(inputs, np.concatenate([train.targets, val.targets]), pl.concat([train.rows, val.rows]))
+    rows = as_split(use_case, pl.concat([train.rows, val.rows]))
     yield from _folds(use_case, config, rows, identities(use_case.source, rows.rows), by_row=False)
     if use_case.source.split_by:
         yield from _folds(use_case, config, rows, rows.rows.select(use_case.key), by_row=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import io
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,13 +28,14 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect, sync_playwright
 
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
 from portfolio.bundle.policy import Policy, Prices
 from portfolio.bundle.store import Store
-from tests.conftest import MADE, ROOT, SHAPES, TOY, ZEROS, environment_kept
+from tests.conftest import MADE, ROOT, SHAPES, SIGNS, TOY, ZEROS, environment_kept
+from tests.pictures import sign
 from tests.serving.conftest import best_bundle
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -311,6 +314,15 @@ def answered(page: Page) -> None:
     expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")
 
 
+@pytest.fixture(scope="module")
+def signs(built_once: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Signs in colour, on photos."""
+    state = tmp_path_factory.mktemp("state")
+    publish(best_bundle(built_once(SIGNS), SIGNS), state)
+    with served(state, SIGNS) as address:
+        yield address
+
+
 # What one does
 
 
@@ -527,6 +539,97 @@ NAMELESS = """() => [...document.querySelectorAll("button, input, select, textar
   .filter((e) => !e.labels?.length && !e.getAttribute("aria-label") && !e.getAttribute("aria-labelledby"))
   .filter((e) => !e.textContent.trim())
   .map((e) => e.outerHTML)"""
+
+
+# Photos
+
+
+def photo_file(size: tuple[int, int], form: str, name: str) -> FilePayload:
+    stream = io.BytesIO()
+    sign("circle", 5, size).save(stream, form)
+    return {"name": name, "mimeType": f"image/{form.lower()}", "buffer": stream.getvalue()}
+
+
+# The sizes of the files that the page sends, which the browser does not tell.
+SENT = """
+window.sent = [];
+const plain = window.fetch;
+window.fetch = (path, options) => {
+  if (options?.body instanceof Blob) window.sent.push(options.body.size);
+  return plain(path, options);
+};
+"""
+
+
+def test_a_photo_is_chosen_shown_and_answered(signs: str, visit: Visit) -> None:
+    page = ready(visit(signs, script=SENT))
+    expect(page.locator("#input-heading")).to_have_text("Choose a picture")
+    expect(page.locator("label.photo")).to_contain_text("drop one here")
+    expect(page.locator(".fields .hint, #fields .hint")).to_contain_text("16 × 16 pixels")  # noqa: RUF001
+    assert page.locator(".paper").count() == 0
+    # Exactly as it is; then what the server does not take, and what is too large for it.
+    for file in (
+        photo_file((48, 40), "PNG", "small.png"),
+        photo_file((48, 40), "BMP", "small.bmp"),
+        photo_file((3000, 2000), "JPEG", "camera.jpg"),
+    ):
+        with page.expect_response(re.compile("/predict")):
+            page.get_by_label("Choose a file for the picture").set_input_files(file)
+        expect(page.get_by_role("img", name="Your picture: the picture")).to_be_visible()
+        answered(page)
+        sent = page.evaluate("sent.at(-1)")
+        assert 0 < sent <= 1024 * 1024
+        assert (sent == len(file["buffer"])) == (file["name"] == "small.png")
+    expect(page.locator("#explanation canvas")).to_have_count(2)
+    expect(page.locator("#explanation")).to_contain_text("Each small square was greyed out")
+    expect(page.locator("#explanation canvas").last).to_have_attribute("aria-label", re.compile("16 by 16 pixels"))
+    assert page.evaluate(PALE) == []
+    assert page.evaluate(NAMELESS) == []
+    # What the model saw is in colour.
+    assert page.evaluate(SATURATION) > 60
+    page.get_by_role("button", name="square").click()
+    expect(page.locator("#thanks")).to_contain_text("Stored: square.")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#result")).to_be_hidden()
+    expect(page.get_by_role("img", name="Your picture: the picture")).to_be_hidden()
+    page.get_by_role("button", name="Use an example").click()
+    answered(page)
+    expect(page.get_by_role("img", name="Your picture: the picture")).to_be_visible()
+
+
+SATURATION = """() => {
+  const canvas = document.querySelector("#explanation canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let most = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    const pixel = data.slice(at, at + 3);
+    most = Math.max(most, Math.max(...pixel) - Math.min(...pixel));
+  }
+  return most;
+}"""
+
+
+def test_a_photo_is_dropped_and_what_is_none_is_told(signs: str, visit: Visit) -> None:
+    page = ready(visit(signs, locale="ja-JP"))
+    content = b64encode(photo_file((48, 40), "JPEG", "a.jpg")["buffer"]).decode()
+    drop = """([content, name, type]) => {
+      const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([bytes], name, { type }));
+      for (const kind of ["dragenter", "dragover", "drop"]) {
+        document.querySelector("label.photo").dispatchEvent(new DragEvent(kind, { dataTransfer, cancelable: true }));
+      }
+    }"""
+    page.evaluate(drop, [content, "a.jpg", "image/jpeg"])
+    answered(page)
+    page.evaluate(drop, [b64encode(b"about signs").decode(), "notes.txt", "text/plain"])
+    expect(page.locator("#fields .problem")).to_have_text(
+        "このファイルは写真として読み込めません。JPEGかPNGのファイルを選んでください。"
+    )
+    expect(page.locator("#result")).to_be_hidden()
+    page.evaluate(drop, [content, "a.jpg", "image/jpeg"])
+    answered(page)
+    expect(page.locator("#fields .problem")).to_have_text("")
 
 
 # Other use cases

@@ -1,0 +1,141 @@
+"""What the user named as the origin of the rows: a file here, a file on the web, or a database with a query."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from portfolio.contract.csv_file import Format
+from portfolio.contract.folder import date_in
+from portfolio.contract.sources import DOWNLOADS
+from portfolio.contract.sql import Sql, password_of
+from portfolio.core import files
+from portfolio.core.download import download_to_pin
+from portfolio.core.errors import ConfigError
+from portfolio.profiling import project
+from portfolio.profiling.draft import Draft
+from portfolio.profiling.sample import SAMPLE_ROWS, Sample, check_rows, sample
+from portfolio.profiling.writing import python_text, source_text
+
+
+class Origin(Protocol):
+    def sample(self) -> Sample:
+        """Rows to decide by. Raises SourceError if they can't be had."""
+        ...
+
+    def declare(self, name: str, found: Draft) -> str:
+        """The expression that declares the source, for a use case of that name; puts the first rows in their place."""
+        ...
+
+
+def origin(text: str, query: str, date_column: str, name: str) -> Origin:
+    """What a text on the command line names. Raises ConfigError for what does not go together."""
+    if text.startswith(("http://", "https://")):
+        found: Origin = WebFile(text)
+    elif "://" in text:
+        found = Database(text, query, date_column, name)
+    else:
+        found = LocalFile(Path(text).expanduser())
+    if query and not isinstance(found, Database):
+        raise ConfigError("--query is for a database's address, such as sqlite:///shop.db. Leave it out for a file.")
+    return found
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    path: Path
+
+    def sample(self) -> Sample:
+        return sample(self.path)
+
+    def declare(self, name: str, found: Draft) -> str:
+        folder = project.files_folder(name)
+        folder.mkdir(parents=True)
+        dated = found.date or date_in(self.path.name)
+        shutil.copyfile(self.path, folder / (self.path.name if dated else with_date(self.path, date.today())))
+        return source_text("Folder", [python_text(str(folder))], found)
+
+
+@dataclass(frozen=True)
+class WebFile:
+    url: str
+
+    def sample(self) -> Sample:
+        return sample(self._fetched()[0])
+
+    def declare(self, name: str, found: Draft) -> str:
+        dated = {} if found.date else {"start": f'"{date.today()}"'}
+        pinned = [f"url={python_text(self.url)}", f'sha256="{found.sample.path.name}"']
+        return source_text("Csv", pinned, found, **dated)
+
+    def _fetched(self) -> tuple[Path, str]:
+        return download_to_pin(self.url, DOWNLOADS)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A password in the address is used, and neither shown nor written down: an environment variable stands for it."""
+
+    address: str
+    query: str
+    date: str
+    name: str
+
+    def sample(self) -> Sample:
+        if not self.query or not self.date:
+            raise ConfigError(
+                'Rows of a database need --query "SELECT ..." and --date COLUMN: each day of that column is a batch, '
+                "so that new rows arrive by themselves."
+            )
+        rows = self._source().all_rows(SAMPLE_ROWS)
+        check_rows(rows, self.shown)
+        return Sample(Path(self.shown), Format(), rows, len(rows), rows.lazy())
+
+    def declare(self, name: str, found: Draft) -> str:
+        return source_text("Sql", [python_text(self.shown), python_text(self.query)], found)
+
+    @property
+    def shown(self) -> str:
+        """The address without its password."""
+        password = password_of(self.address)
+        return self.address.replace(f":{password}@", f":${{{self.variable}}}@", 1) if password else self.address
+
+    @property
+    def variable(self) -> str:
+        return f"{self.name.upper()}_PASSWORD"
+
+    def _source(self) -> Sql:
+        if password := password_of(self.address):
+            from urllib.parse import unquote
+
+            os.environ[self.variable] = unquote(password)
+        return Sql(self.shown, self.query, date=self.date)
+
+
+def with_date(path: Path, day: date) -> str:
+    """The file's name with that date before its end."""
+    ends = "".join(path.suffixes[-2:]) if path.name.endswith(".gz") else path.suffix
+    return f"{path.name.removesuffix(ends)}-{day}{ends}"
+
+
+def add_file(folder: Path, path: Path, day: date | None, *, dated: bool) -> Path:
+    """Copy a file into the folder of a use case, under a name with a date unless a column dates its rows.
+
+    Raises ConfigError if a file of that name is there already.
+    """
+    name = path.name if dated or date_in(path.name) else with_date(path, day or date.today())
+    if day is not None and date_in(name) != day:
+        name = with_date(path, day)
+    target = folder / name
+    if target.exists():
+        raise ConfigError(
+            f"{target} is there already. If the new file corrects it, put it in its place and run portfolio recollect; "
+            "if it is another batch, give it another date: --date 2026-01-31"
+        )
+    with files.replaced(target) as partial:
+        shutil.copyfile(path, partial)
+    return target
