@@ -294,8 +294,14 @@ def test_the_updated_projects_demo_runs(moved_on: tuple[Path, dict[str, str]]) -
     assert "Done in" in run(project, "portfolio", "demo", "shops")
 
 
-def test_its_documents_are_its_readmes(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures in docs/ are the template's own records, and come with its updates."""
-    monkeypatch.chdir(made)
-    (made / "README.md").write_text("<!-- figures: use-cases -->\n<!-- /figures -->\n")
+def test_its_documents_are_its_readmes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures in docs/ are the template's own records, and come with its updates. A README may have none."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("README.md", "docs/page.md"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("<!-- figures: use-cases -->\n<!-- /figures -->\n")
+    assert documents() == [Path("README.md"), Path("docs/page.md")]
+    ANSWERS.write_text("title: mine\n")
     assert documents() == [Path("README.md")]
+    Path("README.md").write_text("# Mine\n")
+    CliRunner().invoke(app, ["readme", "--check"], catch_exceptions=False, standalone_mode=False)
