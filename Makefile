@@ -60,7 +60,9 @@ check: setup  ## lint, types, import rules, and whether the docs' figures are th
 	portfolio readme --check
 
 test: setup  ## run all tests that need no Docker
-	pytest
+	@# The tests of one file share what it sets up. Those that measure times come last, with the machine to themselves.
+	pytest -m "not compose and not alone" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	pytest -m "not compose and alone"
 
 lock: setup  ## update the locked versions
 	bash requirements/lock.sh
@@ -73,7 +75,7 @@ remote: setup  ## name the DVC remote for data, models and champions (URL=..., a
 	@echo "Data, models and champions go there with: dvc push. For others to use it: git add .dvc/config, and commit."
 
 pull: setup  ## fetch from the DVC remote what it has for this commit: data, models and champions
-	@# A use case that nobody has pushed is no fault.
+	@# Without the option it fetches the same, and then fails if there is a use case that nobody has pushed.
 	@dvc pull --allow-missing
 
 ##@ Measure

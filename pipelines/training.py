@@ -15,6 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pipelines import versioning
 from portfolio.contract.loading import load_use_case
 from portfolio.core import files
+from portfolio.core.counted import counted
 from portfolio.core.errors import RegistryUnreachableError, UnreachableError
 from portfolio.core.paths import LOGS_VARIABLE, Paths
 from portfolio.core.terminal import step, steps_shown
@@ -39,7 +40,7 @@ class Outcome:
     def markdown(self, use_case: str) -> str:
         lines = [
             f"# Training of {use_case}",
-            f"- new batches: {len(self.collected.added)} ({self.collected.rows:,} rows)",
+            f"- new batches: {len(self.collected.added)} ({counted(self.collected.rows, 'row')})",
             f"- stages that ran: {', '.join(self.stages_run) or 'none, nothing has changed'}",
             f"- version {self.version}: {'promoted and published' if self.verdict.promoted else 'not promoted'}",
             f"- why: {self.verdict.reason}",

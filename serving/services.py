@@ -9,7 +9,7 @@ from typing import Self
 
 import anyio
 
-from portfolio.monitoring.prediction_log import PredictionLog
+from portfolio.monitoring.prediction_log.log import PredictionLog
 from serving.front.admission import Admission
 from serving.front.bodies import Bodies
 from serving.record.feedback import Judge

@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from filelock import FileLock
 from onnx import TensorProto, helper, numpy_helper
 
 from portfolio.bundle.bundle import Bundle, write_bundle
@@ -30,6 +31,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
 from portfolio.data.collect import Collected
 from portfolio.data.collect import collect as collect_new
+from portfolio.profiling import project
 from tests.pictures import draw_signs
 
 if TYPE_CHECKING:
@@ -221,20 +223,34 @@ def is_at_hand(case: UseCase) -> bool:
 
 
 @pytest.fixture(scope="session")
-def built_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def shared_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A temporary folder that all processes of this run have in common."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if hasattr(request.config, "workerinput") else base) / "shared"
+    shared.mkdir(exist_ok=True)
+    return shared
+
+
+@pytest.fixture(scope="session")
+def built_once(shared_folder: Path) -> Callable[[str], Path]:
     """A folder in which a use case was collected and every stage was run, with few epochs. Not to be changed."""
-    done: dict[str, Path | Exception] = {}
+    failed: dict[str, Exception] = {}
 
     def build(use_case: str) -> Path:
-        if use_case not in done:
-            try:
-                done[use_case] = build_in(tmp_path_factory.mktemp(use_case), use_case)
-            except Exception as error:
-                done[use_case] = error
-        found = done[use_case]
-        if isinstance(found, Exception):
-            raise found
-        return found
+        if use_case in failed:
+            raise failed[use_case]
+        folder, done = shared_folder / use_case, shared_folder / f"{use_case}.built"
+        with FileLock(shared_folder / f"{use_case}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                try:
+                    build_in(folder, use_case)
+                except Exception as error:
+                    failed[use_case] = error
+                    raise
+                done.touch()
+        return folder
 
     return build
 
@@ -284,6 +300,16 @@ def copy_tree(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
     return folder
+
+
+def checkout_of_one(folder: Path) -> Path:
+    """The same with the toy in place of all other use cases, as of somebody who has deleted the project's own."""
+    checkout(folder)
+    with chdir(folder):
+        for name in ALL_USE_CASES:
+            if name != TOY:
+                project.remove(name)
+    return committed(folder)
 
 
 def committed(folder: Path) -> Path:

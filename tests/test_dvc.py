@@ -97,7 +97,11 @@ def test_a_stage_depends_on_no_room_that_it_does_not_reach(stage: str, reach: di
     [
         ("stages/train.py", "from portfolio.registry import tracking", {"train"}),
         ("stages/train.py", "def late() -> None:\n    import portfolio.report.charts", {"train"}),
-        ("evaluation/metrics.py", "from portfolio.report.charts import Chart", {"baselines", "train", "evaluate", STUDY}),
+        (
+            "evaluation/metrics.py",
+            "from portfolio.report.charts import Chart",
+            {"baselines", "train", "evaluate", STUDY},
+        ),
         ("contract/config.py", "from portfolio.data import dataset", {"configure"}),
     ],
 )

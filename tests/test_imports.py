@@ -44,7 +44,7 @@ SERVING_KNOWS = "serving knows the bundle"
         ("src/portfolio/contract/schema.py", "from portfolio.data.split import SPLITS", LAYERS),
         ("src/portfolio/data/dataset.py", "import portfolio.evaluation", LAYERS),
         ("src/portfolio/evaluation/gate.py", "from portfolio.training import export", LAYERS),
-        ("src/portfolio/monitoring/prediction_log.py", "from portfolio.client import rows", LAYERS),
+        ("src/portfolio/monitoring/prediction_log/log.py", "from portfolio.client import rows", LAYERS),
         ("src/portfolio/training/network.py", "import portfolio.stages.train", LAYERS),
         ("src/portfolio/stages/train.py", "from portfolio.cli import main", LAYERS),
         ("src/portfolio/novel/__init__.py", "", LAYERS),

@@ -27,14 +27,15 @@ from portfolio.contract.loading import load_use_case
 from portfolio.data.dataset import load_split
 from serving.app import create_app
 from serving.settings import Settings
-from tests.conftest import ROOT, USE_CASES, checkout, edit_config, is_at_hand, stage_names
+from tests.conftest import ROOT, USE_CASES, checkout, checkout_of_one, edit_config, is_at_hand, stage_names
 
 STAGES = stage_names()
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkout(tmp_path_factory.mktemp("clone"))
+    """The toy is all there is: no use case of the project's own is needed for what is shown here."""
+    return checkout_of_one(tmp_path_factory.mktemp("clone"))
 
 
 def portfolio(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -56,7 +57,7 @@ def succeed(folder: Path, *arguments: str, **more: str) -> str:
 @pytest.fixture(scope="module")
 def demo(clone: Path) -> str:
     """What the demo printed, run in the clone."""
-    return succeed(clone, "demo", "toy")
+    return succeed(clone, "demo")
 
 
 def test_the_demo_ends_with_a_champion_that_answers(clone: Path, demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,18 +185,24 @@ def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path, m
     assert len(json.loads((work / "metrics" / "toy" / "studies" / "capacity.json").read_text())["points"]) == 2
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone with the project's own use cases."""
+    return checkout(tmp_path_factory.mktemp("project"))
+
+
 @pytest.mark.parametrize("name", USE_CASES)
 def test_the_loop_on_each_use_case_ends_in_a_served_answer(
-    clone: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.chdir(clone)
+    monkeypatch.chdir(project)
     case = load_use_case(name)
     if not is_at_hand(case):
         pytest.skip("its source is out of reach here")
-    told = succeed(clone, "run", name, PORTFOLIO_MIRROR=os.environ.get("PORTFOLIO_MIRROR", ""))
+    told = succeed(project, "run", name, PORTFOLIO_MIRROR=os.environ.get("PORTFOLIO_MIRROR", ""))
     # Trained anew, it may be the very champion that git names.
     assert re.search(r"promoted and published|it is\s+already\s+the\s+champion,\s+and\s+published", told)
-    monkeypatch.setenv("PORTFOLIO_STATE", str(clone / ".state"))
+    monkeypatch.setenv("PORTFOLIO_STATE", str(project / ".state"))
     monkeypatch.setenv("PORTFOLIO_USE_CASE", name)
     with TestClient(create_app(Settings())) as client:
         document = client.get("/openapi.json").json()

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from portfolio.cli.main import app
 from portfolio.contract.loading import use_case_names
 from portfolio.core.paths import ANSWERS
+from portfolio.report.blocks.documents import OF_A_USE_CASE
 from tests.conftest import ROOT, TOY, USE_CASES, checkout, collect
 
 # Not run here, but by the test or script that is named, which takes the time for it anyway. A make target is one call
@@ -91,13 +92,17 @@ READMES = [] if (ROOT / ANSWERS).exists() else sorted(ROOT.glob("README*.md"))
 DOCUMENTS = [*READMES, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def named(text: str) -> str:
-    """The text with a use case where the docs say NAME: the tests' own, as a project may have any others."""
-    return re.sub(r"\bNAME\b", TOY, text)
+# What the documents' figures are about. Its owner may have deleted it; then they still show how a command is written.
+EXAMPLES = {
+    about
+    for path in DOCUMENTS
+    for block, about in re.findall(r"<!-- figures: (\S+) (\S+) -->", path.read_text(encoding="utf-8"))
+    if block in OF_A_USE_CASE
+}
 
 
 def readme_commands(*documents: Path) -> list[str]:
-    listed = [command for path in documents or DOCUMENTS for command in commands(named(path.read_text()))]
+    listed = [command for path in documents or DOCUMENTS for command in commands(path.read_text())]
     return list(dict.fromkeys(listed))
 
 
@@ -108,7 +113,7 @@ def check(command: str) -> None:
         words = words[1:]
     if words[0] == "make":
         for use_case in re.findall(r"USE_CASE=(\S+)", command):
-            assert use_case in use_case_names(), f"{command}: there is no use case '{use_case}'"
+            assert use_case in known(), f"{command}: there is no use case '{use_case}'"
         if words[1:] == ["help"]:
             subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
         else:
@@ -127,16 +132,23 @@ def check(command: str) -> None:
         assert words[0] in PLAIN, f"{command}: what is '{words[0]}'?"
 
 
+def known() -> set[str]:
+    """The use cases that a command may name."""
+    return {*use_case_names(), *EXAMPLES}
+
+
 def check_dvc(words: list[str]) -> None:
     """The stages and the parameters that are named exist."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     for word in words:
         if match := re.fullmatch(r"(\w+)@(\w+)", word):
             assert match[1] in stages, word
-            assert match[2] in use_case_names(), word
+            assert match[2] in known(), word
         if match := re.fullmatch(r"(\S+\.yaml):([\w.]+)=(\S+)", word):
-            assert Path(match[1]).exists(), word
-            value = yaml.safe_load(Path(match[1]).read_text())
+            if not (ROOT / match[1]).exists() and Path(match[1]).stem in EXAMPLES:
+                continue
+            assert (ROOT / match[1]).exists(), word
+            value = yaml.safe_load((ROOT / match[1]).read_text())
             for key in match[2].split("."):
                 assert key in value, word
                 value = value[key]

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from portfolio.cli.main import app
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import ANSWERS
-from portfolio.report.blocks import documents, filled
+from portfolio.report.blocks.documents import documents, filled
 from tests.conftest import ROOT, USE_CASES, committed, copy_tree
 from tests.test_one_use_case import run
 

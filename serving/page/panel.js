@@ -2,7 +2,7 @@
 
 import { duration, hasWords, moment, number, share, words, yen } from "./words.js";
 
-const SHARES = new Set(["accuracy", "precision", "recall", "f1", "by_machine", "interval_coverage"]);
+const SHARES = new Set(["accuracy", "balanced_accuracy", "precision", "f1", "by_machine", "interval_coverage"]);
 const $ = (id) => document.getElementById(id);
 
 function list(target, entries) {

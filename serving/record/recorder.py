@@ -23,7 +23,9 @@ from sqlalchemy import Table
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
 from portfolio.core.types import Array
-from portfolio.monitoring.prediction_log import PredictionLog, Replaced, predictions, shadow_predictions
+from portfolio.monitoring.prediction_log.labels import Replaced
+from portfolio.monitoring.prediction_log.log import PredictionLog
+from portfolio.monitoring.prediction_log.tables import predictions, shadow_predictions
 from serving.errors import RequestError
 from serving.record.feedback import Judge, TrueLabel
 

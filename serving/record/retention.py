@@ -6,7 +6,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
-from portfolio.monitoring.prediction_log import PredictionLog
+from portfolio.monitoring.prediction_log.log import PredictionLog
 
 logger = logging.getLogger("serving")
 PAUSE_SECONDS = 3600.0

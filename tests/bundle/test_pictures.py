@@ -150,13 +150,14 @@ def test_what_is_cut_off_is_refused(form: str) -> None:
     [
         (b"", "is empty"),
         (b"some notes", "is no picture that can be read; the formats are PNG, JPEG"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS.*git lfs pull"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC .* export it as JPEG"),
         (bomb(8_000), "more than 50,000,000 pixels; scale it down"),
         (bomb(60_000), "more than 50,000,000 pixels; scale it down"),
         (file_of(Image.new("F", (9, 9)), "TIFF"), "32 bits"),
         (file_of(Image.new("I", (9, 9), 70_000), "TIFF"), "32 bits"),
     ],
-    ids=["empty", "text", "HEIC", "large", "bomb", "float", "32 bits"],
+    ids=["empty", "text", "Git LFS", "HEIC", "large", "bomb", "float", "32 bits"],
 )
 def test_what_can_not_be_used_is_told_with_the_remedy(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "file.jpg"

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from portfolio.monitoring.prediction_log import PredictionLog, predictions
+from portfolio.monitoring.prediction_log.log import PredictionLog
+from portfolio.monitoring.prediction_log.tables import predictions
 from tests.cli.conftest import output, run_main
 from tests.monitoring.test_prediction_log import label, record, rows
 
@@ -30,10 +31,10 @@ def test_old_answers_are_deleted_and_those_with_a_label_if_asked(
     def pruned(*options: str) -> str:
         return output(["log", "prune", "toy", "--days", "30", *options], monkeypatch, capsys)
 
-    assert "1 answers were deleted" in pruned()
+    assert "Deleted: 1 answer." in pruned()
     assert len(rows(address, "predictions")) == 2
     assert "0 answers" in pruned()
-    assert "1 answers" in pruned("--labelled")
+    assert "1 answer." in pruned("--labelled")
     assert len(rows(address, "predictions")) == 1
 
 

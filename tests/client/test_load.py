@@ -14,6 +14,8 @@ from portfolio.client.connection import Address
 from portfolio.client.load import example_body, run
 from portfolio.core.errors import ConfigError, PortfolioError
 
+pytestmark = pytest.mark.alone
+
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
 LAST = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"

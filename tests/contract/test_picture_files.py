@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,16 @@ def test_what_comes_too_late_for_its_batch_is_told_with_the_remedy() -> None:
         assert f"such as pictures/{date.today()}/cats" in note
         assert "portfolio recollect" in note
     assert len(pl.read_parquet(BATCHES / f"{START}.parquet")) == 1
+
+
+def test_new_pictures_are_never_sent_to_a_day_that_was_collected() -> None:
+    today = date.today()
+    save("cats/1.png")
+    save(f"{today + timedelta(days=1)}/cats/1.png")
+    collect(pictures(start=today), BATCHES)
+    save("cats/2.png")
+    (note,) = collect(pictures(start=today), BATCHES).notes
+    assert f"such as pictures/{today + timedelta(days=2)}/cats" in note
 
 
 def test_what_is_no_picture_is_left_out_with_the_reason() -> None:
@@ -220,14 +230,50 @@ def test_a_folder_is_looked_into_before_it_is_a_source() -> None:
     assert (found.days, found.has_plain) == ([date(2026, 2, 1)], True)
     assert found.colour
     assert sorted(key for keys in found.left_out.values() for key in keys) == ["circle/notes.txt", "square/cut.png"]
-    assert (found.height, found.width) == (40, 48)
+    assert (found.height, found.width) == (28, 32)
 
 
 def test_a_large_picture_is_proposed_to_be_small_in_its_proportions_and_grey_if_it_is() -> None:
     for number in range(3):
         save(f"cats/{number}.jpg", "gray", size=(4000, 3000))
     found = look_into(FOLDER)
-    assert (found.height, found.width, found.colour) == (48, 64, False)
+    assert (found.height, found.width, found.colour) == (24, 32, False)
+
+
+@pytest.mark.parametrize(
+    ("paths", "doubt"),
+    [
+        (["cats/1.png", "dogs/1.png"], ""),
+        (["train/cats/1.png", "Test/cats/1.png"], "Test, train look like splits and not like classes"),
+        (["pets/cats/1.png", "pets/dogs/1.png"], "if pets has such folders in it, name pictures/pets instead"),
+    ],
+)
+def test_folders_that_are_no_classes_are_told(paths: list[str], doubt: str) -> None:
+    for path in paths:
+        save(path)
+    doubts = look_into(FOLDER).doubts
+    assert len(doubts) == bool(doubt)
+    assert doubt in "".join(doubts)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on other systems")
+def test_links_are_followed_and_never_in_a_circle(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    Image.new("RGB", (9, 9)).save(elsewhere / "1.png")
+    (FOLDER / "cats").symlink_to(elsewhere)
+    (elsewhere / "circle").symlink_to(FOLDER.absolute())
+    (elsewhere / "gone.png").symlink_to(tmp_path / "nothing.png")
+    found = collect(pictures(), BATCHES)
+    assert found.rows == 1
+    (note,) = found.notes
+    assert note.startswith("left out: cats/gone.png: can't be read (No such file or directory); check")
+
+
+def test_small_pictures_are_proposed_as_they_are() -> None:
+    save("cats/1.png", size=(30, 18))
+    found = look_into(FOLDER)
+    assert (found.height, found.width, found.colour) == (18, 30, True)
 
 
 def test_where_there_is_no_picture_the_reasons_are_told() -> None:

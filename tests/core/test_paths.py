@@ -28,11 +28,10 @@ def test_use_cases_come_in_the_order_of_params(folder: Path) -> None:
     ("content", "message"),
     [
         (None, r"no params\.yaml in .*run this in the project's folder, or restore"),
-        (b"", r"names no use case\. List at least one"),
-        (b"use_cases:\n", "names no use case"),
-        (b"use_cases: []\n", "names no use case"),
-        (b"use_cases: digits\n", "names no use case"),
-        (b"other: 1\n", "names no use case"),
+        (b"", r"has no list of use cases\. List them"),
+        (b"use_cases:\n", "no list of use cases"),
+        (b"use_cases: digits\n", "no list of use cases"),
+        (b"other: 1\n", "no list of use cases"),
         (b"use_cases: [2024]\n", r"params\.yaml: 2024 is not a name\. Quote"),
         (b"use_cases:\n  - a\n  - no\n", r"params\.yaml: False is not a name\. Quote"),
         (b"use_cases: [a", r"params\.yaml is not valid YAML.*Correct it, or restore it"),
@@ -47,3 +46,10 @@ def test_a_list_of_use_cases_that_is_none_is_named_with_the_remedy(
     for ask in (listed_use_cases, default_use_case):
         with pytest.raises(ConfigError, match=rf"(?s){message}"):
             ask()
+
+
+def test_after_the_last_use_case_was_removed_there_is_none_and_no_default(folder: Path) -> None:
+    (folder / "params.yaml").write_text("use_cases: []\n")
+    assert listed_use_cases() == []
+    with pytest.raises(ConfigError, match="portfolio new NAME FILE"):
+        default_use_case()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -184,6 +185,37 @@ def test_pixels_are_an_array_of_floats(ink: pl.Series) -> None:
     assert (found.reasons, found.faults) == ({}, [])
     assert found.frame.schema["ink"] == pl.Array(pl.Float32, 2)
     assert found.frame["ink"].to_list() == [[0.0, 4.0], [1.0, 2.0]]
+
+
+class Photo(Picture):
+    inputs = [Image("ink", 1, 2, step=1, photo=True)]  # noqa: RUF012
+
+
+@pytest.mark.parametrize(
+    "ink",
+    [
+        pl.Series([[0, 4], [1, 255]]),
+        pl.Series([[0.0, 4.0], [1.0, 255.0]]),
+        pl.Series([[0, 4], [1, 255]], dtype=pl.Array(pl.UInt8, 2)),
+    ],
+    ids=["integers", "floats", "bytes"],
+)
+def test_the_pixels_of_a_photo_stay_bytes(ink: pl.Series) -> None:
+    found = normalize(Photo("photo"), pl.DataFrame({"id": ["a", "b"], "ink": ink, "shape": ["ring", "bar"]}))
+    assert (found.reasons, found.faults) == ({}, [])
+    assert found.frame.schema["ink"] == pl.Array(pl.UInt8, 2)
+    assert found.frame["ink"].to_list() == [[0, 4], [1, 255]]
+    assert Photo("photo").features(found.frame)["ink"].dtype == np.float32
+
+
+@pytest.mark.parametrize("bad", [[0, 256], [-1, 0], [0.5, 1], [0, None], [0, NAN], [0]])
+def test_what_is_no_byte_of_a_photo_is_named_by_its_row(bad: list[float]) -> None:
+    frame = pl.DataFrame({"id": ["a", "b"], "ink": [[0, 4], bad], "shape": ["ring", "bar"]}, strict=False)
+    found = normalize(Photo("photo"), frame)
+    assert found.reasons == {1: ["ink: must be 2 whole numbers of 0 to 255"]}
+    assert found.frame["ink"].to_list()[0] == [0, 4]
+    lacking = pl.DataFrame({"id": ["a"], "ink": pl.Series([[0, None]], dtype=pl.Array(pl.UInt8, 2)), "shape": ["ring"]})
+    assert list(normalize(Photo("photo"), lacking).reasons) == [0]
 
 
 @pytest.mark.parametrize("bad", [[0, 1, 2], [0], [], None, [0, None], [0, NAN]])

@@ -196,3 +196,17 @@ def test_nobody_is_judged_on_rows_that_either_was_trained_on(judge: Any, model: 
     gone = judge(model(range(40), split=half.model_copy(update={"key": "crate"})), new)
     assert failed(gone) == ["unseen rows"]
     assert "promote by hand with --force" in gone.reason
+
+
+def test_a_verdict_of_an_earlier_version_can_be_told() -> None:
+    """What it lacks is shown as unknown; it is not a reason for the report, or the next run, to fail."""
+    figures = {"mean": 12.0, "low": 1.0, "high": 20.0, "checking_all": 4.0, "rows": 10, "tries": 1}
+    checks = [
+        {"name": "value", "passed": False, "finding": "not_better_than_champion", "figures": figures},
+        {"name": "old", "passed": False, "finding": "a_finding_that_is_gone", "figures": {}},
+    ]
+    verdict = Verdict.from_dict({"checks": checks})
+    assert "+12 yen per 1,000 items" in verdict.reason
+    assert "p = ?; the limit of try 1 is ?" in verdict.reason
+    assert verdict.reason.endswith("a finding that is gone")
+    assert "p = ?" in verdict.told("ja")

@@ -5,8 +5,8 @@ from math import log, sqrt
 import numpy as np
 import pytest
 
-from portfolio.bundle.manifest import METRICS, Output
-from portfolio.evaluation.metrics import score
+from portfolio.bundle.manifest import METRICS, ORDERED_METRICS, Output
+from portfolio.evaluation.metrics import from_means, precision_recall, row_statistics, score
 
 THREE = Output(task="classification", name="letter", classes=("a", "b", "c"))
 TWO = Output(task="classification", name="side", classes=("left", "right"))
@@ -21,9 +21,11 @@ def test_classification() -> None:
     expected = {
         "accuracy": 3 / 4,
         "precision": (1 + 1 / 2 + 1) / 3,
-        "recall": (1 / 2 + 1 + 1) / 3,
+        "balanced_accuracy": (1 / 2 + 1 + 1) / 3,
         "f1": (2 / 3 + 2 / 3 + 1) / 3,
         "auc": (1 + 2 / 3 + 1) / 3,
+        # b is ranked second, behind a row of another class.
+        "average_precision": (1 + 1 / 2 + 1) / 3,
         "log_loss": -(log(0.8) + log(0.2) + log(0.6) + log(0.7)) / 4,
     }
     assert score(THREE, targets, probabilities) == pytest.approx(expected, abs=1e-6)
@@ -36,9 +38,11 @@ def test_two_classes() -> None:
     expected = {
         "accuracy": 3 / 4,
         "precision": (1 + 2 / 3) / 2,
-        "recall": (1 / 2 + 1) / 2,
+        "balanced_accuracy": (1 / 2 + 1) / 2,
         "f1": (2 / 3 + 4 / 5) / 2,
         "auc": 3 / 4,
+        # As many of one as of the other: the first. Of its rows, one is ranked first, and the other third.
+        "average_precision": (1 + 2 / 3) / 2,
         "log_loss": -(log(0.9) + log(0.4) + log(0.55) + log(0.8)) / 4,
     }
     assert score(TWO, targets, probabilities) == pytest.approx(expected, abs=1e-6)
@@ -55,7 +59,7 @@ def test_a_class_without_a_row_is_left_out_of_the_averages() -> None:
     probabilities = np.array([[0.8, 0.1, 0.1], [0.2, 0.1, 0.7], [0.1, 0.6, 0.3]])
     # Chosen: a, c, b. Of a and b: precision 1 and 1, recall 1/2 and 1, F1 2/3 and 1.
     found = score(THREE, targets, probabilities)
-    assert [found[name] for name in ("precision", "recall", "f1")] == pytest.approx([1, 3 / 4, 5 / 6])
+    assert [found[name] for name in ("precision", "balanced_accuracy", "f1")] == pytest.approx([1, 3 / 4, 5 / 6])
 
 
 def test_regression() -> None:
@@ -72,3 +76,60 @@ def test_the_metrics_that_a_use_case_may_name_are_those_that_are_measured() -> N
     assert {task: set(found) for task, found in measured.items()} == {
         task: set(names) for task, names in METRICS.items()
     }
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_average_precision_is_that_of_scikit_learn_ties_included(classes: int) -> None:
+    from sklearn.metrics import average_precision_score
+
+    random = np.random.default_rng(0)
+    targets = np.minimum(random.geometric(0.7, 400) - 1, classes - 1)
+    probabilities = np.round(random.dirichlet(np.ones(classes), 400) + 0.3 * np.eye(classes)[targets], 1)
+    output = THREE if classes == 3 else TWO
+    by_class = [average_precision_score(targets == number, probabilities[:, number]) for number in range(classes)]
+    expected = by_class[1] if classes == 2 else np.mean(by_class)
+    assert score(output, targets, probabilities)["average_precision"] == pytest.approx(expected)
+
+
+def test_under_other_weights_the_average_precision_is_close_to_that_of_the_weighted_rows() -> None:
+    from sklearn.metrics import average_precision_score
+
+    random = np.random.default_rng(0)
+    targets = (random.random(2000) < 0.1).astype(int)
+    right = np.clip(random.normal(0.3 + 0.3 * targets, 0.15), 0.01, 0.99)
+    rows = row_statistics(TWO, targets, np.column_stack([1 - right, right]))
+    found, expected = [], []
+    for _ in range(50):
+        weights = random.exponential(size=len(targets))
+        found.append(float(from_means(TWO, weights @ rows / weights.sum())[0]["average_precision"]))
+        expected.append(average_precision_score(targets, right, sample_weight=weights))
+    assert np.std(found) == pytest.approx(np.std(expected), rel=0.1)
+    assert np.corrcoef(found, expected)[0, 1] > 0.98
+
+
+def test_in_an_order_an_error_counts_by_how_far_it_is_off() -> None:
+    from sklearn.metrics import cohen_kappa_score
+
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 3, 100)
+    answers = np.clip(targets + random.integers(-1, 2, 100) * random.integers(0, 3, 100), 0, 2)
+    found = score(
+        Output(task="classification", name="grade", classes=("a", "b", "c"), ordered=True), targets, np.eye(3)[answers]
+    )
+    assert found["class_distance"] == pytest.approx(np.abs(targets - answers).mean())
+    assert found["quadratic_kappa"] == pytest.approx(cohen_kappa_score(targets, answers, weights="quadratic"))
+    assert set(found) == {*METRICS["classification"], *ORDERED_METRICS}
+
+
+def test_the_curve_has_at_each_recall_the_precision_of_scikit_learn() -> None:
+    from sklearn.metrics import precision_recall_curve
+
+    random = np.random.default_rng(0)
+    targets = (random.random(500) < 0.1).astype(int)
+    right = np.round(np.clip(random.normal(0.3 + 0.3 * targets, 0.15), 0.01, 0.99), 2)
+    found = precision_recall(targets, np.column_stack([1 - right, right]))
+    precision, recall, _ = precision_recall_curve(targets, right)
+    for at, value in zip(found["recall"][1:], found["precision"][1:], strict=True):
+        # The highest threshold that finds as many.
+        assert value == pytest.approx(precision[np.flatnonzero(recall >= at - 1e-9)[-1]])
+    assert found["by_chance"] == pytest.approx(targets.mean())

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ from sqlalchemy.exc import OperationalError
 
 from portfolio.bundle.store import Store
 from portfolio.core.errors import ConfigError
-from portfolio.monitoring.prediction_log import PRUNED_AT_ONCE, ROWS_IN_STATEMENT, PredictionLog, predictions
+from portfolio.monitoring.prediction_log.log import PRUNED_AT_ONCE, PredictionLog
+from portfolio.monitoring.prediction_log.statements import ROWS_IN_STATEMENT
+from portfolio.monitoring.prediction_log.tables import predictions
 from serving.errors import RequestError
 from serving.front.exchange import new_request_id
 from serving.record.feedback import Judge, TrueLabel
@@ -487,7 +490,7 @@ def test_behind_a_pooler_nothing_is_lost(postgres_address: str, query: str) -> N
 
         async def use(recorder: Recorder) -> None:
             for _ in range(rounds):
-                many = [record() for _ in range(per_round)]
+                many = [record(uuid4().hex) for _ in range(per_round)]
                 for one in many:
                     recorder.put(one)
                 assert all(isinstance(found, Stored) for found in await recorder.label(given(many[-1].request_id)))

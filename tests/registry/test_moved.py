@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,50 +14,40 @@ import pytest
 from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.registry.registry import Registry
-from portfolio.registry.tracking import client, database, experiment_id, log_candidate
-from tests.conftest import TOY, edit_config, run_stage
+from portfolio.registry.runs import log_candidate
+from portfolio.registry.tracking import client, database, experiment_id
+from tests.conftest import TOY, run_stage
+from tests.registry.conftest import GOOD, MIDDLING, REGISTER, Train, contents, edit_card
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-GO_ON = f"""
-from portfolio.contract.loading import load_use_case
-from portfolio.registry.registry import Registry
-
-case = load_use_case("{TOY}")
-registry = Registry(case)
-second = registry.register(case.config())
-print(second, registry.promote(second, force=True).promoted, registry.rollback())
+MOVED = f"""{REGISTER}
+print(registry.rollback(), registry.rollback())
 """
 
 
-def content(folder: Path) -> dict[Path, bytes]:
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize("copied", [True, False], ids=["copied", "moved"])
-def test_a_checkout_goes_on_where_it_lies_now(
-    mlflow: MlflowClient, copied: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", [shutil.move, shutil.copytree])
+def test_a_checkout_that_was_moved_or_copied_uses_its_own_artifacts(
+    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch, how: Callable[[Path, Path], object]
 ) -> None:
-    first = Registry(load_use_case(TOY))
-    number = first.register(load_use_case(TOY).config())
-    assert first.promote(number, force=True).promoted
-    old, new = Path.cwd(), tmp_path / "the new 場所"
-    if copied:
-        shutil.copytree(old, new)
-    else:
-        shutil.move(old, new)
-    before = content(old) if copied else {}
+    registry.promote(train(MIDDLING))
+    registry.promote(train(GOOD))
+    old, new = Path.cwd(), Path.cwd().with_name("moved to, 新")
+    how(old, new)
+    before = contents(str(old))
     monkeypatch.chdir(new)
     monkeypatch.setenv("PORTFOLIO_STATE", str(new / ".state"))
-    edit_config(TOY, value={"error_yen": 5})
-    run_stage("evaluate", TOY)
+    # What the store has is not asked of MLflow.
+    shutil.rmtree(".state/store/toy/bundles")
+    edit_card()
+    run_stage("evaluate", "toy")
     # In a process of its own, as it will be: MLflow remembers within one where a run's artifacts are.
-    told = subprocess.run([sys.executable, "-c", GO_ON], capture_output=True, text=True, check=True).stdout
-    assert told == f"{number + 1} True {number}\n"
-    assert (old / ".state" / "mlflow").exists() == copied
-    assert (content(old) if copied else {}) == before
-    for run in client().search_runs([experiment_id(client(), TOY)]):
+    told = subprocess.run([sys.executable, "-c", MOVED], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["True", "2", "1"]
+    assert (old / ".state").exists() == (how is shutil.copytree)
+    assert contents(str(old)) == before
+    for run in client().search_runs([experiment_id(client(), "toy")]):
         assert run.info.artifact_uri.startswith((new / ".state").as_uri())
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +20,11 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import RegistryError, RegistryUnreachableError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import data_sha256
-from portfolio.registry.tracking import client, database, lineage_of, log_candidate
+from portfolio.registry.registry import Registry
+from portfolio.registry.runs import lineage_of, log_candidate
+from portfolio.registry.tracking import client, database
 from tests.conftest import QUICK_EPOCHS
+from tests.registry.conftest import GOOD, MIDDLING, Train
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -141,3 +146,25 @@ def test_records_that_can_not_be_opened_are_named_at_once(mlflow: MlflowClient, 
     database().mkdir(parents=True)
     with pytest.raises(RegistryError, match=r"mlflow\.db can't be opened"):
         client()
+
+
+def test_a_damaged_database_is_named_with_the_remedy(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    database = workspace / ".state" / "mlflow" / "mlflow.db"
+    database.parent.mkdir(parents=True)
+    database.write_text("no database")
+    with pytest.raises(RegistryUnreachableError, match=r"mlflow\.db .*Bring back a copy"):
+        Registry(load_use_case("toy"))
+
+
+def test_a_deleted_experiment_is_named_with_what_brings_it_back(
+    registry: Registry, train: Train, mlflow: MlflowClient
+) -> None:
+    train(MIDDLING)
+    mlflow.delete_experiment(mlflow.get_experiment_by_name("toy").experiment_id)
+    with pytest.raises(RegistryError, match=r"MLFLOW_TRACKING_URI=sqlite:///.*mlflow experiments restore") as told:
+        train(GOOD)
+    command = str(told.value).split("Bring it back: ")[1]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(command, shell=True, check=True, capture_output=True, env=os.environ | {"PATH": path})
+    assert train(GOOD) == 2

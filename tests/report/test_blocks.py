@@ -17,7 +17,8 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Cell
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
-from portfolio.report.blocks import BLOCKS, filled, leakage, leakage_result
+from portfolio.report.blocks.documents import BLOCKS, filled
+from portfolio.report.blocks.studies import leakage, leakage_result
 from portfolio.report.words import spread
 
 BLOCK = "before\n<!-- figures: {} -->\nold\n<!-- /figures -->\nafter\n"

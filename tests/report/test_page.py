@@ -17,7 +17,7 @@ from portfolio.contract.card import LANGUAGES
 from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.evaluation import gate
-from portfolio.registry import registry
+from portfolio.registry import judgement, registry
 from portfolio.report.page import INTERVIEWS
 from portfolio.report.words import PAGES, TEMPLATES, number, yen
 from tests.conftest import ALL_USE_CASES, edit_config, run_stage
@@ -100,7 +100,7 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
 
 
 def test_what_the_gate_finds_has_its_sentence_in_both_languages() -> None:
-    source = "".join(inspect.getsource(module) for module in (gate, registry))
+    source = "".join(inspect.getsource(module) for module in (gate, judgement, registry))
     for language in LANGUAGES:
         findings = gate.read_findings()[language]
         # One sentence for each, and none that nothing says; those of value are put together.

@@ -19,6 +19,8 @@ from bench.rows import Row
 from portfolio.bundle.bundle import Bundle
 from tests.conftest import tiny_bundle
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize(
     ("item", "smaller"),

@@ -85,7 +85,7 @@ def test_too_few_rows_are_an_error_and_the_old_splits_stay(workspace: Path) -> N
     put_clean("toy", one=melons(range(500)))
     before = run()
     put_clean("toy", one=melons(range(1)))
-    with pytest.raises(DataError, match="split of 'toy' is empty: 1 rows are too few"):
+    with pytest.raises(DataError, match="split of 'toy' is empty: 1 row can't fill it"):
         run()
     folder = Paths("toy").splits
     assert pl.read_parquet(folder / "train.parquet").equals(before["train"])

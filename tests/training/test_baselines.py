@@ -4,26 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.contract.loading import load_use_case
+from portfolio.contract.made_up import made_up_rows
 from portfolio.core.paths import Paths
-from portfolio.data.dataset import load_split, sklearn_input
+from portfolio.data.dataset import as_split, load_split, sklearn_input
+from portfolio.data.normalize import normalize
 from portfolio.evaluation.calibration import softened
+from portfolio.training.baselines import unfitted
 from portfolio.training.sklearn_graph import round_to_float32
-from tests.conftest import ALL_USE_CASES
+from tests.conftest import ALL_USE_CASES, SMALL_CONFIG, write_use_case
 
 Built = Callable[[str], Path]
+GAPS = """
+from portfolio.contract import Category, Classes, Csv, Number, Quantity, Table
+
+
+class Gaps(Table):
+    source = Csv(path="rows.csv", key="id", start="2026-01-05")
+    target = {target}
+    inputs = [
+        Number("gappy", 0, 1, missing=True),
+        Number("whole", 0, 1, missing=True),
+        Category("town", ["A", "B", "C"], missing=True),
+    ]
+"""
 
 
 @pytest.mark.parametrize("name", ALL_USE_CASES)
 def test_each_bundle_answers_as_its_estimator_on_rows_that_it_was_not_fitted_on(built: Built, name: str) -> None:
-    from sklearn.pipeline import Pipeline
-
     built(name)
     case = load_use_case(name)
     train, test = load_split(case, "train"), load_split(case, "test")
@@ -35,9 +48,7 @@ def test_each_bundle_answers_as_its_estimator_on_rows_that_it_was_not_fitted_on(
         elif field.nullable:
             inputs[field.name][1] = np.nan
     for candidate, estimator in case.candidates().items():
-        preprocessor = case.preprocessor()
-        steps: list[tuple[str, Any]] = [] if preprocessor is None else [("preprocessor", preprocessor)]
-        model = Pipeline([*steps, ("estimator", estimator)])
+        model = unfitted(case, estimator)
         rows = sklearn_input(case, train.inputs)
         model = round_to_float32(model.fit(rows, np.log(train.targets) if case.target.log else train.targets))
         if case.output.task == "classification":
@@ -51,3 +62,34 @@ def test_each_bundle_answers_as_its_estimator_on_rows_that_it_was_not_fitted_on(
         if case.output.task == "classification":
             expected = softened(expected, bundle.manifest.temperature)
         np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "target", ['Classes("kind", ["a", "b"])', 'Classes("kind", list("abcd"))', 'Quantity("kind", 100_000, 300_000)']
+)
+def test_lightgbm_takes_missing_and_unseen_values_as_its_graph_does(workspace: Path, target: str) -> None:
+    """A number that was missing in training, one that never was, and categories that were not there."""
+    from portfolio.training.baselines import fit_baseline
+    from portfolio.training.parity import check_parity
+
+    tolerance = "}" if "Classes" in target else ", tolerance: 9}"
+    write_use_case("gaps", GAPS.format(target=target), config=SMALL_CONFIG.replace("}", tolerance, 1))
+    case = load_use_case("gaps")
+    rows = as_split(case, normalize(case, made_up_rows(case, 600)).frame)
+    rows.inputs["whole"][np.isnan(rows.inputs["whole"])] = 0.5
+    fitted = fit_baseline(case, case.candidates()["lightgbm"], rows)
+    asked = {name: array[:50].copy() for name, array in rows.inputs.items()}
+    for name in ("gappy", "whole"):
+        asked[name][:10] = np.nan
+    asked["town"][5:15] = "no such town"
+    asked["town"][15:20] = ""
+    check_parity("lightgbm", fitted.graph().SerializeToString(), case, asked, fitted.predict(asked))
+    # As they are, and not as some value in their place.
+    for name, value in (("gappy", 0.5), ("town", "B")):
+        filled = asked | {name: np.full_like(asked[name], value)}
+        assert np.abs(fitted.predict(filled) - fitted.predict(asked))[:20].max() > 0.01
+
+
+def test_a_class_too_many_for_boosting_leaves_it_out(workspace: Path) -> None:
+    write_use_case("gaps", GAPS.format(target='Classes("kind", range(1000))'))
+    assert set(load_use_case("gaps").candidates()) == {"logistic_regression", "decision_tree", "random_forest"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -133,9 +132,10 @@ def test_the_stage_says_which_candidates_can_be_trained(workspace: Path, capsys:
     assert capsys.readouterr().out == "can be exported: logistic_regression, network\n"
 
 
-@pytest.mark.parametrize("estimator", ["DecisionTreeClassifier", "HistGradientBoostingClassifier"])
+@pytest.mark.parametrize("estimator", ["DecisionTreeClassifier", "HistGradientBoostingClassifier", "LGBMClassifier"])
 def test_a_row_on_a_threshold_goes_the_same_way_in_the_graph(estimator: str) -> None:
     """A threshold lies between float32 neighbours; rounded as it is, it could meet one of them."""
+    import lightgbm
     import sklearn.ensemble
     import sklearn.tree
     from sklearn.pipeline import Pipeline
@@ -145,10 +145,13 @@ def test_a_row_on_a_threshold_goes_the_same_way_in_the_graph(estimator: str) -> 
 
     values = np.nextafter(np.float32(1), np.float32(2)) + np.arange(64, dtype=np.float32) * np.float32(2**-23)
     rows, targets = np.repeat(values, 20).reshape(-1, 1), np.repeat(np.arange(64) % 2, 20)
-    made: Any = getattr(sklearn.tree, estimator, None) or getattr(sklearn.ensemble, estimator)
+    rooms = (sklearn.tree, sklearn.ensemble, lightgbm)
+    (made,) = [getattr(room, estimator) for room in rooms if hasattr(room, estimator)]
     model = round_to_float32(Pipeline([("estimator", made(random_state=0))]).fit(rows, targets))
     graph = sklearn_graph(
-        SqlFeatures(Path("none"), [InputField(name="x", kind="number")]), Output(task="classification", name="y", classes=("a", "b")), model
+        SqlFeatures(Path("none"), [InputField(name="x", kind="number")]),
+        Output(task="classification", name="y", classes=("a", "b")),
+        model,
     )
     import onnxruntime as ort
 

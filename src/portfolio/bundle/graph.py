@@ -81,7 +81,11 @@ def with_error_scale(model: onnx.ModelProto, scale: onnx.ModelProto) -> onnx.Mod
         [helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [None, 2])],
         [initializer for part in parts for initializer in part.graph.initializer],
     )
-    opsets = {opset.domain: opset for part in parts for opset in part.opset_import}
+    # Of each domain the newest: the converter states the oldest that has all of a graph's operators.
+    opsets = {
+        opset.domain: opset
+        for opset in sorted((opset for part in parts for opset in part.opset_import), key=lambda opset: opset.version)
+    }
     return finished(helper.make_model(graph, opset_imports=list(opsets.values())))
 
 

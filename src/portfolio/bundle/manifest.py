@@ -27,10 +27,12 @@ SMALLEST_PROBABILITY = 1e-7
 
 
 METRICS = {
-    "classification": ("accuracy", "precision", "recall", "f1", "auc", "log_loss"),
+    "classification": ("accuracy", "balanced_accuracy", "precision", "f1", "auc", "average_precision", "log_loss"),
     "regression": ("mae", "mse", "rmse", "r2"),
 }
 """The figures that a manifest may have, by task."""
+ORDERED_METRICS = ("class_distance", "quadratic_kappa")
+"""And where the classes have an order."""
 
 
 class InputField(Strict):
@@ -87,6 +89,7 @@ class Output(Strict):
     name: str = Field(description="the column that is predicted")
     classes: tuple[str, ...] = Field(default=(), description="the classes in the order of the probabilities")
     labels: tuple[str, ...] = Field(default=(), description="what the data call each class")
+    ordered: bool = Field(default=False, description="whether the classes are in an order, such as small to large")
     unit: str = ""
 
     @property
@@ -171,7 +174,12 @@ def behavior_sha256(manifest: Manifest) -> str:
     policy = manifest.policy
     # What an item costs by hand is the same whoever answers.
     rests_on = None if policy is None else policy.model_dump(exclude={"prices": {"by_hand_yen"}})
-    behavior = [manifest.model_sha256, manifest.error_ratios, rests_on, manifest.output.model_dump(exclude={"unit"})]
+    behavior = [
+        manifest.model_sha256,
+        manifest.error_ratios,
+        rests_on,
+        manifest.output.model_dump(exclude={"unit", "ordered"}),
+    ]
     return hashlib.sha256(json.dumps(behavior, sort_keys=True).encode()).hexdigest()
 
 

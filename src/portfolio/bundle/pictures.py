@@ -28,6 +28,7 @@ SPARE = 3
 ORIENTATION = 0x0112  # in EXIF
 # How files of these formats begin.
 STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
+GIT_LFS = b"version https://"
 PHONE_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif")
 
 DAMAGED = "is cut off or damaged; copy it again from where it came from"
@@ -96,7 +97,9 @@ def opened(
         raise PictureError(_what_else(file, formats)) from None
     except Exception as error:  # damaged files fail in Pillow's decoders in many ways
         if isinstance(error, OSError) and error.errno is not None:
-            raise PictureError(f"can't be read ({error.strerror}); check its permissions") from None
+            raise PictureError(
+                f"can't be read ({error.strerror}); check its permissions, or where it links to"
+            ) from None
         raise PictureError(DAMAGED) from error
 
 
@@ -170,6 +173,8 @@ def _what_else(file: Path | bytes, formats: tuple[str, ...]) -> str:
         return "is empty; copy it again from where it came from"
     if start[4:8] == b"ftyp" and start[8:12] in PHONE_BRANDS:
         return "is a HEIC or AVIF picture, as some phones write; export it as JPEG"
+    if start == GIT_LFS:
+        return "is a pointer of Git LFS, and not the picture; get it with git lfs pull"
     if start.startswith(STARTS) and formats == FORMATS:
         return DAMAGED
     return f"is no picture that can be read; the formats are {', '.join(formats)}"

@@ -51,15 +51,18 @@ class Prices(BaseModel):
         Raises ValueError if the prices do not name exactly these classes.
         """
         costs = np.zeros((len(classes), len(classes)))
-        by_true = self.error_yen if isinstance(self.error_yen, dict) else dict.fromkeys(classes, self.error_yen)
-        _check_names("error_yen", by_true, classes)
-        for true, price in by_true.items():
-            row = classes.index(true)
-            others = tuple(name for name in classes if name != true)
-            by_answer = price if isinstance(price, dict) else dict.fromkeys(others, price)
-            _check_names(f"error_yen.{true}", by_answer, others)
-            for answered, yen in by_answer.items():
-                costs[row, classes.index(answered)] = yen
+        if isinstance(self.error_yen, dict):
+            _check_names("error_yen", self.error_yen, classes)
+            for row, true in enumerate(classes):
+                price = self.error_yen[true]
+                if isinstance(price, dict):
+                    _check_names(f"error_yen.{true}", price, tuple(name for name in classes if name != true))
+                    costs[row] = [price.get(answered, 0) for answered in classes]
+                else:
+                    costs[row] = price
+        else:
+            costs[:] = self.error_yen
+        np.fill_diagonal(costs, 0)
         return costs
 
     @property

@@ -25,6 +25,7 @@ from portfolio.bundle.manifest import InputField
 from portfolio.client.predict import ask, predictions, wait_until_ready
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
+from portfolio.core.counted import counted
 from portfolio.core.environment import local_environment, state_folder
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import Paths, default_use_case
@@ -165,7 +166,7 @@ def _predict(address: str, clone: Path, use_case: UseCase, model: dict[str, Any]
             [f"{number(value)} {unit}".rstrip() for value in values]
             for values in ([answer["value"] for answer in answers], targets)
         )
-        result = f"{len(actual)} answers"
+        result = counted(len(actual), "answer")
     show_rows(fields, inputs, predicted, actual)
     console.print(f"  {result}, in one request of {milliseconds:.1f} ms", highlight=False)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from portfolio.cli.arguments import UseCaseName
+from portfolio.core.counted import counted
 
 app = typer.Typer()
 PANEL = "Measure and improve"
@@ -50,7 +51,7 @@ def readme(
     from portfolio.core.errors import DataError
     from portfolio.core.files import write_text
     from portfolio.core.paths import ANSWERS
-    from portfolio.report.blocks import documents, filled
+    from portfolio.report.blocks.documents import documents, filled
 
     texts = {path: filled(path) for path in documents()}
     # The README of a project of one's own may be without figures.
@@ -174,7 +175,7 @@ def _show_tuning(path: Path, use_case: str) -> None:
     from portfolio.report.words import number
 
     record: dict[str, Any] = json.loads(path.read_text())
-    table = Table(title=f"{record['trials']} trials, {record['pruned']} of them pruned")
+    table = Table(title=f"{counted(record['trials'], 'trial')}, {record['pruned']} of them pruned")
     for heading in ("trial", record["metric"], *record["space"]):
         table.add_column(heading.rpartition(".")[2], justify="right")
     configured = record["as_configured"]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from portfolio.cli.arguments import FIRST_USE_CASE, USE_CASE_HELP
+from portfolio.core.counted import counted
 
 app = typer.Typer()
 PANEL = "Serve"
@@ -40,7 +41,7 @@ def prune(
     from portfolio.core.environment import state_folder
     from portfolio.core.errors import DataError
     from portfolio.core.paths import default_use_case
-    from portfolio.monitoring.prediction_log import PredictionLog
+    from portfolio.monitoring.prediction_log.log import PredictionLog
 
     if not url:
         use_case = use_case or default_use_case()
@@ -59,4 +60,4 @@ def prune(
         raise DataError(f"The prediction log can't be pruned: {error.orig}. Run the same again.") from error
     finally:
         found.close()
-    print(f"{deleted:,} answers were deleted.")
+    print(f"Deleted: {counted(deleted, 'answer')}.")

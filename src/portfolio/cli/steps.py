@@ -12,6 +12,7 @@ import typer
 
 from portfolio.cli.arguments import NamedUseCase, UseCaseName
 from portfolio.cli.own_data import add_file
+from portfolio.core.counted import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -69,7 +70,7 @@ def recollect(
         print("Every collected batch is the same as in its source.")
         return
     console.print(_differences(found))
-    if not yes and not typer.confirm(f"Replace {len(found)} batches in {batches}?", default=False):
+    if not yes and not typer.confirm(f"Replace {counted(len(found), 'batch', 'batches')} in {batches}?", default=False):
         print("Nothing was changed.")
         raise typer.Exit(1)
     replace(batches, found)
@@ -77,7 +78,8 @@ def recollect(
 
     versioning.add(batches)
     print(
-        f"{len(found)} batches were replaced. To bring back those of the last commit: git checkout {batches}.dvc, then "
+        f"Replaced: {counted(len(found), 'batch', 'batches')}. To bring back those of the last commit: git checkout "
+        f"{batches}.dvc, then "
         f"dvc checkout {batches}"
     )
 

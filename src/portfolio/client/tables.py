@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from portfolio.client.load import Load
+from portfolio.core.counted import counted
 from portfolio.core.terminal import console
 
 # Terminals show only the first rows; files and pipes get all of them.
@@ -65,7 +66,7 @@ def load_progress(total: float, *, shown: bool) -> Iterator[Callable[[int, Count
 
 
 def show_load(load: Load) -> None:
-    table = Table(title=f"{load.planned:,} requests planned, {load.planned_rate:,g} a second")
+    table = Table(title=f"{counted(load.planned, 'request')} planned, {load.planned_rate:,g} a second")
     for heading in ("good answers", "a second", "p50 ms", "p99 ms", "max ms"):
         table.add_column(heading, justify="right")
     table.add_column("answers by status")

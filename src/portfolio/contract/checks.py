@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from portfolio.bundle.manifest import METRICS
+from portfolio.bundle.manifest import METRICS, ORDERED_METRICS
 from portfolio.contract.config import Config, Value, config_path
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
@@ -132,7 +132,7 @@ def _check_target(use_case: UseCase) -> None:
                 raise ConfigError(f"{where}: the target has the {what} {', '.join(repeated)} twice. Leave one out.")
         if len(output.classes) < 2:
             raise ConfigError(f"{where}: the target needs at least two classes.")
-    known = METRICS[output.task]
+    known = METRICS[output.task] + (ORDERED_METRICS if output.ordered else ())
     if use_case.metric not in known:
         raise ConfigError(
             f"{where}: there is no metric '{use_case.metric}' for {output.task}. There are: {', '.join(known)}."

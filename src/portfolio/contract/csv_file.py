@@ -24,6 +24,7 @@ SEPARATORS = {",": "','", ";": "';'", "\t": r"'\t'", "|": "'|'"}
 OTHER_ENCODINGS = ("cp932", "euc_jp", "cp1252", "latin-1")
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 INTEGER = r"^[+-]?\d+$"
+END_CHARACTERS = 65_536
 LEADING_ZERO = r"^[+-]?0\d"
 DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
 # Japanese input methods write these for 0 to 9, the point, the comma and the signs.
@@ -94,9 +95,9 @@ def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
     lines = text.splitlines(keepends=True) if written.skip_rows or written.skip_footer else []
     if lines:
         text = "".join(lines[written.skip_rows : len(lines) - written.skip_footer])
-    columns = _header(text, where, written)
+    columns = header(text, where, written)
     try:
-        table = pl.read_csv(text.encode(), separator=written.separator, infer_schema=False)
+        table = pl.read_csv(text.encode(), separator=written.separator, infer_schema=False, new_columns=columns)
     except pl.exceptions.PolarsError as error:
         _check_fields(text, len(columns), where, written)
         reason = str(error).splitlines()[0]
@@ -108,6 +109,8 @@ def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
         )
     if len(columns) > 1 and not table.filter(pl.all_horizontal(pl.exclude(table.columns[0]).is_null())).is_empty():
         _check_fields(text, len(columns), where, written)
+    if not written.skip_footer:
+        check_end(text[-END_CHARACTERS:], len(columns), where, written.separator)
     return table.select(typed(without(column, written), written) for column in table)
 
 
@@ -149,7 +152,8 @@ def _text(raw: bytes, where: str, written: Format) -> str:
             f"{where} has zero bytes, as UTF-16 has when it is read as {written.encoding}. Say how it is encoded: "
             'Csv(..., encoding="utf-16-le").'
         )
-    return text
+    # Old Macs ended lines so.
+    return text if "\n" in text else text.replace("\r", "\n")
 
 
 def _decodes(raw: bytes, encoding: str) -> bool:
@@ -160,9 +164,12 @@ def _decodes(raw: bytes, encoding: str) -> bool:
     return True
 
 
-def _header(text: str, where: str, written: Format) -> list[str]:
-    """The columns' names."""
-    columns = next(csv.reader(io.StringIO(text), delimiter=written.separator), [])
+def header(text: str, where: str, written: Format) -> list[str]:
+    """The columns' names, without the spaces around them. `text` begins with the line that has them."""
+    try:
+        columns = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=written.separator), [])]
+    except csv.Error as error:
+        raise SourceError(f"{where}, line {written.skip_rows + 1}, can't be read ({error}). Check the file.") from error
     line = written.skip_rows + 1
     others = [other for other in SEPARATORS if other != written.separator and other in (columns or [""])[0]]
     if len(columns) == 1 and others:
@@ -171,6 +178,9 @@ def _header(text: str, where: str, written: Format) -> list[str]:
             f"columns, but {SEPARATORS[others[0]]}: {columns[0][:80]!r}. If that separates them, set it: "
             f"Csv(..., separator={SEPARATORS[others[0]]})."
         )
+    if columns.count("") > 1:
+        places = [str(place) for place, name in enumerate(columns, start=1) if not name]
+        raise SourceError(f"{where}, line {line}, has no names for the columns {', '.join(places)}. Add them.")
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise SourceError(
@@ -180,24 +190,63 @@ def _header(text: str, where: str, written: Format) -> list[str]:
     return columns
 
 
+def check_end(text: str, columns: int, where: str, separator: str) -> None:
+    """Raise SourceError if the file was cut off in its last line. `text` is its end."""
+    if text.endswith(("\n", "\r")):
+        return
+    # The first one may be a part of a line. Programs that leave out empty cells at the end do so in other rows too.
+    *before, last = [_width(line, separator) for line in text.splitlines()[-50:]][1:] or [columns]
+    if last < columns and before and set(before) == {columns}:
+        end = text.splitlines()[-1]
+        raise SourceError(
+            f"{where} was cut off: its last line has {last} of {columns} fields: {end[:80]!r}. Fetch it again, or "
+            "delete that line."
+        )
+
+
+def _width(line: str, separator: str) -> int:
+    """How many whole fields a line has."""
+    fields = 0
+    try:
+        fields = len(next(csv.reader([line], delimiter=separator), []))
+        next(csv.reader([line], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return max(0, fields - 1)
+    return fields
+
+
 def _check_fields(text: str, columns: int, where: str, written: Format) -> None:
     """Raise SourceError for the first row with more fields than there are columns, or with a single one."""
-    rows = csv.reader(io.StringIO(text), delimiter=written.separator)
-    for row in rows:
-        if len(row) > columns or (len(row) == 1 and columns > 1):
-            raise SourceError(
-                f"{where}, line {written.skip_rows + rows.line_num}, has {len(row)} fields where there are {columns} "
-                f"columns: {written.separator.join(row)[:80]!r}. Correct it; lines before the names of the columns and "
-                "after the last row can be skipped: Csv(..., skip_rows=1, skip_footer=1)."
-            )
+    rows = csv.reader(io.StringIO(text), delimiter=written.separator, strict=True)
+    begin = 1
+    try:
+        for row in rows:
+            if len(row) > columns or (len(row) == 1 and columns > 1):
+                raise SourceError(
+                    f"{where}, line {written.skip_rows + rows.line_num}, has {len(row)} fields where there are "
+                    f"{columns} columns: {written.separator.join(row)[:80]!r}. Correct it; lines before the names of "
+                    "the columns and after the last row can be skipped: Csv(..., skip_rows=1, skip_footer=1)."
+                )
+            begin = rows.line_num + 1
+    except csv.Error as error:
+        reason = "no quotation mark closes the one that it opens" if "end of data" in str(error) else str(error)
+        raise SourceError(
+            f"{where}, line {written.skip_rows + begin}: {reason}. Correct that line; if it is the last one, the file "
+            "was cut off: fetch it again."
+        ) from error
 
 
 def without(column: pl.Series, written: Format) -> pl.Series:
     """The column, null where it has what stands for a missing value in it."""
     import polars as pl
 
-    words = written.missing.get(column.name, ())
-    return column.set(column.cast(pl.String).str.strip_chars().is_in(list(words)), None) if words else column
+    words = list(written.missing.get(column.name, ()))
+    if not words:
+        return column
+    texts = column.cast(pl.String).str.strip_chars()
+    # 999 stands for 999.0 too.
+    codes = pl.Series(words).cast(pl.Float64, strict=False).drop_nulls()
+    return column.set(texts.is_in(words) | texts.cast(pl.Float64, strict=False).is_in(codes).fill_null(False), None)
 
 
 def typed(column: pl.Series, written: Format) -> pl.Series:

@@ -13,6 +13,12 @@ from portfolio.bundle.manifest import InputField
 from portfolio.core.labels import category_text
 
 
+def is_of_bytes(field: InputField) -> bool:
+    """Whether the values of an image are kept as bytes, a quarter of the memory: whole numbers of a photo up to 255."""
+    low, high = field.minimum, field.maximum
+    return field.photo and field.step == 1 and low is not None and high is not None and 0 <= low < high <= 255
+
+
 def Number(  # noqa: N802  (reads like the class of which it makes an instance)
     name: str,
     minimum: float | None = None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from portfolio.contract.csv_file import Format, Written
-from portfolio.contract.sources import Cell, Source, dates_of
+from portfolio.contract.sources import Cell, Source, dates_of, edited
 from portfolio.contract.tables import SUFFIXES, is_table, read_table
 from portfolio.core.errors import SourceError
 
@@ -47,6 +47,9 @@ class Folder(Source):
     def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
         files = self.files()
         return {day: self.table(files[day]) for day in days}
+
+    def late(self, batches: dict[date, Path]) -> list[str]:
+        return edited(self.files(), batches)
 
     def table(self, path: Path) -> pl.DataFrame:
         """The rows of one file. Raises SourceError if it can't be read."""

@@ -54,6 +54,8 @@ def _values(field: InputField, rows: int, random: np.random.Generator) -> tuple[
         part = random.random(rows)
         brightness = part[:, None] * random.random((rows, field.width)) if field.kind == "image" else part[:, None]
         scaled = low + (high - low) * brightness
+        if field.kind == "image" and field.step:
+            scaled = np.round(scaled / field.step) * field.step
         values = scaled.tolist() if field.kind == "image" else scaled[:, 0].tolist()
     if field.nullable:
         missing = random.random(rows) < MISSING_SHARE

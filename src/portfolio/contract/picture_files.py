@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -139,7 +139,7 @@ class Pictures(Source):
                 count = "1 picture" if len(late) == 1 else f"{len(late):,} pictures"
                 lines.append(
                     f"{count} came after the batch of {day} was collected, which never changes: {late[0].path}, for "
-                    f"one. Move what is new to the folder of another day, such as {self._folder}/{date.today()}/"
+                    f"one. Move what is new to the folder of another day, such as {self._folder}/{_free_day(found)}/"
                     f"{late[0].label}; or replace the batch with portfolio recollect"
                 )
         return lines
@@ -205,6 +205,14 @@ class Pictures(Source):
         return pl.DataFrame(columns)
 
 
+def _free_day(days: Collection[date]) -> date:
+    """The first day from today on of which there is no batch."""
+    day = date.today()
+    while day in days:
+        day += timedelta(days=1)
+    return day
+
+
 def picture_files(folder: Path) -> list[tuple[date | None, PictureFile]]:
     """Every file of a folder that may be a picture, by its path, with the day in whose folder it is.
 
@@ -217,12 +225,19 @@ def picture_files(folder: Path) -> list[tuple[date | None, PictureFile]]:
     def failed(error: OSError) -> None:
         raise SourceError(f"{error.filename} can't be read ({error.strerror}). Check its permissions.") from error
 
-    found = []
-    for place, folders, names in os.walk(folder, onerror=failed, followlinks=False):
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, onerror=failed, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in seen:
+            # A link to a folder above it.
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
         folders[:] = [name for name in folders if not _is_of_system(name)]
         for name in names:
             path = Path(place, name)
-            if _is_of_system(name) or not path.is_file():
+            # A link to nothing is told when it can't be read.
+            if _is_of_system(name) or not (path.is_file() or path.is_symlink()):
                 continue
             # As a Mac writes accents and kana, they are two characters; everywhere else, and in the key, one.
             key = normalize("NFC", path.relative_to(folder).as_posix())
@@ -301,10 +316,27 @@ class PictureFolder:
     def pictures(self) -> int:
         return sum(self.classes.values())
 
+    @property
+    def doubts(self) -> list[str]:
+        """What does not look like classes, and the remedy: a sentence each."""
+        if {name.lower() for name in self.classes} <= SPLITS:
+            return [
+                f"{', '.join(self.classes)} look like splits and not like classes. The project splits by itself: move "
+                "the folders of the classes out of them, so that each class has one."
+            ]
+        if len(self.classes) > 1:
+            return []
+        (only,) = self.classes
+        return [
+            f"All pictures are in {self.folder / only}, and so of one class. Put those of each class into a folder of "
+            f"their own; if {only} has such folders in it, name {self.folder / only} instead."
+        ]
+
 
 # Some hundredths of a percent of damaged files are not found by so many, but they are left out when they are collected.
 SAMPLE = 400
 PROPOSED_SIDE = 32
+SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 # Red, green and blue differ by more than this in some pixels of a picture in colour, and in none of a grey one: JPEG is
 # not exact.
 COLOURFUL = 24

@@ -9,6 +9,7 @@ import polars as pl
 from pandera.api.polars.types import PolarsData
 
 from portfolio.bundle.manifest import InputField
+from portfolio.contract.fields import is_of_bytes
 from portfolio.contract.targets import Quantity, Target
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _column(field: InputField) -> pa.Column:
         case "category":
             return pa.Column(pl.String, pa.Check.isin(list(field.categories)), nullable=field.nullable)
         case "image":
-            return pa.Column(pl.Array(pl.Float32, field.width), _pixels(field))
+            return pa.Column(pl.Array(pl.UInt8 if is_of_bytes(field) else pl.Float32, field.width), _pixels(field))
         case _:
             return pa.Column(pl.String, nullable=field.nullable)
 

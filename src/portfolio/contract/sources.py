@@ -96,6 +96,25 @@ class Source(ABC):
         return []
 
 
+def edited(files: dict[date, Path], batches: dict[date, Path]) -> list[str]:
+    """Lines about files that changed after their batches were collected, which never change by themselves."""
+    late = sorted(day for day in files.keys() & batches if _is_newer(files[day], batches[day]))
+    if not late:
+        return []
+    shown = ", ".join(sorted({str(files[day]) for day in late})[:3])
+    return [
+        f"{shown}: changed after the batch of {late[0]} was collected, which stays as it is. To see what is different, "
+        "and to replace it: portfolio recollect"
+    ]
+
+
+def _is_newer(file: Path, batch: Path) -> bool:
+    try:
+        return file.stat().st_mtime > batch.stat().st_mtime
+    except FileNotFoundError:
+        return False
+
+
 class Rows(Source):
     """A source that has all its rows at once. A subclass writes `rows`.
 
@@ -163,9 +182,10 @@ def dates_of(rows: pl.DataFrame, column: str) -> pl.Series:
 
 
 def parsed_dates(column: pl.Series) -> pl.Series:
-    """Dates of texts such as 2026-01-31, 20260131, 31.01.2026, or with a time; null for what is not a date."""
+    """Dates of texts such as 2026-01-31, 20260131, 2026年1月31日 or 31.01.2026, also with a time; else null."""
     import polars as pl
 
+    column = column.str.strip_chars().str.replace(r"^(\d{4})年(\d{1,2})月(\d{1,2})日", "$1-$2-$3")
     compact = column.str.to_date("%Y%m%d", strict=False)
     if compact.null_count() == column.null_count():
         return compact
@@ -220,6 +240,9 @@ class Csv(Rows):
             raise ConfigError(f"sha256='{sha256}' must be 64 digits of 0 to 9 and a to f, as sha256sum prints.")
         self.url, self.path, self.sha256, self._shuffle = url, path, sha256.lower(), shuffle
         self.written = Format(**written)
+
+    def late(self, batches: dict[date, Path]) -> list[str]:
+        return edited(dict.fromkeys(batches, Path(self.path).expanduser()), batches) if self.path else []
 
     def rows(self) -> pl.DataFrame:
         from portfolio.core.download import check_pinned, download

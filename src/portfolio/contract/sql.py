@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 10
 VARIABLE = re.compile(r"\$\{(\w+)\}")
+# Before the host, or among the options at the end.
+PASSWORD = re.compile(r"^[\w+]+://[^:/@]*:([^@]+)@|[?&](?:password|passwd|pwd)=([^&]+)")
 
 
 class Sql(Source):
@@ -38,10 +40,17 @@ class Sql(Source):
         self.address, self.query = address, query.strip().rstrip(";")
 
     def dates(self) -> list[date]:
+        # SQLite takes a quoted name that no column has for a text.
+        columns = self.all_rows(0).columns
+        if self.date not in columns:
+            raise SourceError(
+                f"The query has no column '{self.date}' to date its rows by. It has: {', '.join(columns)}. Correct "
+                "date= or the query in the use case."
+            )
         rows = self._run(
-            f"SELECT DISTINCT {self._day} AS day FROM ({self.query}) AS rows_ WHERE {self._day} IS NOT NULL"
+            f"SELECT DISTINCT {self._day} AS {self._column} FROM ({self.query}) AS rows_ WHERE {self._day} IS NOT NULL"
         )
-        return sorted(day for day in by_date(rows, "day") if day < date.today())
+        return sorted(day for day in by_date(rows, self.date) if day < date.today())
 
     def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
         if not days:
@@ -62,8 +71,11 @@ class Sql(Source):
     @property
     def _day(self) -> str:
         # The first ten characters of 2026-01-31T12:00: SQLite keeps dates as text, and has no type for them.
-        column = '"' + self.date.replace('"', '""') + '"'
-        return f"SUBSTR(CAST({column} AS VARCHAR(30)), 1, 10)"
+        return f"SUBSTR(CAST({self._column} AS VARCHAR(30)), 1, 10)"
+
+    @property
+    def _column(self) -> str:
+        return '"' + self.date.replace('"', '""') + '"'
 
     def _run(self, query: str, **values: Any) -> pl.DataFrame:
         import polars as pl
@@ -104,8 +116,23 @@ class Sql(Source):
 
 def password_of(address: str) -> str:
     """The password in an address, unless an environment variable stands for it."""
-    found = re.match(r"[\w+]+://[^:/@]*:([^@/]*)@", address)
-    return found[1] if found and not VARIABLE.fullmatch(found[1]) else ""
+    found = _password(address)
+    return address[slice(*found)] if found else ""
+
+
+def with_variable(address: str, variable: str) -> str:
+    """The address with an environment variable in the place of its password."""
+    found = _password(address)
+    return f"{address[: found[0]]}${{{variable}}}{address[found[1] :]}" if found else address
+
+
+def _password(address: str) -> tuple[int, int] | None:
+    """Where in the address a password is."""
+    for found in PASSWORD.finditer(address):
+        group = 1 if found[1] else 2
+        if not VARIABLE.fullmatch(found[group]):
+            return found.span(group)
+    return None
 
 
 def _variable(name: str) -> str:

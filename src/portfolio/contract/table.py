@@ -11,8 +11,15 @@ if TYPE_CHECKING:
     import torch
 
 
+# Boosting grows a tree for each class in each round: beyond this, the graph and the training time grow out of hand.
+MAX_BOOSTED_CLASSES = 50
+
+
 class Table(UseCase):
-    """Missing numbers become the median, numbers are scaled, a category becomes one column a value."""
+    """Missing numbers become the median, numbers are scaled, a category becomes one column a value.
+
+    LightGBM alone takes missing numbers as they are, and each category as one column.
+    """
 
     network_params: ClassVar[type[NetworkParams]] = PerceptronParams
 
@@ -22,23 +29,17 @@ class Table(UseCase):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-        numbers = [field.name for field in self.sql_features.fields if field.kind == "number"]
-        categories = [field for field in self.inputs if field.kind == "category"]
         # A column that is empty throughout stays one: the network's width must not depend on the rows.
         imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-        encoder = OneHotEncoder(
-            # A missing category is the empty text, one more value; an unknown one is all zeros, rather than an error.
-            categories=[[*field.categories, *([""] if field.nullable else [])] for field in categories],
-            handle_unknown="ignore",
-            sparse_output=False,
-        )
-        parts = [
-            ("numbers", make_pipeline(imputer, StandardScaler()), numbers),
-            ("categories", encoder, [field.name for field in categories]),
-        ]
-        return ColumnTransformer([part for part in parts if part[2]])
+        # An unknown category is all zeros, rather than an error.
+        encoder = OneHotEncoder(categories=self._categories(), handle_unknown="ignore", sparse_output=False)
+        return ColumnTransformer(self._parts(make_pipeline(imputer, StandardScaler()), encoder))
 
     def candidates(self) -> dict[str, Any]:
+        boosting = {} if len(self.output.classes) > MAX_BOOSTED_CLASSES else {"lightgbm": self._lightgbm()}
+        return {**self._estimators(), **boosting}
+
+    def _estimators(self) -> dict[str, Any]:
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -56,6 +57,42 @@ class Table(UseCase):
             "decision_tree": DecisionTreeRegressor(min_samples_leaf=10, random_state=0),
             "random_forest": RandomForestRegressor(n_estimators=60, min_samples_leaf=3, n_jobs=-1, random_state=0),
         }
+
+    def _lightgbm(self) -> Any:
+        """Gradient boosting. Missing numbers stay missing; a category is its place in the list, an unseen one -1."""
+        from lightgbm import LGBMClassifier, LGBMRegressor
+        from sklearn.compose import ColumnTransformer
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import OrdinalEncoder
+
+        encoder = OrdinalEncoder(
+            categories=self._categories(), handle_unknown="use_encoded_value", unknown_value=-1, dtype="float32"
+        )
+        params = {
+            "n_estimators": 200,
+            "learning_rate": 0.05,
+            "verbose": -1,
+            "random_state": 0,
+            # The same model whatever the number of threads. One, because the network trains at the same time, and
+            # threads that share a core with another process wait for each other.
+            "deterministic": True,
+            "force_row_wise": True,
+            "n_jobs": 1,
+        }
+        estimator = LGBMClassifier if self.output.task == "classification" else LGBMRegressor
+        return make_pipeline(ColumnTransformer(self._parts("passthrough", encoder)), estimator(**params))
+
+    def _parts(self, numbers: Any, categories: Any) -> list[tuple[str, Any, list[str]]]:
+        """What is done to the columns of each kind, as a ColumnTransformer takes it."""
+        fields = self.sql_features.fields
+        names = {kind: [field.name for field in fields if field.kind == kind] for kind in ("number", "category")}
+        parts = [("numbers", numbers, names["number"]), ("categories", categories, names["category"])]
+        return [part for part in parts if part[2]]
+
+    def _categories(self) -> list[list[str]]:
+        """The values of each category. A missing one is the empty text, one more value."""
+        fields = [field for field in self.inputs if field.kind == "category"]
+        return [[*field.categories, *([""] if field.nullable else [])] for field in fields]
 
     def network(self, params: Any, width: int) -> torch.nn.Module:
         from portfolio.contract.networks import Perceptron

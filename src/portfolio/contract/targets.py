@@ -22,16 +22,17 @@ class Classes:
     """A column that holds one of several labels.
 
     `labels` are the labels as the data write them, in the order in which they are shown; or a mapping from each to the
-    name that people read: `Classes("survived", {0: "died", 1: "survived"})`.
+    name that people read: `Classes("survived", {0: "died", 1: "survived"})`. `ordered`: they are in an order, such as
+    ratings, and an error counts by how many places it is off in `class_distance` and `quadratic_kappa`.
     """
 
     log = False
 
-    def __init__(self, column: str, labels: Iterable[Label] | Mapping[Any, str]) -> None:
+    def __init__(self, column: str, labels: Iterable[Label] | Mapping[Any, str], *, ordered: bool = False) -> None:
         self.column = column
         texts = tuple(category_text(label) for label in labels)
         names = tuple(labels.values()) if isinstance(labels, Mapping) else texts
-        self.output = Output(task="classification", name=column, classes=names, labels=texts)
+        self.output = Output(task="classification", name=column, classes=names, labels=texts, ordered=ordered)
 
     def read(self, column: pl.Series) -> Array:
         """Class indices, int64 [rows], of a column of labels as text."""

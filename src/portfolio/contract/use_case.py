@@ -110,7 +110,10 @@ class UseCase(ABC):
 
     @abstractmethod
     def candidates(self) -> dict[str, Any]:
-        """Unfitted scikit-learn estimators by name, which follow the preprocessor."""
+        """Unfitted scikit-learn estimators by name, which follow the preprocessor.
+
+        A pipeline that begins with a ColumnTransformer takes the raw inputs instead.
+        """
 
     @abstractmethod
     def network(self, params: Any, width: int) -> torch.nn.Module:

@@ -30,9 +30,9 @@ RELIABILITY = Path("metrics") / "reliability.json"
 
 
 def listed_use_cases() -> list[str]:
-    """The use cases of params.yaml in the current folder, in its order; at least one.
+    """The use cases of params.yaml in the current folder, in its order; [] if the last one was removed.
 
-    Raises ConfigError if there is no such file, if it is damaged, or if it lists none.
+    Raises ConfigError if there is no such file, or if it is damaged.
     """
     try:
         content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
@@ -44,9 +44,9 @@ def listed_use_cases() -> list[str]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{PARAMS} is not valid YAML in UTF-8: {error}. Correct it, or restore it.") from error
     listed = content.get("use_cases") if isinstance(content, dict) else None
-    if not isinstance(listed, list) or not listed:
+    if not isinstance(listed, list):
         raise ConfigError(
-            f"{PARAMS} names no use case. List at least one under 'use_cases', such as:\nuse_cases:\n  - my_use_case"
+            f"{PARAMS} has no list of use cases. List them under 'use_cases', such as:\nuse_cases:\n  - my_use_case"
         )
     # YAML takes 2024 for a number and `no` for false.
     strange = [name for name in listed if not isinstance(name, str)]
@@ -56,8 +56,13 @@ def listed_use_cases() -> list[str]:
 
 
 def default_use_case() -> str:
-    """The first use case of params.yaml. Raises ConfigError as `listed_use_cases` does."""
-    return listed_use_cases()[0]
+    """The first use case of params.yaml. Raises ConfigError if there is none, and as `listed_use_cases` does."""
+    listed = listed_use_cases()
+    if not listed:
+        raise ConfigError(
+            f"{PARAMS} lists no use case. Make one from a file of your own: portfolio new NAME FILE --target COLUMN"
+        )
+    return listed[0]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from portfolio.contract.sources import Source
 from portfolio.core import files
+from portfolio.core.counted import counted
 from portfolio.core.errors import SourceError
 from portfolio.data.parquet import write_parquet
 
@@ -29,8 +30,8 @@ class Collected:
     """What the source left out, and what came too late for its batch: a line each."""
 
     def __str__(self) -> str:
-        done = f"{len(self.added)} new batches ({self.rows:,} rows), {self.present} were there already"
-        return "\n  ".join([done, *self.notes])
+        done = f"{counted(len(self.added), 'new batch', 'new batches')} ({counted(self.rows, 'row')})"
+        return "\n  ".join([f"{done}, {self.present} already there", *self.notes])
 
 
 def collect(source: Source, folder: Path, until: date | None = None) -> Collected:

@@ -15,7 +15,10 @@ import polars as pl
 
 MAX_ROWS = 50_000
 """Rows that are looked at: with as many, shares are known to half a percent and better."""
-BINS = 256
+MAX_BINS = 1024
+ROWS_PER_BIN = 8
+MIN_BINS = {True: 32, False: 16}
+"""For a quantity, which changes within a bin too, and for classes."""
 MIN_ROWS = 40
 TOLD = 0.99
 """From this share of the target on that a column explains alone, it is taken to give the target away."""
@@ -56,7 +59,8 @@ def find_leaks(columns: Mapping[str, pl.Series], target: pl.Series, *, quantity:
 def explained(columns: Mapping[str, pl.Series], target: pl.Series, *, quantity: bool) -> dict[str, float]:
     """By column, the share of the target that it explains alone, on rows that were not used to see how.
 
-    Of classes: of the errors that one makes who always answers the most frequent one. Of a quantity: of its variance.
+    Of classes: of the errors that one makes who always answers the most frequent one. Of a quantity: of the variance of
+    its ranks.
     """
     known = target.is_not_null()
     rows = np.flatnonzero(known.to_numpy())
@@ -65,19 +69,27 @@ def explained(columns: Mapping[str, pl.Series], target: pl.Series, *, quantity: 
     random = np.random.default_rng(0)
     rows = random.permutation(rows)[:MAX_ROWS]
     half = len(rows) // 2
-    wanted = _standardized(target, rows) if quantity else _one_hot(target, rows)
-    return {name: _explains(_bins(column, rows), wanted, half, quantity) for name, column in columns.items()}
+    wanted = _ranks(target, rows) if quantity else _one_hot(target, rows)
+    return {
+        name: _explains(
+            _bins(column, rows, MIN_BINS[quantity]), wanted, half, quantity, ordered=column.dtype.is_numeric()
+        )
+        for name, column in columns.items()
+    }
 
 
-def _explains(bins: npt.NDArray[np.int64], wanted: Numbers, half: int, quantity: bool) -> float:
+def _explains(bins: npt.NDArray[np.int64], wanted: Numbers, half: int, quantity: bool, *, ordered: bool) -> float:
     """How well the mean of the target in the same bin of one half fits the other half, both ways; from 0 to 1."""
     left = before = 0.0
     for seen, other in ((slice(None, half), slice(half, None)), (slice(half, None), slice(None, half))):
         count = np.bincount(bins[seen], minlength=bins.max() + 1)[:, None]
         mean = wanted[seen].mean(axis=0)
         sums = np.stack([np.bincount(bins[seen], part, minlength=len(count)) for part in wanted[seen].T], axis=1)
-        # A bin that was not seen has the mean of all.
-        found = np.where(count > 0, sums / np.maximum(count, 1), mean)[bins[other]]
+        # A bin that was not seen has the mean of all, or of the next one if there is an order.
+        means = np.where(count > 0, sums / np.maximum(count, 1), mean)
+        if ordered:
+            means[1:] = means[1:][_nearest(count[1:, 0] > 0)]
+        found = means[bins[other]]
         if quantity:
             left += float(((wanted[other] - found) ** 2).sum())
             before += float(((wanted[other] - mean) ** 2).sum())
@@ -88,15 +100,29 @@ def _explains(bins: npt.NDArray[np.int64], wanted: Numbers, half: int, quantity:
     return max(0.0, 1 - left / before) if before else 0.0
 
 
-def _bins(column: pl.Series, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Small numbers for the values: of categories and of few numbers, one each; else for as many rows each."""
+def _nearest(seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """For each place the nearest one that was seen, int64 [places]; each its own if none was."""
+    places = np.flatnonzero(seen)
+    if not len(places):
+        return np.arange(len(seen))
+    after = np.searchsorted(places, np.arange(len(seen))).clip(max=len(places) - 1)
+    before = (after - 1).clip(min=0)
+    everywhere = np.arange(len(seen))
+    nearer = np.abs(places[before] - everywhere) <= np.abs(places[after] - everywhere)
+    return np.asarray(np.where(nearer, places[before], places[after]))
+
+
+def _bins(column: pl.Series, rows: npt.NDArray[np.int64], least: int) -> npt.NDArray[np.int64]:
+    """Small numbers for the values, in their order; 0 for missing ones.
+
+    Of categories and of few numbers, one each; of more numbers, `least` or more, of ROWS_PER_BIN rows.
+    """
     values = column.gather(rows)
     if values.dtype.is_numeric():
         values = values.cast(pl.Float64).fill_nan(None)
-        if values.n_unique() > BINS:
-            ranks = values.rank("dense").cast(pl.Float64)
-            places = (values.rank("average") / len(values) * BINS).cast(pl.Int64)
-            values = pl.select(pl.when(ranks.is_not_null()).then(places)).to_series()
+        bins = max(least, min(MAX_BINS, len(values) // ROWS_PER_BIN))
+        if values.n_unique() > bins:
+            values = (values.rank("average") / len(values) * bins).cast(pl.Int64)
     return values.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
 
 
@@ -111,6 +137,12 @@ def _standardized(values: pl.Series, rows: npt.NDArray[np.int64]) -> Numbers:
     mean, deviation = found.mean(), found.std()
     scaled = (found - mean) / (deviation or 1.0)
     return np.asarray(scaled.fill_null(0.0).to_numpy(), dtype=np.float64).reshape(-1, 1)
+
+
+def _ranks(values: pl.Series, rows: npt.NDArray[np.int64]) -> Numbers:
+    """Float64 [rows, 1] from 0 to 1: of a price or a population, the few greatest would decide alone otherwise."""
+    ranks = values.gather(rows).cast(pl.Float64).rank("average") / len(rows)
+    return np.asarray(ranks.to_numpy(), dtype=np.float64).reshape(-1, 1)
 
 
 def _sums(columns: Mapping[str, pl.Series], target: pl.Series) -> list[Leak]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from portfolio.bundle.manifest import InputField
+from portfolio.contract.fields import is_of_bytes
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
 from portfolio.core.labels import category_text, declared
@@ -109,14 +110,21 @@ def _label(text: str, known: Sequence[str]) -> str | None:
 
 
 def _images(field: InputField, column: pl.Series, found: Normalized) -> pl.Series:
+    of_bytes = is_of_bytes(field)
+    if of_bytes and column.dtype == pl.Array(pl.UInt8, field.width) and not column.explode().null_count():
+        return column
     lists = column.arr.to_list() if isinstance(column.dtype, pl.Array) else column
     if not isinstance(lists.dtype, pl.List):
         found.faults.append(f"the column '{column.name}' holds no lists of pixels")
         return column
     pixels = lists.cast(pl.List(pl.Float32), strict=False)
-    numbers = pixels.list.eval(pl.element().is_not_null() & pl.element().is_not_nan()).list.all()
-    fits = (pixels.list.len() == field.width) & numbers
-    found.reject(~fits.fill_null(False), f"{column.name}: must be {field.width} numbers")
+    number = pl.element().is_not_null() & pl.element().is_not_nan()
+    if of_bytes:
+        number &= pl.element().is_between(0, 255) & (pl.element() == pl.element().floor())
+    fits = (pixels.list.len() == field.width) & pixels.list.eval(number).list.all()
+    what = "whole numbers of 0 to 255" if of_bytes else "numbers"
+    found.reject(~fits.fill_null(False), f"{column.name}: must be {field.width} {what}")
     blank = pl.Series([[0.0] * field.width], dtype=pl.List(pl.Float32))
     # The rows that do not fit have a reason already; they only have to have a form.
-    return pl.select(pl.when(fits).then(pixels).otherwise(pl.lit(blank).first())).to_series().list.to_array(field.width)
+    formed = pl.select(pl.when(fits).then(pixels).otherwise(pl.lit(blank).first())).to_series()
+    return formed.list.to_array(field.width).cast(pl.Array(pl.UInt8 if of_bytes else pl.Float32, field.width))

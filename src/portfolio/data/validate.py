@@ -10,6 +10,7 @@ from pandera.polars import DataFrameSchema
 
 from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
+from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
 from portfolio.data.normalize import normalize
 
@@ -33,7 +34,7 @@ def check_batch(
         return frame.clear(), frame.with_columns(pl.lit(reason).alias("reason"))
 
     if len(frame) < limits.min_rows:
-        return whole(f"the batch has {len(frame)} rows, fewer than {limits.min_rows}")
+        return whole(f"the batch has {counted(len(frame), 'row')}, fewer than {limits.min_rows}")
     found = normalize(use_case, frame)
     if found.faults:
         return whole(f"the batch does not fit the use case: {'; '.join(found.faults)}")

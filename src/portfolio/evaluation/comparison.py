@@ -20,12 +20,14 @@ from portfolio.core.types import Array
 from portfolio.data.dataset import Split
 from portfolio.data.split import units
 from portfolio.evaluation.calibration import reliability, softened
-from portfolio.evaluation.metrics import from_means, row_statistics
+from portfolio.evaluation.metrics import from_means, precision_recall, row_statistics
 from portfolio.evaluation.statistics import CONFIDENCE, SAMPLES, Outcomes, interval, mean_interval, resampled_means
 from portfolio.evaluation.value import bounds, curve, error_yen, yen_by_row
 
 COVERAGE = "interval_coverage"
 """What the metrics files call the share of true values that the predicted intervals cover."""
+TRUST_ALL, BY_MACHINE = "trust_all_yen_per_1000", "by_machine"
+"""And the value if every answer were trusted, and the share that the machine answers."""
 
 SHARES = tuple(share / 20 for share in range(21))
 """Of the rows that the machine could answer, the surest first: where the curve is drawn."""
@@ -69,15 +71,7 @@ def compare(
     The best is named by the value on the validation rows.
     """
     together = units(use_case.source, test.rows)
-    columns = {name: _columns(use_case, config, candidate, test) for name, candidate in candidates.items()}
-    width = next(iter(columns.values())).shape[1]
-    means = resampled_means(np.column_stack(list(columns.values())), together)
-    resampled = {
-        name: _figures(use_case, means[:, number * width : (number + 1) * width])[0]
-        for number, name in enumerate(candidates)
-    }
-    exact = {name: _figures(use_case, part.mean(axis=0)) for name, part in columns.items()}
-    figures = {name: {key: float(value) for key, value in whole.items()} for name, (whole, _) in exact.items()}
+    measured = {name: measure(use_case, config, candidate, test) for name, candidate in candidates.items()}
     best, on_val, choice = _choose(use_case, config, candidates, val)
     evidence = {
         "rows": len(test),
@@ -89,22 +83,77 @@ def compare(
         "best": best,
         "within_noise": choice["within_noise"],
         "choice": choice["words"],
-        "slices": _slices(use_case, test, columns[best]),
+        "slices": _slices(use_case, test, measured[best]),
         "candidates": {
             name: {
-                "intervals": {key: interval(values) for key, values in resampled[name].items()}
-                | _bounded_intervals(use_case, config, columns[name], together),
+                "intervals": _intervals(use_case, config, measured[name], together),
                 "val": on_val[name],
-                "difference_to_best": _difference(config, columns[name], columns[best], together),
-                "by_class": {key: values.tolist() for key, values in exact[name][1].items()},
+                "difference_to_best": _difference(config, measured[name], measured[best], together),
+                "by_class": {key: values.tolist() for key, values in measured[name].by_class(use_case).items()},
                 "curve": _curve(use_case, config, candidate, val, test),
                 "calibration": _calibration(use_case, candidate, test),
-                "predicted_interval": _predicted_interval(use_case, candidate, test),
+                "precision_recall": _precision_recall(use_case, candidate, test),
+                "predicted_interval": _predicted_interval(use_case, candidate, measured[name], test),
             }
             for name, candidate in candidates.items()
         },
     }
+    figures = {name: found.figures(use_case) for name, found in measured.items()}
     return {"test_rows": len(test), "best": best, "candidates": figures}, evidence
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What each test row adds to a candidate's figures."""
+
+    statistics: Array
+    """To the metrics, [rows, k]."""
+    means: dict[str, Array]
+    """To each figure that is the mean of something bounded, by its name: [rows]."""
+
+    def figures(self, use_case: UseCase) -> dict[str, float]:
+        whole, _ = from_means(use_case.output, self.statistics.mean(axis=0))
+        means = {name: values.mean() for name, values in self.means.items()}
+        return {name: float(value) for name, value in (whole | means).items()}
+
+    def by_class(self, use_case: UseCase) -> dict[str, Array]:
+        return from_means(use_case.output, self.statistics.mean(axis=0))[1]
+
+
+def measure(use_case: UseCase, config: Config, candidate: Evaluated, test: Split) -> Measured:
+    decisions = candidate.decisions(candidate.test)
+    trusted = decisions._replace(by_machine=np.ones_like(decisions.by_machine))
+    output = use_case.output
+    means = {
+        VALUE: 1000 * yen_by_row(output, config.value, test.targets, candidate.test, decisions),
+        TRUST_ALL: 1000 * yen_by_row(output, config.value, test.targets, candidate.test, trusted),
+        BY_MACHINE: decisions.by_machine,
+    }
+    if output.task == "classification":
+        means["accuracy"] = decisions.answers == test.targets
+    else:
+        half = half_widths(candidate.test, candidate.bundle.manifest.error_ratios)
+        means[COVERAGE] = np.abs(candidate.test[:, 0].astype(np.float64) - test.targets) <= half
+    return Measured(row_statistics(output, test.targets, candidate.test, decisions.answers), means)
+
+
+def _intervals(
+    use_case: UseCase, config: Config, found: Measured, together: Array | None
+) -> dict[str, tuple[float, float]]:
+    """Bootstrap intervals of the metrics; of a mean of something bounded, one that an unseen error does not escape."""
+    resampled, _ = from_means(use_case.output, resampled_means(found.statistics, together))
+    in_yen = tuple(1000 * bound for bound in bounds(config.value))
+    return {key: interval(values) for key, values in resampled.items()} | {
+        key: mean_interval(Outcomes.of(values, together), *(in_yen if key in (VALUE, TRUST_ALL) else (0, 1)))
+        for key, values in found.means.items()
+    }
+
+
+def _difference(config: Config, found: Measured, best: Measured, together: Array | None) -> tuple[float, float]:
+    if found is best:
+        return 0.0, 0.0
+    spread = 1000 * np.subtract(*bounds(config.value)[::-1])
+    return mean_interval(Outcomes.of(found.means[VALUE] - best.means[VALUE], together), -spread, spread)
 
 
 def _choose(
@@ -171,59 +220,6 @@ def choose(by_size: list[str], top: str, within_noise: list[str], prefer: str) -
     return top, f"it is expected to be worth the most (within noise of it: {names}; value.prefer: best)"
 
 
-def _columns(use_case: UseCase, config: Config, candidate: Evaluated, test: Split) -> Array:
-    """What each row adds to the figures, [rows, k].
-
-    To the metrics, the coverage of the predicted intervals, the value, that of trusting all, and the machine's share.
-    """
-    decisions = candidate.decisions(candidate.test)
-    trusted = decisions._replace(by_machine=np.ones_like(decisions.by_machine))
-    output = use_case.output
-    return np.column_stack(
-        [
-            row_statistics(output, test.targets, candidate.test, decisions.answers),
-            _covered(use_case, candidate, test),
-            1000 * yen_by_row(output, config.value, test.targets, candidate.test, decisions),
-            1000 * yen_by_row(output, config.value, test.targets, candidate.test, trusted),
-            decisions.by_machine,
-        ]
-    )
-
-
-def _figures(use_case: UseCase, means: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    whole, by_class = from_means(use_case.output, means[..., :-4])
-    worth = {VALUE: means[..., -3], "trust_all_yen_per_1000": means[..., -2], "by_machine": means[..., -1]}
-    if use_case.output.task == "regression":
-        worth[COVERAGE] = means[..., -4]
-    return {**whole, **worth}, by_class
-
-
-def _bounded_intervals(
-    use_case: UseCase, config: Config, columns: Array, together: Array | None
-) -> dict[str, tuple[float, float]]:
-    """Intervals of the figures that are means of something bounded, which an unseen error must not escape."""
-    worst, best = (1000 * bound for bound in bounds(config.value))
-    found = {
-        VALUE: mean_interval(Outcomes.of(columns[:, -3], together), worst, best),
-        "trust_all_yen_per_1000": mean_interval(Outcomes.of(columns[:, -2], together), worst, best),
-        "by_machine": mean_interval(Outcomes.of(columns[:, -1], together), 0, 1),
-    }
-    if use_case.output.task == "regression":
-        found[COVERAGE] = mean_interval(Outcomes.of(columns[:, -4], together), 0, 1)
-    else:
-        count = len(use_case.output.classes)
-        right = columns[:, 2 * count : 3 * count].sum(axis=1)
-        found["accuracy"] = mean_interval(Outcomes.of(right, together), 0, 1)
-    return found
-
-
-def _difference(config: Config, columns: Array, best: Array, together: Array | None) -> tuple[float, float]:
-    if columns is best:
-        return 0.0, 0.0
-    spread = 1000 * np.subtract(*bounds(config.value)[::-1])
-    return mean_interval(Outcomes.of(columns[:, -3] - best[:, -3], together), -spread, spread)
-
-
 def _curve(use_case: UseCase, config: Config, candidate: Evaluated, val: Split, test: Split) -> dict[str, Any]:
     """Yen per 1,000 items by the share that the machine answers, the surest rows first."""
 
@@ -245,44 +241,35 @@ def _calibration(use_case: UseCase, candidate: Evaluated, test: Split) -> dict[s
     return {"temperature": temperature, "ece": after.ece, "ece_before": before.ece, "bins": dataclasses.asdict(after)}
 
 
-def _covered(use_case: UseCase, candidate: Evaluated, test: Split) -> Array:
-    """Of a regression, which true values the predicted intervals cover, bool [rows]."""
-    if use_case.output.task != "regression":
-        return np.zeros(len(test), dtype=bool)
-    half = half_widths(candidate.test, candidate.bundle.manifest.error_ratios)
-    return np.asarray(np.abs(candidate.test[:, 0].astype(np.float64) - test.targets) <= half)
+def _precision_recall(use_case: UseCase, candidate: Evaluated, test: Split) -> dict[str, Any] | None:
+    return precision_recall(test.targets, candidate.test) if use_case.output.task == "classification" else None
 
 
-def _predicted_interval(use_case: UseCase, candidate: Evaluated, test: Split) -> dict[str, Any] | None:
+def _predicted_interval(use_case: UseCase, candidate: Evaluated, found: Measured, test: Split) -> dict[str, Any] | None:
     """Of a regression: the level of the predicted intervals, their width, and by slice how many values they cover."""
     if use_case.output.task != "regression":
         return None
     half = half_widths(candidate.test, candidate.bundle.manifest.error_ratios)
-    covered = _covered(use_case, candidate, test)
     return {
         "level": INTERVAL_LEVEL,
         "median_width": float(2 * np.median(half)),
-        "slices": {
-            by: {
-                str(label): {"rows": int((labels == label).sum()), "coverage": float(covered[labels == label].mean())}
-                for label in np.unique(labels)
-            }
-            for by, labels in ((by, column.to_numpy()) for by, column in use_case.groups(test.rows).items())
-        },
+        "slices": _by_slice(use_case, test, {"coverage": found.means[COVERAGE]}),
     }
 
 
-def _slices(use_case: UseCase, test: Split, columns: Array) -> dict[str, dict[str, dict[str, float]]]:
+def _slices(use_case: UseCase, test: Split, found: Measured) -> dict[str, dict[str, dict[str, float]]]:
     """By way of grouping and by slice: how many rows, their value, and the share that the machine answers."""
+    return _by_slice(use_case, test, {name: found.means[name] for name in (VALUE, BY_MACHINE)})
+
+
+def _by_slice(use_case: UseCase, test: Split, values: dict[str, Array]) -> dict[str, dict[str, dict[str, float]]]:
+    """By way of grouping and by slice: how many rows, and the means of the values [rows]."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for by, column in use_case.groups(test.rows).items():
-        labels = column.to_numpy()
+        labels, places, rows = np.unique(column.to_numpy(), return_inverse=True, return_counts=True)
+        means = {name: np.bincount(places, of_row) / rows for name, of_row in values.items()}
         found[by] = {
-            str(label): {
-                "rows": int((labels == label).sum()),
-                VALUE: float(columns[labels == label, -3].mean()),
-                "by_machine": float(columns[labels == label, -1].mean()),
-            }
-            for label in np.unique(labels)
+            str(label): {"rows": int(rows[place]), **{name: float(mean[place]) for name, mean in means.items()}}
+            for place, label in enumerate(labels)
         }
     return found

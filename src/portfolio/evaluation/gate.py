@@ -42,6 +42,18 @@ def read_findings() -> dict[str, dict[str, str]]:
     return texts
 
 
+class _Figures(dict[str, Any]):
+    """The figures of a check; those that it has not are shown as a question mark."""
+
+    def __missing__(self, _: str) -> _Unknown:
+        return _Unknown()
+
+
+class _Unknown:
+    def __format__(self, _: str) -> str:
+        return "?"
+
+
 @dataclass(frozen=True)
 class Check:
     name: str
@@ -51,7 +63,9 @@ class Check:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def told(self, language: str) -> str:
-        return read_findings()[language][self.finding].format(**self.figures)
+        """In words. A record that an earlier version wrote may lack a figure, or name a finding that is gone."""
+        sentence = read_findings()[language].get(self.finding, self.finding.replace("_", " "))
+        return sentence.format_map(_Figures(self.figures))
 
 
 @dataclass(frozen=True)

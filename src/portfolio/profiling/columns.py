@@ -47,6 +47,9 @@ class Column:
     stray: int = 0
     """Values among numbers or dates that are none: their rows will be in quarantine."""
     stray_example: str = ""
+    far: int = 0
+    """Numbers so far from the others that they are likely to be mistakes; the bounds leave them out."""
+    far_example: float = 0.0
     first: date | None = None
     last: date | None = None
     unique: bool = False
@@ -118,7 +121,7 @@ def _numbers_with_strays(column: pl.Series, texts: pl.Series, strays: pl.DataFra
     found = _numbers(column, texts.cast(pl.Float64, strict=False), coded=coded)
     words = strays.filter(pl.col("count") >= OFTEN)
     if len(words) <= FEW_WORDS:
-        found.missing_words = tuple(sorted(words[column.name]))
+        found.missing_words += tuple(sorted(words[column.name]))
         strays = strays.filter(pl.col("count") < OFTEN)
     if len(strays):
         # They are not missing, and their rows will be refused.
@@ -131,6 +134,7 @@ def _numbers_with_strays(column: pl.Series, texts: pl.Series, strays: pl.DataFra
 
 def _numbers(column: pl.Series, numbers: pl.Series, *, coded: bool) -> Column:
     # Infinity is nobody's measurement.
+    infinite = numbers.filter(numbers.is_infinite()).unique()
     numbers = pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series()
     present = numbers.drop_nulls()
     if present.is_empty():
@@ -138,6 +142,8 @@ def _numbers(column: pl.Series, numbers: pl.Series, *, coded: bool) -> Column:
     code = _coded(present) if coded else None
     if code is not None:
         present = present.filter(present != code)
+    far = _far(present)
+    near = present.filter(~far)
     integer = bool((present == present.floor()).all())
     distinct = present.n_unique()
     found = Column(
@@ -146,9 +152,12 @@ def _numbers(column: pl.Series, numbers: pl.Series, *, coded: bool) -> Column:
         1 - len(present) / len(column),
         distinct,
         [_plain(value) for value in present.unique().sort().head(2000)][:MAX_CATEGORIES],
-        minimum=float(present.min()),  # type: ignore[arg-type]
-        maximum=float(present.max()),  # type: ignore[arg-type]
+        minimum=_number(near.min()),
+        maximum=_number(near.max()),
         integer=integer,
+        missing_words=tuple("inf" if value > 0 else "-inf" for value in infinite.sort()),
+        far=int(far.sum()),
+        far_example=_number(present.filter(far).first()) if far.any() else 0.0,
         unique=distinct == len(present) == len(column),
     )
     if code is not None:
@@ -158,6 +167,17 @@ def _numbers(column: pl.Series, numbers: pl.Series, *, coded: bool) -> Column:
     elif found.unique and integer and len(present) >= 20 and _counts_rows(present):
         found.kind = "identifier"
     return found
+
+
+def _far(numbers: pl.Series) -> pl.Series:
+    """Which numbers lie a hundred times as far out as all but one in a hundred do: a lost decimal point, for one.
+
+    Bool, one for each. None is, if there are many of them, or hardly any differences.
+    """
+    low, middle, high = (_number(numbers.quantile(share)) for share in (0.01, 0.5, 0.99))
+    far = (numbers - middle).abs() > 100 * max(high - middle, middle - low)
+    many = far.sum() > 0.01 * len(numbers)
+    return far if len(numbers) >= 100 and low < high and not many else far & False
 
 
 def _counts_rows(numbers: pl.Series) -> bool:
@@ -226,18 +246,35 @@ def _plain(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
-def twins(rows: pl.DataFrame, names: Iterable[str]) -> dict[str, str]:
-    """Columns that say the same as an earlier one, under whatever names for its values; and that earlier one."""
+def twins(rows: pl.DataFrame, columns: Iterable[Column]) -> dict[str, str]:
+    """Columns that say the same as an earlier one, under whatever names for its values; and that earlier one.
+
+    Two columns of numbers say the same only if one rises or falls with the other: that each value of the one has a
+    value of the other is also true of a postcode and a latitude.
+    """
     found: dict[str, str] = {}
-    seen: dict[bytes, str] = {}
-    for name in names:
-        digest, distinct = _partition(rows[name])
-        other = seen.setdefault(digest, name)
-        # Two columns with a value of its own in each row say the same only if the values are the same.
-        alike = distinct < 0.9 * len(rows) or rows[other].cast(pl.String).equals(rows[name].cast(pl.String))
-        if other != name and alike:
-            found[name] = other
+    seen: dict[bytes, list[Column]] = {}
+    for column in columns:
+        digest, distinct = _partition(rows[column.name])
+        for other in seen.setdefault(digest, []):
+            if column.kind == other.kind == "number":
+                same = _same_order(rows[column.name], rows[other.name])
+            else:
+                # Two columns with a value of its own in each row say the same only if the values are the same.
+                texts = [rows[name].cast(pl.String) for name in (column.name, other.name)]
+                same = distinct < 0.9 * len(rows) or texts[0].equals(texts[1])
+            if same:
+                found[column.name] = other.name
+                break
+        else:
+            seen[digest].append(column)
     return found
+
+
+def _same_order(column: pl.Series, other: pl.Series) -> bool:
+    """Whether one rises, or falls, with the other from row to row."""
+    ranks, others = (each.cast(pl.Float64, strict=False).rank("dense").cast(pl.Int64) for each in (column, other))
+    return ranks.equals(others) or ranks.equals(_number(others.max()) + 1 - others.cast(pl.Float64), check_dtypes=False)
 
 
 def _partition(column: pl.Series) -> tuple[bytes, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -10,7 +11,9 @@ from typing import Literal
 
 import polars as pl
 
+from portfolio.contract.checks import RESERVED
 from portfolio.contract.csv_file import plain_numbers
+from portfolio.contract.sources import ROW
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.data.leaks import STRONG, TOLD, explained, find_leaks
 from portfolio.data.normalize import MISSING
@@ -23,6 +26,12 @@ MAX_CLASSES = 100
 MAX_COUNT_CLASSES = 20
 """A target of more different numbers is a quantity."""
 MIN_ROWS_PER_CLASS = 5
+
+UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
+WITH_UNIT = re.compile(r"[$€£¥￥]\s*[+-]?\d[\d.,]*$|[+-]?\d[\d.,]*\s*([%円人件個]|[mck]?m|m?l|[mk]?g|m²|min|h)$")
+
+NO_LABEL = [word for word in MISSING if word != "none"]
+"""A class may well be called none."""
 
 Role = Literal["input", "target", "key", "date", "left out"]
 
@@ -83,6 +92,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
     """
     rows = sample.rows
     _check_names(rows, wanted)
+    _check_reserved(sample, wanted)
     if len(rows.columns) < 2:
         raise DataError(f"{sample.path} has one column, '{rows.columns[0]}'. A model needs a target and an input.")
     if sample.total < MIN_ROWS:
@@ -91,13 +101,19 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
             "others; a few hundred for a result that says much."
         )
     columns = profile(rows)
+    columns[wanted.target] = _as_target(rows, profile_column(rows[wanted.target], coded=False))
     for column in columns.values():
         if column.coded and not ask(f"'{column.name}': does {column.coded} stand for a missing value?"):
             columns[column.name] = profile_column(rows[column.name], coded=False)
-    columns[wanted.target] = _as_target(rows, columns[wanted.target])
     found = _target(sample, columns[wanted.target], wanted)
     decisions = {name: Decision(column, "input") for name, column in columns.items()}
     found.decisions = decisions
+    found.notes += [
+        f"'{column.name}': {column.coded} was taken to mean missing. If it is a value, delete it from missing= in "
+        "use_case.py, and widen the bounds."
+        for column in columns.values()
+        if column.coded
+    ]
     decisions[wanted.target].role = "target"
     found.split_by = tuple(wanted.split_by)
     for name in wanted.drop:
@@ -112,7 +128,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
     if not found.inputs:
         raise DataError(
             f"{sample.path}: no column is left that a model could learn from. "
-            + "; ".join(f"'{name}': {each.why}" for name, each in decisions.items() if each.role == "left out")
+            + "; ".join(f"'{name}': {each.why}" for name, each in decisions.items() if each.role != "target")
             + "."
         )
     missing = {column.name: tuple(_missing_words(column)) for column in columns.values() if _missing_words(column)}
@@ -129,16 +145,34 @@ def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
             if name and name not in rows.columns:
                 near = difflib.get_close_matches(name, rows.columns, 1, 0.6)
                 meant = f" Did you mean '{near[0]}'?" if near else ""
-                raise ConfigError(
-                    f"{option}: there is no column '{name}'.{meant} There are: {', '.join(rows.columns[:40])}."
-                )
+                raise ConfigError(f"{option}: there is no column '{name}'.{meant} There are: {listed(rows.columns)}.")
     for option, name in (("--key", wanted.key), ("--date", wanted.date), *(("--drop", name) for name in wanted.drop)):
         if name and name == wanted.target:
             raise ConfigError(f"{option}: '{name}' is the target.")
 
 
+def listed(names: Sequence[str]) -> str:
+    """The names, or the first and the last of many: a target is often the last column."""
+    shown_names = list(names) if len(names) <= 40 else [*names[:25], "...", *names[-10:]]
+    return ", ".join(shown_names)
+
+
+def _check_reserved(sample: Sample, wanted: Wanted) -> None:
+    for name, meaning in ({ROW: "the place of a row without a key"} | RESERVED).items():
+        if name in sample.rows.columns and name != wanted.key:
+            raise DataError(
+                f"{sample.path}: the project adds a column '{name}' itself ({meaning}). Rename the one in the file."
+            )
+
+
 def _as_target(rows: pl.DataFrame, column: Column) -> Column:
-    """A column whose missing values are those of a target: of labels, a code is as good as any."""
+    """The column as a target: of labels, a code is as good as any, and a word for nothing may be a class."""
+    if column.kind in ("constant", "category") and column.missing_share:
+        word = rows[column.name].cast(pl.String).str.strip_chars().str.to_lowercase() == "none"
+        if word.sum() >= MIN_ROWS_PER_CLASS:
+            labels = _label_counts(rows[column.name], column)
+            column.kind, column.values, column.distinct = "category", sorted(labels), len(labels)
+            column.missing_share = 1 - sum(labels.values()) / len(rows)
     if column.kind in ("code", "identifier", "text"):
         counts = rows[column.name].cast(pl.String).value_counts()
         if len(counts) <= MAX_CLASSES and column.distinct * MIN_ROWS_PER_CLASS <= len(rows):
@@ -174,7 +208,7 @@ def _target(sample: Sample, column: Column, wanted: Wanted) -> Draft:
 def _label_counts(values: pl.Series, column: Column) -> dict[str, int]:
     labels = values.cast(pl.Float64).cast(pl.Int64) if column.kind == "number" else values.cast(pl.String)
     texts = labels.cast(pl.String).str.strip_chars()
-    texts = texts.filter(texts.is_not_null() & ~texts.str.to_lowercase().is_in(MISSING)).alias("label")
+    texts = texts.filter(texts.is_not_null() & ~texts.str.to_lowercase().is_in(NO_LABEL)).alias("label")
     counts = texts.value_counts()
     return dict(sorted(zip(counts["label"], counts["count"], strict=True), key=lambda item: _sorting(item[0])))
 
@@ -234,6 +268,7 @@ def _choose_key(found: Draft, wanted: Wanted) -> None:
             column.name
             for column in candidates
             if column.kind == "identifier" and column.unique and not column.missing_share and whole
+            if not _written_otherwise(column)
         ]
         found.key = named[0] if named else ""
     if found.key:
@@ -268,28 +303,46 @@ def _choose_date(found: Draft, wanted: Wanted) -> None:
 
 
 def _leave_out_kinds(found: Draft) -> None:
-    total = len(found.sample.rows)
     for decision in found.decisions.values():
         if decision.role != "input":
             continue
-        column = decision.column
-        distinct = f"{column.distinct:,} different values in {total:,} rows"
-        why = {
-            "constant": "the same in every row",
-            "empty": "empty in every row",
-            "date": "a date: a model can use what follows from it, such as the weekday; add that as a column",
-            "nested": "lists, or bytes",
-            "text": f"free text ({column.words:.0f} words on average)",
-            "identifier": f"names the rows rather than describing them ({distinct})",
-            "code": f"too many to be categories ({distinct}); if rows that share one belong together: "
-            f"--split-by {_quoted(column.name)}",
-        }.get(column.kind)
-        if why and column.name in found.split_by:
+        why = _no_input(decision.column, len(found.sample.rows))
+        if why and decision.column.name in found.split_by:
             why = "rows that share one are in the same split"
         if why:
             decision.role, decision.why = "left out", why
-            continue
-        _describe_input(decision)
+        else:
+            _describe_input(decision)
+
+
+def _no_input(column: Column, total: int) -> str:
+    """Why no model here can use the column; empty if one can."""
+    if not column.name:
+        return "has no name, as an index that a program wrote"
+    if other := _written_otherwise(column):
+        return other
+    distinct = f"{column.distinct:,} different values in {total:,} rows"
+    return {
+        "constant": "the same in every row",
+        "empty": "empty in every row",
+        "date": "a date: a model can use what follows from it, such as the weekday; add that as a column",
+        "nested": "lists, or bytes",
+        "text": f"free text ({column.words:.0f} words on average)",
+        "identifier": f"names the rows rather than describing them ({distinct})",
+        "code": f"too many to be categories ({distinct}); if rows that share one belong together: "
+        f"--split-by {_quoted(column.name)}",
+    }.get(column.kind, "")
+
+
+def _written_otherwise(column: Column) -> str:
+    """Of texts that are dates or numbers to a person: how to write them; empty for any other column."""
+    if column.kind in ("identifier", "code") and column.values:
+        example = column.values[0]
+        if UNSURE_DATE.match(example):
+            return f"dates with the day or the month first, such as {example}: write them as 2026-01-31"
+        if WITH_UNIT.match(example):
+            return f"numbers with a sign or a unit, such as {example}: write the numbers alone"
+    return ""
 
 
 def _describe_input(decision: Decision) -> None:
@@ -305,12 +358,17 @@ def _describe_input(decision: Decision) -> None:
     if column.missing_share:
         said.append(f"missing in {_share(column.missing_share)}" + (f" ({', '.join(words)} too)" if words else ""))
     if column.stray:
-        said.append(f"{column.stray:,} values are no numbers, such as '{column.stray_example}': rejected")
+        said.append(f"{column.stray:,} values are not numbers, such as '{column.stray_example}': rejected")
+    if column.far:
+        said.append(f"{column.far:,} values are far from all others, such as {shown(column.far_example)}: rejected")
     decision.why = "; ".join(said)
 
 
 def shown(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    """Four digits as in years; thousands are divided from five digits on."""
+    if abs(value) >= 1e15:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _share(part: float) -> str:
@@ -322,15 +380,14 @@ def _missing_words(column: Column) -> list[str]:
 
 
 def _leave_out_twins(found: Draft) -> None:
-    names = [column.name for column in found.inputs]
-    for name, other in twins(found.sample.rows, names).items():
+    for name, other in twins(found.sample.rows, found.inputs).items():
         found.decisions[name].role = "left out"
         found.decisions[name].why = f"says the same as '{other}', row by row"
 
 
 def _leave_out_leaks(found: Draft) -> None:
     columns = {column.name: model_column(found.sample.rows, column) for column in found.inputs}
-    target = model_column(found.sample.rows, found.target)
+    target = model_column(found.sample.rows, found.target, NO_LABEL)
     for leak in find_leaks(columns, target, quantity=found.quantity):
         for name in leak.columns:
             others = [other for other in leak.columns if other != name]
@@ -345,12 +402,12 @@ def _leave_out_leaks(found: Draft) -> None:
     found.strong = {name: share for name, share in strengths.items() if STRONG <= share < TOLD}
 
 
-def model_column(rows: pl.DataFrame, column: Column) -> pl.Series:
-    """The values as a model would see them: numbers, or texts; null for what is missing."""
+def model_column(rows: pl.DataFrame, column: Column, missing: Sequence[str] = MISSING) -> pl.Series:
+    """The values as a model would see them: numbers, or texts; null for what is missing, such as those words."""
     values = rows[column.name]
     if column.kind != "number":
         texts = values.cast(pl.String).str.strip_chars()
-        return texts.set(texts.str.to_lowercase().is_in(MISSING), None)
+        return texts.set(texts.str.to_lowercase().is_in(missing), None)
     if values.dtype == pl.String:
         values = values.str.strip_chars()
     numbers = values.cast(pl.Float64, strict=False).fill_nan(None)
@@ -370,9 +427,10 @@ def _look_at_all(found: Draft) -> None:
             number = pl.when(number.is_finite()).then(number)
             if column.coded:
                 number = pl.when(number != float(column.coded)).then(number)
+            near = number.filter(_is_near(number, column))
             exprs += [
-                number.min().alias(f"min {column.name}"),
-                number.max().alias(f"max {column.name}"),
+                near.min().alias(f"min {column.name}"),
+                near.max().alias(f"max {column.name}"),
                 number.null_count().alias(f"null {column.name}"),
             ]
         elif column.kind == "category":
@@ -406,13 +464,21 @@ def _look_at_all(found: Draft) -> None:
             _describe_input(decision)
 
 
+def _is_near(number: pl.Expr, column: Column) -> pl.Expr:
+    """Whether a number is not so far from those of the sample that it is likely to be a mistake."""
+    assert column.minimum is not None
+    assert column.maximum is not None
+    room = 100 * (column.maximum - column.minimum)
+    return number.is_between(column.minimum - room, column.maximum + room) if room else pl.lit(True)
+
+
 def _baseline(found: Draft) -> Baseline | None:
     rows = found.sample.rows
     by_kind = {
         kind: [model_column(rows, column) for column in found.inputs if column.kind == kind]
         for kind in ("number", "category")
     }
-    target = model_column(rows, found.target)
+    target = model_column(rows, found.target, NO_LABEL)
     groups = rows.select(found.split_by) if found.split_by else None
     return baseline(by_kind["number"], by_kind["category"], target, quantity=found.quantity, groups=groups)
 

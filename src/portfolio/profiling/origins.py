@@ -12,7 +12,7 @@ from typing import Protocol
 from portfolio.contract.csv_file import Format
 from portfolio.contract.folder import date_in
 from portfolio.contract.sources import DOWNLOADS
-from portfolio.contract.sql import Sql, password_of
+from portfolio.contract.sql import Sql, password_of, with_variable
 from portfolio.core import files
 from portfolio.core.download import download_to_pin
 from portfolio.core.errors import ConfigError
@@ -101,8 +101,7 @@ class Database:
     @property
     def shown(self) -> str:
         """The address without its password."""
-        password = password_of(self.address)
-        return self.address.replace(f":{password}@", f":${{{self.variable}}}@", 1) if password else self.address
+        return with_variable(self.address, self.variable)
 
     @property
     def variable(self) -> str:

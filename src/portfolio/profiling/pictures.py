@@ -27,6 +27,7 @@ def described(found: PictureFolder) -> Iterator[str]:
     yield f"sizes: {low} x {narrow} to {high} x {wide} pixels, most about {middle} x {medium}"
     yield "classes: " + ", ".join(f"{name} ({count:,})" for name, count in found.classes.items())
     yield from told(found.left_out)
+    yield from found.doubts
     yield f"They are scaled to {found.height} x {found.width}: enough to begin with, and quick to train on."
 
 

@@ -156,4 +156,7 @@ def _forget_stages(name: str) -> None:
                 kept = True
             if kept:
                 lines.append(line)
+        # DVC takes `stages:` with nothing under it for a damaged file.
+        if lines[-1].strip() == "stages:":
+            lines[-1] = "stages: {}\n"
         files.write_text(lock, "".join(lines))

@@ -12,7 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portfolio.contract.csv_file import BYTE_ORDER_MARKS, FULL_WIDTH, OTHER_ENCODINGS, Format, plain_numbers, typed
+from portfolio.contract.csv_file import (
+    BYTE_ORDER_MARKS,
+    END_CHARACTERS,
+    FULL_WIDTH,
+    OTHER_ENCODINGS,
+    Format,
+    check_end,
+    header,
+    plain_numbers,
+    typed,
+)
 from portfolio.contract.csv_file import unpacked as unpacked_bytes
 from portfolio.contract.tables import kind_of_table, read_table
 from portfolio.core.errors import SourceError
@@ -26,6 +36,7 @@ LARGE_BYTES = 48 * 2**20
 LOOKED_AT_BYTES = 256 * 1024
 SEPARATORS = (",", "\t", ";", "|")
 MAX_COLUMNS = 2_000
+JAPANESE = ("cp932", "euc_jp")
 
 
 @dataclass(frozen=True)
@@ -70,18 +81,37 @@ def _small(path: Path, written: Format) -> Sample:
 def _large_csv(path: Path, written: Format) -> Sample:
     import polars as pl
 
-    lazy = pl.scan_csv(path, separator=written.separator, infer_schema=False)
+    where = str(path)
+    with path.open("rb") as stream:
+        columns = header(_decoded(stream.read(LOOKED_AT_BYTES), written.encoding), where, written)
+        stream.seek(max(0, path.stat().st_size - END_CHARACTERS))
+        check_end(stream.read().decode(errors="replace"), len(columns), where, written.separator)
     try:
+        lazy = pl.scan_csv(path, separator=written.separator, infer_schema=False, new_columns=columns)
         total = lazy.select(pl.len()).collect(engine="streaming").item()
         texts = lazy.gather_every(max(1, total // SAMPLE_ROWS)).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         # The slow way knows the line and the remedy.
-        read_table(path, str(path), written)
+        read_table(path, where, written)
         raise SourceError(f"{path} can't be read ({str(error).splitlines()[0]}).") from error
     rows = texts.select(typed(column, written) for column in texts)
-    check_rows(rows, str(path))
-    numbers = [plain_numbers(pl.col(name), written) for name in rows.columns]
-    return Sample(path, written, rows, total, lazy.select(numbers))
+    check_rows(rows, where)
+    # Numbers that are written as everywhere are read as numbers at once, in a fraction of the time and the memory.
+    plain = [
+        name
+        for name in columns
+        if rows[name].dtype.is_numeric()
+        and texts[name].cast(pl.Float64, strict=False).equals(rows[name].cast(pl.Float64))
+    ]
+    lazy = pl.scan_csv(
+        path,
+        separator=written.separator,
+        new_columns=columns,
+        schema_overrides={name: pl.Float64 if name in plain else pl.String for name in columns},
+        ignore_errors=True,
+    )
+    numbers = [plain_numbers(pl.col(name), written) for name in columns if name not in plain]
+    return Sample(path, written, rows, total, lazy.with_columns(numbers))
 
 
 def _large_parquet(path: Path) -> Sample:
@@ -106,12 +136,6 @@ def check_rows(rows: pl.DataFrame, where: str) -> None:
             f"{where} has {len(rows.columns):,} columns; up to {MAX_COLUMNS:,} are declared one by one. Choose those "
             "that are known when a prediction is needed, or write the pictures or signals as one list a row."
         )
-    blank = [number for number, name in enumerate(rows.columns, start=1) if not name.strip()]
-    if blank:
-        raise SourceError(
-            f"{where}: the column {blank[0]} has no name. Give each one in the first row. (An index that a program "
-            "wrote without a name can be deleted.)"
-        )
 
 
 def _written(path: Path) -> Format:
@@ -123,7 +147,7 @@ def _written(path: Path) -> Format:
     lines = (lines[:-1] if len(head) >= LOOKED_AT_BYTES else lines)[:1000]
     separator = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else _separator(lines)
     skip_rows = _lines_before(lines, separator)
-    found = list(csv.reader(lines[skip_rows:], delimiter=separator))
+    found = _rows(lines[skip_rows:], separator)
     _check_header(path, found, skip_rows)
     footer = _lines_after(path, encoding, separator, len(found[0]) if found else 0)
     decimal, thousands = _marks(list(itertools.chain.from_iterable(found[1:])), separator)
@@ -142,11 +166,19 @@ def _head(path: Path) -> tuple[bytes, str]:
     marked = [encoding for mark, encoding in BYTE_ORDER_MARKS.items() if raw.startswith(mark)]
     if marked:
         return raw[:LOOKED_AT_BYTES], "utf-8" if marked[0] == "utf-8-sig" else marked[0]
-    for encoding in ("utf-8", *OTHER_ENCODINGS):
-        if _decodes(parts, encoding):
+    for encoding in ("utf-8", *OTHER_ENCODINGS) if b"\0" not in raw[:1024] else _without_mark(raw[:1024]):
+        if _decodes(parts, encoding) and (encoding not in JAPANESE or _is_japanese(_decoded(raw, encoding))):
             return raw[:LOOKED_AT_BYTES], encoding
         parts = iter([raw]) if path.stat().st_size <= LARGE_BYTES else _parts(path)
-    raise SourceError(f"{path} is in none of the usual encodings. Save it as UTF-8.")
+    raise SourceError(f"{path} is no text in any of the usual encodings. If it is a table, save it as UTF-8.")
+
+
+def _without_mark(head: bytes) -> tuple[str, ...]:
+    """UTF-16 without a byte order mark: one byte of many a character is zero, always the same one of the two."""
+    zeros = (head[::2].count(0), head[1::2].count(0))
+    if max(zeros) < len(head) / 10 or min(zeros) > max(zeros) / 10:
+        return ()
+    return ("utf-16-be",) if zeros[0] > zeros[1] else ("utf-16-le",)
 
 
 def _parts(path: Path) -> Iterator[bytes]:
@@ -164,6 +196,13 @@ def _decodes(parts: Iterator[bytes], encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_japanese(text: str) -> bool:
+    """Whether it reads as Japanese: accented letters of another encoding come out as half-width or rare characters."""
+    strange = [character for character in text[:LOOKED_AT_BYTES] if character > "\x7f"]
+    usual = [character for character in strange if character.encode("cp932", "replace")[0] < 0xA0]
+    return len(usual) >= len(strange) / 2
 
 
 def _decoded(head: bytes, encoding: str) -> str:
@@ -195,7 +234,7 @@ def _lines_before(lines: list[str], separator: str) -> int:
     if not widths or len(rows) != len(lines[:200]):  # a line break within quotes: lines are not rows
         return 0
     width = widths.most_common(1)[0][0]
-    first = next((number for number, row in enumerate(rows) if len(row) == width), 0)
+    first = next((number for number, row in enumerate(rows) if len(row) >= width), 0)
     return first if first <= 20 else 0
 
 

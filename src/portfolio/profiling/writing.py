@@ -273,8 +273,10 @@ def config_text(found: Draft) -> str:
 
 
 def tolerance(found: Draft) -> float:
-    """Half the typical distance of a value from the median, rounded: a start, to be replaced by what matters."""
-    values = found.sample.rows[found.target.name].cast(pl.Float64, strict=False).drop_nulls()
-    distance = (values - values.median()).abs().median()
-    half = float(distance) / 2 if isinstance(distance, float) and distance > 0 else 1.0
-    return _round_down(half)
+    """How far off an answer may be, as a start: twice what a linear model is off, and less than a constant is.
+
+    With less than what models reach, a person would have to check every answer, and no model be worth anything.
+    """
+    if found.baseline is None or found.baseline.linear == 0:
+        return _round_down((found.baseline.constant if found.baseline else 2.0) / 2 or 1.0)
+    return _round_down(min(2 * found.baseline.linear, found.baseline.constant))

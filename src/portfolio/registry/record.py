@@ -62,6 +62,11 @@ class Record:
         named: dict[str, str] | None = self.read().get("champion")
         return named["digest"] if named else None
 
+    @property
+    def since(self) -> str:
+        """When the champion was chosen, in ISO 8601; empty if that is unknown."""
+        return str((self.read().get("champion") or {}).get("since", ""))
+
     def lineage(self, digest: str) -> Lineage | None:
         """Where the bundle comes from, as far as it is the same everywhere; None if it is not the one recorded.
 

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from portfolio.core import files
 from portfolio.core.types import Array
 
+MAX_CLASSES_IN_TABLE, COMMON_ERRORS = 20, 15
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -122,6 +123,16 @@ def calibration(bins: dict[str, list[float]], words: dict[str, str]) -> Chart:
     return drawn
 
 
+def precision_recall(curve: dict[str, Any], words: dict[str, str]) -> Chart:
+    """How many of the rows that are taken for a class are of it, against how many of its rows are found."""
+    with chart(5, 4) as drawn:
+        drawn.axes.axhline(curve["by_chance"], color=GREY, linestyle=":", label=words["by_chance"])
+        drawn.axes.plot(curve["recall"], curve["precision"], color=BLUE, label=words["found"])
+        drawn.axes.set(xlabel=words["recall"], ylabel=words["precision"], xlim=(0, 1.02), ylim=(0, 1.05))
+        drawn.axes.legend(loc="lower left")
+    return drawn
+
+
 def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, str]) -> Chart:
     """The losses by epoch; the gap between them is what overfitting looks like."""
     with chart() as drawn:
@@ -134,8 +145,13 @@ def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, st
 
 
 def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: dict[str, str]) -> Chart:
-    """Counts of predicted against actual classes. Errors stand out in colour; correct answers are plain numbers."""
+    """Counts of predicted against actual classes. Errors stand out in colour; correct answers are plain numbers.
+
+    With more classes than such a table can show, the most common errors.
+    """
     size = len(classes)
+    if size > MAX_CLASSES_IN_TABLE:
+        return _common_errors(classes, targets, chosen, words)
     counts = np.zeros((size, size), dtype=int)
     np.add.at(counts, (targets, chosen), 1)
     with chart(5.5, 5) as drawn:
@@ -150,6 +166,20 @@ def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: di
         drawn.axes.set_yticks(range(size), classes)
         drawn.axes.grid(visible=False)
         drawn.axes.set(xlabel=words["predicted"], ylabel=words["actual"])
+    return drawn
+
+
+def _common_errors(classes: tuple[str, ...], targets: Array, chosen: Array, words: dict[str, str]) -> Chart:
+    wrong = targets != chosen
+    pairs, counts = np.unique(np.column_stack([targets, chosen])[wrong], axis=0, return_counts=True)
+    shown = np.argsort(-counts, kind="stable")[:COMMON_ERRORS][::-1]
+    with chart(5.5, 1.2 + 0.3 * len(shown)) as drawn:
+        drawn.axes.barh(range(len(shown)), counts[shown], color=ORANGE)
+        names = [" → ".join(classes[number] for number in pairs[row]) for row in shown]
+        drawn.axes.set_yticks(range(len(shown)), names)
+        drawn.axes.xaxis.get_major_locator().set_params(integer=True)
+        drawn.axes.set(xlabel=words["common_errors"].format(shown=counts[shown].sum(), errors=counts.sum()))
+        drawn.axes.grid(axis="y", visible=False)
     return drawn
 
 

@@ -25,10 +25,12 @@ from portfolio.data.dataset import Split, data_sha256, load_split
 from portfolio.evaluation.costs import measure_costs
 from portfolio.evaluation.gate import Verdict
 from portfolio.report import charts
-from portfolio.report.blocks import comparison, leakage, leakage_result, study
+from portfolio.report.blocks.results import comparison
+from portfolio.report.blocks.studies import leakage, leakage_result, study
 from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 
 WORST_ROWS = 8
+TABLE_ROWS = 30
 # Where `make mlflow` and `make up` show MLflow's pages.
 MLFLOW_PAGES = "http://127.0.0.1:5000"
 INTERVIEWS = {"en": "interview.md", "ja": "interview.ja.md"}
@@ -88,6 +90,8 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "figures": read["evaluate"]["candidates"][best],
         "intervals": read["evidence"]["candidates"][best]["intervals"],
         "error_costs": _error_costs(use_case, config),
+        "slices": {by: _lowest(slices, VALUE) for by, slices in read["evidence"]["slices"].items()},
+        "by_class": _by_class(use_case, read["evidence"]["candidates"][best]["by_class"]),
         "predicted_interval": read["evidence"]["candidates"][best]["predicted_interval"],
         "calibration": read["evidence"]["candidates"][best]["calibration"],
         "order": sorted(
@@ -128,6 +132,19 @@ def unsure(use_case: UseCase, test: Split, predictions: Array, decisions: Decisi
     """The answers that the model itself is least sure of."""
     rows = np.argsort(decisions.certainty, kind="stable")[:WORST_ROWS]
     return [_shown(use_case, test, predictions, decisions, int(row)) for row in rows]
+
+
+def _lowest(rows: dict[str, dict[str, float]], figure: str) -> dict[str, dict[str, float]]:
+    """Of more rows than a table can show, those where the figure is lowest."""
+    if len(rows) <= TABLE_ROWS:
+        return rows
+    return dict(sorted(rows.items(), key=lambda row: row[1][figure])[:TABLE_ROWS])
+
+
+def _by_class(use_case: UseCase, figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    classes = use_case.output.classes
+    rows = {name: {key: values[place] for key, values in figures.items()} for place, name in enumerate(classes)}
+    return _lowest(rows, "f1") if figures else {}
 
 
 def _error_costs(use_case: UseCase, config: Config) -> list[list[float]] | None:
@@ -174,6 +191,7 @@ def plots(use_case: UseCase, facts: dict[str, Any], words: dict[str, Any]) -> di
     targets = facts["test"].targets
     if output.task == "classification":
         drawn["calibration"] = charts.calibration(facts["calibration"]["bins"], axis)
+        drawn["precision_recall"] = charts.precision_recall(evidence[best]["precision_recall"], axis)
         drawn["errors"] = charts.confusion(output.classes, targets, facts["decisions"].answers, axis)
     else:
         drawn["errors"] = charts.scatter(targets, facts["predictions"][:, 0], axis)

@@ -22,6 +22,7 @@ def predictions(path: Path, output: Output, targets: Array, predicted: Array, an
     title = f"{output.name}\npredicted against actual, {len(targets):,} test rows"
     unit = f" ({output.unit})" if output.unit else ""
     words = {"actual": f"actual{unit}", "predicted": f"predicted{unit}", "perfect": "a perfect prediction"}
+    words["common_errors"] = "test rows, actual → predicted ({shown} of {errors} errors)"
     if output.task == "classification":
         drawn = charts.confusion(output.classes, targets, answers, words)
     else:

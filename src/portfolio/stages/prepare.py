@@ -10,6 +10,7 @@ import polars as pl
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import BATCH, UseCase
 from portfolio.core import files
+from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.data.duplicates import count_duplicates
@@ -30,7 +31,8 @@ def run(use_case: UseCase, config: Config) -> None:
         for name, part in parts.items():
             if part.is_empty():
                 raise DataError(
-                    f"The {name} split of '{use_case.name}' is empty: {len(rows)} rows are too few. Collect more."
+                    f"The {name} split of '{use_case.name}' is empty: {counted(len(rows), 'row')} can't fill it. "
+                    "Collect more."
                 )
             write_parquet(folder / f"{name}.parquet", part)
         if use_case.output.task == "classification":

@@ -10,6 +10,7 @@ import polars as pl
 from portfolio.contract.config import Config, Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
+from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.data.parquet import write_parquet
@@ -23,7 +24,11 @@ def run(use_case: UseCase, config: Config) -> None:
     collected = sorted(paths.batches.glob("*.parquet"))
     batches = [path for path in collected if until is None or path.stem <= str(until)]
     if not batches:
-        held = f"holds {len(collected)} batches, all after collect.until ({until})" if collected else "holds no batch"
+        held = (
+            f"holds {counted(len(collected), 'batch', 'batches')}, all after collect.until ({until})"
+            if collected
+            else "holds no batch"
+        )
         raise DataError(
             f"Nothing has been collected for '{use_case.name}': {paths.batches} {held}. "
             f"Collect first: portfolio collect {use_case.name}"
@@ -55,8 +60,9 @@ def run(use_case: UseCase, config: Config) -> None:
         notes.append(f"batches after collect.until ({until}), which are left out: {len(collected) - len(batches)}")
     files.write_text(paths.metrics("validate"), json.dumps(counts, indent=1) + "\n")
     told = (
-        f"{counts['rows']:,} good rows in {counts['batches']} batches; quarantined: {counts['bad_rows']:,} rows, "
-        f"{counts['quarantined_batches']} whole batches"
+        f"{counted(counts['rows'], 'good row')} in {counted(counts['batches'], 'batch', 'batches')}; quarantined: "
+        f"{counted(counts['bad_rows'], 'row')}, "
+        f"{counted(counts['quarantined_batches'], 'whole batch', 'whole batches')}"
     )
     print("; ".join([told, *notes]))
 
@@ -71,7 +77,7 @@ def _check_enough(use_case: UseCase, limits: Validate, counts: dict[str, int], q
         + [pl.read_parquet(path, columns=["reason"]) for path in sorted(quarantine.iterdir())]
     )
     common = bad["reason"].value_counts(sort=True).head(MOST_COMMON)
-    reasons = "".join(f"\n  {count:,} rows: {reason}" for reason, count in common.iter_rows())
+    reasons = "".join(f"\n  {counted(count, 'row')}: {reason}" for reason, count in common.iter_rows())
     which, lower = f"Every batch of '{use_case.name}' is", ""
     if counts["rows"]:
         which = f"{counts['bad_rows'] / rows:.0%} of the rows of '{use_case.name}' are"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from portfolio.bundle.graph import constant_graph
@@ -54,13 +55,20 @@ class FittedBaseline:
         return np.exp(values) if self.use_case.target.log else values
 
 
-def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBaseline:
-    """Fit a scikit-learn estimator behind the use case's preprocessor."""
-    started = time.perf_counter()
+def unfitted(use_case: UseCase, estimator: Any) -> Pipeline:
+    """The estimator behind the use case's preprocessor, unless it picks its own columns of the raw inputs."""
+    if isinstance(estimator, Pipeline) and isinstance(estimator[0], ColumnTransformer):
+        return estimator
     preprocessor = use_case.preprocessor()
     steps = [] if preprocessor is None else [("preprocessor", preprocessor)]
+    return Pipeline([*steps, ("estimator", estimator)])
+
+
+def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBaseline:
+    """Fit a scikit-learn estimator on the use case's inputs."""
+    started = time.perf_counter()
     targets = np.log(train.targets) if use_case.target.log else train.targets
-    pipeline = Pipeline([*steps, ("estimator", estimator)]).fit(sklearn_input(use_case, train.inputs), targets)
+    pipeline = unfitted(use_case, estimator).fit(sklearn_input(use_case, train.inputs), targets)
     return FittedBaseline(use_case, round_to_float32(pipeline), time.perf_counter() - started)
 
 

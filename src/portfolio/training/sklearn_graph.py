@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -197,12 +198,29 @@ def round_to_float32(estimator: Any) -> Any:
     for name in ("mean_", "scale_"):
         if hasattr(estimator, name):
             setattr(estimator, name, getattr(estimator, name).astype(np.float32).astype(np.float64))
+    if hasattr(estimator, "booster_"):
+        _round_booster(estimator)
     if hasattr(estimator, "tree_"):
         _round_down(estimator.tree_.threshold)
     for trees in getattr(estimator, "_predictors", []):
         for tree in trees:
             _round_down(tree.nodes["num_threshold"])
     return estimator
+
+
+def _round_booster(estimator: Any) -> None:
+    """The same for LightGBM, whose thresholds can be reached in the model's text alone."""
+    from lightgbm import Booster
+
+    def rounded(line: re.Match[str]) -> str:
+        thresholds = np.array(line[1].split(), dtype=np.float64)
+        _round_down(thresholds)
+        return f"threshold={' '.join(map(repr, thresholds.tolist()))}"
+
+    # Without the sizes of the trees' texts, which change, and which it does not need.
+    text = re.sub(r"^tree_sizes=.*\n", "", estimator.booster_.model_to_string(), flags=re.MULTILINE)
+    # Its constructor alone takes a text; there is no way to give an estimator another booster.
+    estimator._Booster = Booster(model_str=re.sub(r"^threshold=(.+)$", rounded, text, flags=re.MULTILINE))
 
 
 def _round_down(thresholds: Array) -> None:

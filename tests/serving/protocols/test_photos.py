@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,23 @@ from starlette.testclient import TestClient
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.pictures import read_pixels
 from portfolio.bundle.store import Store
+from portfolio.core.paths import Paths
 from serving.app import create_app
 from serving.protocols.explanation import variants
 from serving.protocols.pictures import MAX_PIXELS
 from tests.conftest import SIGNS
 from tests.pictures import SIGNS as LABELS
 from tests.pictures import sign
-from tests.serving.conftest import best_bundle
 
 INFER = f"/v2/models/{SIGNS}/infer"
 
 
 @pytest.fixture(scope="module")
 def signs(built_once: Callable[[str], Path]) -> Bundle:
-    return best_bundle(built_once(SIGNS), SIGNS)
+    """A forest: in the few epochs of the tests, a network learns little."""
+    folder = built_once(SIGNS)
+    with chdir(folder):
+        return Bundle.open(folder / Paths(SIGNS).candidates()["random_forest"])
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ def test_new_signs_are_recognised(client: TestClient) -> None:
         for label in LABELS
         for seed in range(2001, 2005)
     ]
-    assert np.mean([label == answer for label, answer in answers]) > 0.6
+    assert np.mean([label == answer for label, answer in answers]) > 0.8
 
 
 def test_a_camera_s_file_is_upright(client: TestClient) -> None:

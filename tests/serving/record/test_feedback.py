@@ -158,6 +158,7 @@ def test_a_label_may_name_its_answer_by_the_callers_own_id(client: TestClient) -
     assert give(client, callers_id="order-7", request_id=ids[0], label="left").status_code == 422
 
 
+@pytest.mark.alone
 def test_ten_thousand_labels_take_less_than_a_minute_on_one_connection(client: TestClient) -> None:
     """In requests of a thousand. One by one, none waits for others that could share its commit."""
     rows = {"instances": [{"pixels": [4, 3, 2, 1]}] * 1000}

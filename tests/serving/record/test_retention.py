@@ -9,7 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from portfolio.bundle.store import Store
-from portfolio.monitoring.prediction_log import PredictionLog, predictions
+from portfolio.monitoring.prediction_log.log import PredictionLog
+from portfolio.monitoring.prediction_log.tables import predictions
 from serving.app import create_app
 from serving.settings import Settings
 from tests.conftest import publish

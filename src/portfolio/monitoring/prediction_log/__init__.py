@@ -1,0 +1,9 @@
+"""The prediction log: what was asked, what was answered, and what turned out to be true.
+
+Serving writes it, and monitoring reads it. SQLite by default, in WAL mode and durable; PostgreSQL by its address.
+
+    predictions          one row per answered request, by its id
+    shadow_predictions   what a challenger would have answered to some of them
+    feedback             the true labels, at most one for each row of a request
+    feedback_history     the labels that were corrected
+"""

@@ -1,0 +1,142 @@
+"""The database of the prediction log: its address, its transactions, and what is made when it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, event, inspect
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+
+from portfolio.core.errors import ConfigError
+from portfolio.monitoring.prediction_log.tables import metadata, predictions
+
+FileId = tuple[int, int]
+
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+ADDRESSES = "sqlite:////FOLDER/FILE.db or postgresql+psycopg://USER@HOST/NAME"
+
+
+class Database:
+    """A database with the tables of the prediction log."""
+
+    def __init__(self, address: str) -> None:
+        """Raises ConfigError if the address names no database that can be used."""
+        url = _url(address)
+        self._file = Path(url.database) if url.database and url.get_backend_name() == "sqlite" else None
+        # A pooler such as pgbouncer gives each transaction another connection, on which no statement was prepared.
+        options = {"timeout": 5} if self._file else {"connect_timeout": 5, "prepare_threshold": None}
+        # A connection that was cut off is found when it is taken out, and replaced.
+        self._engine = create_engine(url, connect_args=options, pool_pre_ping=self._file is None)
+        self._ready = False
+        self._opened: FileId | None = None
+        if self._file:
+            event.listen(self._engine, "connect", _durable)
+
+    def shrink(self) -> None:
+        """Give back the room of deleted rows. PostgreSQL does so by itself."""
+        if self._file and self._file.exists():
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        try:
+            self._prepare()
+            connection = self._engine.connect()
+        except DBAPIError as error:
+            raise _unusable(error) from error
+        with connection, connection.begin():
+            try:
+                yield connection
+            except (DataError, IntegrityError):
+                raise
+            except DBAPIError as error:
+                # A file that is damaged, a table that was dropped, a connection that is another's by now: no row is
+                # at fault, and the next try makes what is missing.
+                self._ready = self._ready and self._file is not None
+                raise _unusable(error) from error
+
+    def _prepare(self) -> None:
+        """Make what is missing: also where a file of SQLite was taken away or replaced while it was open."""
+        if self._ready and (self._file is None or self._opened == _file_id(self._file)):
+            return
+        if self._ready:
+            self._leave_file()
+        self._ready = False
+        self._engine.dispose()
+        if self._file:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            metadata.create_all(self._engine)
+        except DBAPIError:
+            # Another server may have made a table at the same moment.
+            metadata.create_all(self._engine)
+        self._add_columns()
+        self._opened = _file_id(self._file) if self._file else None
+        self._ready = True
+
+    def _add_columns(self) -> None:
+        """Add what an earlier version's tables lack. Two servers may do so at once."""
+        column = predictions.c.callers_id
+        if column.name in {found["name"] for found in inspect(self._engine).get_columns(predictions.name)}:
+            return
+        with suppress(DBAPIError), self._engine.begin() as connection:
+            kind = column.type.compile(connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {predictions.name} ADD COLUMN {column.name} {kind}")
+        with suppress(DBAPIError):
+            for index in predictions.indexes:
+                index.create(self._engine, checkfirst=True)
+
+    def _leave_file(self) -> None:
+        """Empty the journal of the file that was open. It may lie beside the new file, and would be taken for its."""
+        with suppress(DBAPIError), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _url(address: str) -> URL:
+    """Raises ConfigError. It shows no more of the address than the driver, since the rest may hold a password."""
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"The prediction log's address is not that of a database. Write {ADDRESSES}.") from None
+    if url.drivername == "postgres":
+        # As many hosts write it.
+        url = url.set(drivername="postgresql")
+    if url.drivername not in DRIVERS:
+        raise ConfigError(f"A prediction log can't be kept with '{url.drivername}'. Write {ADDRESSES}.")
+    in_memory = not url.database or url.database == ":memory:" or url.database.startswith("file:")
+    if url.get_backend_name() == "sqlite" and in_memory:
+        raise ConfigError(f"A prediction log in memory would be lost. Write {ADDRESSES}.")
+    return url
+
+
+def _file_id(file: Path) -> FileId | None:
+    """Which file this is, whatever its name; None if there is none."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _unusable(error: DBAPIError) -> DBAPIError:
+    """The same, as a fault of the database and not of what was to be written."""
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return error
+    return OperationalError(error.statement, error.params, error.orig or error)
+
+
+def _durable(connection: Any, _: object) -> None:
+    """A commit returns when it is on the disk, and readers do not wait for the writer."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()

@@ -1,0 +1,105 @@
+"""What is written to the prediction log, and read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Table, delete, select
+
+from portfolio.monitoring.prediction_log import labels
+from portfolio.monitoring.prediction_log.database import Database
+from portfolio.monitoring.prediction_log.labels import LabelOutcome
+from portfolio.monitoring.prediction_log.statements import as_dict, insert_rows, parts
+from portfolio.monitoring.prediction_log.tables import (
+    Row,
+    feedback,
+    feedback_history,
+    predictions,
+    shadow_predictions,
+)
+
+# Answers that are deleted in one transaction: a server beside it must not wait long.
+PRUNED_AT_ONCE = 1000
+
+
+class PredictionLog:
+    """A database with these tables.
+
+    Where the database can't be used, the methods raise SQLAlchemy's OperationalError or InterfaceError; its DataError
+    and IntegrityError are about the rows.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Raises ConfigError if the address names no database that can be used."""
+        self._database = Database(address)
+
+    def check(self) -> None:
+        """Make what is missing, and try to write. Raises like all methods if that fails."""
+        with self._database.begin() as connection:
+            connection.execute(delete(predictions).where(predictions.c.request_id == ""))
+
+    def append(self, table: Table, rows: Sequence[Row]) -> int:
+        """Add rows, in one transaction, and say how many were added.
+
+        One whose id is there already is left as it is: to repeat does no harm.
+        """
+        with self._database.begin() as connection:
+            return sum(result.rowcount for result in insert_rows(connection, table, rows))
+
+    def add_labels(self, rows: Sequence[Row], corrections: Collection[int] = ()) -> list[LabelOutcome]:
+        """Add rows of feedback, in one transaction, and say what became of each.
+
+        `corrections` are the indices of those that may replace another label, which is then kept in the history.
+        """
+        with self._database.begin() as connection:
+            return labels.store(connection, rows, corrections)
+
+    def answers(self, request_ids: Collection[str]) -> dict[str, Row]:
+        """The answers with these ids: `request_id`, `digest`, `rows` and `outputs` of each."""
+        return {row["request_id"]: row for row in self._answers(predictions.c.request_id, request_ids)}
+
+    def answers_to(self, callers_ids: Collection[str]) -> dict[str, list[Row]]:
+        """The same by the callers' own ids, which may have been used again."""
+        found: dict[str, list[Row]] = {}
+        for row in self._answers(predictions.c.callers_id, callers_ids):
+            found.setdefault(row["callers_id"], []).append(row)
+        return found
+
+    def prune(self, before: datetime, *, labelled: bool) -> int:
+        """Delete the answers that were given before a time, with what belongs to them, and say how many they were.
+
+        Those that have a label are kept, unless `labelled`: they can be learned from.
+        """
+        old = select(predictions.c.request_id).where(predictions.c.answered_at < before)
+        if not labelled:
+            old = old.where(predictions.c.request_id.not_in(select(feedback.c.request_id)))
+        total = 0
+        while True:
+            with self._database.begin() as connection:
+                ids = list(connection.execute(old.limit(PRUNED_AT_ONCE)).scalars())
+            for some in parts(ids):
+                with self._database.begin() as connection:
+                    for table in (shadow_predictions, feedback, feedback_history, predictions):
+                        connection.execute(delete(table).where(table.c.request_id.in_(some)))
+            total += len(ids)
+            if len(ids) < PRUNED_AT_ONCE:
+                return total
+
+    def shrink(self) -> None:
+        """Give back the room of deleted rows. PostgreSQL does so by itself."""
+        self._database.shrink()
+
+    def _answers(self, column: Column[Any], ids: Collection[str]) -> list[Row]:
+        chosen = [predictions.c[name] for name in ("request_id", "callers_id", "digest", "rows", "outputs")]
+        found: list[Row] = []
+        if not ids:
+            return found
+        with self._database.begin() as connection:
+            for some in parts(sorted(ids)):
+                found += map(as_dict, connection.execute(select(*chosen).where(column.in_(some))))
+        return found
+
+    def close(self) -> None:
+        self._database.close()

@@ -1,0 +1,60 @@
+"""The tables of the prediction log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("request_id", String(32), primary_key=True),
+    Column("answered_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("protocol", String(20), nullable=False),
+    Column("model_version", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("inputs", Text, nullable=False, comment="JSON: by input, the values of each row"),
+    Column(
+        "outputs", Text, nullable=False, comment="JSON: the probabilities of each row, or its value and error scale"
+    ),
+    Column("by_machine", Text, nullable=False, comment="JSON: of each row, whether the machine decided"),
+    Column("callers_id", String(64), index=True, comment="the caller's own id of the request; not unique"),
+)
+
+shadow_predictions = Table(
+    "shadow_predictions",
+    metadata,
+    Column("request_id", String(32), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("answered_at", DateTime(timezone=True), nullable=False),
+    Column("model_version", Integer, nullable=False),
+    Column("outputs", Text, nullable=False),
+    Column("by_machine", Text, nullable=False),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("request_id", String(32), primary_key=True),
+    Column("row", Integer, primary_key=True),
+    Column("label", Text, nullable=False, comment="JSON: the true class, or the true value"),
+    Column("right", Boolean, comment="whether the answer was that class; null where answers are values"),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+)
+
+feedback_history = Table(
+    "feedback_history",
+    metadata,
+    Column("request_id", String(32), primary_key=True),
+    Column("row", Integer, primary_key=True),
+    Column("replaced_at", DateTime(timezone=True), primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("right", Boolean),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+)
+
+Row = dict[str, Any]

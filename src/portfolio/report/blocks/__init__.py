@@ -1,0 +1,1 @@
+"""The blocks of figures in the documents, each written from the metrics files by `portfolio readme`."""

@@ -1,0 +1,88 @@
+"""What was measured of no single use case: speed, coverage, reliability."""
+
+from __future__ import annotations
+
+from portfolio.core.errors import DataError
+from portfolio.core.files import read_metrics
+from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH
+from portfolio.report.blocks.tables import measured, table, table_row
+from portfolio.report.words import number, percent, read_words
+
+SERVING_COMMAND, RELIABILITY_COMMAND = "make bench-serving", "make reliability"
+# Names in the file of `make bench-serving`.
+OURS, COMPARED = "this project", ("LitServe", "mlflow models serve", "BentoML")
+
+
+def bench(part: str, language: str) -> str:
+    """A table of what one part of `python -m bench` measured, with the machine."""
+    command = f"python -m bench {part}"
+    found = read_metrics(BENCH, command).get(part)
+    if found is None:
+        raise DataError(f"{BENCH} has no part '{part}'. This measures it: {command}")
+    return measured({"": found["rows"]}, command, found["machine"], language)
+
+
+def coverage(_: str, language: str) -> str:
+    """How often a 95% interval covers, by error rate and number of rows, for one model and for two."""
+    words, command = read_words(language), "python -m bench.coverage"
+    found = read_metrics(BENCH, command).get("coverage")
+    if found is None:
+        raise DataError(f"{BENCH} has no part 'coverage'. This measures it: {command}")
+    parts = []
+    for name, simulated in found["grid"].items():
+        counts = sorted({cell["rows"] for cell in simulated})
+        shares = {(cell["error_rate"], cell["rows"]): cell["coverage"] for cell in simulated}
+        lines = table([f"{name}: {words['error_rate']}", *(f"{count:,} {words['rows']}" for count in counts)])
+        for rate in sorted({cell["error_rate"] for cell in simulated}):
+            lines.append(table_row(percent(rate), *(percent(shares[rate, count]) for count in counts)))
+        parts.append("\n".join(lines))
+    return "\n\n".join([*parts, measured({"": found["rows"]}, command, found["machine"], language)])
+
+
+def serving(_: str, language: str) -> str:
+    """Our server beside the others: the rate of each under each load; and what became of the aims."""
+    words = read_words(language)
+    found = read_metrics(SERVING_BENCH, SERVING_COMMAND)
+    loads = list(next(iter(found["servers"].values()))["loads"])
+    more = [words["p99"].format(load=loads[0]), words["ready"], words["memory"]]
+    lines = table([words["per_second"], *loads, *more])
+    for name, server in found["servers"].items():
+        rates = [number(server["loads"][load]["rate"]) if load in server["loads"] else "" for load in loads]
+        others = (server["loads"][loads[0]]["p99_ms"], server["ready_seconds"], server["memory_mib"])
+        lines.append(table_row(name, *rates, *(number(value) for value in others)))
+    return "\n".join([*lines, "", measured({"": found["rows"]}, SERVING_COMMAND, found["machine"], language)])
+
+
+def serving_result(_: str, language: str) -> str:
+    """What both come to, in a few sentences, or how to get their figures."""
+    words = read_words(language)
+    if not (SERVING_BENCH.exists() and RELIABILITY.exists()):
+        return str(words["no_figures"].format(command=f"`{SERVING_COMMAND} reliability`"))
+    speed = read_metrics(SERVING_BENCH, SERVING_COMMAND)
+    servers = speed["servers"]
+    load = next(iter(servers[OURS]["loads"]))
+    ours = servers[OURS]["loads"][load]
+    times = {name: number(round(ours["rate"] / servers[name]["loads"][load]["rate"], 1)) for name in COMPARED}
+    compared = [words["times"].format(times=times[name], name=name) for name in COMPARED]
+    items = read_metrics(RELIABILITY, RELIABILITY_COMMAND)["items"].values()
+    verdicts = [row["verdict"] for item in items for row in item.get("rows", []) if row["verdict"]]
+    text: str = words["serving_text"].format(
+        rate=number(ours["rate"]),
+        p99=number(ours["p99_ms"]),
+        times=words["comma"].join(compared),
+        held=verdicts.count("held"),
+        tried=len(verdicts),
+        machine=speed["machine"],
+    )
+    return text
+
+
+def reliability(_: str, language: str) -> str:
+    """What was tried of the server's reliability, item by item."""
+    found = read_metrics(RELIABILITY, RELIABILITY_COMMAND)
+    rows = {name: item["rows"] for name, item in found["items"].items() if "rows" in item}
+    text = measured(rows, RELIABILITY_COMMAND, found["machine"], language)
+    left = [
+        f"{name}: {item.get('skipped') or item['failed']}" for name, item in found["items"].items() if name not in rows
+    ]
+    return "\n\n".join([text, *left])

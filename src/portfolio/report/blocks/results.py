@@ -1,0 +1,120 @@
+"""What a use case's candidates are worth."""
+
+from __future__ import annotations
+
+import json
+
+from portfolio.bundle.policy import VALUE
+from portfolio.contract.loading import load_use_case
+from portfolio.core.files import read_metrics
+from portfolio.core.paths import Paths, listed_use_cases
+from portfolio.report.blocks.studies import leakage_result
+from portfolio.report.blocks.tables import table, table_row
+from portfolio.report.words import number, percent, read_stage_metrics, read_words, yen
+
+
+def result(use_case: str, language: str) -> str:
+    """What the best candidate is worth, in two sentences."""
+    case = load_use_case(use_case)
+    words, card = read_words(language), case.card_texts()[language]
+    evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
+    figures = evaluation["candidates"][evaluation["best"]]
+    low, high = evidence["candidates"][evaluation["best"]]["intervals"][VALUE]
+    text: str = words["result_text"].format(
+        items=card["items"],
+        value=yen(figures[VALUE]),
+        low=yen(low),
+        high=yen(high),
+        by_hand=yen(1000 * evidence["prices"]["by_hand_yen"]),
+        checking_all=yen(1000 * (evidence["prices"]["by_hand_yen"] - evidence["prices"]["check_yen"])),
+        trusting_all=yen(figures["trust_all_yen_per_1000"]),
+        by_machine=percent(figures["by_machine"]),
+        metric=case.metric,
+        score=number(figures[case.metric]),
+        rows=number(evaluation["test_rows"]),
+    )
+    path = Paths(use_case).study("spread")
+    if path.exists():
+        chosen = json.loads(path.read_text())["points"][0]["test"][VALUE]
+        text += " " + words["spread_text"].format(
+            seeds=len(chosen), mean=yen(sum(chosen) / len(chosen)), low=yen(min(chosen)), high=yen(max(chosen))
+        )
+    return text
+
+
+def use_cases(_: str, language: str) -> str:
+    """The title, result and comparison of each use case in params.yaml, or how to get its figures."""
+    words, parts = read_words(language), []
+    if not any(Paths(name).metrics("evaluate").exists() for name in listed_use_cases()):
+        return str(words["no_figures"].format(command="`make run`"))
+    for name in listed_use_cases():
+        if Paths(name).metrics("evaluate").exists():
+            figures = [result(name, language), comparison(name, language), leakage_result(name, language)]
+        else:
+            figures = [words["no_figures"].format(command=f"`make run USE_CASE={name}`")]
+        parts += [f"### {load_use_case(name).card_texts()[language]['title']}", *filter(None, figures)]
+    return "\n\n".join(parts) or str(words["no_use_cases"])
+
+
+def comparison(use_case: str, language: str) -> str:
+    """A table of all candidates, the most valuable first."""
+    case, words = load_use_case(use_case), read_words(language)
+    evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
+    costs = read_stage_metrics(use_case, "costs")
+    heads = [words[name] for name in ("candidate", "value", "interval")]
+    heads += [case.metric, *(words[name] for name in ("train_seconds", "latency", "size"))]
+    lines = table(heads)
+    candidates = evaluation["candidates"]
+    for name in sorted(candidates, key=lambda name: -candidates[name][VALUE]):
+        low, high = evidence["candidates"][name]["intervals"][VALUE]
+        shown = name.replace("_", " ")
+        cells = [
+            f"**{shown}**" if name == evaluation["best"] else shown,
+            yen(candidates[name][VALUE]),
+            f"{yen(low)} \N{EN DASH} {yen(high)}",
+            number(candidates[name][case.metric]),
+            number(costs[name]["train_seconds"]),
+            number(costs[name]["latency_ms"]),
+            number(costs[name]["model_bytes"] / 1024),
+        ]
+        lines.append(table_row(*cells))
+    return "\n".join(lines)
+
+
+def policy(use_case: str, language: str) -> str:
+    """A table of the best candidate's value by the share that the machine answers; the policy's own stands out."""
+    words = read_words(language)
+    evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
+    best = evidence["best"]
+    curve, figures = evidence["candidates"][best]["curve"], evaluation["candidates"][best]
+    heads = (words["axis_share"], words["axis_val"], words["axis_test"])
+    lines = [f"| {' | '.join(heads)} |", "| ---: | ---: | ---: |"]
+    rows = [
+        (share, percent(share), yen(val), yen(test))
+        for share, val, test in zip(curve["share"], curve["val"], curve["test"], strict=True)
+    ]
+    at_policy = yen(evidence["candidates"][best]["val"][VALUE]), yen(figures[VALUE])
+    rows.append((figures["by_machine"], f"**{words['axis_policy']}: {percent(figures['by_machine'])}**", *at_policy))
+    lines += [table_row(*row[1:]) for row in sorted(rows)]
+    return "\n".join(lines)
+
+
+def tuning(use_case: str, language: str) -> str:
+    """A table of the best trials beside what the config said before; what it says now stands out."""
+    words, config = read_words(language), load_use_case(use_case).config()
+    record = read_metrics(Paths(use_case).metrics("tuning"), f"portfolio tune {use_case}")
+    keys = {key: key.rpartition(".")[2].replace("_", " ") for key in record["space"]}
+    trials = [(str(trial["trial"]), trial) for trial in record["best"]]
+    if record["as_configured"]:
+        trials.append((words["configured"], record["as_configured"]))
+    lines = table([words["trial"], words["val_loss"], *keys.values()])
+    shipped = json.loads(json.dumps({key: config.at(key) for key in keys}))
+    for name, trial in trials:
+        cells = [number(trial["val_loss"]), *(json.dumps(trial["values"].get(key)) for key in keys)]
+        lines.append(table_row(f"**{name}**" if trial["values"] == shipped else name, *cells))
+    by_weight = sorted(record["importance"].items(), key=lambda item: -item[1])
+    importance = ", ".join(f"{keys[key]} {percent(share)}" for key, share in by_weight)
+    text = words["tuning_text"].format(
+        trials=record["trials"], pruned=record["pruned"], seconds=number(record["train_seconds"]), importance=importance
+    )
+    return "\n".join([*lines, "", text])

@@ -1,0 +1,147 @@
+"""portfolio new, check, remove, rename, and collect with a file, as a beginner would use them."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from portfolio.core.paths import PARAMS, Paths, listed_use_cases
+from tests.cli.conftest import output, run_main
+from tests.conftest import TOY
+from tests.profiling.made import ANSWERS, PLAIN, ROWS, csv_text, with_column
+
+
+@pytest.fixture
+def rows(workspace: Path) -> Path:
+    path = workspace / "rows.csv"
+    path.write_text(with_column("id", list(range(ROWS))))
+    return path
+
+
+def new(*options: str, name: str = "shop", file: str = "rows.csv") -> list[str]:
+    return ["new", name, file, "--target", "bought", "--yes", *options]
+
+
+def test_new_says_what_it_decided_and_what_comes_next(
+    rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = output(new(), monkeypatch, capsys)
+    for part in (
+        "300 rows, 5 columns",
+        "names each row",
+        "always the same answer",
+        "portfolio check shop",
+        "portfolio run shop",
+    ):
+        assert part in said
+    assert "shop" in listed_use_cases()
+    assert (Path("data") / "shop" / "files" / f"rows-{date.today()}.csv").exists()
+    # Nothing is wrong with it; what only a person knows is left to write.
+    checked = output(["check", "shop"], monkeypatch, capsys)
+    assert "nothing is wrong" in checked
+    assert checked.count("TODO") > 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["new", TOY, "rows.csv", "--target", "bought"], f"portfolio remove {TOY}"),
+        (["new", "my shop", "rows.csv", "--target", "bought"], "For example: my_shop"),
+        (["new", "shop", "rows.csv"], "--target COLUMN. There are: id, age"),
+        (["new", "shop", "row.csv", "--target", "bought"], "Check its path"),
+        (["new", "shop", "rows.csv", "--target", "buoght"], "Did you mean 'bought'?"),
+        (["new", "shop", "rows.csv", "--target", "bought", "--query", "SELECT 1"], "--query is for a database"),
+        (["new", "shop", "sqlite:///none.db", "--target", "bought"], "--query"),
+    ],
+)
+def test_a_mistake_is_told_and_nothing_is_written(
+    rows: Path, options: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    assert message in run_main(options, 1, monkeypatch, capsys).err
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_a_new_use_case_from_a_database_keeps_no_password(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(workspace / "shop.db") as database:
+        database.execute("CREATE TABLE sales (sold_on TEXT, age INTEGER, bought TEXT)")
+        sales = [(f"2025-01-{n % 28 + 1:02d}", PLAIN["age"][n], ANSWERS[n]) for n in range(ROWS)]
+        database.executemany("INSERT INTO sales VALUES (?, ?, ?)", sales)
+    database.close()
+    source = ["--query", "SELECT * FROM sales", "--date", "sold_on"]
+    output(new(*source, file="sqlite:///shop.db"), monkeypatch, capsys)
+    assert 'Sql("sqlite:///shop.db", "SELECT * FROM sales"' in (Path("use_cases") / "shop" / "use_case.py").read_text()
+    unreachable = "postgresql+psycopg://reader:s3cret@127.0.0.1:1/shop"
+    said = run_main(new(*source, file=unreachable, name="other"), 1, monkeypatch, capsys)
+    assert "can't be queried" in said.err
+    assert "s3cret" not in said.err + said.out
+
+
+def test_more_rows_are_collected_from_a_file(
+    rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    Path("february.csv").write_text(with_column("id", list(range(ROWS, 2 * ROWS))))
+    monkeypatch.setattr("pipelines.versioning.check_place", lambda name: None)
+    monkeypatch.setattr("pipelines.versioning.add", lambda path: None)
+    said = output(["collect", "shop", "february.csv", "--date", "2025-02-28"], monkeypatch, capsys)
+    assert f"2 new batches ({2 * ROWS} rows)" in said
+    assert {path.stem for path in Paths("shop").batches.glob("*.parquet")} == {"2025-02-28", str(date.today())}
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (csv_text(PLAIN), [], "the column 'id' is missing"),
+        (with_column("id", list(range(ROWS))).replace("town", "place"), [], "'place' is neither an input nor ignored"),
+        ("", [], "is empty"),
+        (None, [], "Check its path"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_not_copied(
+    rows: Path,
+    content: str | None,
+    options: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output(new(), monkeypatch, capsys)
+    if content is not None:
+        Path("more.csv").write_text(content)
+    assert message in run_main(["collect", "shop", "more.csv", *options], 1, monkeypatch, capsys).err
+    assert len([*(Path("data") / "shop" / "files").iterdir()]) == 1
+
+
+def test_a_second_file_of_the_same_day_needs_another_date(
+    rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    said = run_main(["collect", "shop", "rows.csv"], 1, monkeypatch, capsys).err
+    assert "portfolio recollect" in said
+    assert "--date 2026-01-31" in said
+
+
+def test_files_are_added_to_a_folder_only(
+    rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"portfolio collect {TOY}" in run_main(["collect", TOY, "rows.csv"], 1, monkeypatch, capsys).err
+
+
+def test_remove_asks_and_takes_no_for_an_answer(
+    rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    listed = PARAMS.read_text()
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert "Nothing was deleted" in run_main(["remove", "shop"], 1, monkeypatch, capsys).out
+    assert PARAMS.read_text() == listed
+    assert "'shop' was removed" in output(["remove", "shop", "--yes"], monkeypatch, capsys)
+    assert not [path for path in Path().rglob("*shop*")]
+    assert "There is nothing" in run_main(["remove", "shop", "--yes"], 1, monkeypatch, capsys).err

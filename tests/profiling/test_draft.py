@@ -1,0 +1,175 @@
+"""What a use case would declare about a file, and what is left out of it and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portfolio.core.errors import ConfigError, DataError
+from portfolio.profiling.draft import Draft
+from tests.profiling.made import AGES, ANSWERS, PLAIN, RANDOM, ROWS, SIZES, TOWNS, csv_text, drafted, with_column
+
+
+def left_out(found: Draft, name: str) -> str:
+    assert found.decisions[name].role == "left out"
+    return found.decisions[name].why
+
+
+def test_plain_columns_are_inputs(tmp_path: Path) -> None:
+    found = drafted(tmp_path, csv_text(PLAIN))
+    assert {column.name: column.kind for column in found.inputs} == {
+        "age": "number",
+        "size": "number",
+        "town": "category",
+    }
+    assert list(found.counts) == ["no", "yes"]
+    assert not found.quantity
+
+
+NUMBERS = list(range(ROWS))
+LEFT_OUT: dict[str, tuple[list[Any], str]] = {
+    "constant": (["x"] * ROWS, "the same in every row"),
+    "empty": ([""] * ROWS, "empty in every row"),
+    "code": ([f"K{number // 3}" for number in NUMBERS], "too many to be categories"),
+    "text": ([f"a nice room with a view {number}" for number in NUMBERS], "free text"),
+    "twin": ([f"in {town}" for town in TOWNS], "says the same as"),
+    "leak": (["paid" if answer == "yes" else "open" for answer in ANSWERS], "gives the target away"),
+    "": (list(range(5, 5 + ROWS)), "has no name"),
+    "sold": ([f"1/{number % 28 + 1}/2025" for number in NUMBERS], "write them as 2026-01-31"),
+    "price": ([f"${number}" for number in NUMBERS], "write the numbers alone"),
+    "share": ([f"{number}%" for number in NUMBERS], "write the numbers alone"),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_no_model_should_see_is_left_out_and_says_why(tmp_path: Path, name: str) -> None:
+    values, why = LEFT_OUT[name]
+    found = drafted(tmp_path, with_column(name, values))
+    # Of two that say the same, the first is kept.
+    assert why in (left_out(found, "town") if name == "twin" else left_out(found, name))
+    assert len(found.inputs) == 3
+
+
+def test_a_number_for_each_row_is_the_key(tmp_path: Path) -> None:
+    found = drafted(tmp_path, with_column("id", list(range(1, ROWS + 1))))
+    assert (found.key, found.decisions["id"].role) == ("id", "key")
+
+
+def test_parts_that_add_up_to_the_target_are_left_out_together(tmp_path: Path) -> None:
+    casual, registered = RANDOM.integers(0, 900, ROWS), RANDOM.integers(0, 5000, ROWS)
+    found = drafted(
+        tmp_path,
+        csv_text({"casual": casual, "registered": registered, "age": AGES, "count": casual + registered}),
+        "count",
+    )
+    assert "together with 'registered'" in left_out(found, "casual")
+    assert "together with 'casual'" in left_out(found, "registered")
+    assert [column.name for column in found.inputs] == ["age"]
+
+
+def test_a_strong_column_is_kept_and_asked_about(tmp_path: Path) -> None:
+    strong = [answer if place % 20 else "no" for place, answer in enumerate(ANSWERS)]
+    found = drafted(tmp_path, with_column("strong", strong))
+    assert found.decisions["strong"].role == "input"
+    assert 0.8 <= found.strong["strong"] < 0.99
+
+
+def test_a_date_that_is_all_there_and_past_dates_the_rows(tmp_path: Path) -> None:
+    days = [f"2025-01-{number % 28 + 1:02d}" for number in range(ROWS)]
+    assert drafted(tmp_path, with_column("day", days)).date == "day"
+
+
+@pytest.mark.parametrize("day", ["2099-01-31", ""])
+def test_a_date_that_can_not_be_right_does_not_date_the_rows(tmp_path: Path, day: str) -> None:
+    days = [day, *[f"2025-01-{number % 28 + 1:02d}" for number in range(1, ROWS)]]
+    found = drafted(tmp_path, with_column("day", days))
+    assert found.date == ""
+    assert "'day' does not date the rows" in found.notes[0]
+    with pytest.raises(ConfigError, match="can't date the rows"):
+        drafted(tmp_path, with_column("day", days), date="day")
+
+
+def test_999_is_a_question(tmp_path: Path) -> None:
+    ages = [999 if place % 10 == 0 else age for place, age in enumerate(AGES)]
+    found = drafted(tmp_path, csv_text({**PLAIN, "age": ages}))
+    assert found.sample.written.missing == {"age": ("999",)}
+    assert found.decisions["age"].column.missing_share == pytest.approx(0.1)
+    assert any("999 was taken to mean missing" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ([-1, 1], ["-1", "1"]),
+        (["none", "some"], ["some", "none"]),
+        (["はい", "いいえ"], ["いいえ", "はい"]),
+        (["true", "false"], ["false", "true"]),
+        ([0, 1, 2, 10], ["0", "1", "2", "10"]),
+        (["01", "02"], ["02", "01"]),
+    ],
+)
+def test_classes_are_the_labels_of_the_data(tmp_path: Path, labels: list[object], expected: list[str]) -> None:
+    values = [labels[min(number % 5, len(labels) - 1)] for number in range(ROWS)]
+    assert list(drafted(tmp_path, csv_text({**PLAIN, "label": values}), "label").counts) == expected
+
+
+def test_the_class_of_interest_can_be_named(tmp_path: Path) -> None:
+    assert list(drafted(tmp_path, csv_text(PLAIN), positive="no").counts) == ["yes", "no"]
+
+
+def test_many_different_numbers_are_a_quantity(tmp_path: Path) -> None:
+    assert drafted(tmp_path, csv_text(PLAIN), "size").quantity
+
+
+def test_the_baseline_is_better_than_a_constant_where_there_is_something_to_learn(tmp_path: Path) -> None:
+    prices = [
+        3 * size + age + float(noise) for size, age, noise in zip(SIZES, AGES, RANDOM.normal(size=ROWS), strict=True)
+    ]
+    found = drafted(tmp_path, csv_text({**PLAIN, "price": prices}), "price")
+    assert found.baseline is not None
+    assert found.baseline.linear < 0.2 * found.baseline.constant
+
+
+REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = {
+    "a target that is not there": ({}, {"target": "buoght"}, ConfigError, "Did you mean 'bought'"),
+    "a key that is not there": ({}, {"key": "id"}, ConfigError, "--key: there is no column 'id'"),
+    "a key that is not unique": ({}, {"key": "age"}, ConfigError, "--split-by 'age'"),
+    "a key with gaps": ({"id": ["", *range(1, ROWS)]}, {"key": "id"}, ConfigError, "a key names every row"),
+    "a date that is none": ({}, {"date": "town"}, ConfigError, "does not hold dates"),
+    "a class that is not there": ({}, {"positive": "maybe"}, ConfigError, "There are: no, yes"),
+    "the target dropped": ({}, {"drop": ["bought"]}, ConfigError, "is the target"),
+    "a constant target": ({"bought": ["yes"] * ROWS}, {}, DataError, "one value or none"),
+    "an empty target": ({"bought": [""] * ROWS}, {}, DataError, "one value or none"),
+    "a target of dates": ({"bought": ["2025-01-31", "2025-02-28"] * (ROWS // 2)}, {}, DataError, "holds dates"),
+    "150 classes": (
+        {"bought": [f"c{number % 150}" for number in range(ROWS)]},
+        {},
+        DataError,
+        "too many to be classes",
+    ),
+    "a column that the project adds": ({"batch": TOWNS}, {}, DataError, "Rename the one in the file"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_can_not_be_learnt_from_is_refused_with_the_remedy(tmp_path: Path, case: str) -> None:
+    columns, wanted, error, message = REFUSED[case]
+    with pytest.raises(error, match=message):
+        drafted(tmp_path, csv_text({**PLAIN, **columns}), **{"target": "bought", **wanted})
+
+
+def test_ten_rows_one_column_and_nothing_to_learn_from_are_refused(tmp_path: Path) -> None:
+    few = {name: values[:10] for name, values in PLAIN.items()}
+    for columns, message in (
+        (few, "10 rows. At least 50"),
+        ({"bought": ANSWERS}, "has one column"),
+        ({"id": list(range(ROWS)), "bought": ANSWERS}, "'id': names each row"),
+    ):
+        with pytest.raises(DataError, match=message):
+            drafted(tmp_path, csv_text(columns))
+
+
+def test_a_class_of_one_row_is_declared(tmp_path: Path) -> None:
+    assert drafted(tmp_path, csv_text({**PLAIN, "bought": ["maybe", *ANSWERS[1:]]})).counts["maybe"] == 1

@@ -1,0 +1,113 @@
+"""Use cases come and go, the last one too, and what is left works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portfolio.core.errors import ConfigError
+from portfolio.core.paths import PARAMS, Paths, listed_use_cases
+from portfolio.profiling import project
+from tests.conftest import ALL_USE_CASES, TOY, checkout, committed
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("my-data", "For example: my_data"),
+        ("2024 sales", "For example: data_2024_sales"),
+        ("class", "no word of Python's own"),
+        ("", "can't be the name"),
+        ("_hidden", "begin with a letter"),
+        ("../outside", "can't be the name"),
+        ("a" * 61, "up to 60 are allowed"),
+        ("売" * 21, "63 bytes"),
+        (TOY, f"portfolio remove {TOY}"),
+    ],
+)
+def test_a_name_that_none_can_have_is_refused(workspace: Path, name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        project.check_new_name(name)
+
+
+@pytest.mark.parametrize("name", ["sales", "売上", "sales_2024", "a" * 60])
+def test_names_in_any_alphabet_are_allowed(workspace: Path, name: str) -> None:
+    project.check_new_name(name)
+
+
+def test_what_lies_in_the_way_is_named(workspace: Path) -> None:
+    (workspace / "data" / "sales").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"data/sales is there already, and nothing is overwritten"):
+        project.check_new_name("sales")
+
+
+def test_the_comments_of_the_list_are_kept(workspace: Path) -> None:
+    PARAMS.write_text("# Mine.\nuse_cases:\n  - one  # the first\n")
+    project.list_use_case("two")
+    assert PARAMS.read_text() == "# Mine.\nuse_cases:\n  - one  # the first\n  - two\n"
+    project.remove("two")
+    assert PARAMS.read_text() == "# Mine.\nuse_cases:\n  - one  # the first\n"
+    project.remove("one")
+    assert listed_use_cases() == []
+    project.list_use_case("three")
+    assert PARAMS.read_text() == "# Mine.\nuse_cases:\n  - three\n"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkout(tmp_path_factory.mktemp("copy"))
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command with the copy's own code; what it prints is shown if it fails."""
+    environment = {
+        **{key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"},
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
+        "PORTFOLIO_STATE": str(folder / ".state"),
+    }
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout[-4000:]}{result.stderr[-4000:]}"
+    return result.stdout
+
+
+def test_a_renamed_use_case_runs_under_its_new_name(copy: Path) -> None:
+    run(copy, "portfolio", "rename", TOY, "plaything")
+    run(copy, "portfolio", "check", "plaything")
+    assert (copy / "use_cases" / "plaything" / "use_case.py").exists()
+    assert not (copy / "use_cases" / TOY).exists()
+    run(copy, "portfolio", "collect", "plaything")
+    run(copy, "dvc", "repro", "-q", "prepare@plaything")
+    run(copy, "portfolio", "rename", "plaything", TOY)
+    assert (copy / Paths(TOY).batches).is_dir()
+
+
+def test_without_any_use_case_the_checks_pass_and_a_new_one_can_come(copy: Path) -> None:
+    for name in ALL_USE_CASES:
+        run(copy, "portfolio", "remove", name, "--yes")
+    run(copy, "portfolio", "readme")
+    committed(copy)
+    run(copy, "portfolio", "readme", "--check")
+    run(copy, "ruff", "check", ".")
+    run(copy, "ruff", "format", "--check", ".")
+    assert "no use case yet" in (copy / "README.md").read_text()
+    for folder in (copy, copy / "studies"):
+        run(folder, "dvc", "status")
+        run(folder, "dvc", "repro")
+    told = subprocess.run(
+        [sys.executable, "-m", "portfolio", "run"],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": f"{copy / 'src'}{os.pathsep}{copy}"},
+        capture_output=True,
+        text=True,
+    )
+    assert (told.returncode, told.stderr.count("portfolio new NAME FILE")) == (1, 1)
+    rows = "\n".join(f"{number % 60 + 18},{'yes' if number % 3 else 'no'}" for number in range(200))
+    (copy / "rows.csv").write_text(f"age,bought\n{rows}\n")
+    run(copy, "portfolio", "new", "sales", "rows.csv", "--target", "bought", "--yes")
+    run(copy, "portfolio", "collect")
+    run(copy, "dvc", "repro", "-q", "prepare@sales")

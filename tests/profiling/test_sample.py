@@ -1,0 +1,120 @@
+"""However a file was written, the same rows are read; what can't be read is refused with the place and the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from portfolio.core.errors import SourceError
+from portfolio.profiling import sample as module
+from portfolio.profiling.sample import sample
+from tests.profiling.made import AGES, PLAIN, ROWS, csv_text, workbook
+
+TEXT = csv_text(PLAIN)
+JAPANESE = TEXT.replace("age,size,town,bought", "年齢,面積,町,購入").replace("yes", "はい").replace("Osaka", "大阪")
+
+
+def written(folder: Path, content: bytes | str, name: str = "rows.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932", "euc_jp", "utf-16", "utf-16-le", "utf-16-be"])
+def test_the_encoding_is_found_out(tmp_path: Path, encoding: str) -> None:
+    rows = sample(written(tmp_path, JAPANESE.encode(encoding))).rows
+    assert rows.columns == ["年齢", "面積", "町", "購入"]
+    assert rows["年齢"].to_list() == AGES
+    assert set(rows["町"]) == {"大阪", "Kyoto", "Nara"}
+
+
+def test_a_file_of_a_european_program_is_read(tmp_path: Path) -> None:
+    assert "Orléans" in set(sample(written(tmp_path, TEXT.replace("Nara", "Orléans").encode("latin-1"))).rows["town"])
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (csv_text(PLAIN, ";"), "rows.csv"),
+        (csv_text(PLAIN, "\t"), "rows.csv"),
+        (csv_text(PLAIN, "\t"), "rows.tsv"),
+        (csv_text(PLAIN, "|"), "rows.txt"),
+        (csv_text(PLAIN, ";").replace(".", ","), "rows.csv"),
+        (TEXT.replace("\n", "\r\n"), "rows.csv"),
+        (TEXT.replace("\n", "\r"), "rows.csv"),
+        (TEXT.replace(",", " , "), "rows.csv"),
+        (f"統計表\n2025年\n\n{TEXT}\n注1 速報値\n", "rows.csv"),
+    ],
+    ids=["semicolon", "tab", "tsv", "pipe", "decimal comma", "crlf", "cr", "spaces", "titles and notes"],
+)
+def test_separators_line_ends_and_titles_are_found_out(tmp_path: Path, content: str, name: str) -> None:
+    rows = sample(written(tmp_path, content, name)).rows
+    assert {column: [str(value).strip() for value in rows[column]] for column in rows.columns} == {
+        column: [str(value) for value in values] for column, values in PLAIN.items()
+    }
+    assert rows["size"].dtype == pl.Float64
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ([f"{1234 * number:,}" for number in range(60)], [1234 * number for number in range(60)]),
+        ([chr(0xFF11) + chr(0xFF12), chr(0xFF13)] * 30, [12, 3] * 30),
+    ],
+    ids=["thousands", "full-width digits"],
+)
+def test_numbers_are_numbers_however_they_were_written(tmp_path: Path, cells: list[str], expected: list[int]) -> None:
+    content = csv_text({"count": cells, "bought": ["yes", "no"] * 30})
+    assert sample(written(tmp_path, content)).rows["count"].to_list() == expected
+
+
+def test_parquet_and_workbooks_are_read(tmp_path: Path) -> None:
+    pl.DataFrame(PLAIN).write_parquet(tmp_path / "rows.parquet")
+    workbook(tmp_path / "rows.xlsx", PLAIN)
+    for name in ("rows.parquet", "rows.xlsx"):
+        rows = sample(tmp_path / name).rows
+        assert (rows["age"].to_list(), rows["town"].to_list()) == (AGES, PLAIN["town"])
+
+
+def test_a_large_file_is_not_held_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(module, "SAMPLE_ROWS", 50)
+    found = sample(written(tmp_path, TEXT))
+    assert not found.whole
+    assert (found.total, len(found.rows)) == (ROWS, 50)
+    assert found.lazy.select(pl.col("age").sum()).collect().item() == sum(AGES)
+
+
+BROKEN = {
+    "a file that is not there": (None, "Check its path"),
+    "an empty file": ("", "is empty"),
+    "blank lines only": (" \n\n", "is empty"),
+    "names and no rows": ("a,b\n", "no rows"),
+    "no names": (TEXT.split("\n", 1)[1], "line 1, should have the names of the columns"),
+    "a name twice": (TEXT.replace("age,size", "age,age"), "names the column 'age' twice"),
+    "two columns without a name": (TEXT.replace("age,size", ","), "no names for the columns 1, 2"),
+    "a row that is too long": (TEXT.replace("\n", "\n1,2,Nara,yes,5\n", 1), "line 2, has 5 fields where there are 4"),
+    "a last line that was cut off": (TEXT[:-6], "was cut off: its last line has 3 of 4 fields"),
+    "a quotation mark that nothing closes": (f'{TEXT}30,9.1,"Os', f"line {ROWS + 2}: no quotation mark closes"),
+    "5,000 columns": (csv_text({f"c{number}": [1] * 60 for number in range(5000)}), "5,000 columns"),
+    "a PDF": (b"%PDF-1.4 " + bytes(500), "a PDF document"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(500), "a picture"),
+    "JSON": ('[{"a": 1}]', "a JSON document"),
+    "bytes of nothing": (bytes(range(256)) * 8, "no text"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_broken_is_refused_with_the_place_and_the_remedy(tmp_path: Path, case: str) -> None:
+    content, message = BROKEN[case]
+    path = tmp_path / "rows.csv" if content is None else written(tmp_path, content)
+    with pytest.raises(SourceError, match=message) as refused:
+        sample(path)
+    assert str(path) in str(refused.value)
+
+
+def test_rows_that_leave_out_empty_cells_at_their_end_are_read(tmp_path: Path) -> None:
+    content = "\n".join(line.removesuffix(",no") for line in TEXT.splitlines())
+    assert sample(written(tmp_path, content)).rows["bought"].null_count() == PLAIN["bought"].count("no")

@@ -1,0 +1,115 @@
+"""The files that are written pass the project's own checks, load, and take the rows that they were made from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from portfolio.contract.checks import problems, to_do
+from portfolio.contract.loading import load_use_case
+from portfolio.contract.targets import Quantity
+from portfolio.core.errors import PortfolioError
+from portfolio.core.paths import PARAMS, listed_use_cases
+from portfolio.data.collect import collect
+from portfolio.data.validate import check_batch
+from portfolio.profiling import adding, writing
+from portfolio.profiling.origins import LocalFile
+from tests.conftest import ROOT
+from tests.profiling.made import AGES, PLAIN, ROWS, SIZES, csv_text, drafted, with_column
+
+STRANGE = {
+    'a "quoted" name': [f"{size:.1f}" for size in SIZES],
+    "it's (1)": ["(x" if age % 2 else "y]," for age in AGES],
+    "brace {b}": ["a\\b" if age % 3 else "c\td" for age in AGES],
+    "面積\uff08m²\uff09": SIZES[::-1],
+    "two\nlines": [age % 7 for age in AGES],
+    "many": [f"a value with a long name, number {age % 19}" for age in AGES],
+    "code": [f"{age % 14 + 1:02d}" for age in AGES],
+    "gaps": ["" if age % 5 == 0 else age for age in AGES],
+    "unsure": ["unknown" if age % 5 == 0 else age for age in AGES],
+    "coded": [9999 if place % 9 == 0 else age for place, age in enumerate(AGES)],
+    "flag": [bool(age % 2) for age in AGES[::-1]],
+    **PLAIN,
+}
+FILES = {
+    "plain": csv_text(PLAIN).encode(),
+    "strange": csv_text(STRANGE).encode(),
+    "dated": with_column("day", [f"2025年{n % 12 + 1}月{n % 28 + 1}日" for n in range(ROWS)]).encode("cp932"),
+    "keyed": with_column("id", list(range(ROWS))).encode("utf-16"),
+    "european": csv_text(PLAIN, ";").replace(".", ",").encode("latin-1"),
+    "titled": f"Sales\n\n{csv_text(PLAIN)}\nSource: made up\n".encode(),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_use_case_from_a_file_takes_all_rows_of_it(workspace: Path, name: str) -> None:
+    found = drafted(workspace, FILES[name])
+    adding.write(name, found, LocalFile(workspace / "rows.csv"))
+    case = load_use_case(name)
+    assert problems(case) == []
+    batches = workspace / "batches"
+    assert collect(case.source, batches).rows == ROWS
+    checked = [
+        check_batch(path, case.schema(), case, case.config().validate_) for path in batches.iterdir() if path.suffix
+    ]
+    assert sum(len(good) for good, _ in checked) == ROWS, [bad["reason"][:3] for _, bad in checked if len(bad)]
+
+
+def test_the_files_are_written_as_the_project_formats_them(workspace: Path) -> None:
+    for name, content in FILES.items():
+        adding.write(name, drafted(workspace, content), LocalFile(workspace / "rows.csv"))
+    folders = [Path("use_cases") / name for name in FILES]
+    for command in (["check"], ["format", "--check"]):
+        checked = subprocess.run(
+            [Path(sys.executable).with_name("ruff"), *command, f"--config={ROOT / 'pyproject.toml'}", *folders],
+            capture_output=True,
+            text=True,
+        )
+        assert checked.returncode == 0, checked.stdout
+
+
+def test_what_only_a_person_knows_is_marked(workspace: Path) -> None:
+    adding.write("plain", drafted(workspace, FILES["plain"]), LocalFile(workspace / "rows.csv"))
+    marked = {path.name for path, _, _ in to_do(load_use_case("plain"))}
+    assert marked == {"use_case.py", "card.yaml", "plain.yaml"}
+
+
+def test_a_quantity_has_a_tolerance_and_bounds_with_room(workspace: Path) -> None:
+    adding.write("sizes", drafted(workspace, FILES["plain"], "size"), LocalFile(workspace / "rows.csv"))
+    case = load_use_case("sizes")
+    assert isinstance(case.target, Quantity)
+    assert case.target.minimum is not None
+    assert case.target.maximum is not None
+    assert case.target.minimum < min(SIZES) < max(SIZES) < case.target.maximum
+    assert case.config().value.tolerance
+
+
+def test_nothing_is_left_of_a_use_case_that_could_not_be_written(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(found: object) -> str:
+        raise PortfolioError("the disk is full")
+
+    before, listed = {*workspace.rglob("*")}, PARAMS.read_text()
+    found = drafted(workspace, FILES["plain"])
+    monkeypatch.setattr(writing, "config_text", fail)
+    with pytest.raises(PortfolioError, match="disk is full"):
+        adding.write("plain", found, LocalFile(workspace / "rows.csv"))
+    assert {*workspace.rglob("*")} - before == {workspace / "rows.csv", workspace / "data"} - before
+    assert PARAMS.read_text() == listed
+    assert "plain" not in listed_use_cases()
+
+
+def test_a_row_that_is_like_no_other_goes_to_quarantine(workspace: Path) -> None:
+    sizes = [10_000_000.0, *SIZES[1:]]
+    adding.write("far", drafted(workspace, csv_text({**PLAIN, "size": sizes})), LocalFile(workspace / "rows.csv"))
+    case = load_use_case("far")
+    collect(case.source, workspace / "batches")
+    (path,) = (workspace / "batches").glob("*.parquet")
+    good, bad = check_batch(path, case.schema(), case, case.config().validate_)
+    assert (len(good), bad["size"].to_list()) == (ROWS - 1, [10_000_000])
+    assert isinstance(good, pl.DataFrame)

@@ -1,0 +1,26 @@
+"""What a chart shows of more than it has room for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from portfolio.report import charts
+
+WORDS = {"actual": "actual", "predicted": "predicted", "common_errors": "{shown} of {errors} errors"}
+
+
+def test_of_many_classes_the_most_common_errors_are_shown() -> None:
+    classes = tuple(f"class {number}" for number in range(1000))
+    targets = np.arange(1000)
+    chosen = targets.copy()
+    chosen[100:130] += 1
+    rows = np.concatenate([targets, np.full(5, 7)]), np.concatenate([chosen, np.full(5, 8)])
+    svg = charts.confusion(classes, *rows, WORDS).svg()
+    assert "class 7 → class 8" in svg
+    assert f"{5 + charts.COMMON_ERRORS - 1} of 35 errors" in svg
+    assert svg.count("→") == charts.COMMON_ERRORS
+
+
+def test_of_many_classes_without_an_error_nothing_is_shown() -> None:
+    classes = tuple(f"class {number}" for number in range(50))
+    assert "0 of 0 errors" in charts.confusion(classes, np.arange(50), np.arange(50), WORDS).svg()
