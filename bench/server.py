@@ -91,9 +91,16 @@ class Server:
         return total / 1024
 
     def rss_mib(self) -> float:
-        """Of its first process, with what that shares with others."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        """Of all its processes, with what each shares with others."""
+        pages = 0
+        for pid in self._tree(self.process.pid):
+            with suppress(OSError):
+                pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / MIB
+
+    def workers(self) -> list[int]:
+        """The processes that it has started itself."""
+        return list(self._tree(self.process.pid))[1:]
 
     def cpu_seconds(self) -> float:
         """What its processes have used of the processor since they started."""
@@ -126,6 +133,11 @@ class Server:
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it and what it started, all at once, as where a machine fails."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def stop(self) -> None:
         """End it and what it started."""

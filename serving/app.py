@@ -23,16 +23,18 @@ from serving.record.logs import LogWriter
 from serving.routes import admin, feedback, metrics, model, open_inference, page, probes
 from serving.services import Services
 from serving.settings import Settings
+from serving.workers.siblings import Place
 
 ROUTES = (probes, model, metrics, admin, feedback, open_inference, page)
 
 
-def create_app(settings: Settings | None = None, log: LogWriter | None = None) -> Front:
+def create_app(settings: Settings | None = None, log: LogWriter | None = None, place: Place | None = None) -> Front:
     """The application for `settings`, or for those of the environment. `log` gets a line for each failed request.
+    `place` is that of a worker among others.
 
     Raises ConfigError if the settings are wrong.
     """
-    services = Services.of(settings or Settings.from_environment())
+    services = Services.of(settings or Settings.from_environment(), place)
     protocols: dict[str, InferenceProtocol] = {
         "/predict": Predict(),
         "/invocations": Invocations(),
@@ -40,12 +42,9 @@ def create_app(settings: Settings | None = None, log: LogWriter | None = None) -
     }
     return Front(
         _fastapi(services),
-        services.admission,
-        services.inference,
+        services,
         protocols,
-        services.metrics,
         log,
-        services.settings,
     )
 
 

@@ -10,16 +10,23 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
+from portfolio.monitoring.prediction_log.log import PredictionLog
 from serving.app import create_app
-from serving.front.admission import Admission
 from serving.front.gathered import GatheredProtocol
+from serving.front.listener import Listener
 from serving.front.security import ALWAYS
 from serving.record.logs import LogWriter
+from serving.services import Services
 from serving.settings import Settings
+from serving.workers.supervisor import Supervisor
 
 # How long open connections may still send requests, and are told to close.
 DRAIN_SECONDS = 1.0
@@ -29,7 +36,6 @@ FINISH_SECONDS = 3
 OWN_FILES = 64
 MAX_CONNECTIONS = 8192
 TICKS_A_SECOND = 10
-BACKLOG = 2048
 # Allocations without a release before Python looks for reference cycles. Requests leave none.
 GC_THRESHOLD = 50_000
 
@@ -37,13 +43,17 @@ GC_THRESHOLD = 50_000
 class Server(uvicorn.Server):
     """On SIGTERM it stops accepting, answers what still comes on open connections, closes them, and ends."""
 
-    def __init__(self, config: uvicorn.Config, admission: Admission, settings: Settings) -> None:
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
         super().__init__(config)
-        self._admission = admission
+        settings = services.settings
+        self._services = services
+        self._siblings = services.siblings
         self._max_requests = settings.max_requests
         self._idle_seconds = settings.keep_alive_seconds
         self._delay_seconds = settings.shutdown_delay_seconds
-        admission.in_progress = self._in_progress
+        services.admission.in_progress = self._in_progress
+        if self._siblings is not None:
+            self.server_state.connections = Counted(self._siblings.connected)
 
     def _in_progress(self) -> int:
         """The requests in progress, with those that have been read and wait for their turn."""
@@ -53,6 +63,25 @@ class Server(uvicorn.Server):
         # Requests answered in this turn of the event loop are still among them. If they counted, they would keep out
         # all others of this turn, and under overload every request would be refused.
         return sum(not task.done() for task in tasks)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn would listen by itself, and take one connection in each turn of the event loop.
+        await super().startup(sockets=[])
+        protocol = partial(
+            GatheredProtocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        if self._siblings is None:
+            self.servers = [Listener(sockets or [], protocol)]  # type: ignore[list-item]
+            return
+        self._siblings.follow_supervisor(self._end)
+        # What a worker without a model would refuse, the others can answer.
+        while not self.should_exit and self._services.is_useless():
+            await asyncio.sleep(1 / TICKS_A_SECOND)
+        self.servers = [Listener(sockets or [], protocol, self._siblings.is_busier)]  # type: ignore[list-item]
+        self._siblings.listen(self.server_state.connections)
+
+    def _end(self) -> None:
+        self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_A_SECOND == 0:
@@ -64,13 +93,15 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._admission.draining = True
+        self._services.admission.draining = True
         # A load balancer needs a while to see that the server is no longer ready. Ctrl-C a second time ends this.
         until = time.monotonic() + self._delay_seconds
         while time.monotonic() < until and not self.force_exit:
             await asyncio.sleep(0.02)
         for server in self.servers:
             server.close()
+        if self._siblings is not None:
+            self._siblings.stop_listening()
         # uvicorn would cut idle connections at once, and lose requests that are on their way.
         deadline = time.monotonic() + DRAIN_SECONDS
         while self.server_state.connections and time.monotonic() < deadline:
@@ -78,15 +109,36 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(host: str, port: int) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises ConfigError if the settings make no sense."""
+class Counted(set[Any]):
+    """Connections; the others are told how many there are."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self._changed = changed
+
+    def add(self, connection: Any) -> None:
+        super().add(connection)
+        self._changed()
+
+    def discard(self, connection: Any) -> None:
+        super().discard(connection)
+        self._changed()
+
+
+def run(sockets: list[socket.socket]) -> None:
+    """Serve on sockets that listen, until SIGTERM or Ctrl-C. Raises ConfigError if the settings make no sense."""
     settings = Settings.from_environment()
-    log = LogWriter()
-    application = create_app(settings, log)
+    place = None
+    if settings.workers > 1:
+        # Once, not in each worker: what is wrong is said, and what is imported is shared.
+        PredictionLog(settings.log_address).close()
+        import_module("onnxruntime")
+        place = Supervisor(settings, sockets).run()
+    log = LogWriter(is_shared=place is not None)
+    application = create_app(settings, log, place)
     config = uvicorn.Config(
         application,
-        host=host,
-        port=port,
+        workers=1,
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -95,7 +147,6 @@ def run(host: str, port: int) -> None:
         proxy_headers=False,
         ws="none",
         http=GatheredProtocol,
-        backlog=BACKLOG,
         timeout_graceful_shutdown=FINISH_SECONDS,
         timeout_keep_alive=settings.keep_alive_seconds,  # type: ignore[arg-type]  # it is only handed on to call_later
     )
@@ -109,7 +160,7 @@ def run(host: str, port: int) -> None:
     gc.set_threshold(GC_THRESHOLD)
     gc.enable()
     try:
-        Server(config, application.admission, settings).run()
+        Server(config, application.services).run(sockets)
     except SystemExit as end:
         log.stop()
         # Python would wait for a model that still runs in a thread, however long that takes.

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False)
 
     use_case: str = Field(default_factory=_use_case, pattern=r"^[a-z][a-z0-9_]*$", validation_alias=USE_CASE_VARIABLE)
+    workers: int = Field(default=1, ge=1, le=64, description="processes that serve; the limits below are of each")
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=256 * 1024 * 1024)
     max_rows: int = Field(default=1000, ge=1, le=100_000)
     max_requests: int = Field(default=256, ge=1, description="in progress at once; further ones get 503")

@@ -1,23 +1,26 @@
 """Try what is claimed of the server's reliability: `make reliability`, or python -m bench.reliability [ITEM ...].
 
-Without items all are tried, and the figures go to metrics/reliability.json; with items, only to .state/bench. What is
-served is the champion of the first use case of params.yaml, which must be an image classifier.
+Without items all are tried, with one worker and with two, and the figures go to metrics/reliability.json; with items,
+only to .state/bench. What is served is the champion of the first use case of params.yaml, which must be an image
+classifier.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from bench.peer import ENVIRONMENTS
 from bench.reliability.asking import SkippedError
 from bench.reliability.damage import bundles
-from bench.reliability.ends import kill, sigterm
+from bench.reliability.ends import kill, sigterm, worker_killed
 from bench.reliability.hostile import hostile
 from bench.reliability.malformed import malformed, schemathesis
 from bench.reliability.pressure import large_bodies, overload, slow_clients
@@ -34,6 +37,7 @@ ITEMS: dict[str, Callable[[Path, Bundle], list[Row]]] = {
     "bundles": bundles,
     "sigterm": sigterm,
     "kill": kill,
+    "worker-killed": worker_killed,
     "malformed": malformed,
     "schemathesis": schemathesis,
     "hostile": hostile,
@@ -46,18 +50,26 @@ ITEMS: dict[str, Callable[[Path, Bundle], list[Row]]] = {
 }
 
 
+WORKERS = (1, 2)
+OF_TWO = ("worker-killed",)
+
+
 def main(names: list[str]) -> None:
     if unknown := [name for name in names if name not in ITEMS]:
         sys.exit(f"There is no item {', '.join(unknown)}. There are: {', '.join(ITEMS)}.")
     bundle = image_champion()
     results: dict[str, Any] = {}
     held = True
-    for name in names or ITEMS:
+    for workers, item in product(WORKERS, names or ITEMS):
+        if item in OF_TWO and workers == 1:
+            continue
+        name = item if workers == 1 or item in OF_TWO else f"{item}, {workers} workers"
+        os.environ["SERVING_WORKERS"] = str(workers)
         started = time.monotonic()
         # Not under .state: the limits of a path to a socket or of a small disk are no part of what is tried.
-        with tempfile.TemporaryDirectory() as folder, console.status(f"{name}: {(ITEMS[name].__doc__ or '').strip()}"):
+        with tempfile.TemporaryDirectory() as folder, console.status(f"{name}: {(ITEMS[item].__doc__ or '').strip()}"):
             try:
-                rows = ITEMS[name](Path(folder), bundle)
+                rows = ITEMS[item](Path(folder), bundle)
                 results[name] = {"rows": [row.as_dict() for row in rows]}
                 show(f"{name}, {time.monotonic() - started:.0f} s", rows)
                 held = held and all(row.verdict != "missed" for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -14,9 +15,9 @@ from socket import create_connection
 import orjson
 
 from bench.clients import Clients
-from bench.reliability.asking import body, predict_request, publish
+from bench.reliability.asking import body, call, predict_request, publish, wait_until
 from bench.rows import Row
-from bench.server import portfolio_server
+from bench.server import Server, portfolio_server
 from portfolio.bundle.bundle import Bundle
 from portfolio.client.connection import Connection
 from serving.record.recorder import SECONDS_TO_DISK
@@ -90,8 +91,7 @@ def kill(work: Path, like: Bundle, *, count: int = 50, seed: int = 0) -> list[Ro
             with Clients(server.url, content, CONNECTIONS, received.see, reconnect=False) as clients:
                 time.sleep(SECONDS_TO_DISK + moments.uniform(0.2, 1))
                 killed_at = time.time()
-                server.signal(signal.SIGKILL)
-                server.process.wait()
+                server.kill()
                 clients.wait()
         answers += len(received.at)
         owed |= {request_id for request_id, at in received.at.items() if at < killed_at - SECONDS_TO_DISK}
@@ -107,6 +107,52 @@ def kill(work: Path, like: Bundle, *, count: int = 50, seed: int = 0) -> list[Ro
         Row("duplicate rows in the log", rows - len(there), "", at_most=0),
         Row("damaged logs", damaged, "", at_most=0),
     ]
+
+
+def worker_killed(work: Path, like: Bundle, *, count: int = 30, seed: int = 0) -> list[Row]:
+    """One of two workers is killed again and again: the other goes on, a new one takes its place, the log is kept."""
+    publish(work, like, 1)
+    moments = random.Random(seed)
+    received = Received()
+    owed: set[str] = set()
+    slowest = 0.0
+    backwards = 0
+    counted = 0.0
+    with portfolio_server(work, use_case=like.manifest.use_case, workers="2") as server:
+        content = predict_request(server.url, body(like))
+        with Clients(server.url, content, CONNECTIONS, received.see) as clients:
+            for _ in range(count):
+                time.sleep(SECONDS_TO_DISK + moments.uniform(0.2, 1))
+                workers = server.workers()
+                killed = moments.choice(workers)
+                at = time.time()
+                os.kill(killed, signal.SIGKILL)
+                slowest = max(slowest, wait_until(lambda old=workers: _is_whole_again(server, old)))  # type: ignore[misc]
+                owed |= {request_id for request_id, seen in received.at.items() if seen < at - SECONDS_TO_DISK}
+                before, counted = counted, call(f"{server.url}/stats")[1]["predictions"]
+                backwards += counted < before
+        failed = clients.failed - clients.lost
+    return [
+        Row("kills of one of two workers", count, ""),
+        Row("answers", len(received.at), "", at_least=count),
+        Row("requests lost, of those that the killed ones had", clients.lost, "", at_most=count * CONNECTIONS),
+        Row("other failed requests", failed, "", at_most=0),
+        Row("slowest return to two workers", slowest, "s", at_most=5),
+        Row("counts that went backwards", backwards, "", at_most=0),
+        Row(
+            f"answers sent more than {SECONDS_TO_DISK:g} s before a kill, and missing from the log",
+            len(owed - logged(work)),
+            "",
+            at_most=0,
+        ),
+        Row("damaged logs", not is_whole(work), "", at_most=0),
+    ]
+
+
+def _is_whole_again(server: Server, before: list[int]) -> bool:
+    """Whether there are two workers again, one of them new, and both serve."""
+    now = server.workers()
+    return len(now) == len(before) and set(now) != set(before) and call(f"{server.url}/readyz")[0] == 200
 
 
 def log_of(work: Path) -> Path:

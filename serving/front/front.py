@@ -12,14 +12,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from serving.errors import RequestError
-from serving.front.admission import Admission
 from serving.front.exchange import DisconnectedError, Exchange, Headers, Message, Receive, Scope, Send, new_request_id
 from serving.front.security import page_headers
 from serving.protocols.query import InferenceProtocol
-from serving.record.live import LiveMetrics
 from serving.record.logs import LogWriter
-from serving.runtime.inference import Inference
-from serving.settings import Settings
+from serving.services import Services
 
 logger = logging.getLogger("serving")
 CLOSE = (b"connection", b"close")
@@ -46,18 +43,17 @@ class Front:
     def __init__(
         self,
         app: FastAPI,
-        admission: Admission,
-        inference: Inference,
+        services: Services,
         protocols: Mapping[str, InferenceProtocol],
-        metrics: LiveMetrics,
         log: LogWriter | None,
-        settings: Settings,
     ) -> None:
+        settings = services.settings
         self.app = app
-        self.admission = admission
-        self._inference = inference
+        self.services = services
+        self.admission = services.admission
+        self._inference = services.inference
         self._protocols = protocols
-        self._metrics = metrics
+        self._metrics = services.metrics
         self._log = log
         self._log_all = settings.access_log
         self._root_path = settings.root_path

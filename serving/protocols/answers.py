@@ -17,6 +17,7 @@ from serving.errors import RequestError
 MACHINE, PERSON = "machine", "person"
 # Up to so many, plain Python is faster than NumPy.
 FEW_ROWS = 16
+YEN_DIGITS = 4
 
 
 class Decisions:
@@ -41,22 +42,24 @@ class Decisions:
         there, so a person decides.
         """
         self.rows: list[list[float]] = outputs.tolist()
-        for row in self.rows:
-            if not isfinite(sum(row)):
-                raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
+        is_few = len(self.rows) <= FEW_ROWS
+        if not (all(map(isfinite, map(sum, self.rows))) if is_few else np.isfinite(outputs).all()):
+            raise RequestError(422, "no_finite_answer", "The model has no finite answer for these inputs.")
         manifest, decider = bundle.manifest, bundle.decider
-        if len(self.rows) <= FEW_ROWS:
-            columns: Iterable[Any] = map(list, zip(*map(decider.row, self.rows), strict=True))
-        else:
-            columns = (column.tolist() for column in decider(outputs))
-        error_yen: list[float]
-        self.answers, self.certainties, error_yen, self.by_machine = columns
         policy = manifest.policy
-        self.unseen = unseen or {}
         # Without a policy there is no saying what an answer is worth.
         self.expected_yen: list[float] | None = None
-        if policy is not None:
-            self.expected_yen = list(map(saved, repeat(policy.prices), self.by_machine, error_yen))
+        if is_few:
+            columns: Iterable[Any] = map(list, zip(*map(decider.row, self.rows), strict=True))
+            self.answers, self.certainties, error_yen, self.by_machine = columns
+            if policy is not None:
+                self.expected_yen = list(map(saved, repeat(policy.prices), self.by_machine, error_yen))
+        else:
+            decided = decider(outputs)
+            self.answers, self.certainties, _, self.by_machine = (column.tolist() for column in decided)
+            if policy is not None:
+                self.expected_yen = saved(policy.prices, decided.by_machine, decided.error_yen).tolist()
+        self.unseen = unseen or {}
         for place in self.unseen if unseen_to_person else ():
             self.by_machine[place] = False
             if policy is not None and self.expected_yen is not None:
@@ -73,21 +76,30 @@ class Decisions:
 def answer_rows(bundle: Bundle, decisions: Decisions) -> list[dict[str, Any]]:
     """One JSON object a row."""
     output = bundle.manifest.output
+    names = decisions.names()
     if output.task == "regression":
         answers: list[dict[str, Any]] = [{"value": row[0], "unit": output.unit} for row in decisions.rows]
-        for answer, (low, high) in zip(answers, decisions.intervals or [], strict=True):
-            answer["interval"] = {"low": low, "high": high, "level": INTERVAL_LEVEL}
+        if decisions.intervals is not None:
+            for answer, (low, high) in zip(answers, decisions.intervals, strict=True):
+                answer["interval"] = {"low": low, "high": high, "level": INTERVAL_LEVEL}
+        for answer, name in zip(answers, names, strict=True):
+            answer["decision"] = name
     else:
         classes = output.classes
+        by_class = map(dict, map(zip, repeat(classes), decisions.rows))
         answers = [
-            {"class": classes[answered], "probabilities": dict(zip(classes, row, strict=True))}
-            for row, answered in zip(decisions.rows, decisions.answers, strict=True)
+            {"class": classes[answered], "probabilities": probabilities, "decision": name}
+            for answered, probabilities, name in zip(decisions.answers, by_class, names, strict=True)
         ]
-    for answer, name in zip(answers, decisions.names(), strict=True):
-        answer["decision"] = name
     if decisions.expected_yen is not None:
-        for answer, yen in zip(answers, decisions.expected_yen, strict=True):
-            answer["expected_yen"] = round(yen, 4)
+        for answer, yen in zip(answers, _rounded(decisions.expected_yen), strict=True):
+            answer["expected_yen"] = yen
     for row, fields in decisions.unseen.items():
         answers[row]["unseen"] = fields
     return answers
+
+
+def _rounded(yen: list[float]) -> list[float]:
+    rounded: list[float]
+    rounded = [round(one, YEN_DIGITS) for one in yen] if len(yen) <= FEW_ROWS else np.round(yen, YEN_DIGITS).tolist()
+    return rounded

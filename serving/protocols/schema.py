@@ -8,10 +8,12 @@ also come as the boolean or number that the label is in the data (see `category_
 
 from __future__ import annotations
 
+from array import array
 from base64 import b64decode
 from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
+import orjson
 from pydantic import BeforeValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 from typing_extensions import TypedDict
@@ -31,6 +33,8 @@ FILE_STARTS = (b"iVBOR", b"/9j/")  # PNG and JPEG in base64
 MAX_SHOWN_LENGTH = 100
 # What may stand in a body around its rows: values and keys.
 SPARE = 10_000
+# Up to so many, a parser that does nothing else is done in a few milliseconds, whatever a body holds.
+QUICK_BYTES = 128 * 1024
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -72,6 +76,8 @@ class RequestSchema:
 
         Raises RequestError naming the fields that are wrong.
         """
+        if size.SMALL_BYTES < len(body) <= QUICK_BYTES and (images := self._many_images(body)) is not None:
+            return {self.fields[0].name: images}, len(images)
         checked = size.checked(body, self.max_values, self.max_keys)
         try:
             return self._arrays(self._request.validate_json(checked)["instances"])
@@ -149,6 +155,32 @@ class RequestSchema:
                     found.setdefault(row, {})[name] = label[:MAX_SHOWN_LENGTH]
         return found
 
+    def _many_images(self, body: bytes) -> Array | None:
+        """The images [rows, width] of a body that has them alone, in half of the time that Pydantic takes.
+
+        None if there is another field, or anything is wrong: Pydantic then says what.
+        """
+        field = self.fields[0]
+        # To an array of numbers, true is one. A single letter is found to be missing in no time.
+        has_booleans = (b"u" in body and b"true" in body) or (b"f" in body and b"false" in body)
+        if len(self.fields) > 1 or field.kind != "image" or has_booleans:
+            return None
+        values = array("d")
+        try:
+            ((name, rows),) = orjson.loads(body).items()
+            if name != "instances" or not 1 <= len(rows) <= self.max_rows:
+                return None
+            for row in rows:
+                ((name, pixels),) = row.items()
+                if name != field.name or len(pixels) != field.width:
+                    return None
+                values.fromlist(pixels)
+        except (AttributeError, OverflowError, TypeError, ValueError):
+            return None
+        images = np.frombuffer(values).reshape(-1, field.width)
+        low, high = _bounds(field)
+        return images.astype(np.float32) if low <= images.min() and images.max() <= high else None
+
     def _arrays(self, rows: list[Row]) -> tuple[Inputs, int]:
         columns = {field.name: [row.get(field.name) for row in rows] for field in self.fields}
         for name, seen in self._seen.items():
@@ -189,9 +221,7 @@ def _typed(name: str, fields: dict[str, Any]) -> Any:
 def _annotation(field: InputField) -> Any:
     """The type of one field. A field that may be missing may also be left out."""
     about: dict[str, Any] = {"description": field.description, "examples": [field.example]}
-    # Beyond float32's own bounds a number would become infinite.
-    low = -FLOAT32_MAX if field.minimum is None else field.minimum
-    high = FLOAT32_MAX if field.maximum is None else field.maximum
+    low, high = _bounds(field)
     if field.kind == "image":
         pixel: Any = Annotated[float, Field(ge=low, le=high)]
         return Annotated[list[pixel], Field(min_length=field.width, max_length=field.width, **about), FailFast()]
@@ -207,6 +237,14 @@ def _annotation(field: InputField) -> Any:
     if not field.nullable:
         return value
     return NotRequired[Annotated[value | None, _NAN_IS_MISSING if field.is_string else _EMPTY_IS_MISSING]]
+
+
+def _bounds(field: InputField) -> tuple[float, float]:
+    """Beyond float32's own bounds a number would become infinite."""
+    return (
+        -FLOAT32_MAX if field.minimum is None else field.minimum,
+        FLOAT32_MAX if field.maximum is None else field.maximum,
+    )
 
 
 def _label_text(value: object) -> object:

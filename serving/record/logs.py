@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,8 +27,10 @@ MAX_LINES = 10_000
 class LogWriter(logging.Handler):
     """Takes what is logged by Python's logging, and a line per request."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_shared: bool = False) -> None:
+        """`is_shared`: other processes write to the same place, so that lines must be written as wholes."""
         super().__init__()
+        self._is_shared = is_shared
         self._lines: deque[dict[str, Any]] = deque(maxlen=MAX_LINES)
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -67,16 +71,32 @@ class LogWriter(logging.Handler):
             self._wake.wait()
             self._stopping.wait(FLUSH_SECONDS)
             self._wake.clear()
-            text = b"".join(_as_json(**self._lines.popleft()) for _ in range(len(self._lines)))
+            lines = [line(**self._lines.popleft()) for _ in range(len(self._lines))]
             try:
-                # Not through Python's buffer: a stalled reader would hold its lock until the process ends.
-                while text:
-                    text = text[os.write(sys.stderr.fileno(), text) :]
+                for text in _wholes(lines) if self._is_shared else [b"".join(lines)]:
+                    _write(text)
             except OSError:
                 # Nobody reads any more.
                 return
 
 
-def _as_json(at_seconds: float, **fields: Any) -> bytes:
+def _write(text: bytes) -> None:
+    """Not through Python's buffer: a stalled reader would hold its lock until the process ends."""
+    while text:
+        text = text[os.write(sys.stderr.fileno(), text) :]
+
+
+def _wholes(lines: list[bytes]) -> Iterator[bytes]:
+    """Lines together, as many as a pipe takes without mixing them with those of others."""
+    text = b""
+    for one in lines:
+        if text and len(text) + len(one) > select.PIPE_BUF:
+            yield text
+            text = b""
+        text += one
+    yield text
+
+
+def line(at_seconds: float, **fields: Any) -> bytes:
     time = datetime.fromtimestamp(at_seconds, UTC).isoformat(timespec="milliseconds")
     return orjson.dumps({"time": time, **fields}, default=str) + b"\n"

@@ -14,20 +14,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
-import orjson
 from sqlalchemy import Table
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
-from portfolio.core.types import Array
-from portfolio.monitoring.prediction_log.labels import Replaced
 from portfolio.monitoring.prediction_log.log import PredictionLog
 from portfolio.monitoring.prediction_log.tables import predictions, shadow_predictions
 from serving.errors import RequestError
-from serving.record.feedback import Judge, TrueLabel
+from serving.record.feedback import TrueLabel
+from serving.record.labels import Labels, Outcome
+from serving.record.record import Record
 
 logger = logging.getLogger("serving")
 
@@ -45,55 +43,6 @@ MAX_LABEL_REQUESTS = 128
 
 
 @dataclass(slots=True)
-class Record:
-    """One answered request. Without inputs it is a shadow's answer, which nobody saw."""
-
-    request_id: str
-    answered_at_seconds: float
-    version: int
-    digest: str
-    outputs: Array
-    by_machine: list[bool]
-    protocol: str = ""
-    inputs: dict[str, Array] | None = None
-    callers_id: str | None = None
-    bytes: int = 0
-    """Roughly what it occupies while it waits."""
-
-    @property
-    def table(self) -> Table:
-        return shadow_predictions if self.inputs is None else predictions
-
-    def row(self) -> dict[str, Any]:
-        row: dict[str, Any] = {
-            "request_id": self.request_id,
-            "answered_at": datetime.fromtimestamp(self.answered_at_seconds, UTC),
-            "model_version": self.version,
-            "digest": self.digest,
-            "outputs": _json(self.outputs),
-            "by_machine": _json(self.by_machine),
-        }
-        if self.inputs is not None:
-            columns = {name: a.tolist() if a.dtype == object else a for name, a in self.inputs.items()}
-            row |= {"protocol": self.protocol, "rows": len(self.outputs), "inputs": _json(columns)}
-            row["callers_id"] = self.callers_id
-        return row
-
-
-class Stored(NamedTuple):
-    """A true label as it is in the log. `outcome` is "stored", "unchanged", or "corrected" if it `replaced` another."""
-
-    request_id: str
-    label: str | float
-    right: bool | None
-    outcome: str
-    replaced: Replaced | None = None
-
-
-Outcome = Stored | RequestError
-
-
-@dataclass(slots=True)
 class Waiting:
     """The labels of one request on their way to the log; `done` gets what became of each."""
 
@@ -108,18 +57,18 @@ class Waiting:
 class Recorder:
     """Start it once. `stop` writes what is still waiting."""
 
-    def __init__(self, log: PredictionLog, judge: Judge, max_queue: int) -> None:
+    def __init__(self, log: PredictionLog, labels: Labels, max_queue: int) -> None:
         self.dropped = 0
         self.failure: str | None = None
         """Why the log can't be written, while it can't."""
         self._log = log
-        self._judge = judge
+        self._labels = labels
         self._max_queue = max_queue
         self._queue: deque[Record] = deque()
         self._unwritten: list[Record] = []
         self._rows: list[tuple[Table, dict[str, Any]]] = []
         """The same as rows for the database, kept from one attempt to the next."""
-        self._labels: deque[Waiting] = deque()
+        self._labelling: deque[Waiting] = deque()
         self._last_seconds_to_disk = 0.0
         # Records that arrived, and those of them that are written; and their bytes.
         self._taken = self._done = 0
@@ -131,7 +80,7 @@ class Recorder:
 
     @property
     def waiting(self) -> int:
-        return len(self._queue) + len(self._unwritten) + len(self._labels)
+        return len(self._queue) + len(self._unwritten) + len(self._labelling)
 
     @property
     def seconds_to_disk(self) -> float:
@@ -172,7 +121,7 @@ class Recorder:
         loop = asyncio.get_running_loop()
         if self.failure is not None or self._is_full:
             raise _unavailable()
-        if len(self._labels) >= MAX_LABEL_REQUESTS:
+        if len(self._labelling) >= MAX_LABEL_REQUESTS:
             raise RequestError(
                 503,
                 "too_busy",
@@ -180,7 +129,7 @@ class Recorder:
                 retry_after_seconds=1,
             )
         waiting = Waiting(labels, time.time(), self._taken, loop.create_future(), loop)
-        self._labels.append(waiting)
+        self._labelling.append(waiting)
         self._hurry.set()
         self._wake.set()
         try:
@@ -194,6 +143,10 @@ class Recorder:
                 "already stays as it is.",
                 retry_after_seconds=5,
             ) from None
+
+    async def written(self) -> None:
+        """Return once what was put so far is in the log. Raises RequestError if it can't be written."""
+        await self.label([])
 
     async def stop(self, timeout_seconds: float) -> None:
         """Write what waits, for at most `timeout_seconds`. The rest is counted as dropped."""
@@ -221,7 +174,7 @@ class Recorder:
                 self._wake.clear()
             if self._write():
                 retry_seconds = FIRST_RETRY_SECONDS
-                more = bool(self._queue or self._labels)
+                more = bool(self._queue or self._labelling)
                 if self._stopping.is_set() and not more:
                     return
                 if more:
@@ -265,8 +218,8 @@ class Recorder:
             self._done_bytes += size
         # Nobody should wait for a log that can't be written.
         ready: list[Waiting] = []
-        while self._labels and (not written or self._labels[0].after <= self._done):
-            waiting = self._labels.popleft()
+        while self._labelling and (not written or self._labelling[0].after <= self._done):
+            waiting = self._labelling.popleft()
             if not waiting.done.done():
                 ready.append(waiting)
         if ready and written:
@@ -301,7 +254,9 @@ class Recorder:
     def _store_labels(self, ready: list[Waiting]) -> None:
         """Store the labels of several requests, in one transaction if possible, and tell what became of each."""
         try:
-            outcomes = iter(self._store(ready))
+            labels = [label for waiting in ready for label in waiting.labels]
+            received = [waiting.received_at_seconds for waiting in ready for _ in waiting.labels]
+            outcomes = iter(self._labels.store(labels, received))
         except (OperationalError, InterfaceError) as error:
             logger.error("labels can't be stored: %s", _first_line(error))
             for waiting in ready:
@@ -317,41 +272,6 @@ class Recorder:
         else:
             for waiting in ready:
                 self._settle(waiting, list(islice(outcomes, len(waiting.labels))))
-
-    def _store(self, ready: list[Waiting]) -> list[Outcome]:
-        """Store the labels of several requests in one transaction. Returns what became of each."""
-        given = [(label, waiting) for waiting in ready for label in waiting.labels]
-        outcomes: dict[int, Outcome] = {}
-        answers = self._log.answers({label.request_id for label, _ in given if label.request_id})
-        named = self._log.answers_to({label.callers_id for label, _ in given if label.callers_id})
-        outputs: dict[str, list[list[float]]] = {}
-        rows: dict[int, dict[str, Any]] = {}
-        for index, (label, waiting) in enumerate(given):
-            try:
-                answer = _answer(label, answers, named)
-                request_id = answer["request_id"]
-                if request_id not in outputs:
-                    outputs[request_id] = orjson.loads(answer["outputs"])
-                text, right = self._judge.verdict(answer["digest"], outputs[request_id][label.row], label.label)
-            except RequestError as error:
-                outcomes[index] = error
-                continue
-            rows[index] = {
-                "request_id": request_id,
-                "row": label.row,
-                "label": _json(text),
-                "right": right,
-                "received_at": datetime.fromtimestamp(waiting.received_at_seconds, UTC),
-            }
-        corrections = {place for place, index in enumerate(rows) if given[index][0].correction}
-        added = self._log.add_labels(list(rows.values()), corrections)
-        for (index, row), outcome in zip(rows.items(), added, strict=True):
-            if outcome.name == "kept":
-                outcomes[index] = _second(row["request_id"], row["row"], outcome.label)
-            else:
-                label = orjson.loads(outcome.label)
-                outcomes[index] = Stored(row["request_id"], label, outcome.right, outcome.name, outcome.replaced)
-        return [outcomes[index] for index in range(len(given))]
 
     @staticmethod
     def _settle(waiting: Waiting, outcomes: list[Outcome] | RequestError) -> None:
@@ -369,44 +289,6 @@ class Recorder:
 
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-
-
-def _answer(
-    label: TrueLabel, answers: dict[str, dict[str, Any]], named: dict[str, list[dict[str, Any]]]
-) -> dict[str, Any]:
-    """The answer that a label belongs to. Raises RequestError if there is none, or no such row, or more than one."""
-    if label.request_id:
-        found = [answers[label.request_id]] if label.request_id in answers else []
-    else:
-        found = named.get(label.callers_id or "", [])
-    if len(found) > 1:
-        ids = ", ".join(answer["request_id"] for answer in found[:5])
-        raise RequestError(
-            409,
-            "several_answers",
-            f"{len(found)} requests had the X-Request-ID {label.callers_id}. Send the request_id of one: {ids}",
-        )
-    if not found or label.row >= found[0]["rows"]:
-        raise RequestError(
-            404,
-            "unknown_request",
-            f"No answer {label.request_id or label.callers_id} with a row {label.row}. Send the request_id of an "
-            "answer, or the X-Request-ID of its request as callers_id.",
-        )
-    return found[0]
-
-
-def _second(request_id: str, row: int, given: str) -> RequestError:
-    return RequestError(
-        409,
-        "second_label",
-        f"Row {row} of {request_id} already has the label {given}, which is kept. To replace it, send "
-        '"correction": true.',
-    )
 
 
 def _unavailable() -> RequestError:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import anyio.to_thread
 from fastapi import APIRouter
 from typing_extensions import TypedDict
 
-from serving.routes.dependencies import WatcherDep
+from serving.routes.dependencies import ServicesDep
 from serving.runtime.served import ModelName
 
 router = APIRouter(prefix="/admin", tags=["admin"])
@@ -20,6 +17,7 @@ class Reloaded(TypedDict):
 
 
 @router.post("/reload", summary="Check the store now")
-async def reload(watcher: WatcherDep) -> Reloaded:
-    await anyio.to_thread.run_sync(partial(watcher.refresh, force=True))
-    return {"model": watcher.served().name, "last_refusal": watcher.refusal}
+async def reload(services: ServicesDep) -> Reloaded:
+    await services.look()
+    refusals = (standing.refusal for standing in services.standings())
+    return {"model": services.watcher.served().name, "last_refusal": next(filter(None, refusals), None)}

@@ -8,7 +8,6 @@ from fastapi import Depends, Request
 
 from serving.errors import RequestError
 from serving.front.exchange import Exchange
-from serving.record.live import LiveMetrics
 from serving.runtime.served import ServedModel
 from serving.runtime.watcher import StoreWatcher
 from serving.services import Services
@@ -31,10 +30,6 @@ async def _watcher(services: ServicesDep) -> StoreWatcher:
     return services.watcher
 
 
-async def _metrics(services: ServicesDep) -> LiveMetrics:
-    return services.metrics
-
-
 async def _model(services: ServicesDep) -> ServedModel:
     """Raises RequestError before the first champion."""
     return services.watcher.served()
@@ -42,7 +37,7 @@ async def _model(services: ServicesDep) -> ServedModel:
 
 async def _ready_model(services: ServicesDep) -> ServedModel:
     """Raises RequestError while the server shuts down, too."""
-    services.admission.check_ready()
+    services.check_ready()
     return services.watcher.served()
 
 
@@ -58,7 +53,6 @@ async def _named_model(model: Annotated[ServedModel, Depends(_model)], name: str
 
 ExchangeDep = Annotated[Exchange, Depends(_exchange)]
 WatcherDep = Annotated[StoreWatcher, Depends(_watcher)]
-MetricsDep = Annotated[LiveMetrics, Depends(_metrics)]
 ModelDep = Annotated[ServedModel, Depends(_model)]
 ReadyModelDep = Annotated[ServedModel, Depends(_ready_model)]
 NamedModelDep = Annotated[ServedModel, Depends(_named_model)]

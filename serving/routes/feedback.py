@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired
+from typing import Any, NotRequired
 
 from fastapi import APIRouter, Response
 from typing_extensions import TypedDict
 
 from serving.errors import RequestError
 from serving.record.feedback import TrueLabel, read_labels
-from serving.record.recorder import Outcome
+from serving.record.labels import Outcome, OutcomeName, Stored
 from serving.routes.dependencies import ExchangeDep, ServicesDep
 
 router = APIRouter(tags=["feedback"])
@@ -23,7 +23,7 @@ class StoredLabel(TypedDict):
     row: int
     label: str | float
     right: bool | None
-    outcome: Literal["stored", "unchanged", "corrected"]
+    outcome: OutcomeName
 
 
 class RefusedLabel(TypedDict):
@@ -56,7 +56,7 @@ async def feedback(exchange: ExchangeDep, services: ServicesDep, response: Respo
     try:
         # Not read by FastAPI, which has no limit of size or time.
         labels, several = read_labels(await services.bodies.read(exchange, MAX_BYTES))
-        outcomes = await services.recorder.label(labels)
+        outcomes = await services.label(labels)
     except RequestError as error:
         services.metrics.refused_label(error.code)
         raise
@@ -87,7 +87,7 @@ def _described(label: TrueLabel, outcome: Outcome) -> StoredLabel | RefusedLabel
     return refused
 
 
-def _stored(label: TrueLabel, stored: Any) -> StoredLabel:
+def _stored(label: TrueLabel, stored: Stored) -> StoredLabel:
     return {
         "request_id": stored.request_id,
         "row": label.row,

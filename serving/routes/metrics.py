@@ -5,17 +5,17 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
-from serving.record.live import Summary
-from serving.routes.dependencies import MetricsDep
+from serving.record.figures import Summary
+from serving.routes.dependencies import ServicesDep
 
 router = APIRouter(tags=["metrics"])
 
 
 @router.get("/stats", summary="Live metrics since the server started")
-async def stats(metrics: MetricsDep) -> Summary:
-    return metrics.summary()
+async def stats(services: ServicesDep) -> Summary:
+    return (await services.figures()).summary()
 
 
 @router.get("/metrics", summary="The same and more, for Prometheus", response_class=PlainTextResponse)
-async def prometheus(metrics: MetricsDep) -> Response:
-    return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+async def prometheus(services: ServicesDep) -> Response:
+    return Response((await services.figures()).text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -29,6 +29,7 @@ class Version(TypedDict):
 @router.get("/model", summary="The served model, and what it is for")
 async def describe(model: ModelDep, services: ServicesDep) -> dict[str, Any]:
     manifest = model.bundle.manifest
+    figures = await services.figures()
     shadow = services.watcher.shadow
     return {
         **model.name,
@@ -40,11 +41,11 @@ async def describe(model: ModelDep, services: ServicesDep) -> dict[str, Any]:
             "max_pixels": MAX_PIXELS,
         },
         "shadow": None if shadow is None else {**shadow[0].name, "share": shadow[1]},
-        "last_refusal": services.watcher.refusal,
+        "last_refusal": figures.refusal,
         "log": {
-            "failure": services.recorder.failure,
-            "waiting": services.recorder.waiting,
-            "dropped": services.recorder.dropped,
+            "failure": figures.log_failure,
+            "waiting": figures.log_waiting,
+            "dropped": figures.counts.log_dropped,
         },
     }
 

@@ -39,7 +39,7 @@ async def healthz() -> Alive:
 @router.get("/readyz", summary="Can it answer?")
 @router.get("/ping", summary="The same, for MLflow's clients")
 async def readyz(model: ReadyModelDep, services: ServicesDep) -> Ready:
-    warnings = [] if services.recorder.failure is None else [LOG_FAILS]
+    warnings = [LOG_FAILS] if any(standing.log_failure for standing in services.standings()) else []
     return {"status": "ready", "model": model.name, "warnings": warnings}
 
 

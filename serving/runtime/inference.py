@@ -18,7 +18,8 @@ from serving.protocols.invocations import CSV
 from serving.protocols.pictures import MEDIA_TYPES
 from serving.protocols.query import InferenceProtocol, Query, Reply, Result
 from serving.record.live import LiveMetrics
-from serving.record.recorder import Record, Recorder
+from serving.record.record import Record
+from serving.record.recorder import Recorder
 from serving.runtime.served import ServedModel
 from serving.runtime.watcher import StoreWatcher
 from serving.settings import Settings

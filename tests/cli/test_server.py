@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from portfolio.cli.server import check_can_listen
+from portfolio.cli.server import listening
 from serving.front.security import hashed
 from tests.cli.conftest import output, portfolio
 
@@ -47,7 +47,8 @@ def test_an_address_of_six_is_probed_as_one(workspace: Path) -> None:
         assert result.returncode == 1
         assert f"[::1]:{port}" in result.stderr
         assert "Stop what uses it" in " ".join(result.stderr.split())
-    check_can_listen("::1", port, "")
+    for opened in listening("::1", port, ""):
+        opened.close()
 
 
 def test_a_new_key_is_shown_with_the_hash_that_the_server_takes(

@@ -29,7 +29,9 @@ from portfolio.monitoring.prediction_log.tables import predictions
 from serving.errors import RequestError
 from serving.front.exchange import new_request_id
 from serving.record.feedback import Judge, TrueLabel
-from serving.record.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Record, Recorder, Stored
+from serving.record.labels import Labels, Stored
+from serving.record.record import Record
+from serving.record.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Recorder
 from tests import postgres
 
 
@@ -92,7 +94,8 @@ def recorded(
     """Let `use` have a running recorder, and stop it."""
 
     async def run() -> Recorder:
-        recorder = Recorder(PredictionLog(address), judge(Store(Path())), max_queue)
+        log = PredictionLog(address)
+        recorder = Recorder(log, Labels(log, judge(Store(Path()))), max_queue)
         recorder.start()
         try:
             done = use(recorder)
@@ -118,6 +121,19 @@ def test_what_was_answered_is_there_with_its_inputs(address: str) -> None:
     answered = found["answered_at"]
     answered = answered if isinstance(answered, datetime) else datetime.fromisoformat(answered).replace(tzinfo=UTC)
     assert answered.timestamp() == 1_790_000_000.5
+
+
+def test_whole_numbers_are_kept_as_such(tmp_path: Path) -> None:
+    """Pixels are whole numbers: 5 is what 5.0 is, in JSON, and the log is half as large."""
+    inputs = {
+        "pixels": np.array([[0, 16]], dtype=np.float32),
+        "age": np.array([[np.nan]], dtype=np.float32),
+        "income": np.array([[3e9]], dtype=np.float32),
+    }
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    recorded(address, lambda recorder: recorder.put(replace(record(), inputs=inputs)))
+    (found,) = rows(address, "predictions")
+    assert found["inputs"] == '{"pixels":[[0,16]],"age":[[null]],"income":[[3000000000.0]]}'
 
 
 def test_it_says_how_long_an_answer_took_to_the_disk(tmp_path: Path) -> None:

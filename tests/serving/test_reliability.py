@@ -10,7 +10,7 @@ import pytest
 
 from bench.reliability.asking import SkippedError
 from bench.reliability.damage import bundles
-from bench.reliability.ends import kill, sigterm
+from bench.reliability.ends import kill, sigterm, worker_killed
 from bench.reliability.malformed import malformed
 from bench.reliability.pressure import large_bodies, overload
 from bench.reliability.surroundings import clock_back, disk_full, store_gone
@@ -29,6 +29,7 @@ pytestmark = pytest.mark.alone
         (bundles, {"count": 150}),
         (sigterm, {"count": 2}),
         (kill, {"count": 2}),
+        (worker_killed, {"count": 2}),
         (malformed, {"count": 1000}),
         (large_bodies, {"count": 4}),
         (overload, {"seconds": 1}),
@@ -38,6 +39,29 @@ pytestmark = pytest.mark.alone
     ],
 )
 def test_what_is_claimed_holds(
+    item: Callable[..., list[Row]], smaller: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check(item, smaller, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("item", "smaller"),
+    [
+        (swaps, {"count": 15, "seconds": 6}),
+        (sigterm, {"count": 2}),
+        (kill, {"count": 2}),
+        (overload, {"seconds": 1}),
+        (disk_full, {"seconds": 1}),
+    ],
+)
+def test_it_holds_with_two_workers(
+    item: Callable[..., list[Row]], smaller: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVING_WORKERS", "2")
+    check(item, smaller, tmp_path, monkeypatch)
+
+
+def check(
     item: Callable[..., list[Row]], smaller: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     like: Bundle = tiny_bundle(tmp_path / "tiny")

@@ -7,13 +7,18 @@ import signal
 import subprocess
 import sys
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portfolio.cli.arguments import FIRST_USE_CASE, USE_CASE_HELP
 
+if TYPE_CHECKING:
+    from socket import socket
+
 app = typer.Typer()
+# Connections that may wait to be taken.
+BACKLOG = 2048
 PANEL = "Serve"
 PortNumber = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
 
@@ -31,6 +36,10 @@ def serve(
     ] = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535, envvar="PORT")] = 8000,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that serve, one for each core to use.", min=1, max=64, show_default="1"),
+    ] = None,
 ) -> None:
     """Serve the champion, and switch to a new one as soon as it is published. Stop with Ctrl-C."""
     import gc
@@ -50,13 +59,15 @@ def serve(
             raise ConfigError(f"There is no use case '{use_case}'. There are: {', '.join(known)}.")
     if use_case:
         os.environ["PORTFOLIO_USE_CASE"] = use_case
-    check_can_listen(host, port, "portfolio serve --port {port} (make serve PORT={port})")
-    # What is imported stays: looking through it for reference cycles would take a tenth of the start. `listen` enables
-    # it again.
+    if workers is not None:
+        os.environ["SERVING_WORKERS"] = str(workers)
+    sockets = listening(host, port, "portfolio serve --port {port} (make serve PORT={port})")
+    # What is imported stays: looking through it for reference cycles would take a tenth of the start. `run` enables it
+    # again.
     gc.disable()
-    from serving.server import run as listen
+    from serving.server import run
 
-    listen(host, port)
+    run(sockets)
 
 
 @app.command("mlflow", rich_help_panel=PANEL)
@@ -70,7 +81,8 @@ def mlflow_pages(port: PortNumber = 5000) -> None:
     records = database()
     if not records.exists():
         raise DataError(f"{records} is missing: nothing has been trained here yet. Train a model: portfolio run")
-    check_can_listen("127.0.0.1", port, "portfolio mlflow --port {port} (make mlflow MLFLOW_PORT={port})")
+    for probe in listening("127.0.0.1", port, "portfolio mlflow --port {port} (make mlflow MLFLOW_PORT={port})"):
+        probe.close()
     local_environment()
     move_records(records)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
@@ -109,10 +121,11 @@ def api_key() -> None:
     )
 
 
-def check_can_listen(host: str, port: int, with_port: str) -> None:
-    """Raises ConfigError, with the reason and the remedy, if a server can't listen there.
+def listening(host: str, port: int, with_port: str) -> list[socket]:
+    """Sockets that listen there; clients wait until somebody takes their connections.
 
-    `with_port`: the command that chooses another {port}.
+    `with_port`: the command that chooses another {port}. Raises ConfigError, with the reason and the remedy, if it
+    can't be listened on.
     """
     import errno
     import socket
@@ -133,13 +146,19 @@ def check_can_listen(host: str, port: int, with_port: str) -> None:
         errno.EACCES: "Only the administrator may use such low ports: choose a --port from 1024",
     }
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    for family, kind, protocol, _, address in found:
+    sockets = []
+    for family, kind, protocol, _, address in dict.fromkeys(found):
         try:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                probe.bind(address)
+            opened = socket.socket(family, kind, protocol)
+            sockets.append(opened)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            opened.bind(address)
+            opened.listen(BACKLOG)
         except OSError as error:
+            for opened in sockets:
+                opened.close()
             remedy = remedies.get(error.errno or 0, "Choose another --host or --port")
             raise ConfigError(f"Can't listen on {place} ({error.strerror}). {remedy}") from error
+    return sockets

@@ -23,6 +23,7 @@ from tests.conftest import publish
 from tests.serving.runtime.test_hot_swap import BODY, call, connected, free_port, server, wait_until
 
 OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
+SERVE = "from portfolio.cli.server import listening; from serving.server import run"
 TOO_LARGE = b" " * (5 * 1024 * 1024)
 
 
@@ -196,7 +197,7 @@ def test_who_takes_nothing_of_the_answers_is_cut_off(
     port = free_port()
     program = (
         "import serving.front.gathered as gathered; gathered.STALL_SECONDS = 1.0\n"
-        f"from serving.server import run; run('127.0.0.1', {port})"
+        f"{SERVE}; run(listening('127.0.0.1', {port}, ''))"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
     try:
@@ -228,7 +229,7 @@ def test_after_sigterm_it_goes_on_for_as_long_as_is_set(
     monkeypatch.setenv("SERVING_SHUTDOWN_DELAY_SECONDS", "3")
     publish(store, tmp_path / "one", version=1)
     port = free_port()
-    program = f"from serving.server import run; run('127.0.0.1', {port})"
+    program = f"{SERVE}; run(listening('127.0.0.1', {port}, ''))"
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: is_open(port))

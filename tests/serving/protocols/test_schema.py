@@ -12,6 +12,7 @@ import pytest
 from portfolio.bundle.manifest import InputField
 from portfolio.core.types import Array
 from serving.errors import RequestError
+from serving.protocols import size
 from serving.protocols.schema import RequestSchema
 
 HEADERS = [
@@ -50,6 +51,63 @@ def read(fields: RequestSchema, **row: Any) -> dict[str, Array]:
     for name, array in fields.from_rows([row], "instances")[0].items():
         np.testing.assert_array_equal(array, inputs[name])
     return inputs
+
+
+PIXELS = [0.5] * 64
+
+
+def image_body(**change: Any) -> bytes:
+    """Fifty images, which are read in a way of their own, and one that `change` may spoil."""
+    return json.dumps({"instances": [{"pixels": PIXELS}] * 49 + [{"pixels": PIXELS} | change]}).encode()
+
+
+def images() -> RequestSchema:
+    image = field("pixels", "image", shape=(8, 8), minimum=0.0, maximum=1.0, example=PIXELS)
+    return RequestSchema(SimpleNamespace(inputs=(image,)), max_rows=50)  # type: ignore[arg-type]
+
+
+def test_many_images_are_read_as_one_is() -> None:
+    body = image_body(pixels=[*PIXELS[:62], 1, 1e-3])
+    assert len(body) > size.SMALL_BYTES
+    inputs, rows = images().read(body)
+    one, _ = images().read(json.dumps({"instances": json.loads(body)["instances"][-1:]}).encode())
+    assert rows == 50
+    assert inputs["pixels"].dtype == np.float32
+    np.testing.assert_array_equal(inputs["pixels"][-1:], one["pixels"])
+    np.testing.assert_array_equal(inputs["pixels"][:49], np.full((49, 64), 0.5, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"pixels": [*PIXELS[:63], True]}, "instances.49.pixels.63"),
+        ({"pixels": [*PIXELS[:63], False]}, "instances.49.pixels.63"),
+        ({"pixels": [*PIXELS[:63], "1"]}, "instances.49.pixels.63"),
+        ({"pixels": [*PIXELS[:63], None]}, "instances.49.pixels.63"),
+        ({"pixels": [*PIXELS[:63], [1]]}, "instances.49.pixels.63"),
+        ({"pixels": [*PIXELS[:63], 1.0000001]}, "instances.49.pixels.63"),
+        ({"pixels": [*PIXELS[:63], -1e-9]}, "instances.49.pixels.63"),
+        ({"pixels": [*PIXELS[:63], float("nan")]}, "instances.49.pixels.63"),
+        ({"pixels": [*PIXELS[:63], 10**400]}, "instances.49.pixels.63"),
+        ({"pixels": PIXELS[:63]}, "instances.49.pixels"),
+        ({"pixels": "0" * 64}, "instances.49.pixels"),
+        ({"pixels": {}}, "instances.49.pixels"),
+        ({"more": 1}, "instances.49.more"),
+    ],
+)
+def test_what_is_wrong_in_many_images_is_named_as_in_one(change: dict[str, Any], where: str) -> None:
+    with pytest.raises(RequestError) as raised:
+        images().read(image_body(**change))
+    assert raised.value.details[0]["field"] == where
+
+
+@pytest.mark.parametrize(
+    "body",
+    [image_body()[:-1], image_body().replace(b"instances", b"instance"), image_body()[:-2] + b',{"pixels":[]}]}'],
+)
+def test_a_body_of_many_images_that_is_none_is_refused(body: bytes) -> None:
+    with pytest.raises(RequestError):
+        images().read(body)
 
 
 def refusal(fields: RequestSchema, **row: Any) -> dict[str, str]:

@@ -43,6 +43,7 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="the page is tested in Chromium, and there is none: apt-get install chromium"
 )
 START_SECONDS = 60
+SERVE = "from portfolio.cli.server import listening; from serving.server import run"
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 expect.set_options(timeout=20_000)
 
@@ -64,7 +65,7 @@ def served(state: Path, use_case: str, *, port: int = 0, probe_path: str = "/rea
         probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     environment = {**os.environ, "PORTFOLIO_STATE": str(state), "PORTFOLIO_USE_CASE": use_case, **settings}
-    program = f"from serving.server import run; run('127.0.0.1', {port})"
+    program = f"{SERVE}; run(listening('127.0.0.1', {port}, ''))"
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment)
     address = f"http://127.0.0.1:{port}"
     try:
