@@ -43,6 +43,7 @@ RUN_ELSEWHERE = {
     "portfolio tune": "tests/training/test_tuning.py",
     "portfolio tune-apply": "tests/training/test_tuning.py",
     "make readme": "tests/report/test_blocks.py",
+    "portfolio init": "tests/test_template.py",
     "portfolio readme": "tests/report/test_blocks.py",
     "portfolio promote": "tests/registry/test_registry.py",
     "portfolio rollback": "tests/registry/test_registry.py",
@@ -67,7 +68,7 @@ RUN_ELSEWHERE = {
 # Of these the words are checked; the others only read, and are run.
 DVC_ACTS = ("dvc repro", "dvc exp run", "dvc push", "dvc pull", "dvc add")
 # Of the machine, and nothing of ours.
-PLAIN = {"git", "cd", "curl", "export", "docker", "docker-compose", "pip", "source"}
+PLAIN = {"uvx", "copier", "git", "cd", "curl", "export", "docker", "docker-compose", "pip", "source"}
 
 
 def commands(text: str) -> list[str]:
