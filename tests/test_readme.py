@@ -203,7 +203,11 @@ def test_every_command_that_acts_is_run_somewhere(command: str) -> None:
     if not name:
         return
     assert name in RUN_ELSEWHERE, f"say in RUN_ELSEWHERE where '{name}' is run"
-    text = (ROOT / RUN_ELSEWHERE[name]).read_text()
+    place = ROOT / RUN_ELSEWHERE[name]
+    if (ROOT / ANSWERS).exists() and not place.exists():
+        # The template's own, or a workflow that this project was made without.
+        return
+    text = place.read_text()
     assert name in text or all(f'"{word}"' in text for word in name.split()[1:]), (
         f"{RUN_ELSEWHERE[name]} lacks '{name}'"
     )
