@@ -24,6 +24,8 @@ from statistics import median
 from typing import Any
 
 from bench.frames import LIBRARIES
+from bench.leaks import GIVEN_AWAY, HONEST, found_share
+from bench.own_data import TARGET, measured, write_rows
 from bench.rows import ROOT, Row, console, record
 from bench.scale import STEPS
 from bench.subject import image_of
@@ -251,6 +253,40 @@ def scale(work: Path) -> list[Row]:
     return rows
 
 
+def own_data(work: Path) -> list[Row]:
+    """`portfolio new` over a file of ten thousand rows, and of five million; and `portfolio check`."""
+    folder, rows = clone(work / "own_data"), []
+    for count, seconds_at_most, mib_at_most in ((10_000, 1, None), (5_000_000, 20, 1024)):
+        file = folder / f"{count}.csv"
+        write_rows(file, count)
+        made, checked = [], []
+        for number in range(ROUNDS):
+            name = f"rows_{count}_{number}"
+            made.append(
+                measured(python("portfolio", "new", name, str(file), "--target", TARGET), folder, environment())
+            )
+            checked.append(measured(python("portfolio", "check", name), folder, environment()))
+            timed(python("portfolio", "remove", name, "--yes"), folder)
+        rows += [
+            Row(f"portfolio new, {count:,} rows", median(run.seconds for run in made), "s", seconds_at_most),
+            Row(f"portfolio new, {count:,} rows, CPU time", median(run.cpu_seconds for run in made), "s"),
+            Row(f"portfolio new, {count:,} rows, memory", median(run.peak_mib for run in made), "MiB", mib_at_most),
+            Row(f"portfolio check, {count:,} rows", median(run.seconds for run in checked), "s", 2),
+        ]
+    return rows
+
+
+def leaks(work: Path) -> list[Row]:
+    """How often a column is left out for giving the target away, where it does and where it does not."""
+    rows = []
+    for count, tries in ((500, 400), (5_000, 100)):
+        for kinds, at_most in ((GIVEN_AWAY, None), (HONEST, 5)):
+            for name, (maker, quantity) in kinds.items():
+                share = 100 * found_share(maker, quantity, count, tries)
+                rows.append(Row(f"{name}, {count:,} rows: left out", share, "%", at_most))
+    return rows
+
+
 PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "first_prediction": first_prediction,
     "loop": loop,
@@ -260,6 +296,8 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "inference": inference,
     "frames": frames,
     "scale": scale,
+    "own_data": own_data,
+    "leaks": leaks,
 }
 
 

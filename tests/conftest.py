@@ -223,24 +223,24 @@ def is_at_hand(case: UseCase) -> bool:
 
 
 @pytest.fixture(scope="session")
-def shared_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def common_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A temporary folder that all processes of this run have in common."""
     base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if hasattr(request.config, "workerinput") else base) / "shared"
-    shared.mkdir(exist_ok=True)
-    return shared
+    common = (base.parent if hasattr(request.config, "workerinput") else base) / "built"
+    common.mkdir(exist_ok=True)
+    return common
 
 
 @pytest.fixture(scope="session")
-def built_once(shared_folder: Path) -> Callable[[str], Path]:
+def built_once(common_folder: Path) -> Callable[[str], Path]:
     """A folder in which a use case was collected and every stage was run, with few epochs. Not to be changed."""
     failed: dict[str, Exception] = {}
 
     def build(use_case: str) -> Path:
         if use_case in failed:
             raise failed[use_case]
-        folder, done = shared_folder / use_case, shared_folder / f"{use_case}.built"
-        with FileLock(shared_folder / f"{use_case}.lock"):
+        folder, done = common_folder / use_case, common_folder / f"{use_case}.built"
+        with FileLock(common_folder / f"{use_case}.lock"):
             if not done.exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()

@@ -67,6 +67,9 @@ def test_parts_of_a_sum_are_found_together_and_no_other_column() -> None:
     columns = {name: pl.Series(RANDOM.normal(size=ROWS)) for name in ("one", "two", "other")}
     total = columns["one"] + 2 * columns["two"] + 5
     assert [sorted(leak.columns) for leak in find_leaks(columns, total, quantity=True)] == [["one", "two"]]
+    columns["copy"] = total * 1.1
+    assert sorted(len(leak.columns) for leak in find_leaks(columns, total, quantity=True)) == [1, 2]
+    del columns["copy"]
     with_noise = total + 0.5 * pl.Series(RANDOM.normal(size=ROWS))
     assert find_leaks(columns, with_noise, quantity=True) == []
 

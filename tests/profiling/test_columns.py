@@ -94,6 +94,8 @@ def test_a_lost_decimal_point_does_not_widen_the_bounds() -> None:
 def test_long_tails_are_no_mistakes() -> None:
     prices = [1.02**number for number in range(600)]
     assert profile_column(pl.Series("x", prices)).far == 0
+    mostly_nothing = [0.0] * 4000 + [0.05] * 40 + [0.1 * number for number in range(60)] + [12.0]
+    assert profile_column(pl.Series("x", mostly_nothing)).far == 0
 
 
 YEARS = [1920, 1925, 1930, 1935] * 30

@@ -81,12 +81,7 @@ def with_error_scale(model: onnx.ModelProto, scale: onnx.ModelProto) -> onnx.Mod
         [helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [None, 2])],
         [initializer for part in parts for initializer in part.graph.initializer],
     )
-    # Of each domain the newest: the converter states the oldest that has all of a graph's operators.
-    opsets = {
-        opset.domain: opset
-        for opset in sorted((opset for part in parts for opset in part.opset_import), key=lambda opset: opset.version)
-    }
-    return finished(helper.make_model(graph, opset_imports=list(opsets.values())))
+    return finished(helper.make_model(graph, opset_imports=_newest_opsets(*parts)))
 
 
 def behind_features(model: onnx.ModelProto, features: onnx.ModelProto) -> onnx.ModelProto:
@@ -101,8 +96,13 @@ def behind_features(model: onnx.ModelProto, features: onnx.ModelProto) -> onnx.M
     )
     known = {tensor.name for tensor in features.graph.input} | computed
     assert known >= {tensor.name for tensor in model.graph.input}
-    opsets = {opset.domain: opset for part in (features, model) for opset in part.opset_import}
-    return finished(helper.make_model(graph, opset_imports=list(opsets.values())))
+    return finished(helper.make_model(graph, opset_imports=_newest_opsets(features, model)))
+
+
+def _newest_opsets(*parts: onnx.ModelProto) -> list[onnx.OperatorSetIdProto]:
+    """The newest of each domain: a converter states the oldest that has all of its graph's operators."""
+    opsets = sorted((opset for part in parts for opset in part.opset_import), key=lambda opset: opset.version)
+    return list({opset.domain: opset for opset in opsets}.values())
 
 
 def only_output(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:

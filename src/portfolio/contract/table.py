@@ -68,7 +68,7 @@ class Table(UseCase):
         encoder = OrdinalEncoder(
             categories=self._categories(), handle_unknown="use_encoded_value", unknown_value=-1, dtype="float32"
         )
-        params = {
+        params: dict[str, Any] = {
             "n_estimators": 200,
             "learning_rate": 0.05,
             "verbose": -1,

@@ -15,10 +15,9 @@ import polars as pl
 
 MAX_ROWS = 50_000
 """Rows that are looked at: with as many, shares are known to half a percent and better."""
-MAX_BINS = 1024
-ROWS_PER_BIN = 8
-MIN_BINS = {True: 32, False: 16}
-"""For a quantity, which changes within a bin too, and for classes."""
+MAX_BINS = 64
+"""A column of more different numbers has parts of the rows as bins."""
+ROWS_PER_BIN = 16
 MIN_ROWS = 40
 TOLD = 0.99
 """From this share of the target on that a column explains alone, it is taken to give the target away."""
@@ -28,6 +27,7 @@ STRONG = 0.8
 """From here on a column is worth a question: was it known when the prediction was needed?"""
 
 Numbers = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,10 @@ def find_leaks(columns: Mapping[str, pl.Series], target: pl.Series, *, quantity:
     """
     strengths = explained(columns, target, quantity=quantity)
     found = [Leak((name,), share) for name, share in strengths.items() if share >= TOLD]
-    if quantity and not found:
-        found = _sums({name: column for name, column in columns.items() if column.dtype.is_numeric()}, target)
+    if quantity:
+        alone = {name for leak in found for name in leak.columns}
+        numbers = {name: column for name, column in columns.items() if column.dtype.is_numeric()}
+        found += _sums({name: column for name, column in numbers.items() if name not in alone}, target)
     return sorted(found, key=lambda leak: -leak.explained)
 
 
@@ -70,60 +72,57 @@ def explained(columns: Mapping[str, pl.Series], target: pl.Series, *, quantity: 
     rows = random.permutation(rows)[:MAX_ROWS]
     half = len(rows) // 2
     wanted = _ranks(target, rows) if quantity else _one_hot(target, rows)
-    return {
-        name: _explains(
-            _bins(column, rows, MIN_BINS[quantity]), wanted, half, quantity, ordered=column.dtype.is_numeric()
-        )
-        for name, column in columns.items()
-    }
+    return {name: _explains(column.gather(rows), wanted, half, quantity) for name, column in columns.items()}
 
 
-def _explains(bins: npt.NDArray[np.int64], wanted: Numbers, half: int, quantity: bool, *, ordered: bool) -> float:
-    """How well the mean of the target in the same bin of one half fits the other half, both ways; from 0 to 1."""
+def _explains(column: pl.Series, wanted: Numbers, half: int, quantity: bool) -> float:
+    """How well one half of the rows tells the target of the other, both ways; from 0 to 1."""
     left = before = 0.0
+    many = column.dtype.is_numeric() and column.n_unique() > MAX_BINS
+    numbers = _numbers(column) if many else None
+    bins = _bins(column, len(column) // ROWS_PER_BIN if many else 0)
     for seen, other in ((slice(None, half), slice(half, None)), (slice(half, None), slice(None, half))):
-        count = np.bincount(bins[seen], minlength=bins.max() + 1)[:, None]
         mean = wanted[seen].mean(axis=0)
-        sums = np.stack([np.bincount(bins[seen], part, minlength=len(count)) for part in wanted[seen].T], axis=1)
-        # A bin that was not seen has the mean of all, or of the next one if there is an order.
-        means = np.where(count > 0, sums / np.maximum(count, 1), mean)
-        if ordered:
-            means[1:] = means[1:][_nearest(count[1:, 0] > 0)]
-        found = means[bins[other]]
-        if quantity:
-            left += float(((wanted[other] - found) ** 2).sum())
-            before += float(((wanted[other] - mean) ** 2).sum())
-        else:
-            truth = wanted[other].argmax(axis=1)
-            left += float((found.argmax(axis=1) != truth).sum())
-            before += float((mean.argmax() != truth).sum())
+        before += _error(np.broadcast_to(mean, wanted[other].shape), wanted[other], quantity)
+        errors = [_error(_by_bin(bins, wanted, seen, other, mean), wanted[other], quantity)]
+        if numbers is not None:
+            errors.append(_error(_by_neighbours(numbers, wanted, seen, other), wanted[other], quantity))
+        left += min(errors)
     return max(0.0, 1 - left / before) if before else 0.0
 
 
-def _nearest(seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """For each place the nearest one that was seen, int64 [places]; each its own if none was."""
-    places = np.flatnonzero(seen)
-    if not len(places):
-        return np.arange(len(seen))
-    after = np.searchsorted(places, np.arange(len(seen))).clip(max=len(places) - 1)
-    before = (after - 1).clip(min=0)
-    everywhere = np.arange(len(seen))
-    nearer = np.abs(places[before] - everywhere) <= np.abs(places[after] - everywhere)
-    return np.asarray(np.where(nearer, places[before], places[after]))
+def _error(found: Numbers, truth: Numbers, quantity: bool) -> float:
+    if quantity:
+        return float(((truth - found) ** 2).sum())
+    return float((found.argmax(axis=1) != truth.argmax(axis=1)).sum())
 
 
-def _bins(column: pl.Series, rows: npt.NDArray[np.int64], least: int) -> npt.NDArray[np.int64]:
-    """Small numbers for the values, in their order; 0 for missing ones.
+def _by_bin(bins: Places, wanted: Numbers, seen: slice, other: slice, mean: Numbers) -> Numbers:
+    """The mean of the target in the same bin; of all, if none of it was seen."""
+    count = np.bincount(bins[seen], minlength=bins.max() + 1)[:, None]
+    sums = np.stack([np.bincount(bins[seen], part, minlength=len(count)) for part in wanted[seen].T], axis=1)
+    return np.asarray(np.where(count > 0, sums / np.maximum(count, 1), mean)[bins[other]])
 
-    Of categories and of few numbers, one each; of more numbers, `least` or more, of ROWS_PER_BIN rows.
-    """
-    values = column.gather(rows)
-    if values.dtype.is_numeric():
-        values = values.cast(pl.Float64).fill_nan(None)
-        bins = max(least, min(MAX_BINS, len(values) // ROWS_PER_BIN))
-        if values.n_unique() > bins:
-            values = (values.rank("average") / len(values) * bins).cast(pl.Int64)
-    return values.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
+
+def _by_neighbours(numbers: Numbers, wanted: Numbers, seen: slice, other: slice) -> Numbers:
+    """The mean of the target of the two nearest values below and the two above: exact even where it changes fast."""
+    order = numbers[seen].argsort(kind="stable")
+    places = np.searchsorted(numbers[seen][order], numbers[other])[:, None] + np.arange(-2, 2)
+    return np.asarray(wanted[seen][order[places.clip(0, len(order) - 1)]].mean(axis=1))
+
+
+def _numbers(column: pl.Series) -> Numbers:
+    """Float64 [rows]; missing values are the greatest."""
+    return np.asarray(column.cast(pl.Float64).fill_nan(None).fill_null(np.inf).to_numpy(), dtype=np.float64)
+
+
+def _bins(column: pl.Series, bins: int) -> Places:
+    """Small numbers for the values, 0 for missing ones: one for each value, or for so many parts of the rows."""
+    if column.dtype.is_numeric():
+        column = column.cast(pl.Float64).fill_nan(None)
+    if bins:
+        column = (column.rank("average") / len(column) * min(MAX_BINS, bins)).cast(pl.Int64)
+    return column.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
 
 
 def _one_hot(target: pl.Series, rows: npt.NDArray[np.int64]) -> Numbers:

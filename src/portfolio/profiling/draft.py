@@ -18,6 +18,7 @@ from portfolio.core.errors import ConfigError, DataError
 from portfolio.data.leaks import STRONG, TOLD, explained, find_leaks
 from portfolio.data.normalize import MISSING
 from portfolio.profiling.baseline import Baseline, baseline
+from portfolio.profiling.codes import is_code
 from portfolio.profiling.columns import MAX_CATEGORIES, Column, profile, profile_column, twins
 from portfolio.profiling.sample import Sample, with_missing
 
@@ -123,6 +124,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
     _leave_out_kinds(found)
     _leave_out_twins(found)
     _leave_out_leaks(found)
+    _take_codes_as_categories(found)
     if not sample.whole:
         _look_at_all(found)
     if not found.inputs:
@@ -402,6 +404,16 @@ def _leave_out_leaks(found: Draft) -> None:
     found.strong = {name: share for name, share in strengths.items() if STRONG <= share < TOLD}
 
 
+def _take_codes_as_categories(found: Draft) -> None:
+    target = model_column(found.sample.rows, found.target, NO_LABEL)
+    for column in found.inputs:
+        if is_code(column, model_column(found.sample.rows, column), target, quantity=found.quantity):
+            column.kind = "category"
+            decision = found.decisions[column.name]
+            _describe_input(decision)
+            decision.why += "; codes, since the target does not rise or fall with them"
+
+
 def model_column(rows: pl.DataFrame, column: Column, missing: Sequence[str] = MISSING) -> pl.Series:
     """The values as a model would see them: numbers, or texts; null for what is missing, such as those words."""
     values = rows[column.name]
@@ -434,6 +446,8 @@ def _look_at_all(found: Draft) -> None:
                 number.null_count().alias(f"null {column.name}"),
             ]
         elif column.kind == "category":
+            if schema[column.name].is_float() and column.integer:
+                value = value.cast(pl.Int64)
             text = value.cast(pl.String).str.strip_chars()
             text = pl.when(~text.str.to_lowercase().is_in(MISSING)).then(text)
             exprs.append(text.null_count().alias(f"null {column.name}"))

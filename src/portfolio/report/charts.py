@@ -21,6 +21,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from portfolio.core import files
 from portfolio.core.types import Array
@@ -177,7 +178,7 @@ def _common_errors(classes: tuple[str, ...], targets: Array, chosen: Array, word
         drawn.axes.barh(range(len(shown)), counts[shown], color=ORANGE)
         names = [" → ".join(classes[number] for number in pairs[row]) for row in shown]
         drawn.axes.set_yticks(range(len(shown)), names)
-        drawn.axes.xaxis.get_major_locator().set_params(integer=True)
+        drawn.axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         drawn.axes.set(xlabel=words["common_errors"].format(shown=counts[shown].sum(), errors=counts.sum()))
         drawn.axes.grid(axis="y", visible=False)
     return drawn

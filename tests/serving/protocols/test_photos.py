@@ -15,15 +15,18 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import InputField
 from portfolio.bundle.pictures import read_pixels
 from portfolio.bundle.store import Store
 from portfolio.core.paths import Paths
 from serving.app import create_app
 from serving.protocols.explanation import variants
-from serving.protocols.pictures import MAX_PIXELS
+from serving.protocols.pictures import MAX_PIXELS, read_picture
+from serving.record.recorder import Record
 from tests.conftest import SIGNS
 from tests.pictures import SIGNS as LABELS
 from tests.pictures import sign
+from tests.serving.conftest import services
 
 INFER = f"/v2/models/{SIGNS}/infer"
 
@@ -181,3 +184,32 @@ def test_an_explanation_greys_squares_out_in_all_colours(client: TestClient, sig
     edges = signs.manifest.reference["picture"].edges
     assert 60 < np.unique(without["picture"][0].reshape(256, 3)[changed[0].ravel()])[0] < 200
     assert np.float32(edges[len(edges) // 2]) in without["picture"]
+
+
+def test_what_waits_for_the_log_is_as_large_as_what_a_file_becomes(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = services(client).recorder
+    waiting: list[int] = []
+    put = recorder.put
+
+    def noted(record: Record) -> None:
+        waiting.append(record.bytes)
+        put(record)
+
+    monkeypatch.setattr(recorder, "put", noted)
+    content = file_of(Image.new("RGB", (16, 16)))
+    assert len(content) < 768
+    assert post(client, content).status_code == 200
+    assert waiting[0] >= 4 * 768
+
+
+def test_a_grey_photo_is_not_taken_for_a_drawing(signs: Bundle) -> None:
+    """Neither turned into ink on paper, nor cut out."""
+    field = InputField(name="picture", kind="image", shape=(4, 4), photo=True, minimum=0, maximum=1)
+    manifest = signs.manifest.model_copy(update={"inputs": (field,)})
+    picture = Image.new("L", (40, 40), 204)
+    picture.paste(51, (20, 0, 40, 40))
+    found = read_picture(manifest, file_of(picture)).reshape(4, 4)
+    assert found[:, 0] == pytest.approx(0.8, abs=0.01)
+    assert found[:, 3] == pytest.approx(0.2, abs=0.01)
