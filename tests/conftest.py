@@ -25,6 +25,7 @@ from portfolio.bundle.policy import Policy, Prices
 from portfolio.bundle.store import Store
 from portfolio.contract.card import REQUIRED
 from portfolio.contract.config import config_path
+from portfolio.contract.folder import Folder
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
 from portfolio.contract.use_case import UseCase
@@ -216,7 +217,9 @@ def collect(use_case: str) -> Collected:
 
 
 def is_at_hand(case: UseCase) -> bool:
-    """Whether its source can be read without the network."""
+    """Whether its source can be read without the network, and without files that git does not have."""
+    if isinstance(case.source, Folder) and not case.source.path.is_dir():
+        return False
     url = getattr(case.source, "url", "")
     mirror = os.environ.get("PORTFOLIO_MIRROR", "")
     return not url or (bool(mirror) and (Path(mirror) / url.split("://", 1)[1]).is_file())
