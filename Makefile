@@ -46,6 +46,9 @@ mlflow: setup  ## open MLflow's pages on what was trained here, at http://127.0.
 readme: setup  ## update the figures in README*.md and docs/ from the metrics files
 	@portfolio readme
 
+docs: setup  ## build the documentation as a site, in build/site/index.html
+	@zensical build --clean --strict
+
 ##@ Change the code
 
 format: setup  ## format the code and fix what the linter can fix
@@ -115,4 +118,4 @@ clean:  ## delete what can be made again: prepared data, models, plots, reports,
 clean-state: setup  ## delete the registry, the store, the prediction log and its labels; asks first
 	@portfolio clean-state
 
-.PHONY: help setup demo run serve report models mlflow readme format check test lock remote pull bench bench-serving reliability pictures up down test-compose clean clean-state
+.PHONY: help setup demo run serve report models mlflow readme docs format check test lock remote pull bench bench-serving reliability pictures up down test-compose clean clean-state

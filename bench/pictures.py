@@ -22,10 +22,12 @@ from bench.server import Server, free_port
 from bench.subject import champion, one_message
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError, DataError
-from portfolio.core.paths import Paths
+from portfolio.core.paths import ANSWERS, Paths
 from portfolio.report.words import PAGES
 
 FOLDER = Path("docs") / "pictures"
+TOUR = Path("docs") / "tour"
+"""The same for docs/tour.md, where the template is at home: a project that was made from it keeps the tour as it is."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # As the browser names its languages.
 LOCALES = {"en": "en-GB", "ja": "ja-JP"}
@@ -85,6 +87,8 @@ def take(browser: Browser, language: str, address: str, name: str, *, answered: 
 def save(picture: bytes, path: Path) -> None:
     with Image.open(io.BytesIO(picture)) as image:
         image.convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    if path.parent == FOLDER and TOUR.exists() and not ANSWERS.exists():
+        shutil.copyfile(path, TOUR / path.name)
     Console(highlight=False).print(f"{path}  {path.stat().st_size / 1024:.0f} KiB")
 
 

@@ -25,6 +25,7 @@ from portfolio.bundle.policy import Policy, Prices
 from portfolio.bundle.store import Store
 from portfolio.contract.card import REQUIRED
 from portfolio.contract.config import config_path
+from portfolio.contract.folder import Folder
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
 from portfolio.contract.use_case import UseCase
@@ -217,7 +218,9 @@ def collect(use_case: str) -> Collected:
 
 
 def is_at_hand(case: UseCase) -> bool:
-    """Whether its source can be read without the network."""
+    """Whether its source can be read without the network, and without files that git does not have."""
+    if isinstance(case.source, Folder) and not case.source.path.is_dir():
+        return False
     url = getattr(case.source, "url", "")
     mirror = os.environ.get("PORTFOLIO_MIRROR", "")
     return not url or (bool(mirror) and (Path(mirror) / url.split("://", 1)[1]).is_file())
@@ -283,6 +286,13 @@ def built(built_once: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest
 
 def checkout(folder: Path) -> Path:
     """A repository with this working tree's files, and the use cases of the tests, in one commit."""
+    add_test_use_cases(copy_tree(folder))
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return committed(folder)
+
+
+def copy_tree(folder: Path) -> Path:
+    """Copy this working tree's files, but for what git ignores."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -293,9 +303,7 @@ def checkout(folder: Path) -> Path:
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
-    add_test_use_cases(folder)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    return committed(folder)
+    return folder
 
 
 def checkout_of_one(folder: Path) -> Path:

@@ -65,6 +65,7 @@ def test_the_server_imports_neither_torch_nor_mlflow() -> None:
 
 PANELS = [
     "Run the loop",
+    "Use your own data",
     "Run a single step",
     "Serve",
     "Ask a server",

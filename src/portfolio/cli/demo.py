@@ -30,6 +30,7 @@ from portfolio.core.environment import local_environment, state_folder
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import Paths, default_use_case
 from portfolio.core.terminal import console
+from portfolio.profiling.project import files_folder
 from portfolio.report.words import PAGES, number
 
 READY_TIMEOUT_SECONDS = 60
@@ -51,6 +52,7 @@ def demo(name: str) -> None:
     started = time.monotonic()
     with _step("A clone of this repository to work in"):
         clone = refreshed(state_folder() / "demo")
+        bring_files(name, clone)
     with _step("The loop: collect, version, validate, prepare, train, evaluate, register, promote, publish"):
         _call([sys.executable, "-m", "portfolio", "run", name], clone)
     with _step("A server of the champion"), _server(clone, name) as address:
@@ -83,6 +85,14 @@ def refreshed(clone: Path) -> Path:
     _call(["git", "fetch", "--quiet", "origin", commit], clone)
     _call(["git", "reset", "--quiet", "--hard", commit], clone)
     return clone / below
+
+
+def bring_files(name: str, clone: Path) -> None:
+    """Copy the files that a use case of one's own is collected from, which git ignores, into the clone."""
+    files = files_folder(name)
+    shutil.rmtree(clone / files, ignore_errors=True)
+    if files.is_dir():
+        shutil.copytree(files, clone / files)
 
 
 def _git(*arguments: str) -> str:

@@ -15,6 +15,9 @@ LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
 
 PARAMS = Path("params.yaml")
 
+# In a project that was made from the template: what was answered then, and by which version.
+ANSWERS = Path(".copier-answers.yml")
+
 # Beside a candidate's bundle: the parameters of its scikit-learn estimator, for MLflow.
 PARAMETERS_NAME = "parameters.json"
 # And a regression's error scales of the validation rows, each by a forest that has not seen the row.

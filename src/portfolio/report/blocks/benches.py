@@ -54,8 +54,10 @@ def serving(_: str, language: str) -> str:
 
 
 def serving_result(_: str, language: str) -> str:
-    """What both come to, in a few sentences."""
+    """What both come to, in a few sentences, or how to get their figures."""
     words = read_words(language)
+    if not (SERVING_BENCH.exists() and RELIABILITY.exists()):
+        return str(words["no_figures"].format(command=f"`{SERVING_COMMAND} reliability`"))
     speed = read_metrics(SERVING_BENCH, SERVING_COMMAND)
     servers = speed["servers"]
     load = next(iter(servers[OURS]["loads"]))

@@ -10,9 +10,23 @@ from pathlib import Path
 from portfolio.contract.config import STUDIES
 from portfolio.contract.loading import use_case_names
 from portfolio.core.errors import ConfigError
+from portfolio.core.paths import ANSWERS
 from portfolio.report.blocks import benches, results, studies
+from portfolio.report.words import read_words
 
 BEGIN, END = "<!-- figures: ", "<!-- /figures -->"
+JAPANESE = "<!-- language: ja -->"
+"""The first line of a document that is in Japanese without saying so by its name."""
+PICTURE = Path("docs") / "pictures" / "page.png"
+
+
+def pictures(_: str, language: str) -> str:
+    """The pictures of the server's page and of the report side by side, or how to get them."""
+    words = read_words(language)
+    if not PICTURE.exists():
+        return str(words["no_pictures"].format(command="`make pictures`"))
+    return str(words["pictures"]).rstrip()
+
 
 OF_A_USE_CASE: dict[str, Callable[[str, str], str]] = {
     "result": results.result,
@@ -31,12 +45,19 @@ BLOCKS: dict[str, Callable[[str, str], str]] = {
     "serving": benches.serving,
     "serving-result": benches.serving_result,
     "reliability": benches.reliability,
+    "pictures": pictures,
 }
 
 
 def documents() -> list[Path]:
-    """The Markdown files that have blocks."""
-    found = [*sorted(Path().glob("README*.md")), *sorted(Path("docs").rglob("*.md"))]
+    """The Markdown files that have blocks.
+
+    In a project that was made from the template, docs/ keeps what the template's authors have measured: it is the
+    evidence for their decisions, and an update brings their later figures.
+    """
+    found = sorted(Path().glob("README*.md"))
+    if not ANSWERS.exists():
+        found += sorted(Path("docs").rglob("*.md"))
     return [path for path in found if BEGIN in path.read_text(encoding="utf-8")]
 
 
@@ -48,7 +69,7 @@ def filled(path: Path) -> str:
     there is no such block, or no end to it.
     """
     text = path.read_text(encoding="utf-8")
-    language = "ja" if path.name.endswith(".ja.md") else "en"
+    language = "ja" if path.name.endswith(".ja.md") or text.startswith(JAPANESE) else "en"
 
     def block(match: re.Match[str]) -> str:
         name, _, about = match[1].partition(" ")

@@ -45,6 +45,8 @@ def result(use_case: str, language: str) -> str:
 def use_cases(_: str, language: str) -> str:
     """The title, result and comparison of each use case in params.yaml, or how to get its figures."""
     words, parts = read_words(language), []
+    if not any(Paths(name).metrics("evaluate").exists() for name in listed_use_cases()):
+        return str(words["no_figures"].format(command="`make run`"))
     for name in listed_use_cases():
         if Paths(name).metrics("evaluate").exists():
             figures = [result(name, language), comparison(name, language), leakage_result(name, language)]
