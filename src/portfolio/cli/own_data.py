@@ -35,6 +35,7 @@ def new(
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="A column that no model should see. May repeat.")] = None,
     positive: Annotated[str, typer.Option(help="The class of interest, such as yes.")] = "",
+    text: Annotated[str, typer.Option(help="A column of text, to predict from it alone.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Make a use case from a file: read it, decide what each column is, and write the files that declare it."""
@@ -66,7 +67,7 @@ def new(
     def answer(question: str) -> bool:
         return not ask or typer.confirm(question, default=True)
 
-    found = draft(rows, Wanted(target, key, date, split_by or (), drop or (), positive), answer)
+    found = draft(rows, Wanted(target, key, date, split_by or (), drop or (), positive, text), answer)
     console.print(f"[bold]{name}[/]: {rows.total:,} rows, {len(rows.rows.columns)} columns")
     console.print(_decisions(found))
     _say_target(found)

@@ -67,7 +67,11 @@ def serve(
     gc.disable()
     from serving.server import run
 
-    run(sockets)
+    try:
+        run(sockets)
+    finally:
+        for listener in sockets:
+            listener.close()
 
 
 @app.command("mlflow", rich_help_panel=PANEL)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,7 @@ class Baseline:
 def baseline(
     numbers: Sequence[pl.Series],
     categories: Sequence[pl.Series],
+    texts: Sequence[pl.Series],
     target: pl.Series,
     *,
     quantity: bool,
@@ -47,7 +50,8 @@ def baseline(
     """
     known = np.flatnonzero(target.is_not_null().to_numpy())
     rows = np.random.default_rng(0).permutation(known)[:MAX_ROWS]
-    features = _features([column.gather(rows) for column in numbers], [column.gather(rows) for column in categories])
+    parts = ([column.gather(rows) for column in columns] for columns in (numbers, categories, texts))
+    features = _features(*parts)
     if len(rows) < 10 * FOLDS or features.shape[1] < 2:
         return None
     target = target.gather(rows)
@@ -78,9 +82,12 @@ def baseline(
     return Baseline(linear / len(rows), constant / len(rows), len(rows))
 
 
-def _features(numbers: Sequence[pl.Series], categories: Sequence[pl.Series]) -> Numbers:
-    """An intercept, numbers of mean 0 and deviation 1 (missing ones are 0, and marked), and a column a category."""
-    length = len(numbers[0]) if numbers else len(categories[0]) if categories else 0
+def _features(numbers: Sequence[pl.Series], categories: Sequence[pl.Series], texts: Sequence[pl.Series]) -> Numbers:
+    """An intercept, numbers of mean 0 and deviation 1 (missing ones are 0, and marked), and a column a category.
+
+    Of texts, which pairs of characters they have, of which several share a column.
+    """
+    length = len([*numbers, *categories, *texts][0]) if numbers or categories or texts else 0
     parts = [np.ones((length, 1))]
     for column in numbers:
         values = column.cast(pl.Float64, strict=False).fill_nan(None)
@@ -91,4 +98,10 @@ def _features(numbers: Sequence[pl.Series], categories: Sequence[pl.Series]) -> 
     for column in categories:
         codes = column.cast(pl.String).rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
         parts.append(np.eye(int(codes.max(initial=0)) + 1)[codes])
+    for column in texts:
+        pairs = np.zeros((length, MAX_WIDTH - 1))
+        for row, text in enumerate(column):
+            found = {crc32(f"{one}{other}".encode()) % pairs.shape[1] for one, other in pairwise(text or "")}
+            pairs[row, list(found)] = 1 / max(1.0, len(found) ** 0.5)
+        parts.append(pairs)
     return np.hstack(parts)[:, :MAX_WIDTH]

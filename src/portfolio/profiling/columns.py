@@ -53,6 +53,8 @@ class Column:
     first: date | None = None
     last: date | None = None
     unique: bool = False
+    longest: int = 0
+    """Of texts, the characters of the longest."""
     words: float = 0.0
     """Of texts: how many words, or a third of the characters where none are divided, on average."""
 
@@ -103,6 +105,7 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     examples = counts.sort("count", descending=True)[column.name].head(3).to_list()
     found = Column(column.name, "category", missing, distinct, examples, unique=distinct == len(present))
     found.words = _words(present)
+    found.longest = int(_number(counts[column.name].str.len_chars().max()))
     # How many different values there may be grows with the rows: with few of them, a category of each helps nobody.
     allowed = min(MAX_CATEGORIES, max(20, len(column) // 20))
     if distinct == 1:

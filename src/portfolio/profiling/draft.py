@@ -47,6 +47,7 @@ class Wanted:
     split_by: Sequence[str] = ()
     drop: Sequence[str] = ()
     positive: str = ""
+    text: str = ""
 
 
 @dataclass
@@ -122,6 +123,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
     _choose_key(found, wanted)
     _choose_date(found, wanted)
     _leave_out_kinds(found)
+    _choose_text(found, wanted)
     _leave_out_twins(found)
     _leave_out_leaks(found)
     _take_codes_as_categories(found)
@@ -141,7 +143,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
 
 def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
     named = {"--target": [wanted.target], "--key": [wanted.key], "--date": [wanted.date]}
-    named |= {"--split-by": list(wanted.split_by), "--drop": list(wanted.drop)}
+    named |= {"--split-by": list(wanted.split_by), "--drop": list(wanted.drop), "--text": [wanted.text]}
     for option, names in named.items():
         for name in names:
             if name and name not in rows.columns:
@@ -315,6 +317,30 @@ def _leave_out_kinds(found: Draft) -> None:
             decision.role, decision.why = "left out", why
         else:
             _describe_input(decision)
+
+
+def _choose_text(found: Draft, wanted: Wanted) -> None:
+    """Take a column of free text as the only input, if it was named, or if there is nothing else."""
+    texts = [name for name, each in found.decisions.items() if each.column.kind == "text" and each.role == "left out"]
+    named = wanted.text or (texts[0] if len(texts) == 1 and not found.inputs else "")
+    if not named:
+        found.notes += [
+            f"'{name}' is free text, which a model of the other columns can't use. For a model of the text alone: "
+            f"--text {_quoted(name)}"
+            for name in texts
+            if found.inputs
+        ]
+        return
+    column = found.decisions[named].column
+    if not column.longest:
+        raise ConfigError(f"--text: '{named}' does not hold texts. Name a column of words or sentences.")
+    for decision in found.decisions.values():
+        if decision.role == "input":
+            decision.role, decision.why = "left out", f"a model of texts takes '{named}' alone"
+    column.kind = "text"
+    found.decisions[named] = Decision(
+        column, "input", f"{column.words:.0f} words on average, up to {column.longest} characters"
+    )
 
 
 def _no_input(column: Column, total: int) -> str:
@@ -492,11 +518,13 @@ def _baseline(found: Draft) -> Baseline | None:
     rows = found.sample.rows
     by_kind = {
         kind: [model_column(rows, column) for column in found.inputs if column.kind == kind]
-        for kind in ("number", "category")
+        for kind in ("number", "category", "text")
     }
     target = model_column(rows, found.target, NO_LABEL)
     groups = rows.select(found.split_by) if found.split_by else None
-    return baseline(by_kind["number"], by_kind["category"], target, quantity=found.quantity, groups=groups)
+    return baseline(
+        by_kind["number"], by_kind["category"], by_kind["text"], target, quantity=found.quantity, groups=groups
+    )
 
 
 def _quoted(name: str) -> str:

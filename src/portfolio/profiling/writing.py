@@ -22,17 +22,25 @@ TODO = "TODO"
 STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
+FIELDS = {"number": "Number", "category": "Category", "text": "FreeText"}
+
+
 def class_name(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("_") if part) or "Own"
 
 
 def use_case_text(name: str, found: Draft, source: str) -> str:
     """`use_case.py`. `source` is the expression that declares where rows come from."""
-    kinds = {"Number" if column.kind == "number" else "Category" for column in found.inputs}
+    kinds = {FIELDS[column.kind] for column in found.inputs}
+    base = "Text" if kinds == {"FreeText"} else "Table"
     source_kind = source[: source.index("(")]
-    names = sorted({"Table", source_kind, "Quantity" if found.quantity else "Classes", *kinds}, key=str.lower)
+    names = sorted({base, source_kind, "Quantity" if found.quantity else "Classes", *kinds}, key=str.lower)
     lines = [f"from portfolio.contract import {', '.join(sorted(names))}", "", ""]
-    lines += [f"class {class_name(name)}(Table):", *_statement("source", source), *_statement("target", _target(found))]
+    lines += [
+        f"class {class_name(name)}({base}):",
+        *_statement("source", source),
+        *_statement("target", _target(found)),
+    ]
     lines.append("    inputs = [")
     for column in found.inputs:
         lines += python_call(_input(column), 8, end=",")
@@ -78,6 +86,8 @@ def _target(found: Draft) -> str:
 
 def _input(column: Column) -> str:
     missing = ", missing=True" if column.nullable else ""
+    if column.kind == "text":
+        return f"FreeText({python_text(column.name)}, {50 * ceil(column.longest * 1.5 / 50)}{missing})"
     if column.kind == "category":
         return f"Category({python_text(column.name)}, {_list(column.values)}{missing})"
     low, high = _bounds(column)
@@ -270,12 +280,17 @@ def config_text(found: Draft) -> str:
         text += f"# {found.without_target:.1%} of the rows have no target, and go to quarantine\n"
         if allowed > 0.5:
             text += f"  max_quarantined_fraction: {allowed:g}\n"
-    train = {"batch_size": 64 if total < 5_000 else 256 if total < 100_000 else 1024}
+    train: dict[str, object] = {"batch_size": 64 if total < 5_000 else 256 if total < 100_000 else 1024}
+    network: dict[str, object] = {"hidden": [32], "dropout": 0.2} if total < 2_000 else {}
+    if any(column.kind == "text" for column in found.inputs):
+        # What `docs/decisions/text.md` found for some thousand sentences.
+        train = {"batch_size": 128, "max_epochs": 9, "learning_rate": 0.004, "weight_decay": 0.01, "augment": "true"}
+        network = {"kind": "rnn", "layers": 1, "dropout": 0.3}
     if total > 200_000:
-        train |= {"max_epochs": 10, "patience": 2}
-    text += "\ntrain:\n" + "".join(f"  {key}: {value}\n" for key, value in train.items())
-    if total < 2_000:
-        text += "\nnetwork:\n  hidden: [32]\n  dropout: 0.2\n"
+        # So many rows leave little to chance: a single network, in fewer passes.
+        train |= {"members": 1, "max_epochs": 10, "patience": 2}
+    for section, values in {"train": train, "network": network}.items():
+        text += f"\n{section}:\n" + "".join(f"  {key}: {value}\n" for key, value in values.items()) if values else ""
     return text
 
 

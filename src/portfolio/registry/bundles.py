@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from portfolio.bundle.bundle import Bundle
@@ -17,6 +20,15 @@ from portfolio.registry.versions import Versions
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
+
+
+_copies = ExitStack()
+atexit.register(_copies.close)
+
+
+def _scratch() -> str:
+    """A folder that is deleted when this process ends: MLflow would leave one behind for every copy."""
+    return _copies.enter_context(TemporaryDirectory(prefix="portfolio-"))
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Bundles:
 
         run_id = str(self.versions.get(number).run_id)
         try:
-            return Path(self.mlflow.download_artifacts(run_id, artifact))
+            return Path(self.mlflow.download_artifacts(run_id, artifact, _scratch()))
         except (MlflowException, OSError) as error:
             raise RegistryError(
                 f"MLflow has no '{artifact}' of version {number} of '{self.use_case}' ({error}). Its files belong to "
