@@ -111,7 +111,22 @@ def pictures(folder: Path) -> list[str]:
     return [str(folder / "pictures")]
 
 
-@pytest.mark.parametrize("made", [two_classes, twelve_classes, quantity, parquet, pictures])
+def texts(folder: Path) -> list[str]:
+    """Sentences of Japanese with a BOM, beside a number that a model of the text does not take."""
+    random = np.random.default_rng(5)
+    good = ("部屋がきれいで満足です", "朝食がおいしかったです", "駅から近くて便利でした")
+    bad = ("部屋が臭くて眠れませんでした", "対応が最悪でした", "壁が薄くて隣の声がうるさい")
+    lines = ["感想,星,評価"]
+    for row in range(300):
+        is_good = bool(random.integers(0, 2))
+        sentence = (good if is_good else bad)[random.integers(0, 3)]
+        lines.append(f"{sentence}。{row}号室。,{random.integers(1, 6)},{'良い' if is_good else '悪い'}")
+    path = folder / "reviews.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
+    return [str(path), "--target", "評価", "--text", "感想"]
+
+
+@pytest.mark.parametrize("made", [two_classes, twelve_classes, quantity, parquet, pictures, texts])
 def test_a_file_becomes_a_served_explained_and_labelled_answer(
     made: Callable[[Path], list[str]], workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +134,7 @@ def test_a_file_becomes_a_served_explained_and_labelled_answer(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code in (0, None)
-    edit_config(NAME, train={"max_epochs": 3}, network={})
+    edit_config(NAME, train={"max_epochs": 3})
     case = load_use_case(NAME)
     collect(case.source, Paths(NAME).batches)
     for stage in stage_names():
