@@ -22,7 +22,7 @@ from portfolio.bundle.bundle import to_array
 from portfolio.bundle.manifest import MAX_TEXT_LENGTH, InputField, Manifest
 from portfolio.core.labels import category_text, declared
 from portfolio.core.types import Array
-from serving.errors import field_error, validation_error
+from serving.errors import RequestError, field_error, validation_error
 from serving.protocols import size
 from serving.protocols.pictures import MAX_PIXELS, picture_values
 
@@ -94,9 +94,9 @@ class RequestSchema:
         content = from_json(checked)
         try:
             return self._arrays(
-                self._request.validate_python({**content, "instances": self._with_values(content["instances"])})[
-                    "instances"
-                ]
+                self._request.validate_python(
+                    {**content, "instances": self._with_values(content["instances"], "instances")}
+                )["instances"]
             )
         except ValidationError as error:
             raise validation_error(error) from error
@@ -104,7 +104,7 @@ class RequestSchema:
     def from_rows(self, rows: object, name: str) -> tuple[Inputs, int]:
         """The tensors of rows that have been parsed already; `name` is what errors call them."""
         try:
-            return self._arrays(self._rows.validate_python(self._with_values(rows)))
+            return self._arrays(self._rows.validate_python(self._with_values(rows, name)))
         except ValidationError as error:
             raise validation_error(error, name) from error
 
@@ -112,7 +112,7 @@ class RequestSchema:
         """Whether there may be a picture file in it, which takes time to decode: PNG and JPEG begin in one way."""
         return bool(self._images) and any(start in body for start in (*FILE_STARTS, b"\\"))
 
-    def _with_values(self, rows: object) -> object:
+    def _with_values(self, rows: object, name: str) -> object:
         """The rows with each picture file in them as its values. What else is wrong with them is found afterwards."""
         if not self._images or not isinstance(rows, list):
             return rows
@@ -122,12 +122,15 @@ class RequestSchema:
             return rows
         share = _share(len(given) * len(names))
         places = {id(row) for row in given}
-        return [{**row, **self._values(row, share)} if id(row) in places else row for row in rows]
+        return [
+            {**row, **self._values(row, share, f"{name}.{number}")} if id(row) in places else row
+            for number, row in enumerate(rows)
+        ]
 
-    def _values(self, row: Row, max_pixels: int) -> Row:
+    def _values(self, row: Row, max_pixels: int, where: str) -> Row:
         files = {field.name: (field, row.get(field.name)) for field in self._images}
         return {
-            name: _picture(self._manifest, field, file, max_pixels)[0].tolist()
+            name: _picture(self._manifest, field, file, max_pixels, f"{where}.{name}")[0].tolist()
             for name, (field, file) in files.items()
             if isinstance(file, str)
         }
@@ -143,7 +146,7 @@ class RequestSchema:
             files = tensors.get(field.name)
             if files is not None and files.dtype == object and files.size == rows:
                 share = _share(rows * len(self._images))
-                found = [_picture(self._manifest, field, file, share) for file in files.ravel().tolist()]
+                found = [_picture(self._manifest, field, file, share, field.name) for file in files.ravel().tolist()]
                 tensors = {**tensors, field.name: np.concatenate(found)}
         inputs = {field.name: _checked(field, tensors.get(field.name), rows) for field in self.fields}
         for name, seen in self._seen.items():
@@ -217,13 +220,18 @@ def _share(files: int) -> int:
     return MAX_PIXELS // files
 
 
-def _picture(manifest: Manifest, field: InputField, file: str, max_pixels: int) -> Array:
-    """The values [1, width] of a file in base64, which may come as a data URL."""
+def _picture(manifest: Manifest, field: InputField, file: str, max_pixels: int, where: str) -> Array:
+    """The values [1, width] of a file in base64, which may come as a data URL; `where` is what errors call it."""
     try:
         content = b64decode(file.rpartition(",")[2], validate=True)
     except ValueError as error:
-        raise field_error(field.name, "must be a list of numbers, or a PNG or JPEG file in base64") from error
-    return picture_values(manifest, field, content, max_pixels)
+        raise field_error(where, "must be a list of numbers, or a PNG or JPEG file in base64") from error
+    try:
+        return picture_values(manifest, field, content, max_pixels)
+    except RequestError as error:
+        if not error.details:
+            raise
+        raise field_error(where, error.details[0]["message"]) from error
 
 
 def _typed(name: str, fields: dict[str, Any]) -> Any:

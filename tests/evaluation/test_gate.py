@@ -43,7 +43,8 @@ def model(tmp_path: Path) -> Model:
 
     def build(wrong: Any = (), **manifest: Any) -> Answers:
         bundle = tiny_bundle(tmp_path / "bundle")
-        built = Answers(bundle.folder, bundle.manifest.model_copy(update=manifest), bundle.digest, bundle._session)
+        changed = bundle.manifest.model_copy(update=manifest)
+        built = Answers(bundle.folder, changed, bundle.digest, bundle.model_bytes, bundle._session)
         right = np.ones(ROWS, dtype=bool)
         right[list(wrong)] = False
         chosen = np.where(right, TARGETS, 1 - TARGETS)

@@ -45,7 +45,7 @@ def test_a_checkout_that_was_moved_or_copied_uses_its_own_artifacts(
     # In a process of its own, as it will be: MLflow remembers within one where a run's artifacts are.
     told = subprocess.run([sys.executable, "-c", MOVED], capture_output=True, text=True, check=True)
     assert told.stdout.split() == ["True", "2", "1"]
-    assert (old / ".state").exists() == (how is shutil.copytree)
+    assert (old / ".state" / "mlflow").exists() == (how is shutil.copytree)
     assert contents(str(old)) == before
     for run in client().search_runs([experiment_id(client(), "toy")]):
         assert run.info.artifact_uri.startswith((new / ".state").as_uri())

@@ -37,10 +37,11 @@ def test_the_scores_are_of_the_bundles_on_the_test_split(built: Built, name: str
     found = evaluation(name)
     assert found["test_rows"] == len(test)
     for candidate, folder in Paths(name).candidates().items():
-        answers = Bundle.open(folder).predict(test.inputs)
+        bundle = Bundle.open(folder)
+        answers = bundle.predict(test.inputs)
         scores = found["candidates"][candidate]  # type: ignore[index]
         if case.output.task == "classification":
-            assert scores["accuracy"] == pytest.approx(np.mean(answers.argmax(axis=1) == test.targets))
+            assert scores["accuracy"] == pytest.approx(np.mean(bundle.decider(answers).answers == test.targets))
         else:
             assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((answers[:, 0] - test.targets) ** 2)))
 
@@ -102,17 +103,19 @@ def test_the_value_is_what_the_prices_make_of_each_answer(built: Built, name: st
         yen = 0.0
         for target, answer in zip(test.targets, bundle.predict(test.inputs).astype(float), strict=True):
             if case.output.task == "classification":
-                wrong_by_chance, wrong = 1 - answer.max() / answer.sum(), answer.argmax() != target
+                costs = prices.prices.error_costs(case.output.classes)
+                expected = [float(answer @ costs[:, answered]) for answered in range(len(answer))]
+                answered = int(np.argmin(expected))
+                expected_yen, error_yen = expected[answered], costs[target, answered]
             else:
                 assert prices.tolerance is not None
                 ratios = bundle.manifest.error_ratios
                 levels = np.arange(1, len(ratios) + 1) / (len(ratios) + 1)
-                wrong_by_chance = 1 - np.interp(prices.tolerance / answer[1], ratios, levels, left=0)
-                wrong = abs(answer[0] - target) > prices.tolerance
-            assert isinstance(prices.error_yen, float)
-            machine = prices.error_yen * wrong_by_chance <= prices.check_yen
+                assert isinstance(prices.error_yen, float)
+                expected_yen = prices.error_yen * (1 - np.interp(prices.tolerance / answer[1], ratios, levels, left=0))
+                error_yen = prices.error_yen * (abs(answer[0] - target) > prices.tolerance)
             yen += prices.by_hand_yen
-            yen -= prices.error_yen * wrong if machine else prices.check_yen
+            yen -= error_yen if expected_yen <= prices.check_yen else prices.check_yen
         scores = evaluation(name)["candidates"][candidate]  # type: ignore[index]
         assert scores["value_yen_per_1000"] == pytest.approx(1000 * yen / len(test), abs=1e-3)
 

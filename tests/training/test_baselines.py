@@ -46,7 +46,7 @@ def test_each_bundle_answers_as_its_estimator_on_rows_that_it_was_not_fitted_on(
         if field.kind == "category":
             inputs[field.name][0] = "no such category"
         elif field.nullable:
-            inputs[field.name][1] = np.nan
+            inputs[field.name][1] = "" if field.is_string else np.nan
     for candidate, estimator in case.candidates().items():
         model = unfitted(case, estimator)
         rows = sklearn_input(case, train.inputs)

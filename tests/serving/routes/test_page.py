@@ -846,13 +846,23 @@ def test_a_notice_goes_when_the_label_is_stored_and_speaks_the_language_chosen(d
 def test_every_error_of_the_server_has_a_sentence_in_both_languages() -> None:
     codes = {"unreachable", "other"}
     for path in (ROOT / "serving").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        named = {
+            target.id: node.value.value
+            for node in module.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(module):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "RequestError":
                 codes |= {
                     part.value
                     for part in ast.walk(node.args[1])
                     if isinstance(part, ast.Constant) and part.value != 404
                 }
+                names = [part.id for part in ast.walk(node.args[1]) if isinstance(part, ast.Name)]
+                codes |= {named[name] for name in names if name in named}
     assert {"unknown_request", "too_slow", "not_found"} <= codes
     english, japanese = words_of_the_page()
     assert codes - english.keys() == set()
