@@ -45,6 +45,8 @@ def result(use_case: str, language: str) -> str:
 def use_cases(_: str, language: str) -> str:
     """The title, result and comparison of each use case in params.yaml, or how to get its figures."""
     words, parts = read_words(language), []
+    if not listed_use_cases():
+        return str(words["no_use_cases"])
     if not any(Paths(name).metrics("evaluate").exists() for name in listed_use_cases()):
         return str(words["no_figures"].format(command="`make run`"))
     for name in listed_use_cases():
@@ -53,7 +55,7 @@ def use_cases(_: str, language: str) -> str:
         else:
             figures = [words["no_figures"].format(command=f"`make run USE_CASE={name}`")]
         parts += [f"### {load_use_case(name).card_texts()[language]['title']}", *filter(None, figures)]
-    return "\n\n".join(parts) or str(words["no_use_cases"])
+    return "\n\n".join(parts)
 
 
 def comparison(use_case: str, language: str) -> str:
