@@ -44,7 +44,9 @@ def fit_error_scale(use_case: UseCase, val: Split, predicted: Array) -> ErrorSca
     floor = max(_FLOOR * float(np.median(errors)), 1e-6 * float(np.abs(val.targets).max()), 1e-12)
     preprocessor = use_case.preprocessor()
     steps: list[tuple[str, Any]] = [] if preprocessor is None else [("preprocessor", preprocessor)]
-    forest = RandomForestRegressor(n_estimators=50, min_samples_leaf=20, random_state=0, n_jobs=-1)
+    # With threads, the trees' answers are added up in the order in which they come: the last bits, and so the bundle's
+    # digest, would differ from training to training.
+    forest = RandomForestRegressor(n_estimators=50, min_samples_leaf=20, random_state=0, n_jobs=1)
     pipeline = Pipeline([*steps, ("estimator", forest)])
     inputs, logarithms = sklearn_input(use_case, val.inputs), np.log(errors + floor)
     together = units(use_case.source, val.rows)
