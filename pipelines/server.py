@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from socket import socket
 
+from portfolio.core import files
 from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.errors import PortfolioError
 
@@ -44,6 +45,18 @@ class PrefectServer:
         if os.environ.get("PREFECT_API_URL"):
             _check_answer(os.environ["PREFECT_API_URL"])
             return
+        ready = state_folder() / "prefect" / "ready"
+        if ready.exists():
+            self._launch()
+            return
+        # Two first starts at once would both make the database's tables, and one would fail.
+        with files.alone(state_folder() / "locks" / "prefect.lock", "a first start of Prefect's server"):
+            self._launch()
+            self._first_answers.join()
+            if self._failure is None:
+                files.write_text(ready, "")
+
+    def _launch(self) -> None:
         with socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

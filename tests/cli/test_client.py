@@ -50,13 +50,13 @@ def pictures(folder: Path) -> list[str]:
 def test_several_pictures_are_answered_one_by_one_each_with_its_file(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = pictures(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    files = pictures(Path())
     answers = output(["predict", *files, "--url", address], monkeypatch, capsys).splitlines()
     assert [json.loads(answer)["file"] for answer in answers] == files
     assert all(json.loads(answer)["class"] in ("left", "right") for answer in answers)
     (alone,) = output(["predict", files[1], "--url", address], monkeypatch, capsys).splitlines()
     assert "file" not in json.loads(alone)
-    monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     shown = "".join(output(["predict", *files, "--url", address], monkeypatch, capsys).split())
     assert "right.tif" in shown
@@ -69,7 +69,6 @@ def test_predictions_on_a_terminal_are_a_table(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "rows.csv").write_text(CSV)
-    monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     shown = output(["predict", str(tmp_path / "rows.csv"), "--url", address], monkeypatch, capsys)
     assert "expected yen" in shown
