@@ -7,6 +7,7 @@ import importlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -347,6 +348,21 @@ def mlflow(empty_mlflow: Path, built: Callable[[str], Path], monkeypatch: pytest
     from portfolio.registry.tracking import client
 
     return client()
+
+
+def run_in(folder: Path, *command: str) -> str:
+    """Run a command with the code of a copy. What it prints is shown if it fails."""
+    beside = Path(sys.executable).parent
+    environment = {
+        # Options meant for this run would make the one inside it collect this file again, and so on for ever.
+        **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")},
+        "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
+        "PORTFOLIO_STATE": str(folder / ".state"),
+    }
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
+    assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout[-8000:]}{result.stderr[-4000:]}"
+    return result.stdout
 
 
 SMALL = """

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from portfolio.cli.main import main
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, Paths, listed_use_cases
 from portfolio.profiling import project
-from tests.conftest import ALL_USE_CASES, TOY, checkout, committed
+from tests.conftest import ALL_USE_CASES, TOY, checkout, committed, run_in
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,19 @@ def test_what_lies_in_the_way_is_named(workspace: Path) -> None:
         project.check_new_name("sales")
 
 
+@pytest.mark.parametrize("name", ["..", ".", "../use_cases", "toy/..", ""])
+@pytest.mark.parametrize("command", [["remove", "--yes"], ["rename", "other"]])
+def test_a_name_that_leads_elsewhere_is_none(
+    workspace: Path, name: str, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sorted(workspace.rglob("*"))
+    monkeypatch.setattr(sys, "argv", ["portfolio", command[0], name, *command[1:]])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert sorted(workspace.rglob("*")) == before
+
+
 def test_the_comments_of_the_list_are_kept(workspace: Path) -> None:
     PARAMS.write_text("# Mine.\nuse_cases:\n  - one  # the first\n")
     project.list_use_case("two")
@@ -62,42 +76,29 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkout(tmp_path_factory.mktemp("copy"))
 
 
-def run(folder: Path, *command: str) -> str:
-    """Run a command with the copy's own code; what it prints is shown if it fails."""
-    environment = {
-        **{key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"},
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
-        "PORTFOLIO_STATE": str(folder / ".state"),
-    }
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout[-4000:]}{result.stderr[-4000:]}"
-    return result.stdout
-
-
 def test_a_renamed_use_case_runs_under_its_new_name(copy: Path) -> None:
-    run(copy, "portfolio", "rename", TOY, "plaything")
-    run(copy, "portfolio", "check", "plaything")
+    run_in(copy, "portfolio", "rename", TOY, "plaything")
+    run_in(copy, "portfolio", "check", "plaything")
     assert (copy / "use_cases" / "plaything" / "use_case.py").exists()
     assert not (copy / "use_cases" / TOY).exists()
-    run(copy, "portfolio", "collect", "plaything")
-    run(copy, "dvc", "repro", "-q", "prepare@plaything")
-    run(copy, "portfolio", "rename", "plaything", TOY)
+    run_in(copy, "portfolio", "collect", "plaything")
+    run_in(copy, "dvc", "repro", "-q", "prepare@plaything")
+    run_in(copy, "portfolio", "rename", "plaything", TOY)
     assert (copy / Paths(TOY).batches).is_dir()
 
 
 def test_without_any_use_case_the_checks_pass_and_a_new_one_can_come(copy: Path) -> None:
     for name in ALL_USE_CASES:
-        run(copy, "portfolio", "remove", name, "--yes")
-    run(copy, "portfolio", "readme")
+        run_in(copy, "portfolio", "remove", name, "--yes")
+    run_in(copy, "portfolio", "readme")
     committed(copy)
-    run(copy, "portfolio", "readme", "--check")
-    run(copy, "ruff", "check", ".")
-    run(copy, "ruff", "format", "--check", ".")
+    run_in(copy, "portfolio", "readme", "--check")
+    run_in(copy, "ruff", "check", ".")
+    run_in(copy, "ruff", "format", "--check", ".")
     assert "no use case yet" in (copy / "README.md").read_text()
     for folder in (copy, copy / "studies"):
-        run(folder, "dvc", "status")
-        run(folder, "dvc", "repro")
+        run_in(folder, "dvc", "status")
+        run_in(folder, "dvc", "repro")
     told = subprocess.run(
         [sys.executable, "-m", "portfolio", "run"],
         cwd=copy,
@@ -108,6 +109,6 @@ def test_without_any_use_case_the_checks_pass_and_a_new_one_can_come(copy: Path)
     assert (told.returncode, told.stderr.count("portfolio new NAME FILE")) == (1, 1)
     rows = "\n".join(f"{number % 60 + 18},{'yes' if number % 3 else 'no'}" for number in range(200))
     (copy / "rows.csv").write_text(f"age,bought\n{rows}\n")
-    run(copy, "portfolio", "new", "sales", "rows.csv", "--target", "bought", "--yes")
-    run(copy, "portfolio", "collect")
-    run(copy, "dvc", "repro", "-q", "prepare@sales")
+    run_in(copy, "portfolio", "new", "sales", "rows.csv", "--target", "bought", "--yes")
+    run_in(copy, "portfolio", "collect")
+    run_in(copy, "dvc", "repro", "-q", "prepare@sales")

@@ -31,8 +31,7 @@ def check_new_name(name: str) -> None:
         )
     if len(name.encode()) > MAX_NAME:
         raise ConfigError(f"The name has {len(name.encode())} bytes; up to {MAX_NAME} are allowed. Shorten it.")
-    taken = [path for path in _places(name) if path.exists()]
-    if taken:
+    if taken := places_there(name):
         raise ConfigError(
             f"{taken[0]} is there already, and nothing is overwritten. Choose another name, or remove what is there: "
             f"portfolio remove {name}"
@@ -47,14 +46,12 @@ def files_folder(name: str) -> Path:
 def _places(name: str) -> list[Path]:
     """All that belongs to a use case in the tree."""
     paths = Paths(name)
-    champion = paths.champion
     return [
         USE_CASES / name,
         config_path(name),
         Path("data") / name,
         paths.metrics("").parent,
-        champion,
-        champion.with_name(f"{champion.name}.dvc"),
+        *_champion(paths),
         paths.models,
         paths.report,
         paths.plots,
@@ -81,7 +78,9 @@ def list_use_case(name: str) -> None:
 
 
 def places_there(name: str) -> list[Path]:
-    """What there is of a use case in the tree."""
+    """What there is of a use case in the tree; nothing of a name such as `..`, which leads out of it."""
+    if not name.isidentifier():
+        return []
     return [place for place in _places(name) if place.exists()]
 
 
@@ -99,7 +98,8 @@ def remove(name: str) -> None:
 
 def rename(old: str, new: str) -> None:
     """Give a use case another name. Models, reports and plots are left to be made anew, as they bear the old one."""
-    for place in (Paths(old).models, Paths(old).report, Paths(old).plots, *_champion(old)):
+    paths = Paths(old)
+    for place in (paths.models, paths.report, paths.plots, paths.verdict, *_champion(paths)):
         _delete(place)
     moved = zip(_places(old), _places(new), strict=True)
     for place, target in moved:
@@ -107,16 +107,16 @@ def rename(old: str, new: str) -> None:
             place.rename(target)
 
     def renamed(names: list[str]) -> None:
-        names[names.index(old)] = new
+        names[:] = [new if name == old else name for name in names]
 
     _change_list(renamed)
     # What DVC knows of the old stages names the old paths: they run anew.
     _forget_stages(old)
 
 
-def _champion(name: str) -> list[Path]:
-    champion = Paths(name).champion
-    return [champion, champion.with_name(f"{champion.name}.dvc"), Paths(name).verdict]
+def _champion(paths: Paths) -> list[Path]:
+    """The champion's bundle, and what DVC keeps of it in git."""
+    return [paths.champion, paths.champion.with_name(f"{paths.champion.name}.dvc")]
 
 
 def _delete(place: Path) -> None:
