@@ -8,15 +8,11 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from portfolio.contract.config import config_path
-from portfolio.contract.loading import load_use_case
 from portfolio.contract.picture_files import LABEL, PictureFolder, told
-from portfolio.contract.use_case import USE_CASES
-from portfolio.core import files
 from portfolio.core.errors import ConfigError, DataError
-from portfolio.profiling import project
+from portfolio.profiling import adding
 from portfolio.profiling.draft import MIN_ROWS
-from portfolio.profiling.writing import TODO, card_text, class_name, prices_text, python_call, python_text
+from portfolio.profiling.writing import TODO, class_name, prices_text, python_call, python_text
 
 
 def described(found: PictureFolder) -> Iterator[str]:
@@ -49,19 +45,14 @@ def write(name: str, found: PictureFolder, positive: str) -> list[Path]:
     """Copy the pictures, write the use case's files, and check them. On any error nothing of it is left."""
     if positive and positive not in found.classes:
         raise ConfigError(f"--positive: there is no class '{positive}'. There are: {', '.join(found.classes)}.")
-    with project.added(name):
+
+    def use_case_text() -> str:
         folder = Path("data") / name / "pictures"
         shutil.copytree(found.folder, folder, copy_function=_link_or_copy)
-        written = {
-            USE_CASES / name / "use_case.py": _use_case_text(name, folder, found, positive),
-            USE_CASES / name / "card.yaml": card_text(name),
-            config_path(name): prices_text(min(found.classes, key=lambda label: found.classes[label]), found.classes),
-        }
-        for path, text in written.items():
-            files.write_text(path, text)
-        project.list_use_case(name)
-        load_use_case(name)
-    return list(written)
+        return _use_case_text(name, folder, found, positive)
+
+    rare = min(found.classes, key=lambda label: found.classes[label])
+    return adding.write_files(name, use_case_text, lambda: prices_text(rare, found.classes))
 
 
 def _use_case_text(name: str, folder: Path, found: PictureFolder, positive: str) -> str:

@@ -25,7 +25,8 @@ def run(use_case: UseCase, config: Config) -> None:
     rows = pl.concat(
         [pl.read_parquet(path).with_columns(pl.lit(path.stem).alias(BATCH)) for path in sorted(paths.clean.iterdir())]
     )
-    use_case.sql_features.check_rows(rows, use_case.features(rows))
+    if use_case.sql_features.names:
+        use_case.sql_features.check_rows(rows, use_case.features(rows))
     splits = split_numbers(use_case.source, rows, config.prepare)
     parts = {name: rows.filter(pl.Series(splits == number)) for number, name in reversed(list(enumerate(SPLITS)))}
     with files.replaced_folder(paths.splits) as folder:
