@@ -81,6 +81,8 @@ class Services:
         """Those of all processes, at this moment."""
         counts, standings = self.metrics.counts(), self.standings()
         if self.siblings is not None:
+            # What has been shown once still counts if this process is killed now: a counter must not go back.
+            self.siblings.put_note()
             await self.siblings.ask(Kind.NOTE, NOTE_SECONDS)
             standings = self.standings()
             for note in self.siblings.notes():

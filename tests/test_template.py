@@ -17,8 +17,7 @@ from portfolio.cli.main import app
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import ANSWERS
 from portfolio.report.blocks.documents import documents, filled
-from tests.conftest import ROOT, USE_CASES, committed, copy_tree
-from tests.test_one_use_case import run
+from tests.conftest import ROOT, USE_CASES, committed, copy_tree, run_in
 
 QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text())
 KEPT = USE_CASES[0]
@@ -238,7 +237,7 @@ def moved_on(template: Path, made: Path, tmp_path_factory: pytest.TempPathFactor
     table = "\n".join(f"{rows.randrange(20, 70)},{rows.choice('AB')},{rows.choice(['no', 'yes'])}" for _ in range(300))
     csv = tmp_path_factory.mktemp("own") / "shops.csv"
     csv.write_text(f"age,town,bought\n{table}\n")
-    run(made, "portfolio", "new", "shops", str(csv), "--target", "bought", "--yes")
+    run_in(made, "portfolio", "new", "shops", str(csv), "--target", "bought", "--yes")
     own = {
         "README.md": "# Mine\n",
         "LICENSE": "Mine alone\n",
@@ -259,7 +258,7 @@ def moved_on(template: Path, made: Path, tmp_path_factory: pytest.TempPathFactor
     (template / "docs" / "new.md").write_text("# New\n")
     (template / "docs" / "docker.md").unlink()
     tagged(template, "v2.0.0")
-    run(made, "copier", "update", "--defaults", "--quiet")
+    run_in(made, "copier", "update", "--defaults", "--quiet")
     return made, own
 
 
@@ -283,15 +282,15 @@ def test_the_updated_project_passes_its_checks(moved_on: tuple[Path, dict[str, s
     """But for mypy, which looks at the engine alone, and so at what it has looked at here."""
     project, _ = moved_on
     for command in ("ruff check .", "ruff format --check .", "lint-imports --no-cache", "portfolio readme --check"):
-        run(project, *command.split())
-    told = run(project, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_contract.py", "-k", "shops")
+        run_in(project, *command.split())
+    told = run_in(project, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_contract.py", "-k", "shops")
     assert " passed" in told
 
 
 def test_the_updated_projects_demo_runs(moved_on: tuple[Path, dict[str, str]]) -> None:
     project, _ = moved_on
-    run(committed(project), "portfolio", "collect", "shops")
-    assert "Done in" in run(project, "portfolio", "demo", "shops")
+    run_in(committed(project), "portfolio", "collect", "shops")
+    assert "Done in" in run_in(project, "portfolio", "demo", "shops")
 
 
 def test_its_documents_are_its_readmes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
