@@ -119,6 +119,7 @@ def worker_killed(work: Path, like: Bundle, *, count: int = 30, seed: int = 0) -
     backwards = 0
     counted = 0.0
     with portfolio_server(work, use_case=like.manifest.use_case, workers="2") as server:
+        returned_at = time.time()
         content = predict_request(server.url, body(like))
         with Clients(server.url, content, CONNECTIONS, received.see) as clients:
             for _ in range(count):
@@ -128,7 +129,10 @@ def worker_killed(work: Path, like: Bundle, *, count: int = 30, seed: int = 0) -
                 at = time.time()
                 os.kill(killed, signal.SIGKILL)
                 slowest = max(slowest, wait_until(lambda old=workers: _is_whole_again(server, old)))  # type: ignore[misc]
-                owed |= {request_id for request_id, seen in received.at.items() if seen < at - SECONDS_TO_DISK}
+                # A copy, since the clients go on adding to it. What was sent just before an earlier kill may be lost.
+                answered = received.at.copy()
+                owed |= {one for one, seen in answered.items() if returned_at <= seen < at - SECONDS_TO_DISK}
+                returned_at = time.time()
                 before, counted = counted, call(f"{server.url}/stats")[1]["predictions"]
                 backwards += counted < before
         failed = clients.failed - clients.lost

@@ -24,7 +24,7 @@ LOOK_SECONDS = 5.0
 SILENT_SECONDS = 30.0
 # Of one that ended within so many seconds, the next start waits a while, and longer each time.
 LASTING_SECONDS = 10.0
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 5.0
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 2.0
 # After SIGTERM, in addition to the delay that is set. A worker that is not stuck has ended by then.
 STOP_SECONDS = 10.0
 # How long one that is killed takes to end.
