@@ -22,11 +22,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from portfolio.bundle.manifest import InputField, Output
 from portfolio.contract.card import LANGUAGES, read_card
 from portfolio.contract.config import Config, read_config
+from portfolio.contract.fields import as_arrays
 from portfolio.contract.network_params import NetworkParams
 from portfolio.contract.sources import Source
 from portfolio.contract.sql_features import FILE, SqlFeatures
@@ -148,19 +147,7 @@ class UseCase(ABC):
 
     def features(self, rows: pl.DataFrame) -> dict[str, Array]:
         """The rows as a bundle takes them: by input, float32 or str of shape [rows, width]."""
-        import polars as pl
-
-        arrays: dict[str, Array] = {}
-        for field in self.inputs:
-            column = rows[field.name]
-            if field.is_string:
-                arrays[field.name] = column.fill_null("").to_numpy().astype(object).reshape(-1, 1)
-            elif field.kind == "image":
-                # A copy: what polars shares is read-only, which torch warns of.
-                arrays[field.name] = np.array(column.to_numpy(), dtype=np.float32, order="C")
-            else:
-                arrays[field.name] = column.cast(pl.Float32).to_numpy().reshape(-1, 1)
-        return arrays
+        return as_arrays(self.inputs, rows)
 
     def targets(self, rows: pl.DataFrame) -> Array:
         """Class indices, int64 [rows], or values, float64 [rows]."""
