@@ -12,7 +12,20 @@ import sys
 
 import typer
 
-from portfolio.cli import client, evidence, log, loop, own_data, scoring, server, state, steps, template, versions
+from portfolio.cli import (
+    client,
+    evidence,
+    log,
+    loop,
+    own_data,
+    scoring,
+    server,
+    simulate,
+    state,
+    steps,
+    template,
+    versions,
+)
 from portfolio.core.errors import PortfolioError
 
 app = typer.Typer(
@@ -26,7 +39,7 @@ app = typer.Typer(
     Then [bold]run[/] trains here, and [bold]serve[/] serves the result.""",
 )
 # In the order in which a user needs them; the help shows them in this order too.
-for group in (loop, template, own_data, steps, server, log, client, scoring, evidence, versions, state):
+for group in (loop, template, own_data, steps, server, log, client, simulate, scoring, evidence, versions, state):
     app.add_typer(group.app)
 
 

@@ -10,6 +10,7 @@ else follows from those, and each part that follows is a method that you may wri
     network         the PyTorch network, and `network_params`, what the config may say of it
     augmentation    what changes training batches at random
     groups          the slices of rows in which no new model may be worse
+    drifts          ways in which rows may change in production, to try the monitor with
 
 Start from `Table`, `Images` or `Text`, which say what the inputs of that kind are given.
 """
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from portfolio.bundle.manifest import InputField, Output
 from portfolio.contract.card import LANGUAGES, read_card
 from portfolio.contract.config import Config, read_config
+from portfolio.contract.drifts import Drift
 from portfolio.contract.fields import as_arrays
 from portfolio.contract.network_params import NetworkParams
 from portfolio.contract.sources import Source
@@ -136,6 +138,13 @@ class UseCase(ABC):
         It draws from torch's global generator, which is seeded in each epoch. `train.augment` switches it on.
         """
         return None
+
+    def drifts(self) -> dict[str, Drift]:
+        """Ways in which the rows may change in production, by name, for `portfolio simulate`; the first is the demo's.
+
+        Each takes normalized rows and gives as many, whose inputs a server still takes.
+        """
+        return {}
 
     def groups(self, rows: pl.DataFrame) -> dict[str, pl.Series]:
         """Ways to group rows, each a text [rows], by name: the batch, the class, and the columns of `slices`."""
