@@ -29,7 +29,6 @@ def live(
     Without a champion, the first one is trained before. What ends is started again.
     """
     import os
-    import signal
 
     from portfolio.bundle.store import CHAMPION_NAME, Store
     from portfolio.cli.server import listening
@@ -55,20 +54,12 @@ def live(
     local_environment()
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{prefect_port}/api"
     os.environ["PORTFOLIO_USE_CASE"] = use_case
-    supervisor = Supervisor(record, lambda line: console.print(f"[yellow]{line}[/]"))
-
-    def interrupted(number: int, frame: object) -> None:
-        supervisor.stopping = True
-
-    is_published = (Store.of(use_case).folder / CHAMPION_NAME).exists()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupted)
     steps = Steps()
-    try:
+    with Supervisor(live_record(), lambda line: console.print(f"[yellow]{line}[/]")) as supervisor:
         for program in programs(use_case, port, mlflow_port, prefect_port):
             if supervisor.stopping:
                 break
-            if program.name == "mlflow" and not is_published:
+            if program.name == "mlflow" and not (Store.of(use_case).folder / CHAMPION_NAME).exists():
                 _train(use_case, steps, supervisor)
             with steps.step(program.name) as step:
                 supervisor.start(program)
@@ -76,9 +67,7 @@ def live(
         if not supervisor.stopping:
             console.print("[green]Ready.[/] Stop with Ctrl-C, or from elsewhere: portfolio stop")
             supervisor.keep()
-    finally:
         console.print("Stopping ...")
-        supervisor.stop()
     console.print("Stopped.")
 
 

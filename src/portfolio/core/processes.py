@@ -13,11 +13,11 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from select import select
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from portfolio.core import files
 from portfolio.core.errors import PortfolioError
@@ -81,15 +81,32 @@ class Kept:
     """When it is to be started again, by time.monotonic(), while it does not run."""
 
 
-@dataclass
 class Supervisor:
-    """Keeps programs running until it is told to stop, by SIGINT, SIGTERM or `stop`."""
+    """Keeps programs running in a `with` block; SIGINT and SIGTERM ask it to stop, and its end stops them all."""
 
-    record: Path
-    tell: Callable[[str], None]
-    """Is given a line for each program that ended and is started again."""
-    kept: list[Kept] = field(default_factory=list)
-    stopping: bool = False
+    def __init__(self, record: Path, tell: Callable[[str], None]) -> None:
+        """`tell` is given a line for each program that ended and is started again."""
+        self.stopping = False
+        self._record = record
+        self._tell = tell
+        self._kept: list[Kept] = []
+        # Readable when a signal arrives or a child ends.
+        self._woken, self._wake = os.pipe()
+
+    def __enter__(self) -> Self:
+        for end in (self._woken, self._wake):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, self._noted)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._asked_to_stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        signal.set_wakeup_fd(-1)
+        for end in (self._woken, self._wake):
+            os.close(end)
 
     def start(self, program: Program) -> None:
         """Start a program, and return when it is ready. Raises PortfolioError if it ends before, or takes too long."""
@@ -115,38 +132,36 @@ class Supervisor:
         while kept.process.poll() is None and not self.stopping:
             time.sleep(0.1)
         end_group(kept.process.pid)
-        self.kept.remove(kept)
+        self._kept.remove(kept)
         self._write()
         return kept.process.wait()
 
     def keep(self) -> None:
         """Start again what ends, until a signal asks to stop."""
-        woken = _wakes()
         while not self.stopping:
             self._start_again()
-            pauses = [kept.due_at - time.monotonic() for kept in self.kept if kept.due_at is not None]
+            pauses = [kept.due_at - time.monotonic() for kept in self._kept if kept.due_at is not None]
             wait = max(0.0, min([LOOK_SECONDS, *pauses]))
-            if select([woken], [], [], wait)[0]:
-                signals = os.read(woken, 4096)
-                self.stopping = bool({signal.SIGINT, signal.SIGTERM} & set(signals))
+            if select([self._woken], [], [], wait)[0]:
+                os.read(self._woken, 4096)
 
     def _launch(self, program: Program) -> Kept:
         program.log.unlink(missing_ok=True)
         kept = Kept(program, _launched(program), time.monotonic())
-        self.kept.append(kept)
+        self._kept.append(kept)
         self._write()
         return kept
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         """End all programs, the last one first, with all that they have started."""
-        for kept in reversed(self.kept):
+        for kept in reversed(self._kept):
             end_group(kept.process.pid)
             kept.process.wait()
-        self.record.unlink(missing_ok=True)
+        self._record.unlink(missing_ok=True)
 
     def _start_again(self) -> None:
         now = time.monotonic()
-        for kept in self.kept:
+        for kept in self._kept:
             if kept.due_at is None and kept.process.poll() is not None:
                 # What it had started goes with it.
                 end_group(kept.process.pid)
@@ -154,21 +169,27 @@ class Supervisor:
                     kept.pause_seconds = FIRST_PAUSE_SECONDS
                 kept.due_at = now + kept.pause_seconds
                 kept.pause_seconds = min(LAST_PAUSE_SECONDS, 2 * kept.pause_seconds)
-                self.tell(f"{kept.program.name} ended ({_how(kept.process.returncode)}), and is started again")
+                self._tell(f"{kept.program.name} ended ({_how(kept.process.returncode)}), and is started again")
             if kept.due_at is not None and now >= kept.due_at:
                 kept.process, kept.started_at, kept.due_at = _launched(kept.program), now, None
                 kept.starts += 1
                 self._write()
 
+    def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def _noted(self, number: int, frame: FrameType | None) -> None:
+        """A child has ended: the pipe is readable already."""
+
     def _write(self) -> None:
         import psutil
 
         found = [_running(os.getpid(), psutil.Process().create_time(), Program("supervisor", (), Path()), 1)]
-        for kept in self.kept:
+        for kept in self._kept:
             with suppress(psutil.NoSuchProcess):
                 created = psutil.Process(kept.process.pid).create_time()
                 found.append(_running(kept.process.pid, created, kept.program, kept.starts))
-        files.write_text(self.record, json.dumps([asdict(one) for one in found], indent=1) + "\n")
+        files.write_text(self._record, json.dumps([asdict(one) for one in found], indent=1) + "\n")
 
 
 def read_record(path: Path) -> list[Running]:
@@ -246,21 +267,6 @@ def _answers(address: str) -> bool:
         return httpx.get(address, timeout=5, trust_env=False).is_success
     except httpx.HTTPError:
         return False
-
-
-def _wakes() -> int:
-    """A file descriptor that becomes readable, with the signals' numbers, when one arrives or a child ends."""
-    reads, writes = os.pipe()
-    for end in (reads, writes):
-        os.set_blocking(end, False)
-    signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, _noted)
-    return reads
-
-
-def _noted(number: int, frame: FrameType | None) -> None:
-    """Its number is in the pipe already."""
 
 
 def _how(code: int) -> str:
