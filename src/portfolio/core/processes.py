@@ -17,10 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from select import select
 from types import FrameType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from portfolio.core import files
 from portfolio.core.errors import PortfolioError
+
+if TYPE_CHECKING:
+    import psutil
 
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 5.0
@@ -59,8 +62,7 @@ class Running:
 
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created_at_seconds) < 1
-            return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+            return abs(process.create_time() - self.created_at_seconds) < 1 and _runs(process)
         except psutil.NoSuchProcess:
             return False
 
@@ -228,13 +230,25 @@ def end_group(pid: int) -> None:
     members = _members(pid)
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGTERM)
-    _, left = psutil.wait_procs(members, timeout=STOP_SECONDS)
-    for process in {*left, *_members(pid)}:
+    deadline = time.monotonic() + STOP_SECONDS
+    while any(map(_runs, members)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for process in filter(_runs, {*members, *_members(pid)}):
         with suppress(psutil.NoSuchProcess):
             process.kill()
 
 
-def _members(pid: int) -> list[Any]:
+def _runs(process: psutil.Process) -> bool:
+    """Whether it still does anything: one that has ended may wait for its parent to take note."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _members(pid: int) -> list[psutil.Process]:
     """The processes of a group, and what they have started in groups of their own."""
     import psutil
 
