@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import repeat
 from math import isfinite
+from random import random
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,11 @@ class Decisions:
     """The outputs of each row, and who decides."""
 
     answers: list[int]
+    asked: list[float]
+    """By row, the probability with which its true label was asked for; 0 if it was not."""
     certainties: list[float]
     by_machine: list[bool]
-    __slots__ = ("answers", "by_machine", "certainties", "expected_yen", "intervals", "rows", "unseen")
+    __slots__ = ("answers", "asked", "by_machine", "certainties", "expected_yen", "intervals", "rows", "unseen")
 
     def __init__(
         self,
@@ -64,6 +67,11 @@ class Decisions:
             self.by_machine[place] = False
             if policy is not None and self.expected_yen is not None:
                 self.expected_yen[place] = policy.prices.by_hand_yen - policy.prices.check_yen
+        share = 0.0 if policy is None else policy.audit_share
+        # A person's rows are asked about anyway; of the machine's a random share, so that its errors are seen too.
+        self.asked = [
+            1.0 if not by_machine else share if share and random() < share else 0.0 for by_machine in self.by_machine
+        ]
         self.intervals: list[list[float]] | None = None
         if manifest.error_ratios:
             half = half_widths(outputs, manifest.error_ratios)
@@ -94,6 +102,9 @@ def answer_rows(bundle: Bundle, decisions: Decisions) -> list[dict[str, Any]]:
     if decisions.expected_yen is not None:
         for answer, yen in zip(answers, _rounded(decisions.expected_yen), strict=True):
             answer["expected_yen"] = yen
+    for answer, probability, by_machine in zip(answers, decisions.asked, decisions.by_machine, strict=True):
+        if probability and by_machine:
+            answer["audit"] = True
     for row, fields in decisions.unseen.items():
         answers[row]["unseen"] = fields
     return answers

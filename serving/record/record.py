@@ -24,6 +24,7 @@ class Record:
     digest: str
     outputs: Array
     by_machine: list[bool]
+    asked: list[float]
     protocol: str = ""
     inputs: dict[str, Array] | None = None
     callers_id: str | None = None
@@ -46,6 +47,7 @@ class Record:
         if self.inputs is not None:
             columns = {name: _shortest(array) for name, array in self.inputs.items()}
             row |= {"protocol": self.protocol, "rows": len(self.outputs), "inputs": as_json(columns)}
+            row["asked"] = as_json(self.asked)
             row["callers_id"] = self.callers_id
         return row
 

@@ -75,6 +75,7 @@ class Inference:
                 model.bundle.digest,
                 outputs,
                 decisions.by_machine,
+                decisions.asked,
                 protocol.name,
                 query.inputs,
                 exchange.callers_id,
@@ -134,12 +135,15 @@ class Inference:
             outputs = await asyncio.to_thread(shadow.bundle.predict, query.inputs)
             unseen = shadow.schema.unseen(query.inputs)
             to_person = self._settings.unseen_to_person
-            by_machine = Decisions(shadow.bundle, outputs, unseen, unseen_to_person=to_person).by_machine
+            decisions = Decisions(shadow.bundle, outputs, unseen, unseen_to_person=to_person)
         except Exception as error:
             # Another model may not take these inputs, and the caller has the champion's answer.
             logger.warning("the shadow failed on %s: %s", request_id, error)
             return
         digest = shadow.bundle.digest
-        record = Record(request_id, time.time(), shadow.version, digest, outputs, by_machine, bytes=outputs.nbytes)
+        by_machine, asked = decisions.by_machine, decisions.asked
+        record = Record(
+            request_id, time.time(), shadow.version, digest, outputs, by_machine, asked, bytes=outputs.nbytes
+        )
         self._recorder.put(record)
         self._metrics.shadowed()

@@ -72,6 +72,7 @@ def record(request_id: str | None = None, outputs: tuple[float, ...] = (0.9, 0.1
         "d" * 64,
         np.array([outputs], dtype=np.float32),
         [True],
+        [0.02],
         "predict",
         {"pixels": np.array([[1, 2.5]], dtype=np.float32), "colour": np.array([["\u8d64\0"]], dtype=object)},
     )
@@ -118,6 +119,7 @@ def test_what_was_answered_is_there_with_its_inputs(address: str) -> None:
     assert json.loads(found["inputs"]) == {"pixels": [[1, 2.5]], "colour": [["\u8d64\0"]]}
     assert json.loads(found["outputs"]) == [[0.9, 0.1]]
     assert json.loads(found["by_machine"]) == [True]
+    assert json.loads(found["asked"]) == [0.02]
     answered = found["answered_at"]
     answered = answered if isinstance(answered, datetime) else datetime.fromisoformat(answered).replace(tzinfo=UTC)
     assert answered.timestamp() == 1_790_000_000.5
@@ -178,7 +180,7 @@ def test_feedback_is_stored_once_and_told_apart(address: str) -> None:
 
 def test_what_a_shadow_said_is_kept_apart(address: str) -> None:
     one = record()
-    shadow = Record(one.request_id, one.answered_at_seconds, 4, "e" * 64, one.outputs, [False])
+    shadow = Record(one.request_id, one.answered_at_seconds, 4, "e" * 64, one.outputs, [False], [1.0])
 
     def use(recorder: Recorder) -> None:
         recorder.put(one)

@@ -115,7 +115,33 @@ class Reference(Strict):
     categories: tuple[str, ...] = ()
     shares: tuple[float, ...]
     missing_share: float
+    rows: int = Field(default=0, ge=0, description="how many rows it was taken from")
+    low: float | None = Field(default=None, description="the smallest of the values")
+    high: float | None = Field(default=None, description="the largest of the values")
+    summaries: dict[str, Reference] = Field(
+        default={}, description="other features of a picture or a text, by name, each with its distribution"
+    )
     characters: str = Field(default="", description="those that texts have, the most common first")
+
+
+Outcomes = tuple[tuple[float, int], ...]
+"""What unchecked answers cost in yen, with the number of rows that cost as much."""
+
+
+class Promise(Strict):
+    """What the test rows say of a bundle as it is served. The monitor holds it to this."""
+
+    rows: int = Field(ge=0)
+    value_yen: float = Field(description="the mean value of a row, from the true labels")
+    expected_yen: float = Field(
+        description="the same as the model expected it, from its own probabilities or intervals"
+    )
+    machine_share: float = Field(ge=0, le=1)
+    errors: Outcomes = Field(description="what the answers of the machine alone cost")
+    by_slice: dict[str, dict[str, Outcomes]] = Field(default={}, description="the same by slice and its value")
+    outputs: dict[str, Reference] = Field(
+        description="of a classification `answer` and `certainty`; of a regression `value` and `error_scale`"
+    )
 
 
 @dataclass(frozen=True)
@@ -178,6 +204,7 @@ class Manifest(Strict):
     policy: Policy | None = Field(default=None, description="what decides whether the machine answers")
     card: dict[str, dict[str, str]] = Field(default={}, description="what it is for and what not, by language")
     figures: dict[str, float] = Field(default={}, description="its metrics on the test rows")
+    promise: Promise | None = Field(default=None, description="what a monitor compares its live answers with")
     reference: dict[str, Reference]
     split: SplitRule | None = None
     golden_inputs: dict[str, list[Any]] = Field(description="by input: one entry a row; null is a missing number")
@@ -196,8 +223,8 @@ NOT_IDENTITY = ("created_at", "lineage")
 def behavior_sha256(manifest: Manifest) -> str:
     """Names what a bundle does: its model, and what its answers and decisions follow from."""
     policy = manifest.policy
-    # What an item costs by hand is the same whoever answers.
-    rests_on = None if policy is None else policy.model_dump(exclude={"prices": {"by_hand_yen"}})
+    # What an item costs by hand is the same whoever answers, and an audit comes after the answer.
+    rests_on = None if policy is None else policy.model_dump(exclude={"prices": {"by_hand_yen"}, "audit_share": True})
     behavior = [
         manifest.model_sha256,
         manifest.error_ratios,

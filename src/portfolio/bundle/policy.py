@@ -81,6 +81,12 @@ class Policy(BaseModel):
 
     prices: Prices
     tolerance: float | None = Field(default=None, gt=0, description="how far off a value may be and still be right")
+    audit_share: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="of the machine's own answers, the random share that a person is asked about too",
+    )
 
 
 class Decisions(NamedTuple):

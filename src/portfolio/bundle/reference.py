@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from portfolio.bundle.manifest import InputField, Reference
+from portfolio.bundle.summaries import summaries
 from portfolio.core.errors import DataError
 from portfolio.core.types import Array
 
@@ -16,9 +18,10 @@ MAX_CHARACTERS = 20_000
 
 
 def reference(field: InputField, values: Array) -> Reference:
-    """The distribution of one input, [rows, width], for drift: shares by tenths, of a text's length, or by category.
+    """The distribution of one input, [rows, width], for drift.
 
-    Raises DataError for a category that is not declared: no model sees it, so it must not be lost without a word.
+    Shares by tenths of a number, of a picture's mean or of a text's length; or by category. Raises DataError for a
+    category that is not declared: no model sees it, so it must not be lost without a word.
     """
     if field.kind == "category":
         column = values[:, 0].astype(str)
@@ -29,21 +32,39 @@ def reference(field: InputField, values: Array) -> Reference:
                 f"{', '.join(map(repr, strange[:5]))}. Add them to its categories in use_case.py, or let `schema` "
                 "refuse the rows."
             )
-        shares = [float(np.mean(column == category)) for category in field.categories]
-        return Reference(categories=field.categories, shares=tuple(shares), missing_share=float(np.mean(column == "")))
+        return of_categories(column, field.categories)
     texts = values[:, 0].tolist() if field.kind == "text" else []
-    # A text that is not there is empty.
-    column = np.array([len(text) or np.nan for text in texts]) if texts else values.mean(axis=1)
+    first, *others = summaries(field, values).items()
+    found = of_numbers(first[1])
+    more = {name: of_numbers(column) for name, column in others}
+    return found.model_copy(update={"summaries": more, "characters": _characters(texts)})
+
+
+def of_categories(column: Array, categories: Sequence[str]) -> Reference:
+    """Shares by category of texts [rows]; an empty one is missing."""
+    shares = [float(np.mean(column == category)) for category in categories]
+    return Reference(
+        categories=tuple(categories),
+        shares=tuple(shares),
+        missing_share=float(np.mean(column == "")),
+        rows=len(column),
+    )
+
+
+def of_numbers(column: Array) -> Reference:
+    """Shares by tenths of values [rows]; one that is not finite is missing."""
     present = column[np.isfinite(column)]
     if len(present) == 0:
-        return Reference(shares=(0.0,), missing_share=1.0)
+        return Reference(shares=(0.0,), missing_share=1.0, rows=len(column))
     edges = np.unique(np.quantile(present, np.linspace(0, 1, REFERENCE_BINS + 1)[1:-1]))
     counts = np.bincount(np.digitize(present, edges), minlength=len(edges) + 1)
     return Reference(
         edges=tuple(edges.tolist()),
         shares=tuple((counts / len(present)).tolist()),
         missing_share=float(1 - len(present) / len(column)),
-        characters=_characters(texts),
+        rows=len(column),
+        low=float(present.min()),
+        high=float(present.max()),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from portfolio.bundle.policy import Prices
+from portfolio.bundle.policy import Policy, Prices
 from portfolio.contract.network_params import NetworkParams
 from portfolio.core.errors import ConfigError
 from portfolio.core.faults import faults
@@ -69,10 +69,21 @@ class Value(Prices):
     prefer: Literal["best", "simplest"] = Field(
         default="best", description="of candidates within noise of the best by value"
     )
+    audit_share: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="of the machine's own answers, the random share that a person is asked about too, so that live "
+        "figures are of all answers",
+    )
 
     @property
     def prices(self) -> Prices:
         return Prices(by_hand_yen=self.by_hand_yen, check_yen=self.check_yen, error_yen=self.error_yen)
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(prices=self.prices, tolerance=self.tolerance, audit_share=self.audit_share)
 
 
 class Gate(Strict):

@@ -11,7 +11,7 @@ import numpy as np
 
 from portfolio.bundle.bundle import Bundle, copy_bundle
 from portfolio.bundle.manifest import read_manifest
-from portfolio.bundle.policy import INTERVAL_LEVEL, VALUE, Decisions, Policy, half_widths
+from portfolio.bundle.policy import INTERVAL_LEVEL, VALUE, Decisions, half_widths
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import DataError
@@ -50,8 +50,8 @@ def evaluate_candidate(
 ) -> Evaluated:
     """Write the bundle that has the policy, and run it on the validation and test rows."""
     manifest, _ = read_manifest(fitted)
-    policy = Policy(prices=config.value.prices, tolerance=config.value.tolerance)
-    copy_bundle(fitted, folder, manifest.model_copy(update={"policy": policy, "card": use_case.card_texts()}))
+    texts = {"policy": config.value.policy, "card": use_case.card_texts()}
+    copy_bundle(fitted, folder, manifest.model_copy(update=texts))
     bundle = Bundle.open(folder)
     found = bundle.predict(test.inputs)
     if not np.isfinite(found).all():

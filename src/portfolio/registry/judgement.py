@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import NOT_IDENTITY, Manifest, behavior_sha256
-from portfolio.bundle.policy import Policy
 from portfolio.contract.config import Value
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import BundleError
@@ -68,7 +67,7 @@ def _of_same_model(champion: Manifest, challenger: Manifest, value: Value) -> Ve
     if _learned(champion) != _learned(challenger):
         return None
     same = behavior_sha256(champion) == behavior_sha256(challenger)
-    if not same and challenger.policy != Policy(prices=value.prices, tolerance=value.tolerance):
+    if not same and challenger.policy != value.policy:
         return None
     old, new = (manifest.model_dump(exclude=set(NOT_IDENTITY)) for manifest in (champion, challenger))
     names = {"inputs": "fields", "policy": "prices"}

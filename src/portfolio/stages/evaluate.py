@@ -10,7 +10,7 @@ import json
 import numpy as np
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.manifest import read_manifest, write_manifest
+from portfolio.bundle.manifest import Promise, read_manifest, write_manifest
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
@@ -20,6 +20,7 @@ from portfolio.core.labels import listed
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import Split, load_split
 from portfolio.evaluation.comparison import compare, evaluate_candidate
+from portfolio.evaluation.promise import promise
 
 
 def run(use_case: UseCase, config: Config) -> None:
@@ -34,7 +35,7 @@ def run(use_case: UseCase, config: Config) -> None:
         }
         evaluation, evidence = compare(use_case, config, found, val, test)
         for name, candidate in found.items():
-            _tell_figures(candidate.bundle, evaluation["candidates"][name])
+            _tell(candidate.bundle, evaluation["candidates"][name], promise(use_case, config, candidate, test))
     for name, content in {"evaluate": evaluation, "evidence": evidence}.items():
         files.write_text(paths.metrics(name), json.dumps(content, indent=1) + "\n")
     best = evaluation["best"]
@@ -49,10 +50,10 @@ def run(use_case: UseCase, config: Config) -> None:
     )
 
 
-def _tell_figures(bundle: Bundle, figures: dict[str, float]) -> None:
-    """Write what was measured into the manifest, for those who are served."""
+def _tell(bundle: Bundle, figures: dict[str, float], promised: Promise) -> None:
+    """Write what was measured into the manifest, for those who are served and for the monitor."""
     manifest, _ = read_manifest(bundle.folder)
-    write_manifest(bundle.folder, manifest.model_copy(update={"figures": figures}))
+    write_manifest(bundle.folder, manifest.model_copy(update={"figures": figures, "promise": promised}))
 
 
 def _check_tolerance(use_case: UseCase, config: Config, *splits: Split) -> None:

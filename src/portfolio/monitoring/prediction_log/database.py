@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from portfolio.core.errors import ConfigError
-from portfolio.monitoring.prediction_log.tables import metadata, predictions
+from portfolio.monitoring.prediction_log.tables import feedback, metadata, predictions
 
 FileId = tuple[int, int]
 
@@ -85,14 +85,15 @@ class Database:
 
     def _add_columns(self) -> None:
         """Add what an earlier version's tables lack. Two servers may do so at once."""
-        column = predictions.c.callers_id
-        if column.name in {found["name"] for found in inspect(self._engine).get_columns(predictions.name)}:
-            return
-        with suppress(DBAPIError), self._engine.begin() as connection:
-            kind = column.type.compile(connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE {predictions.name} ADD COLUMN {column.name} {kind}")
+        there = {found["name"] for found in inspect(self._engine).get_columns(predictions.name)}
+        for column in (predictions.c.callers_id, predictions.c.asked):
+            if column.name in there:
+                continue
+            with suppress(DBAPIError), self._engine.begin() as connection:
+                kind = column.type.compile(connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {predictions.name} ADD COLUMN {column.name} {kind}")
         with suppress(DBAPIError):
-            for index in predictions.indexes:
+            for index in (*predictions.indexes, *feedback.indexes):
                 index.create(self._engine, checkfirst=True)
 
     def _leave_file(self) -> None:

@@ -61,7 +61,7 @@ def store(connection: Connection, rows: Sequence[Row], corrections: Collection[i
         else:
             name = "corrected"
             _replace(connection, before, row)
-            replaced = Replaced(before["right"], _in_utc(before["received_at"]))
+            replaced = Replaced(before["right"], in_utc(before["received_at"]))
             there[place] = row
         outcomes.append(LabelOutcome(name, there[place]["label"], there[place]["right"], replaced))
     return outcomes
@@ -72,13 +72,13 @@ def _replace(connection: Connection, before: Row, row: Row) -> None:
     key = {name: row[name] for name in ("request_id", "row")}
     last = connection.execute(select(func.max(feedback_history.c.replaced_at)).filter_by(**key)).scalar()
     # Labels of one request have one time, and another server's clock may be behind: the history keeps the order.
-    replaced_at = max(row["received_at"], _in_utc(last) + TICK) if last else row["received_at"]
+    replaced_at = max(row["received_at"], in_utc(last) + TICK) if last else row["received_at"]
     connection.execute(insert(feedback_history).values({**before, "replaced_at": replaced_at}))
     new = {name: row[name] for name in ("label", "right", "received_at")}
     connection.execute(update(feedback).filter_by(**key).values(new))
 
 
-def _in_utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
     """SQLite keeps no time zone: what it gives back is UTC, as it was written."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, CursorResult, Dialect
 
 from portfolio.monitoring.prediction_log.tables import Row
 
-# With the ten columns of a prediction the largest stays below the 999 parameters that any SQLite takes. Few sizes,
+# With the eleven columns of a prediction the largest stays below the 999 parameters that any SQLite takes. Few sizes,
 # since each is a statement that SQLite keeps, with the values that it was given last.
 ROWS_IN_STATEMENT = (90, 10, 1)
 IDS_IN_STATEMENT = 500

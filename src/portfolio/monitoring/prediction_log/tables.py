@@ -23,6 +23,7 @@ predictions = Table(
     ),
     Column("by_machine", Text, nullable=False, comment="JSON: of each row, whether the machine decided"),
     Column("callers_id", String(64), index=True, comment="the caller's own id of the request; not unique"),
+    Column("asked", Text, comment="JSON: of each row, the probability with which its true label was asked for, or 0"),
 )
 
 shadow_predictions = Table(
@@ -43,7 +44,7 @@ feedback = Table(
     Column("row", Integer, primary_key=True),
     Column("label", Text, nullable=False, comment="JSON: the true class, or the true value"),
     Column("right", Boolean, comment="whether the answer was that class; null where answers are values"),
-    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False, index=True),
 )
 
 feedback_history = Table(
@@ -55,6 +56,33 @@ feedback_history = Table(
     Column("label", Text, nullable=False),
     Column("right", Boolean),
     Column("received_at", DateTime(timezone=True), nullable=False),
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("look_id", String(32), primary_key=True),
+    Column("looked_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("start", DateTime(timezone=True), nullable=False, comment="the window is from here"),
+    Column("end", DateTime(timezone=True), nullable=False, comment="to just before here"),
+    Column("model_version", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("rows", Integer, nullable=False, comment="answered in the window"),
+    Column("labels", Integer, nullable=False, comment="received in the window"),
+    Column("verdict", String(20), nullable=False),
+    Column("reasons", Text, nullable=False, comment="JSON: a list of findings with their figures"),
+    Column("figures", Text, nullable=False, comment="JSON: what was measured, and what the next look goes on from"),
+    Column("acted_at", DateTime(timezone=True), comment="when the retraining began that it asked for"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", String(32), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),
+    Column("model_version", Integer),
+    Column("figures", Text, nullable=False, comment="JSON: what the sentence about it needs"),
 )
 
 Row = dict[str, Any]

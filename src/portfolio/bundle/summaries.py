@@ -1,0 +1,29 @@
+"""A few features of an input that have names, by which drift is measured and told."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from portfolio.bundle.manifest import InputField
+from portfolio.core.types import Array
+
+
+def summaries(field: InputField, values: Array) -> dict[str, Array]:
+    """Of an input's values [rows, width], by name: float64 [rows] each; NaN is missing.
+
+    A number is its own summary. A picture has its brightness, its contrast (the standard deviation of its pixels) and
+    its sharpness (the mean difference between neighbours); a text its length in characters.
+    """
+    if field.kind == "text":
+        return {"length": np.array([len(text) or np.nan for text in values[:, 0]], dtype=np.float64)}
+    numbers = values.astype(np.float64)
+    if field.kind != "image":
+        return {"value": numbers[:, 0]}
+    height, width = field.shape
+    pixels = numbers.reshape(len(numbers), height, width, field.channels).mean(axis=3)
+    steps = [np.abs(np.diff(pixels, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2) if pixels.shape[axis] > 1]
+    return {
+        "brightness": pixels.mean(axis=(1, 2)),
+        "contrast": pixels.std(axis=(1, 2)),
+        "sharpness": np.mean(steps, axis=0) if steps else np.zeros(len(pixels)),
+    }

@@ -1,0 +1,109 @@
+"""What the monitor found, look by look, and what happened to the served model: kept beside the prediction log."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import insert, select
+
+from portfolio.monitoring.prediction_log.database import Database
+from portfolio.monitoring.prediction_log.labels import in_utc
+from portfolio.monitoring.prediction_log.tables import events, looks
+
+Verdict = Literal["healthy", "insufficient_data", "warn", "harmful"]
+EventKind = Literal["promoted", "refused", "rolled_back", "retraining", "quarantined"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a look came to its verdict: a sentence of findings.yaml, by name, with the figures in it."""
+
+    finding: str
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found in one half-open window [start, end) of one model version's answers."""
+
+    start: datetime
+    end: datetime
+    model_version: int
+    digest: str
+    rows: int
+    labels: int
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    figures: dict[str, Any]
+    looked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    look_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    acted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    kind: EventKind
+    model_version: int | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    event_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+class Looks:
+    """The looks and events in the database of a prediction log. Raises as `PredictionLog` does."""
+
+    def __init__(self, address: str) -> None:
+        self._database = Database(address)
+
+    def add(self, look: Look) -> None:
+        row = asdict(look) | {
+            "reasons": json.dumps([asdict(reason) for reason in look.reasons]),
+            "figures": json.dumps(look.figures),
+        }
+        with self._database.begin() as connection:
+            connection.execute(insert(looks).values(row))
+
+    def last(self, limit: int = 1, digest: str | None = None) -> list[Look]:
+        """The latest looks, the newest first; of one bundle alone if its digest is given."""
+        query = select(looks).order_by(looks.c.looked_at.desc()).limit(limit)
+        if digest is not None:
+            query = query.where(looks.c.digest == digest)
+        with self._database.begin() as connection:
+            return [_look(row._asdict()) for row in connection.execute(query)]
+
+    def wanted(self) -> Look | None:
+        """The newest look that asks for retraining and has not been acted on."""
+        query = select(looks).where(looks.c.verdict == "harmful", looks.c.acted_at.is_(None))
+        with self._database.begin() as connection:
+            found = connection.execute(query.order_by(looks.c.looked_at.desc()).limit(1)).first()
+        return None if found is None else _look(found._asdict())
+
+    def act(self, at: datetime | None = None) -> None:
+        """Mark all that asked for retraining as acted on."""
+        wanted = looks.update().where(looks.c.verdict == "harmful", looks.c.acted_at.is_(None))
+        with self._database.begin() as connection:
+            connection.execute(wanted.values(acted_at=at or datetime.now(UTC)))
+
+    def add_event(self, event: Event) -> None:
+        with self._database.begin() as connection:
+            connection.execute(insert(events).values(asdict(event) | {"figures": json.dumps(event.figures)}))
+
+    def events(self, limit: int = 1000) -> list[Event]:
+        """The latest events, the newest first."""
+        with self._database.begin() as connection:
+            found = connection.execute(select(events).order_by(events.c.at.desc()).limit(limit))
+            rows = [row._asdict() for row in found]
+        return [Event(**row | {"at": in_utc(row["at"]), "figures": json.loads(row["figures"])}) for row in rows]
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _look(row: dict[str, Any]) -> Look:
+    times = {name: row[name] and in_utc(row[name]) for name in ("start", "end", "looked_at", "acted_at")}
+    reasons = tuple(Reason(**reason) for reason in json.loads(row["reasons"]))
+    return Look(**row | times | {"reasons": reasons, "figures": json.loads(row["figures"])})
