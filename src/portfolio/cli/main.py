@@ -15,6 +15,7 @@ import typer
 from portfolio.cli import (
     client,
     evidence,
+    live,
     log,
     loop,
     own_data,
@@ -39,7 +40,7 @@ app = typer.Typer(
     Then [bold]run[/] trains here, and [bold]serve[/] serves the result.""",
 )
 # In the order in which a user needs them; the help shows them in this order too.
-for group in (loop, template, own_data, steps, server, log, client, simulate, scoring, evidence, versions, state):
+for group in (loop, live, template, own_data, steps, server, log, client, simulate, scoring, evidence, versions, state):
     app.add_typer(group.app)
 
 

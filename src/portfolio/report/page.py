@@ -30,6 +30,7 @@ from portfolio.report.blocks.studies import leakage, leakage_result, study
 from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 
 WORST_ROWS = 8
+SHOWN_KINDS = 5
 TABLE_ROWS = 30
 # Where `make mlflow` and `make up` show MLflow's pages.
 MLFLOW_PAGES = "http://127.0.0.1:5000"
@@ -111,6 +112,10 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "mlflow_pages": MLFLOW_PAGES,
         "worst": worst(use_case, test, predictions, decisions),
         "unsure": unsure(use_case, test, predictions, decisions),
+        "error_kinds": [
+            kind | {"row": _shown(use_case, test, predictions, decisions, kind["typical"])}
+            for kind in read["evidence"]["error_kinds"][:SHOWN_KINDS]
+        ],
         "test": test,
         "predictions": predictions,
         "decisions": decisions,
