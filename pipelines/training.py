@@ -171,6 +171,6 @@ def _registry(use_case: str) -> Registry:
     return Registry(load_use_case(use_case), versioning.fetch)
 
 
-def artifact_key(use_case: str, flow_name: str = "training") -> str:
+def artifact_key(use_case: str, what: str = "training") -> str:
     """Prefect's artifact keys have lower-case letters, digits and dashes only."""
-    return f"{flow_name}-{re.sub('[^a-z0-9]+', '-', use_case.lower())}"
+    return f"{what}-{re.sub('[^a-z0-9]+', '-', use_case.lower())}"

@@ -38,12 +38,12 @@ class Act:
 
     def leave_out(self, reason: str) -> None:
         """Say why this act, or a claim of it, can't be shown with this use case."""
-        self.tell(f"[yellow]–[/] left out: {escape(reason)}")
+        self.tell(f"[yellow]-[/] left out: {escape(reason)}")
         self.left_out = reason
 
     @property
     def mark(self) -> str:
-        return "[bold red]✗[/]" if self.failed else "[yellow]–[/]" if self.left_out else "[bold green]✓[/]"
+        return "[bold red]✗[/]" if self.failed else "[yellow]-[/]" if self.left_out else "[bold green]✓[/]"
 
 
 class Story:

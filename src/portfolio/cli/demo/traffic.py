@@ -61,7 +61,7 @@ def drifted_traffic(story: Story, scene: Scene) -> None:
             act.leave_out(f"{counted(len(rows), 'row')} to drift are too few: {MIN_ROWS} are needed")
             return
         act.tell(
-            f"the same as `portfolio simulate {scene.name} --drift {scene.drift}`, a look every {AT_ONCE} requests"
+            f"as by `portfolio simulate {scene.name} --drift {scene.drift}`; a look every {AT_ONCE} requests"
         )
         _until_alarm(act, scene, Simulator(scene.case, scene.address, rows), len(rows))
         if scene.drifted.yen:

@@ -38,7 +38,7 @@ class Findings:
         figures = look.figures["yen_per_1000"]
         self.table.add_row(
             f"{requests:,}",
-            "–" if truly is None else yen(truly),
+            "-" if truly is None else yen(truly),
             _estimated(figures["estimated"]),
             _with_interval(figures["seen"]),
             f"[{COLOURS[look.verdict]}]{look.verdict.replace('_', ' ')}[/]",
@@ -51,9 +51,9 @@ def reasons(look: Look) -> list[str]:
 
 def _estimated(figures: dict[str, Any] | None) -> str:
     if figures is None:
-        return "–"
+        return "-"
     return yen(figures["value"]) if figures["trusted"] else f"[dim]{yen(figures['value'])}?[/]"
 
 
 def _with_interval(figures: dict[str, Any] | None) -> str:
-    return "–" if figures is None else f"{yen(figures['value'])} ({yen(figures['low'])} to {yen(figures['high'])})"
+    return "-" if figures is None else f"{yen(figures['value'])} ({yen(figures['low'])} to {yen(figures['high'])})"
