@@ -143,6 +143,7 @@ def _features(fields: list[InputField], inputs: dict[str, Array], inside: Array)
                 distance = abs(float(ranks[within].mean() - ranks[~within].mean())) * np.sqrt(12)
                 medians = float(np.median(numbers[within])), float(np.median(numbers[~within]))
                 told = {"name": field.name, "value": None, "inside": medians[0], "outside": medians[1]}
-                found.append((distance, told))
+                # Where even the medians are the same, there is nothing to be told in one number.
+                found.append((distance if medians[0] != medians[1] else 0.0, told))
     found.sort(key=lambda one: -one[0])
     return [told for distance, told in found[:TOLD_FEATURES] if distance >= TOLD_DEVIATIONS]
