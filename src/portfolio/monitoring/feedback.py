@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
@@ -24,11 +23,13 @@ from portfolio.core.labels import declared
 from portfolio.data.batches import REFUSED, next_feedback, of_feedback
 from portfolio.data.collect import collect_lock
 from portfolio.data.parquet import write_parquet
-from portfolio.monitoring.doubts import doubts
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.statements import parts
 from portfolio.monitoring.prediction_log.tables import feedback, predictions
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ANSWER = ("inputs", "outputs", "by_machine", "asked")
 
@@ -70,6 +71,8 @@ def take_feedback(use_case: UseCase, limits: Retrain, address: str, folder: Path
 
     Validation then puts the refused ones into quarantine. Raises as `PredictionLog` does.
     """
+    from portfolio.monitoring.doubts import doubts
+
     folder.mkdir(parents=True, exist_ok=True)
     with collect_lock(folder):
         found = labelled_rows(use_case, address, folder)
@@ -140,6 +143,8 @@ def _answers(connection: Connection, request_ids: Iterable[str]) -> dict[str, di
 
 def _used(use_case: UseCase, folder: Path) -> dict[str, Any]:
     """The labels that batches have, by the key of their row."""
+    import polars as pl
+
     found: dict[str, Any] = {}
     for path in of_feedback(folder):
         rows = pl.read_parquet(path, columns=[use_case.key, use_case.target.column])
@@ -167,6 +172,8 @@ def _target(use_case: UseCase, label: Any) -> Any:
 
 
 def _batch(use_case: UseCase, labels: list[dict[str, Any]], answers: Mapping[str, Any]) -> pl.DataFrame:
+    import polars as pl
+
     unknown = pl.Series([None] * len(labels), dtype=pl.String)
     columns = dict.fromkeys(use_case.columns(), unknown)
     for declared_field in use_case.inputs:
@@ -184,6 +191,8 @@ def _batch(use_case: UseCase, labels: list[dict[str, Any]], answers: Mapping[str
 
 
 def _facts(labels: list[dict[str, Any]], answers: Mapping[str, Any], manifests: Mapping[str, Manifest]) -> pl.DataFrame:
+    import polars as pl
+
     certainties = np.zeros(len(labels))
     for digest in {label["digest"] for label in labels}:
         places = [place for place, label in enumerate(labels) if label["digest"] == digest]

@@ -18,7 +18,7 @@ from portfolio.core import files
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import DataError, RegistryError
 from portfolio.core.paths import Paths
-from portfolio.evaluation.gate import Verdict
+from portfolio.evaluation.gate import Approval, Verdict
 from portfolio.monitoring.events import note_event
 from portfolio.monitoring.looks import Event, EventKind
 from portfolio.registry.agreement import Agreement, Settled
@@ -89,10 +89,11 @@ class Registry:
         with self._alone():
             return self._agreement.settle(number)
 
-    def promote(self, number: int, *, force: bool = False) -> Verdict:
+    def promote(self, number: int, *, force: bool = False, approval: Approval = "given") -> Verdict:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way.
 
         A version is judged once: unless the champion, the data or the limits have changed since, its verdict stands.
+        Without an approval, one that the gate lets through is not promoted.
         """
         with self._alone():
             while True:
@@ -103,7 +104,7 @@ class Registry:
                 elif champion == number:
                     verdict = ALREADY_CHAMPION
                 else:
-                    verdict = self._judgement.of(number, champion)
+                    verdict = self._judgement.of(number, champion).approved(approval)
                 # On a server that others use too, it may have become another one meanwhile.
                 if champion == self._versions.champion:
                     break
@@ -116,7 +117,7 @@ class Registry:
                 self._change.make_champion(number, last or self._decisions.on(number, verdict))
                 if champion != number:
                     self._note("promoted", number, before=champion, **_reasons(verdict))
-            elif self._decisions.write(number, self._decisions.on(number, verdict)):
+            elif self._decisions.write(number, self._decisions.on(number, verdict)) and not verdict.awaits_approval:
                 self._note("refused", number, before=champion, **_reasons(verdict))
             return verdict
 
