@@ -5,6 +5,7 @@ A schedule that was switched off in the pages stays off.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,26 @@ def _switched(flow: str, schedules: list[Schedule]) -> list[Schedule]:
     return [replace(schedule, active=schedule.slug not in off) for schedule in schedules]
 
 
+def serve(served: list[RunnerDeployment]) -> None:
+    """Register the deployments and start their runs, until SIGTERM or Ctrl-C. The runs under way then end, too."""
+    import asyncio
+    import signal
+    from contextlib import suppress
+
+    from prefect.runner import Runner
+
+    class Served(Runner):
+        def handle_sigterm(self, *_: Any) -> None:
+            # Prefect's own way of ending leaves runs behind; of Ctrl-C it cleans up.
+            signal.raise_signal(signal.SIGINT)
+
+    runner = Served(limit=RUNS_AT_ONCE, pause_on_shutdown=False)
+    for deployment in served:
+        runner.add_deployment(deployment)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())
+
+
 def main() -> None:
     from pipelines.server import PrefectServer
     from portfolio.core.environment import state_folder
@@ -125,12 +146,11 @@ def main() -> None:
         server = PrefectServer(state_folder() / "logs" / "prefect.log")
         server.start()
         server.wait()
-        from prefect import serve
-
         served = deployments()
     except PortfolioError as error:
         sys.exit(f"Error: {error}")
-    serve(*served, limit=RUNS_AT_ONCE, pause_on_shutdown=False, print_starting_message=False)
+    print(f"{', '.join(one.full_name for one in served)}: served at {os.environ['PREFECT_API_URL']}", flush=True)
+    serve(served)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,10 @@ def bundle_in_store(folder: Path) -> str:
         inputs=tuple(case.inputs),
         output=case.output,
         policy=Policy(prices=Prices(by_hand_yen=10, check_yen=4, error_yen=50), audit_share=0.02),
-        reference={field.name: Reference(shares=(1.0,), missing_share=0) for field in case.inputs},
+        reference={
+            "weight": Reference(shares=(1.0,), missing_share=0.1, low=0.5, high=3.0),
+            "colour": Reference(categories=("green", "yellow"), shares=(0.5, 0.5), missing_share=0),
+        },
         golden_inputs={"weight": [[1.0]], "colour": [["green"]]},
         golden_outputs=[[0.5, 0.5]],
         lineage=Lineage(trained=MADE, evaluated=MADE, data_sha256=ZEROS, model_version=1),

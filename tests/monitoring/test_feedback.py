@@ -106,7 +106,9 @@ def test_what_the_source_repeats_too_may_come_back_as_often(answered: Answered) 
 def test_labels_against_certain_answers_are_told_with_figures(answered: Answered) -> None:
     answered.add(melons(100), ["ripe"] * 80 + ["unripe"] * 20)
     (note,) = take().notes
-    assert note.startswith("20 of 100 labels contradict an answer of at least 90% certainty; 5.0 would be expected")
+    assert note.startswith(
+        "20 of 100 labels contradict an answer of at least 90% certainty on familiar inputs; 5.0 would be expected"
+    )
 
 
 def test_as_many_contradictions_as_calibration_allows_are_no_news(answered: Answered) -> None:
@@ -129,6 +131,13 @@ def test_labels_that_are_turned_round_are_not_learned_from(answered: Answered) -
         path.unlink()
     edit_config(TOY, retrain={"max_contradicted": 1})
     assert (take().rows, take().path) == (60, None)
+
+
+def test_errors_on_inputs_that_the_model_has_never_seen_are_its_own(answered: Answered) -> None:
+    """It is they for which it must be trained again."""
+    answered.add(melons(60, 5), ["unripe"] * 60)
+    taken = take()
+    assert (taken.rows, taken.refused, taken.notes) == (60, 0, [])
 
 
 def test_a_burst_is_told(answered: Answered) -> None:

@@ -43,10 +43,13 @@ def doubts(
 
 
 def _contradicted(facts: pl.DataFrame, limit: float) -> tuple[list[str], bool]:
-    """Labels that contradict certain answers, if they are more than calibration allows, and whether far more."""
+    """Labels that contradict certain answers, if they are more than calibration allows, and whether far more.
+
+    Of rows such as the model was trained on: that it errs on others speaks against the model, and not the labels.
+    """
     from scipy.stats import binom
 
-    certain = facts.filter(pl.col("by_machine"), pl.col("certainty") >= CERTAIN, pl.col("right").is_not_null())
+    certain = facts.filter("by_machine", "inside", pl.col("certainty") >= CERTAIN, pl.col("right").is_not_null())
     if len(certain) < MIN_CERTAIN:
         return [], False
     seen = int((~certain["right"]).sum())
@@ -55,8 +58,8 @@ def _contradicted(facts: pl.DataFrame, limit: float) -> tuple[list[str], bool]:
         return [], False
     share = seen / len(certain)
     told = (
-        f"{seen:,} of {len(certain):,} labels contradict an answer of at least {CERTAIN:.0%} certainty; "
-        f"{expected:,.1f} would be expected"
+        f"{seen:,} of {len(certain):,} labels contradict an answer of at least {CERTAIN:.0%} certainty on familiar "
+        f"inputs; {expected:,.1f} would be expected"
     )
     if share <= limit:
         return [f"{told}. Either the world has changed, or labels are wrong"], False

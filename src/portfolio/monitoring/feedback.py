@@ -13,7 +13,8 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from portfolio.bundle.manifest import Manifest
+from portfolio.bundle.bundle import to_array
+from portfolio.bundle.manifest import InputField, Manifest
 from portfolio.bundle.store import Store
 from portfolio.contract.config import Retrain
 from portfolio.contract.use_case import UseCase
@@ -27,6 +28,7 @@ from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.statements import parts
 from portfolio.monitoring.prediction_log.tables import feedback, predictions
+from portfolio.monitoring.support import inside_support
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,8 +40,8 @@ ANSWER = ("inputs", "outputs", "by_machine", "asked")
 class Labelled:
     """Labelled answers that no batch has yet, in the order in which their labels came.
 
-    `rows` has the columns of a batch. `facts`, row by row: `request_id`, `received_at`, `certainty` of the answer
-    (null if the bundle that gave it isn't in the store), `by_machine`, `right` (null where that can't be said).
+    `rows` has the columns of a batch. `facts`, row by row: `request_id`, `received_at`, the `certainty` of the answer,
+    `by_machine`, `right` (null where that can't be said), and `inside`, whether the model was trained on such rows.
     """
 
     rows: pl.DataFrame
@@ -176,28 +178,39 @@ def _batch(use_case: UseCase, labels: list[dict[str, Any]], answers: Mapping[str
 
     unknown = pl.Series([None] * len(labels), dtype=pl.String)
     columns = dict.fromkeys(use_case.columns(), unknown)
-    for declared_field in use_case.inputs:
-        values = []
-        for label in labels:
-            rows = answers[label["request_id"]]["inputs"].get(declared_field.name)
-            value = None if rows is None else rows[label["row"]]
-            values.append(value if declared_field.kind == "image" or value is None else value[0])
-        kind: Any = {"image": pl.List(pl.Float64), "number": pl.Float64}.get(declared_field.kind, pl.String)
-        columns[declared_field.name] = pl.Series(values, dtype=kind, strict=False)
+    for one in use_case.inputs:
+        values = [_value(one, answers[label["request_id"]]["inputs"], label["row"]) for label in labels]
+        kind: Any = {"image": pl.List(pl.Float64), "number": pl.Float64}.get(one.kind, pl.String)
+        columns[one.name] = pl.Series(values, dtype=kind, strict=False)
     columns[use_case.key] = pl.Series([_key(label) for label in labels], dtype=pl.String)
     target: Any = pl.Float64 if use_case.output.task == "regression" else pl.String
     columns[use_case.target.column] = pl.Series([_target(use_case, label["label"]) for label in labels], dtype=target)
     return pl.DataFrame(columns)
 
 
+def _value(one: InputField, inputs: Mapping[str, Any], row: int) -> Any:
+    """What a request said of a field: the pixels of a picture, else one value; None if it is missing."""
+    values = inputs.get(one.name)
+    if values is None:
+        return None
+    return values[row] if one.kind == "image" else values[row][0]
+
+
 def _facts(labels: list[dict[str, Any]], answers: Mapping[str, Any], manifests: Mapping[str, Manifest]) -> pl.DataFrame:
     import polars as pl
 
-    certainties = np.zeros(len(labels))
+    certainties, inside = np.zeros(len(labels)), np.ones(len(labels), dtype=bool)
     for digest in {label["digest"] for label in labels}:
+        manifest = manifests[digest]
         places = [place for place, label in enumerate(labels) if label["digest"] == digest]
-        outputs = [answers[labels[place]["request_id"]]["outputs"][labels[place]["row"]] for place in places]
-        certainties[places] = manifests[digest].decider()(np.array(outputs)).certainty
+        given = [(answers[labels[place]["request_id"]], labels[place]["row"]) for place in places]
+        outputs = np.array([answer["outputs"][row] for answer, row in given])
+        certainties[places] = manifest.decider()(outputs).certainty
+        inputs = {
+            one.name: to_array(one, [_value(one, answer["inputs"], row) for answer, row in given])
+            for one in manifest.inputs
+        }
+        inside[places] = inside_support(manifest, inputs)
     return pl.DataFrame(
         {
             "request_id": pl.Series([label["request_id"] for label in labels], dtype=pl.String),
@@ -205,6 +218,7 @@ def _facts(labels: list[dict[str, Any]], answers: Mapping[str, Any], manifests: 
                 [in_utc(label["received_at"]) for label in labels], dtype=pl.Datetime("us", "UTC")
             ),
             "certainty": certainties,
+            "inside": inside,
             "by_machine": pl.Series(
                 [answers[label["request_id"]]["by_machine"][label["row"]] for label in labels], dtype=pl.Boolean
             ),
