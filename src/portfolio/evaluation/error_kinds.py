@@ -70,7 +70,7 @@ def _grouped(places: Array, count: int) -> tuple[Array, Array]:
     while True:
         try:
             centres, groups = kmeans2(places, count, minit="++", rng=SEED, iter=50, missing="raise")
-            return centres, groups
+            return np.asarray(centres), np.asarray(groups)
         except ClusterError:
             count -= 1
 
@@ -100,7 +100,7 @@ def _numbers(field: InputField, values: Array) -> Array:
     numbers = values.astype(np.float64)
     if field.kind == "image":
         # Pixels have one scale in common.
-        return numbers / (numbers.std() or 1) / np.sqrt(field.width)
+        return np.asarray(numbers / (numbers.std() or 1) / np.sqrt(field.width))
     missing = np.isnan(numbers)
     # By rank: a single huge value would be a group of its own.
     ranks = np.searchsorted(np.sort(numbers[~missing]), numbers[:, 0], side="left") / max(1, (~missing).sum())
