@@ -26,9 +26,15 @@ export function drawDrift(container, drift, model) {
   container.replaceChildren(table);
 }
 
-function nameOf({ field, summary }, model) {
+/** An input by its name on the card, an output by ours. */
+export function nameOfDrifted(field, model) {
   const isInput = model?.inputs.some(({ name }) => name === field);
-  const name = !isInput && hasWords(`output.${field}`) ? words(`output.${field}`) : model ? nameOfField(model, field) : field;
+  if (!isInput && hasWords(`output.${field}`)) return words(`output.${field}`);
+  return model ? nameOfField(model, field) : field;
+}
+
+function nameOf({ field, summary }, model) {
+  const name = nameOfDrifted(field, model);
   return hasWords(`summary.${summary}`) ? words("drift.of", { name, summary: words(`summary.${summary}`) }) : name;
 }
 

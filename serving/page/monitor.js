@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { cardOf } from "./card.js";
-import { drawDrift } from "./drift.js";
+import { drawDrift, nameOfDrifted } from "./drift.js";
 import { drawEvents } from "./events.js";
 import { calm, complain, complained, drawFrame, startFrame } from "./frame.js";
 import { drawVerdict } from "./looks.js";
@@ -48,12 +48,13 @@ function draw() {
   const name = quality ? (hasWords(`figure.${quality.name}`) ? words(`figure.${quality.name}`) : quality.name.replaceAll("_", " ")) : "";
   $("quality-heading").textContent = words("monitor.quality", { name });
   $("quality-heading").parentElement.hidden = !quality;
-  drawPlot($("value"), { looks, events, of: (look) => look.yen_per_1000 ?? {}, show: yen, name: words("monitor.value") });
+  const nameOf = (field) => nameOfDrifted(field, model);
+  drawPlot($("value"), { looks, events, of: (look) => look.yen_per_1000 ?? {}, show: yen, name: words("monitor.value"), nameOf });
   const show = SHARES.has(quality?.name) ? share : number;
-  drawPlot($("quality"), { looks, events, of: (look) => look.quality ?? {}, show, name });
+  drawPlot($("quality"), { looks, events, of: (look) => look.quality ?? {}, show, name, nameOf });
   drawDrift($("drift"), latest.figures.drift ?? [], model);
   $("drift-heading").parentElement.hidden = !latest.figures.drift?.length;
-  drawEvents($("events"), events);
+  drawEvents($("events"), events, nameOf);
   $("events-heading").parentElement.hidden = !events.length;
 }
 

@@ -3,27 +3,27 @@
 import { eventSymbol, eventText } from "./events.js";
 import { dayOrTime, moment, words } from "./words.js";
 
-const HEIGHT = 270;
-const MARGIN = { left: 64, right: 12, top: 44, bottom: 30 };
+const HEIGHT = 290;
+const MARGIN = { left: 64, right: 12, top: 60, bottom: 30 };
 const KINDS = ["promised", "estimated", "seen"];
 const MINUTE = 60_000;
-const STEPS = [1 / 60, 1 / 12, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 360, 720, 1440, 2880, 10_080, 20_160, 43_200, 129_600];
-const EVENT_ROWS = 2; // of symbols, where events are close together
+const STEPS = [1 / 60, 1 / 12, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 360, 720, 1440, 2880, 5760, 10_080, 20_160, 43_200, 129_600];
+const EVENT_ROWS = 3; // of symbols, where events are close together
 const TABLE_ROWS = 20;
 
 /**
  * Draw a figure of the looks (the oldest first): `of` takes it from a look as {promised, estimated, seen}, `show` writes
- * a value, and `name` names it.
+ * a value, `name` names it, and `nameOf` names a field.
  */
-export function drawPlot(container, { looks, events, of, show, name }) {
+export function drawPlot(container, { looks, events, of, show, name, nameOf }) {
   const points = looks.map((look) => ({ at: Date.parse(look.end), look, ...of(look) })).filter((point) => point.promised !== undefined);
   container.replaceChildren();
   if (!points.length) return;
   const width = Math.max(320, container.clientWidth || 960);
   const marked = events.map((event) => ({ at: Date.parse(event.at), event }));
   const scale = scales(points, marked, width);
-  const svg = element("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", class: "plot", "aria-label": told(points, events, show, name) });
-  svg.append(...grid(scale, width, show), ...marks(marked.filter(({ at }) => at >= scale.from && at <= scale.to), scale));
+  const svg = element("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", class: "plot", "aria-label": told(points, events, show, name, nameOf) });
+  svg.append(...grid(scale, width, show), ...marks(marked.filter(({ at }) => at >= scale.from && at <= scale.to), scale, nameOf));
   for (const kind of KINDS) svg.append(...line(points, kind, scale));
   container.append(legend(), svg, table(points, show, name));
 }
@@ -89,7 +89,7 @@ function ticks(low, high) {
   return found;
 }
 
-function marks(marked, scale) {
+function marks(marked, scale, nameOf) {
   const ends = Array(EVENT_ROWS).fill(-Infinity);
   return marked.map(({ at, event }) => {
     const x = scale.across(at);
@@ -99,7 +99,7 @@ function marks(marked, scale) {
     const group = element("g", { class: `event ${event.kind}` });
     const y = 12 + row * 17;
     group.append(
-      element("title", {}, `${moment(event.at)}: ${eventText(event)}`),
+      element("title", {}, `${moment(event.at)}: ${eventText(event, nameOf)}`),
       element("line", { x1: x, x2: x, y1: y + 6, y2: HEIGHT - MARGIN.bottom }),
       element("circle", { cx: x, cy: y, r: 8 }),
       element("text", { x, y: y + 4, "text-anchor": "middle" }, eventSymbol(event.kind)),
@@ -166,7 +166,7 @@ function legend() {
 }
 
 /** The plot in a sentence or two, for whoever can't see it. */
-function told(points, events, show, name) {
+function told(points, events, show, name, nameOf) {
   const [first, last] = [points[0], points.at(-1)];
   const parts = [words("plot.alt", { name, looks: points.length, start: moment(first.look.end), end: moment(last.look.end) })];
   for (const kind of KINDS) {
@@ -176,7 +176,7 @@ function told(points, events, show, name) {
     const between = Number.isFinite(low) ? words("plot.between", { low: show(low), high: show(high) }) : "";
     parts.push(words("plot.last", { kind: words(`kind.${kind}`), value: show(value), between }));
   }
-  if (events.length) parts.push(words("plot.marked", { events: events.map(eventText).join(", ") }));
+  if (events.length) parts.push(words("plot.marked", { events: events.map((event) => eventText(event, nameOf)).join(", ") }));
   return parts.join(" ");
 }
 

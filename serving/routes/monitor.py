@@ -15,7 +15,9 @@ from serving.routes.feedback import StoredOne, StoredSeveral, store_labels
 
 router = APIRouter(prefix="/monitor", tags=["monitor"])
 LANGUAGES = ("en", "ja")
-ABOUT = {"candidate", "card", "output"}
+ABOUT = {"candidate", "card", "inputs", "output"}
+# An example of a picture is long.
+LEFT_OUT = {"inputs": {"__all__": {"example"}}}
 # Of each look; the newest one has all.
 OVER_TIME = ("yen_per_1000", "quality", "machine_share")
 
@@ -28,6 +30,9 @@ async def looks(services: ServicesDep, limit: Annotated[int, Query(ge=1, le=1000
     """
     seen = await services.watch.seen(limit)
     served = services.watcher.current
+    model = None
+    if served is not None:
+        model = {**served.name, **served.bundle.manifest.model_dump(include=ABOUT, exclude=LEFT_OUT)}
     of_served = [look for look in seen.looks if served is not None and look.digest == served.bundle.digest]
     latest = next(reversed(of_served or seen.looks), None)
     return _json(
@@ -35,7 +40,7 @@ async def looks(services: ServicesDep, limit: Annotated[int, Query(ge=1, le=1000
             "latest": None if latest is None else _whole(latest),
             "looks": [_point(look) for look in seen.looks],
             "events": [_event(moment) for moment in seen.moments],
-            "model": None if served is None else {**served.name, **served.bundle.manifest.model_dump(include=ABOUT)},
+            "model": model,
         }
     )
 
@@ -59,7 +64,7 @@ async def queue(services: ServicesDep, limit: Annotated[int, Query(ge=1, le=100)
                 for row in waiting.rows
             ],
             "models": {
-                digest: manifest.model_dump(include={"inputs", "output"})
+                digest: manifest.model_dump(include={"inputs", "output"}, exclude=LEFT_OUT)
                 for digest, manifest in waiting.manifests.items()
             },
         }

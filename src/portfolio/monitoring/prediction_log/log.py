@@ -79,7 +79,8 @@ class PredictionLog:
         query = select(predictions.c.request_id, predictions.c.inputs)
         with self._database.begin() as connection:
             for some in parts(sorted(request_ids)):
-                found |= dict(connection.execute(query.where(predictions.c.request_id.in_(some))).tuples())
+                rows = connection.execute(query.where(predictions.c.request_id.in_(some)))
+                found |= {row.request_id: row.inputs for row in rows}
         return found
 
     def prune(self, before: datetime, *, labelled: bool) -> int:
