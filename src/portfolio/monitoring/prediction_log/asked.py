@@ -61,4 +61,4 @@ def _after(request: Any) -> Any:
 
 def _labelled(connection: Connection, request_ids: list[str]) -> set[tuple[str, int]]:
     query = select(feedback.c.request_id, feedback.c.row).where(feedback.c.request_id.in_(request_ids))
-    return set(connection.execute(query).tuples()) if request_ids else set()
+    return {(label.request_id, label.row) for label in connection.execute(query)} if request_ids else set()
