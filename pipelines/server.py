@@ -93,6 +93,11 @@ class PrefectServer:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is there for this run alone, without pages."""
+        return self._process is not None
+
     def flow_settings(self) -> AbstractContextManager[object]:
         """Settings for flows that run on it.
 

@@ -40,7 +40,22 @@ app = typer.Typer(
     Then [bold]run[/] trains here, and [bold]serve[/] serves the result.""",
 )
 # In the order in which a user needs them; the help shows them in this order too.
-for group in (loop, live, template, own_data, steps, server, log, client, simulate, scoring, evidence, versions, state):
+GROUPS = (
+    loop,
+    live,
+    template,
+    own_data,
+    steps,
+    server,
+    log,
+    client,
+    simulate,
+    scoring,
+    evidence,
+    versions,
+    state,
+)
+for group in GROUPS:
     app.add_typer(group.app)
 
 

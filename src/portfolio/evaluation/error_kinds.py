@@ -70,7 +70,7 @@ def _grouped(places: Array, count: int) -> tuple[Array, Array]:
     while True:
         try:
             centres, groups = kmeans2(places, count, minit="++", rng=SEED, iter=50, missing="raise")
-            return centres, groups
+            return np.asarray(centres), np.asarray(groups)
         except ClusterError:
             count -= 1
 
@@ -100,7 +100,7 @@ def _numbers(field: InputField, values: Array) -> Array:
     numbers = values.astype(np.float64)
     if field.kind == "image":
         # Pixels have one scale in common.
-        return numbers / (numbers.std() or 1) / np.sqrt(field.width)
+        return np.asarray(numbers / (numbers.std() or 1) / np.sqrt(field.width))
     missing = np.isnan(numbers)
     # By rank: a single huge value would be a group of its own.
     ranks = np.searchsorted(np.sort(numbers[~missing]), numbers[:, 0], side="left") / max(1, (~missing).sum())
@@ -143,6 +143,7 @@ def _features(fields: list[InputField], inputs: dict[str, Array], inside: Array)
                 distance = abs(float(ranks[within].mean() - ranks[~within].mean())) * np.sqrt(12)
                 medians = float(np.median(numbers[within])), float(np.median(numbers[~within]))
                 told = {"name": field.name, "value": None, "inside": medians[0], "outside": medians[1]}
-                found.append((distance, told))
+                # Where even the medians are the same, there is nothing to be told in one number.
+                found.append((distance if medians[0] != medians[1] else 0.0, told))
     found.sort(key=lambda one: -one[0])
     return [told for distance, told in found[:TOLD_FEATURES] if distance >= TOLD_DEVIATIONS]

@@ -171,7 +171,8 @@ def _shown(use_case: UseCase, test: Split, predictions: Array, decisions: Decisi
             shares = (values.reshape(*field.shape, field.channels) - low) / (high - low)
             shown["image"] = markupsafe.Markup(charts.photo(shares) if field.photo else charts.drawing(shares[:, :, 0]))
         else:
-            shown["inputs"][field.name] = values[0] if field.is_string else number(float(values[0]))
+            missing = not values[0] if field.is_string else np.isnan(values[0])
+            shown["inputs"][field.name] = "-" if missing else values[0] if field.is_string else number(float(values[0]))
     if output.task == "classification":
         shown["predicted"] = output.classes[int(decisions.answers[row])]
         shown["actual"] = output.classes[int(test.targets[row])]
