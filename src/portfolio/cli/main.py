@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from portfolio.cli import client, evidence, log, loop, own_data, server, state, steps, template, versions
+from portfolio.cli import client, evidence, log, loop, monitor, own_data, server, state, steps, template, versions
 from portfolio.core.errors import PortfolioError
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     Then [bold]run[/] trains here, and [bold]serve[/] serves the result.""",
 )
 # In the order in which a user needs them; the help shows them in this order too.
-for group in (loop, template, own_data, steps, server, log, client, evidence, versions, state):
+for group in (loop, template, own_data, steps, server, log, client, monitor, evidence, versions, state):
     app.add_typer(group.app)
 
 
