@@ -33,22 +33,20 @@ def monitor(
     from sqlalchemy.exc import DBAPIError
 
     from portfolio.contract.loading import load_use_case
-    from portfolio.core.environment import sqlite_address, state_folder
+    from portfolio.core.environment import state_folder
     from portfolio.core.errors import DataError
     from portfolio.monitoring.looks import Looks
     from portfolio.monitoring.monitor import look
+    from portfolio.monitoring.prediction_log.address import log_address
 
     case = load_use_case(use_case)
-    if not url:
+    address = url or log_address(case.name)
+    if not address:
         path = state_folder() / "log" / f"{case.name}.db"
-        if not path.exists():
-            raise DataError(
-                f"There is no prediction log {path}. It is made when `portfolio serve` answers; or set --url."
-            )
-        url = sqlite_address(path)
+        raise DataError(f"There is no prediction log {path}. It is made when `portfolio serve` answers; or set --url.")
     try:
-        found = look(case, url)
-        kept = Looks(url)
+        found = look(case, address)
+        kept = Looks(address)
         last = [] if found else kept.last()
         kept.close()
     except DBAPIError as error:
