@@ -12,15 +12,13 @@ import sys
 
 import typer
 
-<<<<<<< HEAD
-from portfolio.cli import client, evidence, log, loop, monitor, own_data, server, state, steps, template, versions
-=======
 from portfolio.cli import (
     client,
     evidence,
     live,
     log,
     loop,
+    monitor,
     own_data,
     scoring,
     server,
@@ -30,7 +28,6 @@ from portfolio.cli import (
     template,
     versions,
 )
->>>>>>> main
 from portfolio.core.errors import PortfolioError
 
 app = typer.Typer(
@@ -44,9 +41,6 @@ app = typer.Typer(
     Then [bold]run[/] trains here, and [bold]serve[/] serves the result.""",
 )
 # In the order in which a user needs them; the help shows them in this order too.
-<<<<<<< HEAD
-for group in (loop, template, own_data, steps, server, log, client, monitor, evidence, versions, state):
-=======
 GROUPS = (
     loop,
     live,
@@ -58,12 +52,12 @@ GROUPS = (
     client,
     simulate,
     scoring,
+    monitor,
     evidence,
     versions,
     state,
 )
 for group in GROUPS:
->>>>>>> main
     app.add_typer(group.app)
 
 
