@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, get_run_logger, pause_flow_run, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
+from prefect.exceptions import FlowPauseTimeout
 from prefect.futures import PrefectFuture
+from prefect.input import RunInput
 from prefect.task_runners import ThreadPoolTaskRunner
+from sqlalchemy.exc import OperationalError
 
 from pipelines import versioning
+from pipelines.notices import notice, tell_end
 from portfolio.contract.loading import load_use_case
 from portfolio.core import files
 from portfolio.core.counted import counted
-from portfolio.core.errors import RegistryUnreachableError, UnreachableError
+from portfolio.core.errors import PortfolioError, RegistryUnreachableError, UnreachableError
 from portfolio.core.paths import LOGS_VARIABLE, Paths
-from portfolio.core.terminal import step, steps_shown
+from portfolio.core.terminal import Steps, step, steps_shown
 from portfolio.data.collect import Collected
 from portfolio.data.collect import collect as collect_new
-from portfolio.evaluation.gate import Verdict
+from portfolio.evaluation.gate import Approval, Verdict
+from portfolio.monitoring.events import looks_of, note_event
+from portfolio.monitoring.feedback import Taken, take_feedback
+from portfolio.monitoring.looks import Event
+from portfolio.monitoring.prediction_log.address import log_address
+from portfolio.monitoring.retraining import AskedBy
 from portfolio.registry.registry import Registry
 
 REPORT = "report"
+APPROVAL_SECONDS = 24 * 3600
+"""So long a run waits for a person."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,7 @@ class Outcome:
     """What one run of the flow came to. `seconds` are by step; steps may overlap."""
 
     collected: Collected
+    feedback: Taken
     stages_run: list[str]
     version: int
     verdict: Verdict
@@ -41,6 +57,7 @@ class Outcome:
         lines = [
             f"# Training of {use_case}",
             f"- new batches: {len(self.collected.added)} ({counted(self.collected.rows, 'row')})",
+            f"- labels that came back: {self.feedback}",
             f"- stages that ran: {', '.join(self.stages_run) or 'none, nothing has changed'}",
             f"- version {self.version}: {'promoted and published' if self.verdict.promoted else 'not promoted'}",
             f"- why: {self.verdict.reason}",
@@ -54,6 +71,10 @@ class Outcome:
         return "\n".join(lines)
 
 
+async def is_locked(task: object, run: object, state: State[object]) -> bool:
+    return isinstance(await state.aresult(raise_on_failure=False), OperationalError)
+
+
 async def _is_unreachable(task: object, run: object, state: State[object]) -> bool:
     return isinstance(await state.aresult(raise_on_failure=False), (UnreachableError, RegistryUnreachableError))
 
@@ -64,6 +85,20 @@ def collect(use_case: str) -> Collected:
     with step("collect") as shown:
         case = load_use_case(use_case)
         done = collect_new(case.source, Paths(use_case).batches, case.config().collect.until)
+        shown.result = str(done)
+    get_run_logger().info(shown.result)
+    return done
+
+
+@task(retries=2, retry_delay_seconds=5, retry_condition_fn=is_locked)
+def collect_feedback(use_case: str) -> Taken:
+    """Make a batch of the labels that came back to the server, if there are new ones."""
+    address = log_address(use_case)
+    if address is None:
+        return Taken(notes=["no server has made a prediction log yet"])
+    with step("collect feedback") as shown:
+        case = load_use_case(use_case)
+        done = take_feedback(case, case.config().retrain, address, Paths(use_case).batches)
         shown.result = str(done)
     get_run_logger().info(shown.result)
     return done
@@ -125,10 +160,10 @@ def register(use_case: str) -> int:
 
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_is_unreachable)
-def promote(use_case: str, number: int) -> Verdict:
+def promote(use_case: str, number: int, approval: Approval = "given") -> Verdict:
     """Ask the gate; if it lets the version through, make it champion and publish its bundle."""
     with step("promote") as shown:
-        verdict = _registry(use_case).promote(number)
+        verdict = _registry(use_case).promote(number, approval=approval)
         if Paths(use_case).champion.exists():
             versioning.add(Paths(use_case).champion)
         shown.result = f"{'promoted and published' if verdict.promoted else 'not promoted'}: {verdict.reason}"
@@ -136,26 +171,104 @@ def promote(use_case: str, number: int) -> Verdict:
     return verdict
 
 
-# mypy can't see the type that a task runner is generic in.
-@flow(name="training", task_runner=ThreadPoolTaskRunner(max_workers=2))  # type: ignore[arg-type]
-def training(use_case: str) -> Outcome:
-    """From new data to a published champion. The stages and their order are read from dvc.yaml."""
+class Answer(RunInput):
+    """What a person is asked in Prefect's UI."""
+
+    promote: bool = False
+
+
+TASK_RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
+
+
+@flow(
+    name="training",
+    task_runner=TASK_RUNNER,  # type: ignore[arg-type]
+    # Waiting for a person included.
+    timeout_seconds=APPROVAL_SECONDS + 12 * 3600,
+    on_completion=[tell_end],
+    on_failure=[tell_end],
+    on_crashed=[tell_end],
+    on_cancellation=[tell_end],
+)
+def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person", may_ask: bool = True) -> Outcome:
+    """From new data to a published champion. The stages and their order are read from dvc.yaml.
+
+    Args:
+        use_case: One of the use cases in params.yaml.
+        feedback: Whether labels that came back to the server are learned from, too.
+        asked_by: Who asked for this run. The monitor's own are limited by retrain.max_per_week.
+        may_ask: Whether somebody can be asked here, in Prefect's UI, where retrain.require_approval is set.
+    """
     os.environ[LOGS_VARIABLE] = "1"
-    under_way = files.alone(Paths(use_case).lock("run"), f"another run of '{use_case}'")
-    with under_way, steps_shown() as steps:
+    with _alone(use_case) as steps:
+        begun = datetime.now(UTC)
         find_champion(use_case)
         collected = collect(use_case)
+        taken = collect_feedback(use_case) if feedback else Taken(notes=["left out, as this run was told"])
+        if collected.added or taken.path or asked_by != "person":
+            note_event(use_case, Event("retraining", figures={"asked_by": asked_by, "labels": taken.rows}, at=begun))
         version(use_case)
         ran = run_stages(use_case)
+        _note_quarantined(use_case, [*collected.added, *([taken.path.stem] if taken.path else [])])
         number = register(use_case)
         settle(use_case, number)
-        verdict = promote(use_case, number)
-        # The report tells the verdict too, so it is written when that is known.
-        if run_stage(f"{REPORT}@{use_case}", force=Paths(use_case).report_is_stale()):
-            ran.append(f"{REPORT}@{use_case}")
-        outcome = Outcome(collected, ran, number, verdict, steps.seconds)
+        asks = load_use_case(use_case).config().retrain.require_approval
+        verdict = promote(use_case, number, "awaited" if asks else "given")
+        ran += _report(use_case)
+    if verdict.awaits_approval and may_ask:
+        # Meanwhile others may run: whether the gate lets it through is seen again afterwards.
+        agreed = _ask(use_case, number, verdict)
+        with _alone(use_case):
+            verdict = promote(use_case, number, "given" if agreed else "denied")
+            _report(use_case)
+    if feedback:
+        with looks_of(use_case) as looks:
+            if looks is not None:
+                looks.act(begun)
+    outcome = Outcome(collected, taken, ran, number, verdict, steps.seconds)
     create_markdown_artifact(key=artifact_key(use_case), markdown=outcome.markdown(use_case))
     return outcome
+
+
+@contextmanager
+def _alone(use_case: str) -> Iterator[Steps]:
+    """Show the steps of this run, while no other run of the use case is under way."""
+    lock = files.alone(Paths(use_case).lock("run"), f"another run of '{use_case}'")
+    with lock, steps_shown() as steps:
+        yield steps
+
+
+def _report(use_case: str) -> list[str]:
+    """Write the report, which tells the verdict too. Gives back what ran."""
+    address = f"{REPORT}@{use_case}"
+    return [address] if run_stage(address, force=Paths(use_case).report_is_stale()) else []
+
+
+def _ask(use_case: str, number: int, verdict: Verdict) -> bool:
+    """Wait for what a person says in Prefect's UI. Raises PortfolioError if nobody does in time."""
+    told = f"May version {number} of '{use_case}' be promoted? {verdict.of_gate().reason}"
+    notice(told)
+    try:
+        answer = pause_flow_run(Answer.with_initial_data(description=told), timeout=APPROVAL_SECONDS)
+    except FlowPauseTimeout as error:
+        raise PortfolioError(
+            f"Nobody said in {APPROVAL_SECONDS // 3600} hours whether version {number} of '{use_case}' may be "
+            f"promoted, so it is not. To do so now: portfolio promote {use_case} {number}"
+        ) from error
+    return answer.promote
+
+
+def _note_quarantined(use_case: str, batches: list[str]) -> None:
+    """Note which of the new batches have gone into quarantine whole."""
+    import polars as pl
+
+    paths = Paths(use_case)
+    for name in batches:
+        refused = paths.quarantine / f"{name}.parquet"
+        if refused.exists() and not (paths.clean / refused.name).exists():
+            reasons = pl.read_parquet(refused, columns=["reason"])["reason"]
+            figures = {"batch": name, "rows": len(reasons), "reason": reasons.mode()[0]}
+            note_event(use_case, Event("quarantined", figures=figures))
 
 
 def run_stages(use_case: str) -> list[str]:
@@ -171,6 +284,6 @@ def _registry(use_case: str) -> Registry:
     return Registry(load_use_case(use_case), versioning.fetch)
 
 
-def artifact_key(use_case: str) -> str:
+def artifact_key(use_case: str, what: str = "training") -> str:
     """Prefect's artifact keys have lower-case letters, digits and dashes only."""
-    return f"training-{re.sub('[^a-z0-9]+', '-', use_case.lower())}"
+    return f"{what}-{re.sub('[^a-z0-9]+', '-', use_case.lower())}"

@@ -23,7 +23,8 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 class Collect(Strict):
     until: date | None = Field(
-        default=None, description="later batches are neither collected nor used, as if they had not arrived yet"
+        default=None,
+        description="later batches of the source are neither collected nor used, as if they had not arrived yet",
     )
 
 
@@ -96,6 +97,28 @@ class Gate(Strict):
     max_model_mb: float = Field(default=50, gt=0)
 
 
+class Retrain(Strict):
+    """When the monitor may ask for a retraining, what it may learn from, and who decides on its result."""
+
+    min_labels: int = Field(
+        default=200, ge=1, description="this many new labels ask for a retraining, even if the model does as promised"
+    )
+    cool_down_hours: float = Field(default=24, ge=0, description="the shortest time from one retraining to the next")
+    max_per_week: int = Field(
+        default=3, ge=0, description="retrainings that the monitor may ask for in any seven days; 0 switches them off"
+    )
+    max_contradicted: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="labels that contradict a larger share of the answers that the model was certain of are not "
+        "learned from: they are more likely to be wrong than the model",
+    )
+    require_approval: bool = Field(
+        default=False, description="a person must agree, in Prefect's UI, before a new model is promoted"
+    )
+
+
 Changes = dict[str, Any]
 """Other values for keys of the config, by their dotted names: {"train.seed": 8}."""
 
@@ -166,6 +189,7 @@ class Config(Strict):
     network: dict[str, Any]
     value: Value
     gate: Gate = Gate()
+    retrain: Retrain = Retrain()
     studies: Studies
     tune: Tune
 

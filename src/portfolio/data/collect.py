@@ -13,6 +13,7 @@ from portfolio.contract.sources import Source
 from portfolio.core import files
 from portfolio.core.counted import counted
 from portfolio.core.errors import SourceError
+from portfolio.data.batches import of_source
 from portfolio.data.parquet import write_parquet
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
         for leftover in folder.glob(".*.partial"):
             leftover.unlink()
         there = source.dates()
-        if not there and not any(folder.glob("*.parquet")):
+        if not there and not of_source(folder):
             raise SourceError("The source has no rows yet. Of a folder, put the first file into it.")
         days = [day for day in there if until is None or day <= until]
         if there and not days:

@@ -12,6 +12,7 @@ import polars as pl
 from portfolio.contract.sources import Source
 from portfolio.core import files
 from portfolio.core.errors import DataError
+from portfolio.data.batches import of_source
 from portfolio.data.collect import collect_lock, named_rows
 from portfolio.data.parquet import write_parquet
 
@@ -34,11 +35,11 @@ class Difference:
 
 
 def differences(source: Source, folder: Path, days: Sequence[date] = ()) -> list[Difference]:
-    """Each collected batch that is not as its source has it now; of all days, or of those.
+    """Each batch of the source that is not as the source has it now; of all days, or of those.
 
     Raises DataError for a day that was not collected.
     """
-    collected = {date.fromisoformat(path.stem): path for path in sorted(folder.glob("*.parquet"))}
+    collected = of_source(folder)
     strange = [str(day) for day in days if day not in collected]
     if strange or not collected:
         raise DataError(

@@ -12,6 +12,7 @@ from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
+from portfolio.data.batches import REFUSED
 from portfolio.data.normalize import normalize
 
 
@@ -20,6 +21,7 @@ def check_batch(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The good rows, normalized, and the bad ones as they came, with a column `reason`. Every row is in one of them.
 
+    Of labels that came back to a server, those that were refused then are bad, and don't count against the others.
     Raises DataError if the file can't be read as Parquet.
     """
     try:
@@ -29,15 +31,25 @@ def check_batch(
             f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. "
             f"Collect it again: portfolio recollect {use_case.name} --date {path.stem}"
         ) from error
-
-    def whole(reason: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return frame.clear(), frame.with_columns(pl.lit(reason).alias("reason"))
-
+    if REFUSED in frame.columns:
+        refused = frame.filter(pl.col(REFUSED).is_not_null()).rename({REFUSED: "reason"})
+        good, bad = _check_rows(frame.filter(pl.col(REFUSED).is_null()).drop(REFUSED), schema, use_case, limits)
+        return good, pl.concat([refused, bad.select(refused.columns)]) if len(refused) else bad
     if len(frame) < limits.min_rows:
-        return whole(f"the batch has {counted(len(frame), 'row')}, fewer than {limits.min_rows}")
+        return _whole(frame, f"the batch has {counted(len(frame), 'row')}, fewer than {limits.min_rows}")
+    return _check_rows(frame, schema, use_case, limits)
+
+
+def _whole(frame: pl.DataFrame, reason: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return frame.clear(), frame.with_columns(pl.lit(reason).alias("reason"))
+
+
+def _check_rows(
+    frame: pl.DataFrame, schema: DataFrameSchema, use_case: UseCase, limits: Validate
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     found = normalize(use_case, frame)
     if found.faults:
-        return whole(f"the batch does not fit the use case: {'; '.join(found.faults)}")
+        return _whole(frame, f"the batch does not fit the use case: {'; '.join(found.faults)}")
     reasons = found.reasons
     try:
         schema.validate(found.frame, lazy=True)
@@ -45,14 +57,14 @@ def check_batch(
         cases = error.failure_cases
         of_schema = cases.filter(pl.col("index").is_null())
         if not of_schema.is_empty():
-            faults = [_describe(case) for case in of_schema.iter_rows(named=True)]
-            return whole(f"the batch does not fit the schema: {'; '.join(faults)}")
+            faults = [described(case) for case in of_schema.iter_rows(named=True)]
+            return _whole(frame, f"the batch does not fit the schema: {'; '.join(faults)}")
         for case in cases.iter_rows(named=True):
-            reasons.setdefault(case["index"], []).append(_describe(case))
+            reasons.setdefault(case["index"], []).append(described(case))
     if len(reasons) > limits.max_bad_fraction * len(frame):
         first = next(iter(reasons.values()))[0]
-        return whole(
-            f"{len(reasons)} of {len(frame)} rows are bad, over {limits.max_bad_fraction:.0%} (first: {first})"
+        return _whole(
+            frame, f"{len(reasons)} of {len(frame)} rows are bad, over {limits.max_bad_fraction:.0%} (first: {first})"
         )
     good = found.frame.filter(~pl.int_range(pl.len()).is_in(list(reasons)))
     bad = frame[sorted(reasons)].with_columns(
@@ -88,7 +100,7 @@ def split_repeated(
     return clean.filter(~pl.col(key).is_in(keys)), repeated.with_columns(pl.lit(reason).alias("reason"))
 
 
-def _describe(case: dict[str, object]) -> str:
+def described(case: dict[str, object]) -> str:
     """One fault that Pandera found, in words."""
     match case["check"]:
         case "column_in_schema":

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import yaml
@@ -31,6 +31,10 @@ from portfolio.evaluation.value import bounds, yen_by_row
 ALPHA = 0.05
 # The chance that any slice is said to be worse though none is.
 SLICES_ALPHA = 0.05
+
+Approval = Literal["given", "awaited", "denied"]
+"""What a person says of a promotion. Where nobody need be asked, it is given."""
+APPROVAL = "approval"
 
 
 @cache
@@ -84,6 +88,21 @@ class Verdict:
         return cls(
             [Check(*(check[key] for key in ("name", "passed", "finding", "figures"))) for check in record["checks"]]
         )
+
+    def approved(self, approval: Approval) -> Verdict:
+        """The same with what a person says of it, if the gate lets the version through."""
+        if approval == "given" or not self.promoted:
+            return self
+        finding = "awaits_approval" if approval == "awaited" else "not_approved"
+        return Verdict([*self.checks, Check(APPROVAL, False, finding)])
+
+    def of_gate(self) -> Verdict:
+        """The same without what a person says of it."""
+        return Verdict([check for check in self.checks if check.name != APPROVAL])
+
+    @property
+    def awaits_approval(self) -> bool:
+        return any(check.finding == "awaits_approval" for check in self.checks)
 
     @property
     def promoted(self) -> bool:

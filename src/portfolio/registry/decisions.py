@@ -70,8 +70,11 @@ class Decisions:
         verdict = Verdict.from_dict(found)
         return Decision(verdict, found["asked"] if _is_judged(verdict) else None)
 
-    def write(self, number: int, decision: Decision, undo: ExitStack | None = None) -> None:
-        """Record what was decided of a version: in MLflow, and where git and the report find it."""
+    def write(self, number: int, decision: Decision, undo: ExitStack | None = None) -> bool:
+        """Record what was decided of a version: in MLflow, and where git and the report find it.
+
+        Says whether that is any news.
+        """
         before, champion = self.record.read(), self.versions.champion
         now = {
             **decision.verdict.as_dict(),
@@ -82,7 +85,7 @@ class Decisions:
         }
         if all(before.get(key) == value for key, value in json.loads(json.dumps(now)).items()):
             # Also if another registry gave it another number: what git has of it stands.
-            return
+            return False
         lineage = self.bundles.manifest(number).lineage
         run_id = str(lineage.mlflow_run_id)
         record = {
@@ -98,6 +101,7 @@ class Decisions:
         if undo is not None:
             undo.callback(self.record.write, before)
         self.record.write(record)
+        return True
 
     def count_try(self, number: int, against: str, rows: int) -> None:
         """Note that a version was compared with the champion that has this model, on so many test rows."""

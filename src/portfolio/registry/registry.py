@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from portfolio.bundle.manifest import read_manifest
 from portfolio.bundle.store import Store
+from portfolio.contract.card import LANGUAGES
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import DataError, RegistryError
 from portfolio.core.paths import Paths
-from portfolio.evaluation.gate import Verdict
+from portfolio.evaluation.gate import Approval, Verdict
+from portfolio.monitoring.events import note_event
+from portfolio.monitoring.looks import Event, EventKind
 from portfolio.registry.agreement import Agreement, Settled
 from portfolio.registry.bundles import Bundles
 from portfolio.registry.change import Change
@@ -85,10 +89,11 @@ class Registry:
         with self._alone():
             return self._agreement.settle(number)
 
-    def promote(self, number: int, *, force: bool = False) -> Verdict:
+    def promote(self, number: int, *, force: bool = False, approval: Approval = "given") -> Verdict:
         """Make a version champion and publish its bundle, if the gate lets it. The verdict is recorded either way.
 
         A version is judged once: unless the champion, the data or the limits have changed since, its verdict stands.
+        Without an approval, one that the gate lets through is not promoted.
         """
         with self._alone():
             while True:
@@ -99,7 +104,7 @@ class Registry:
                 elif champion == number:
                     verdict = ALREADY_CHAMPION
                 else:
-                    verdict = self._judgement.of(number, champion)
+                    verdict = self._judgement.of(number, champion).approved(approval)
                 # On a server that others use too, it may have become another one meanwhile.
                 if champion == self._versions.champion:
                     break
@@ -110,8 +115,10 @@ class Registry:
             elif verdict.promoted:
                 # The champion is published anew. Why it became champion is still what was decided then.
                 self._change.make_champion(number, last or self._decisions.on(number, verdict))
-            else:
-                self._decisions.write(number, self._decisions.on(number, verdict))
+                if champion != number:
+                    self._note("promoted", number, before=champion, **_reasons(verdict))
+            elif self._decisions.write(number, self._decisions.on(number, verdict)) and not verdict.awaits_approval:
+                self._note("refused", number, before=champion, **_reasons(verdict))
             return verdict
 
     def rollback(self) -> int:
@@ -137,6 +144,7 @@ class Registry:
                 )
             decision = Decision(Verdict.decided(True, "rollback", version=champion))
             self._change.make_champion(champions[-1], decision, rolled_back=champion, champions=champions)
+            self._note("rolled_back", champions[-1], before=champion)
             return champions[-1]
 
     def add_to_store(self, number: int) -> str:
@@ -161,9 +169,17 @@ class Registry:
         """Every registered version, newest first."""
         return self._versions.shown()
 
+    def _note(self, kind: EventKind, number: int, **figures: Any) -> None:
+        """Note what became of a version, for the operator. `before` is the version that was champion then."""
+        note_event(self._name, Event(kind, number, figures))
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
         lock = Paths(self._name).lock("registry")
         with files.alone(lock, f"another change of the registry of '{self._name}'"), answering():
             self._change.finish()
             yield
+
+
+def _reasons(verdict: Verdict) -> dict[str, str]:
+    return {f"reason_{language}": verdict.told(language) for language in LANGUAGES}

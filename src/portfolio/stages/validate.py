@@ -14,6 +14,7 @@ from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
 from portfolio.core.labels import listed
 from portfolio.core.paths import Paths
+from portfolio.data.batches import REFUSED, is_feedback
 from portfolio.data.parquet import write_parquet
 from portfolio.data.validate import check_batch, repeated_keys, split_repeated
 
@@ -23,7 +24,8 @@ MOST_COMMON = 5
 def run(use_case: UseCase, config: Config) -> None:
     paths, until = Paths(use_case.name), config.collect.until
     collected = sorted(paths.batches.glob("*.parquet"))
-    batches = [path for path in collected if until is None or path.stem <= str(until)]
+    # Labels that came back are used whatever the day until which the source's batches are.
+    batches = [path for path in collected if until is None or is_feedback(path) or path.stem <= str(until)]
     if not batches:
         held = (
             f"holds {counted(len(collected), 'batch', 'batches')}, all after collect.until ({until})"
@@ -43,7 +45,7 @@ def run(use_case: UseCase, config: Config) -> None:
             _write(bad, quarantine / path.name)
         # Only rows that stood every other test count as delivered: a batch that was refused may be sent again.
         for name, keys in repeated_keys(clean, use_case.key).items():
-            raw = pl.read_parquet(paths.batches / name)
+            raw = pl.read_parquet(paths.batches / name).drop(REFUSED, strict=False)
             good, bad = split_repeated(pl.read_parquet(clean / name), raw, keys, use_case.key, limits)
             if (quarantine / name).exists() and not good.is_empty():
                 bad = pl.concat([pl.read_parquet(quarantine / name), bad])
@@ -69,19 +71,22 @@ def run(use_case: UseCase, config: Config) -> None:
 
 
 def _check_enough(use_case: UseCase, limits: Validate, counts: dict[str, int], quarantine: Path) -> None:
-    """Raise DataError, with the reasons and what to do, if most rows are bad: then it is not they that are wrong."""
-    rows = counts["rows"] + counts["bad_rows"]
-    if rows and counts["rows"] and counts["bad_rows"] <= limits.max_quarantined_fraction * rows:
-        return
+    """Raise DataError, with the reasons and what to do, if most rows are bad: then it is not they that are wrong.
+
+    Feedback does not count: whoever sends labels to a server must not be able to stop the training.
+    """
     bad = pl.concat(
         [pl.DataFrame({"reason": pl.Series([], dtype=pl.String)})]
-        + [pl.read_parquet(path, columns=["reason"]) for path in sorted(quarantine.iterdir())]
+        + [pl.read_parquet(path, columns=["reason"]) for path in sorted(quarantine.iterdir()) if not is_feedback(path)]
     )
+    rows = counts["rows"] + len(bad)
+    if rows and counts["rows"] and len(bad) <= limits.max_quarantined_fraction * rows:
+        return
     common = bad["reason"].value_counts(sort=True).head(MOST_COMMON)
     reasons = "".join(f"\n  {counted(count, 'row')}: {reason}" for reason, count in common.iter_rows())
     which, lower = f"Every batch of '{use_case.name}' is", ""
     if counts["rows"]:
-        which = f"{counts['bad_rows'] / rows:.0%} of the rows of '{use_case.name}' are"
+        which = f"{len(bad) / rows:.0%} of the rows of '{use_case.name}' are"
         lower = (
             " To train on the other rows all the same, raise validate.max_quarantined_fraction in "
             f"configs/{use_case.name}.yaml."

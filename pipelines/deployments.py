@@ -1,0 +1,157 @@
+"""What may be started in Prefect's pages, and what runs on a schedule: `python -m pipelines.deployments` serves it.
+
+A schedule that was switched off in the pages stays off.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from portfolio.core.environment import local_environment
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Schedule
+
+NAME = "portfolio"
+"""Of each flow's deployment: they are shown as `training/portfolio`, `monitoring/portfolio` ..."""
+RUNS_AT_ONCE = 3
+MONITORING = "*/10 * * * *"
+TRAINING = "0 3 * * 1"
+PRUNING = "30 3 * * *"
+
+
+def deployments() -> list[RunnerDeployment]:
+    """Of each flow one. Two runs of the same would only take turns, so the second waits."""
+    from pipelines.monitoring import monitoring
+    from pipelines.pruning import pruning
+    from pipelines.training import training
+    from portfolio.core.paths import default_use_case
+
+    return [
+        _deployment(
+            training,
+            "Collect, train, and promote what the gate lets through. The monitor starts it, too.",
+            _training_schedules(),
+            parameters={"use_case": default_use_case()},
+            triggers=[_on_harm()],
+        ),
+        _deployment(
+            monitoring,
+            "Look at the answers of every use case that is served, and ask for a retraining after harm.",
+            [_cron(MONITORING, "every-ten-minutes")],
+        ),
+        _deployment(pruning, "Delete old answers from the prediction logs.", [_cron(PRUNING, "nightly")]),
+    ]
+
+
+def _deployment(flow: Flow[..., Any], description: str, schedules: list[Schedule], **options: Any) -> RunnerDeployment:
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.deployments.runner import RunnerDeployment
+
+    made = flow.to_deployment(
+        NAME,
+        description=description,
+        schedules=_switched(flow.name, schedules),
+        # Not CANCEL_NEW: a slot that was lost with its process would then cancel every later run.
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+        tags=["portfolio", flow.name],
+        **options,
+    )
+    assert isinstance(made, RunnerDeployment)
+    return made
+
+
+def _training_schedules() -> list[Schedule]:
+    """Weekly, of each use case that has a champion here: the first training is started by hand."""
+    from portfolio.bundle.store import Store
+    from portfolio.core.paths import listed_use_cases
+
+    return [
+        _cron(TRAINING, f"weekly-{name}", use_case=name, asked_by="schedule")
+        for name in listed_use_cases()
+        if Store.of(name).champion_path.exists()
+    ]
+
+
+def _cron(cron: str, slug: str, **parameters: str) -> Schedule:
+    from prefect.schedules import Cron
+
+    return Cron(cron, slug=slug, parameters=parameters)
+
+
+def _on_harm() -> Any:
+    from datetime import timedelta
+
+    from prefect.events import DeploymentEventTrigger
+
+    from pipelines.monitoring import RETRAINING_WANTED, resource_id
+
+    return DeploymentEventTrigger(
+        name="retraining that the monitor asks for",
+        expect={RETRAINING_WANTED},
+        match={"prefect.resource.id": resource_id("*")},
+        for_each={"prefect.resource.id"},
+        within=timedelta(0),
+        parameters={"use_case": "{{ event.resource.name }}", "asked_by": "{{ event.payload.asked_by }}"},
+    )
+
+
+def _switched(flow: str, schedules: list[Schedule]) -> list[Schedule]:
+    """The schedules as they were switched in the pages. To serve them anew would switch all of them on."""
+    from dataclasses import replace
+
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    with get_client(sync_client=True) as client:
+        try:
+            known = client.read_deployment_by_name(f"{flow}/{NAME}")
+        except ObjectNotFound:
+            return schedules
+    off = {schedule.slug for schedule in known.schedules if not schedule.active}
+    return [replace(schedule, active=schedule.slug not in off) for schedule in schedules]
+
+
+def serve(served: list[RunnerDeployment]) -> None:
+    """Register the deployments and start their runs, until SIGTERM or Ctrl-C. The runs under way then end, too."""
+    import asyncio
+    import signal
+    from contextlib import suppress
+
+    from prefect.runner import Runner
+
+    class Served(Runner):
+        def handle_sigterm(self, *_: Any) -> None:
+            # Prefect's own way of ending leaves runs behind; of Ctrl-C it cleans up.
+            signal.raise_signal(signal.SIGINT)
+
+    runner = Served(limit=RUNS_AT_ONCE, pause_on_shutdown=False)
+    for deployment in served:
+        runner.add_deployment(deployment)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())
+
+
+def main() -> None:
+    from pipelines.server import PrefectServer
+    from portfolio.core.environment import state_folder
+    from portfolio.core.errors import PortfolioError
+
+    local_environment()
+    try:
+        server = PrefectServer(state_folder() / "logs" / "prefect.log")
+        server.start()
+        server.wait()
+        served = deployments()
+    except PortfolioError as error:
+        sys.exit(f"Error: {error}")
+    print(f"{', '.join(one.full_name for one in served)}: served at {os.environ['PREFECT_API_URL']}", flush=True)
+    serve(served)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The files of collected batches: those of the source by date, and those of labels that came back to a server."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+FEEDBACK = "-feedback-"
+REFUSED = "refused as feedback"
+"""A column of feedback batches: why a row may not be learned from, or null. Validation quarantines such rows."""
+
+
+def is_feedback(path: Path) -> bool:
+    return FEEDBACK in path.stem
+
+
+def of_source(folder: Path) -> dict[date, Path]:
+    """The batches that the source delivered, by day, in order."""
+    return {date.fromisoformat(path.stem): path for path in sorted(folder.glob("*.parquet")) if not is_feedback(path)}
+
+
+def of_feedback(folder: Path) -> list[Path]:
+    """The batches of labels that came back, in order."""
+    return sorted(path for path in folder.glob("*.parquet") if is_feedback(path))
+
+
+def next_feedback(folder: Path, day: date | None = None) -> Path:
+    """Where the next of them goes: `2026-01-31-feedback-001.parquet`. No batch of a source has such a name."""
+    day = day or datetime.now(UTC).date()
+    number = 1 + sum(path.stem.startswith(str(day)) for path in of_feedback(folder))
+    return folder / f"{day}{FEEDBACK}{number:03d}.parquet"

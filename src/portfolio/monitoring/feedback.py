@@ -1,0 +1,227 @@
+"""True labels that came back to the server, as a batch like any other, so that the next training learns from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from portfolio.bundle.bundle import to_array
+from portfolio.bundle.manifest import InputField, Manifest
+from portfolio.bundle.store import Store
+from portfolio.contract.config import Retrain
+from portfolio.contract.use_case import UseCase
+from portfolio.core import files
+from portfolio.core.counted import counted
+from portfolio.core.labels import declared
+from portfolio.data.batches import REFUSED, next_feedback, of_feedback
+from portfolio.data.collect import collect_lock
+from portfolio.data.parquet import write_parquet
+from portfolio.monitoring.prediction_log.database import Database
+from portfolio.monitoring.prediction_log.labels import in_utc
+from portfolio.monitoring.prediction_log.statements import parts
+from portfolio.monitoring.prediction_log.tables import feedback, predictions
+from portfolio.monitoring.support import inside_support
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ANSWER = ("inputs", "outputs", "by_machine", "asked")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled answers that no batch has yet, in the order in which their labels came.
+
+    `rows` has the columns of a batch. `facts`, row by row: `request_id`, `received_at`, the `certainty` of the answer,
+    `by_machine`, `right` (null where that can't be said), and `inside`, whether the model was trained on such rows.
+    """
+
+    rows: pl.DataFrame
+    facts: pl.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one call of `take_feedback` did. `path` is None if there was nothing new."""
+
+    path: Path | None = None
+    rows: int = 0
+    refused: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        if self.path is None:
+            return "\n  ".join(["no new labels", *self.notes])
+        refused = f", {self.refused:,} of them refused" if self.refused else ""
+        return "\n  ".join([f"{counted(self.rows, 'new label')}{refused}: {self.path.name}", *self.notes])
+
+
+def take_feedback(use_case: UseCase, limits: Retrain, address: str, folder: Path) -> Taken:
+    """Write the labels that no batch has yet into a batch of their own, those that are refused with the reason.
+
+    Validation then puts the refused ones into quarantine. Raises as `PredictionLog` does.
+    """
+    from portfolio.monitoring.doubts import doubts
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with collect_lock(folder):
+        found = labelled_rows(use_case, address, folder)
+        if not len(found):
+            return Taken(notes=found.notes)
+        reasons, notes = doubts(use_case, limits, found.rows, found.facts, folder)
+        path = next_feedback(folder)
+        with files.replaced(path) as partial:
+            write_parquet(partial, found.rows.with_columns(reasons.alias(REFUSED)))
+        return Taken(path, len(found), len(reasons) - reasons.null_count(), [*found.notes, *notes])
+
+
+def waiting_labels(use_case: UseCase, address: str, folder: Path) -> int:
+    """How many labels could be learned from that no batch has yet."""
+    return len(labelled_rows(use_case, address, folder))
+
+
+def labelled_rows(use_case: UseCase, address: str, folder: Path, until: datetime | None = None) -> Labelled:
+    """The labels of this use case's answers that no batch in the folder has, received before `until`.
+
+    Only those that were asked for: what else people send in is no fair sample. Columns that a server does not know,
+    such as what rows are split by, are null.
+    """
+    used = _used(use_case, folder)
+    manifests = {d: m for d, m in Store.of(use_case.name).manifests().items() if m.use_case == use_case.name}
+    database = Database(address)
+    try:
+        with database.begin() as connection:
+            labels = _labels(connection, until)
+            known = [label for label in labels if label["digest"] in manifests]
+            new = [label for label in known if _key(label) not in used]
+            answers = _answers(connection, {label["request_id"] for label in new})
+    finally:
+        database.close()
+    corrected = sum(_key(label) in used and used[_key(label)] != _target(use_case, label["label"]) for label in known)
+    notes = []
+    asked = [label for label in new if _asked(answers[label["request_id"]], label["row"])]
+    if len(asked) < len(new):
+        notes.append(f"labels that nobody had asked for, which are left out: {len(new) - len(asked):,}")
+    if len(known) < len(labels):
+        notes.append(f"labels of answers by a bundle that isn't in the store, left out: {len(labels) - len(known):,}")
+    if corrected:
+        notes.append(
+            f"labels that were corrected after a batch had them: {corrected:,}; a batch never changes by itself. To "
+            "take them anew, delete the feedback batches before the run"
+        )
+    rows = _batch(use_case, asked, answers)
+    return Labelled(rows, _facts(asked, answers, manifests), notes)
+
+
+def _labels(connection: Connection, until: datetime | None) -> list[dict[str, Any]]:
+    """Every label and who gave the answer, oldest first, without what the answer was."""
+    query = select(feedback, predictions.c.digest).join(predictions, predictions.c.request_id == feedback.c.request_id)
+    if until is not None:
+        query = query.where(feedback.c.received_at < until)
+    found = connection.execute(query.order_by(feedback.c.received_at, feedback.c.request_id, feedback.c.row))
+    return [row._asdict() | {"label": json.loads(row.label)} for row in found]
+
+
+def _answers(connection: Connection, request_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    columns = [predictions.c[name] for name in ("request_id", *ANSWER)]
+    found = {}
+    for some in parts(sorted(request_ids)):
+        for row in connection.execute(select(*columns).where(predictions.c.request_id.in_(some))):
+            found[row.request_id] = {name: json.loads(getattr(row, name) or "null") for name in ANSWER}
+    return found
+
+
+def _used(use_case: UseCase, folder: Path) -> dict[str, Any]:
+    """The labels that batches have, by the key of their row."""
+    import polars as pl
+
+    found: dict[str, Any] = {}
+    for path in of_feedback(folder):
+        rows = pl.read_parquet(path, columns=[use_case.key, use_case.target.column])
+        found.update(rows.iter_rows())
+    return found
+
+
+def _key(label: Mapping[str, Any]) -> str:
+    return f"{label['request_id']}-{label['row']}"
+
+
+def _asked(answer: Mapping[str, Any], row: int) -> bool:
+    """Whether the label was asked for. Logs of earlier versions only tell what was left to a person."""
+    asked = answer["asked"]
+    return bool(asked[row] if asked is not None else not answer["by_machine"][row])
+
+
+def _target(use_case: UseCase, label: Any) -> Any:
+    """A label as the data write it: the log has the name that people read."""
+    output = use_case.output
+    if output.task == "regression":
+        return float(label)
+    names = dict(zip(output.classes, output.labels, strict=True))
+    return names[label] if label in names else declared(str(label), output.labels)
+
+
+def _batch(use_case: UseCase, labels: list[dict[str, Any]], answers: Mapping[str, Any]) -> pl.DataFrame:
+    import polars as pl
+
+    unknown = pl.Series([None] * len(labels), dtype=pl.String)
+    columns = dict.fromkeys(use_case.columns(), unknown)
+    for one in use_case.inputs:
+        values = [_value(one, answers[label["request_id"]]["inputs"], label["row"]) for label in labels]
+        kind: Any = {"image": pl.List(pl.Float64), "number": pl.Float64}.get(one.kind, pl.String)
+        columns[one.name] = pl.Series(values, dtype=kind, strict=False)
+    columns[use_case.key] = pl.Series([_key(label) for label in labels], dtype=pl.String)
+    target: Any = pl.Float64 if use_case.output.task == "regression" else pl.String
+    columns[use_case.target.column] = pl.Series([_target(use_case, label["label"]) for label in labels], dtype=target)
+    return pl.DataFrame(columns)
+
+
+def _value(one: InputField, inputs: Mapping[str, Any], row: int) -> Any:
+    """What a request said of a field: the pixels of a picture, else one value; None if it is missing."""
+    values = inputs.get(one.name)
+    if values is None:
+        return None
+    return values[row] if one.kind == "image" else values[row][0]
+
+
+def _facts(labels: list[dict[str, Any]], answers: Mapping[str, Any], manifests: Mapping[str, Manifest]) -> pl.DataFrame:
+    import polars as pl
+
+    certainties, inside = np.zeros(len(labels)), np.ones(len(labels), dtype=bool)
+    for digest in {label["digest"] for label in labels}:
+        manifest = manifests[digest]
+        places = [place for place, label in enumerate(labels) if label["digest"] == digest]
+        given = [(answers[labels[place]["request_id"]], labels[place]["row"]) for place in places]
+        outputs = np.array([answer["outputs"][row] for answer, row in given])
+        certainties[places] = manifest.decider()(outputs).certainty
+        inputs = {
+            one.name: to_array(one, [_value(one, answer["inputs"], row) for answer, row in given])
+            for one in manifest.inputs
+        }
+        inside[places] = inside_support(manifest, inputs)
+    return pl.DataFrame(
+        {
+            "request_id": pl.Series([label["request_id"] for label in labels], dtype=pl.String),
+            "received_at": pl.Series(
+                [in_utc(label["received_at"]) for label in labels], dtype=pl.Datetime("us", "UTC")
+            ),
+            "certainty": certainties,
+            "inside": inside,
+            "by_machine": pl.Series(
+                [answers[label["request_id"]]["by_machine"][label["row"]] for label in labels], dtype=pl.Boolean
+            ),
+            "right": pl.Series([label["right"] for label in labels], dtype=pl.Boolean),
+        }
+    )

@@ -1,0 +1,158 @@
+"""Labels that came back become a batch, once; what speaks against some of them is told, and those are quarantined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from portfolio.contract.loading import load_use_case
+from portfolio.core.paths import Paths
+from portfolio.monitoring.feedback import Taken, take_feedback
+from tests.conftest import TOY, collect, edit_config, run_stage
+from tests.monitoring.answered import NOBODY, PERSON, Answered, address, bundle_in_store
+
+PATHS = Paths(TOY)
+
+
+@pytest.fixture
+def answered(workspace: Path, tmp_path: Path) -> Iterator[Answered]:
+    log = Answered(bundle_in_store(tmp_path / "bundle"))
+    yield log
+    log.close()
+
+
+def take() -> Taken:
+    case = load_use_case(TOY)
+    return take_feedback(case, case.config().retrain, address(), PATHS.batches)
+
+
+def melons(count: int, first: float = 2.1) -> list[tuple[float | None, str]]:
+    return [(first + number / 1000, "yellow") for number in range(count)]
+
+
+def quarantined() -> dict[str, int]:
+    """The reasons of the rows in quarantine, with their numbers."""
+    frames = [pl.read_parquet(path, columns=["reason"]) for path in PATHS.quarantine.glob("*.parquet")]
+    return dict(pl.concat(frames)["reason"].value_counts().iter_rows()) if frames else {}
+
+
+def clean_feedback() -> pl.DataFrame:
+    return pl.concat([pl.read_parquet(path) for path in sorted(PATHS.clean.glob("*-feedback-*.parquet"))])
+
+
+def test_labels_become_rows_as_the_data_have_them(answered: Answered) -> None:
+    collect(TOY)
+    (one,) = answered.add([(2.5, "yellow")], ["ripe"])
+    (other,) = answered.add([(None, "green")], ["unripe"], ripe=0.4, asked=PERSON)
+    answered.add([(1.0, "green")], ["ripe"], asked=NOBODY)
+    taken = take()
+    assert (taken.rows, taken.refused) == (2, 0)
+    assert taken.notes == ["labels that nobody had asked for, which are left out: 1"]
+    run_stage("validate", TOY)
+    assert set(clean_feedback().rows()) == {(f"{one}-0", 2.5, "yellow", "true"), (f"{other}-0", None, "green", "false")}
+    run_stage("prepare", TOY)
+    rows = pl.concat([pl.read_parquet(path) for path in PATHS.splits.glob("*.parquet")])
+    assert rows["batch"].str.contains("-feedback-001").sum() == 2
+
+
+def test_each_label_is_taken_once_and_a_later_correction_is_told(answered: Answered) -> None:
+    first, second = answered.add(melons(2), ["ripe", "ripe"])
+    assert take().rows == 2
+    assert take().path is None
+    answered.correct(first, "unripe")
+    answered.add(melons(1, 2.9), ["ripe"])
+    taken = take()
+    assert taken.path is not None
+    assert taken.path.stem.endswith("-feedback-002")
+    assert taken.rows == 1
+    assert "labels that were corrected after a batch had them: 1" in taken.notes[0]
+    assert second not in taken.notes[0]
+
+
+def test_labels_that_contradict_each_other_are_quarantined(answered: Answered) -> None:
+    collect(TOY)
+    answered.add([(2.1234, "yellow")] * 2 + melons(10, 2.2), ["ripe", "unripe"] + ["ripe"] * 10)
+    assert take().refused == 2
+    run_stage("validate", TOY)
+    assert quarantined() == {"the same inputs have 2 different labels": 2}
+    assert len(clean_feedback()) == 10
+
+
+def test_of_a_flood_one_row_is_kept_also_across_batches(answered: Answered) -> None:
+    collect(TOY)
+    edit_config(TOY, validate={"min_rows": 500})
+    answered.add([(2.1234, "yellow")] * 400 + melons(3, 2.2), ["ripe"] * 403, request_id="a" * 32)
+    taken = take()
+    assert taken.refused == 399
+    answered.add([(2.1234, "yellow")], ["ripe"])
+    assert take().refused == 1
+    run_stage("validate", TOY)
+    assert len(clean_feedback()) == 4
+    assert sum(quarantined().values()) == 400
+
+
+def test_what_the_source_repeats_too_may_come_back_as_often(answered: Answered) -> None:
+    """One melon in ten has no weight, and of those some are ripe and some are not."""
+    collect(TOY)
+    answered.add([(None, "yellow")] * 5 + melons(50, 2.2), ["ripe", "unripe"] * 2 + ["ripe"] * 51)
+    assert take().refused == 0
+    answered.add([(None, "yellow")] * 80, ["ripe"] * 80)
+    assert 40 < take().refused < 80
+
+
+def test_labels_against_certain_answers_are_told_with_figures(answered: Answered) -> None:
+    answered.add(melons(100), ["ripe"] * 80 + ["unripe"] * 20)
+    (note,) = take().notes
+    assert note.startswith(
+        "20 of 100 labels contradict an answer of at least 90% certainty on familiar inputs; 5.0 would be expected"
+    )
+
+
+def test_as_many_contradictions_as_calibration_allows_are_no_news(answered: Answered) -> None:
+    answered.add(melons(100), ["ripe"] * 93 + ["unripe"] * 7)
+    assert take().notes == []
+
+
+def test_labels_that_are_turned_round_are_not_learned_from(answered: Answered) -> None:
+    collect(TOY)
+    answered.add(melons(60), ["ripe"] * 20 + ["unripe"] * 40)
+    assert take().refused == 60
+    run_stage("validate", TOY)
+    assert not list(PATHS.clean.glob("*-feedback-*"))
+    ((reason, count),) = quarantined().items()
+    assert count == 60
+    assert "40 of 60 labels contradict" in reason
+    assert "retrain.max_contradicted" in reason
+    # The remedy that it names.
+    for path in PATHS.batches.glob("*-feedback-*"):
+        path.unlink()
+    edit_config(TOY, retrain={"max_contradicted": 1})
+    assert (take().rows, take().path) == (60, None)
+
+
+def test_errors_on_inputs_that_the_model_has_never_seen_are_its_own(answered: Answered) -> None:
+    """It is they for which it must be trained again."""
+    answered.add(melons(60, 5), ["unripe"] * 60)
+    taken = take()
+    assert (taken.rows, taken.refused, taken.notes) == (60, 0, [])
+
+
+def test_a_burst_is_told(answered: Answered) -> None:
+    answered.add(melons(20), ["ripe"] * 20)
+    answered.add(melons(80, 2.3), ["ripe"] * 80, request_id="b" * 32)
+    assert take().notes == [
+        "a burst: 81 of 100 labels came within one minute",
+        "a burst: 80 of 100 labels are of one request",
+    ]
+
+
+def test_answers_of_another_use_case_in_the_same_database_are_left_alone(answered: Answered) -> None:
+    other = Answered("f" * 64)
+    other.add(melons(3), ["ripe"] * 3)
+    other.close()
+    taken = take()
+    assert taken.path is None
+    assert "isn't in the store, left out: 3" in taken.notes[0]
