@@ -60,9 +60,7 @@ def drifted_traffic(story: Story, scene: Scene) -> None:
         if len(rows) < MIN_ROWS:
             act.leave_out(f"{counted(len(rows), 'row')} to drift are too few: {MIN_ROWS} are needed")
             return
-        act.tell(
-            f"as by `portfolio simulate {scene.name} --drift {scene.drift}`; a look every {AT_ONCE} requests"
-        )
+        act.tell(f"as by `portfolio simulate {scene.name} --drift {scene.drift}`; a look every {AT_ONCE} requests")
         _until_alarm(act, scene, Simulator(scene.case, scene.address, rows), len(rows))
         if scene.drifted.yen:
             _judge(act, scene)
