@@ -132,6 +132,7 @@ def serve(served: list[RunnerDeployment]) -> None:
     runner = Served(limit=RUNS_AT_ONCE, pause_on_shutdown=False)
     for deployment in served:
         runner.add_deployment(deployment)
+    print(f"{', '.join(one.full_name for one in served)}: served at {os.environ['PREFECT_API_URL']}", flush=True)
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())
 
@@ -149,7 +150,6 @@ def main() -> None:
         served = deployments()
     except PortfolioError as error:
         sys.exit(f"Error: {error}")
-    print(f"{', '.join(one.full_name for one in served)}: served at {os.environ['PREFECT_API_URL']}", flush=True)
     serve(served)
 
 
