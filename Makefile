@@ -8,6 +8,7 @@ endif
 HOST ?= 127.0.0.1
 PORT ?= 8000
 MLFLOW_PORT ?= 5000
+PREFECT_PORT ?= 4200
 REPORT_LANG ?= en
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Compiled modules are kept whatever the shell says: without them every command imports two to three times as long.
@@ -28,6 +29,12 @@ demo: setup  ## run the whole loop in a copy, from collection to served predicti
 
 run: setup  ## train here: collect, version, train, evaluate, promote, publish
 	@portfolio run $(USE_CASE)
+
+live: setup  ## start everything: Prefect, MLflow, the API, and what watches and renews the model (PORT, MLFLOW_PORT, PREFECT_PORT)
+	@portfolio live $(USE_CASE) --port $(PORT) --mlflow-port $(MLFLOW_PORT) --prefect-port $(PREFECT_PORT)
+
+stop: setup  ## end what `make live` has started, also after a crash
+	@portfolio stop
 
 serve: setup  ## serve the champion (HOST, PORT)
 	@portfolio serve $(USE_CASE) --host $(HOST) --port $(PORT)
@@ -118,4 +125,4 @@ clean:  ## delete what can be made again: prepared data, models, plots, reports,
 clean-state: setup  ## delete the registry, the store, the prediction log and its labels; asks first
 	@portfolio clean-state
 
-.PHONY: help setup demo run serve report models mlflow readme docs format check test lock remote pull bench bench-serving reliability pictures up down test-compose clean clean-state
+.PHONY: help setup demo run live stop serve report models mlflow readme docs format check test lock remote pull bench bench-serving reliability pictures up down test-compose clean clean-state

@@ -1,7 +1,8 @@
 """Prefect's server for the time of one run. It starts in a process of its own, beside other work.
 
 Run as a module, this is that process: `python -m pipelines.server PORT`. It ends when its standard input does, so it
-never outlives the run that started it, however that run ends.
+never outlives the run that started it, however that run ends. With `--pages` it has Prefect's pages, and runs until it
+is stopped: so `portfolio live` starts it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from socket import socket
 from portfolio.core import files
 from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.errors import PortfolioError
+from portfolio.core.paths import live_record
+from portfolio.core.processes import read_record
 
 START_TIMEOUT_SECONDS = 180
 OF_ANOTHER_SERVER = ("PREFECT_SERVER_API_", "PREFECT_SERVER_CSRF_", "PREFECT_API_", "PREFECT_PROFILE")
@@ -42,6 +45,9 @@ class PrefectServer:
         self._failure: PortfolioError | None = None
 
     def start(self) -> None:
+        lasting = lasting_address()
+        if lasting and not os.environ.get("PREFECT_API_URL"):
+            os.environ["PREFECT_API_URL"] = lasting
         if os.environ.get("PREFECT_API_URL"):
             _check_answer(os.environ["PREFECT_API_URL"])
             return
@@ -158,6 +164,12 @@ def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return kept | stated
 
 
+def lasting_address() -> str | None:
+    """The API of the server that `portfolio live` keeps running here, if it does: flows are then seen in its pages."""
+    running = (one for one in read_record(live_record()) if one.name == "prefect" and one.answers())
+    return next((f"{one.shown}/api" for one in running), None)
+
+
 def _check_answer(address: str) -> None:
     """Raise PortfolioError if nothing answers there. What answers with an error is Prefect's to tell."""
     import httpx
@@ -172,12 +184,19 @@ def _check_answer(address: str) -> None:
         ) from error
 
 
-def _serve(port: str) -> None:
+def _serve(port: str, pages: bool) -> None:
     # For the sake of its imports, as in portfolio.cli.
     gc.set_threshold(10_000)
-    sys.argv = ["prefect", "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", port]
+    sys.argv = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
     os.environ.pop("PREFECT_API_URL", None)
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    if pages:
+        os.environ.update(own_environment(os.environ))
+        # It writes the browser's settings into a copy of its pages.
+        os.environ["PREFECT_UI_STATIC_DIRECTORY"] = str(state_folder() / "prefect" / "pages")
+        os.environ["PREFECT_SERVER_UI_API_URL"] = f"http://127.0.0.1:{port}/api"
+    else:
+        sys.argv.append("--no-ui")
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     from prefect.cli import app
 
     app()
@@ -190,4 +209,4 @@ def _end_with_stdin() -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(sys.argv[1], pages="--pages" in sys.argv)

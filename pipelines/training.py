@@ -182,7 +182,7 @@ TASK_RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 
 @flow(
     name="training",
-    task_runner=TASK_RUNNER,
+    task_runner=TASK_RUNNER,  # type: ignore[arg-type]
     # Waiting for a person included.
     timeout_seconds=APPROVAL_SECONDS + 12 * 3600,
     on_completion=[tell_end],

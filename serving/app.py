@@ -20,12 +20,12 @@ from serving.protocols.open_inference import OpenInference
 from serving.protocols.predict import Predict
 from serving.protocols.query import InferenceProtocol
 from serving.record.logs import LogWriter
-from serving.routes import admin, feedback, metrics, model, open_inference, page, probes
+from serving.routes import admin, feedback, metrics, model, monitor, open_inference, page, probes
 from serving.services import Services
 from serving.settings import Settings
 from serving.workers.siblings import Place
 
-ROUTES = (probes, model, metrics, admin, feedback, open_inference, page)
+ROUTES = (probes, model, metrics, monitor, admin, feedback, open_inference, page)
 
 
 def create_app(settings: Settings | None = None, log: LogWriter | None = None, place: Place | None = None) -> Front:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
@@ -21,6 +21,7 @@ from serving.record.labels import Labels, Outcome, is_unknown
 from serving.record.live import LiveMetrics
 from serving.record.recorder import Recorder
 from serving.record.retention import Retention
+from serving.record.watch import Watch
 from serving.runtime.inference import Inference
 from serving.runtime.watcher import StoreWatcher
 from serving.settings import Settings
@@ -41,6 +42,7 @@ class Services:
     watcher: StoreWatcher
     recorder: Recorder
     metrics: LiveMetrics
+    watch: Watch
     bodies: Bodies
     admission: Admission
     inference: Inference
@@ -70,6 +72,7 @@ class Services:
             watcher,
             recorder,
             metrics,
+            Watch(settings.log_address, watcher.store),
             bodies,
             Admission(settings, bodies),
             Inference(settings, watcher, bodies, recorder, metrics),
@@ -88,6 +91,12 @@ class Services:
             for note in self.siblings.notes():
                 counts.merge(note.counts)
         return Figures(self.metrics.started_at_seconds, counts, standings)
+
+    async def all_figures(self) -> Figures:
+        """The same, with what the monitor found of the model that is served."""
+        figures, served = await self.figures(), self.watcher.current
+        gauges = None if served is None else await self.watch.gauges(served.bundle.digest)
+        return replace(figures, gauges=gauges)
 
     def standings(self) -> list[Standing]:
         """How this process stands and what the others said last of themselves."""
@@ -147,6 +156,7 @@ class Services:
         if retention is not None:
             retention.stop()
         await self.recorder.stop(STOP_SECONDS)
+        self.watch.close()
 
 
 async def _look(watcher: StoreWatcher) -> None:

@@ -1,10 +1,9 @@
 // The answer: the class or value, who decides, what that is worth, and the feedback on it.
 
 import * as api from "./api.js";
+import { drawLabels, haveOwnKeys, isElsewhere } from "./labels.js";
 import { amount, number, share, words, yen } from "./words.js";
 
-// More classes than this are chosen from a list.
-const MAX_BUTTONS = 30;
 const $ = (id) => document.getElementById(id);
 
 export class Answer {
@@ -71,7 +70,7 @@ export class Answer {
 
   /** Whether pressing a key gives a label too: only if the hint says so. */
   get #hasKeys() {
-    return this.#choices.length > 0 && this.#choices.every((button) => button.dataset.label.length === 1);
+    return this.#choices.length > 0 && haveOwnKeys(this.#model.output.classes);
   }
 
   get #choices() {
@@ -117,6 +116,7 @@ export class Answer {
     $("by").textContent = words(prediction.decision);
     $("decision").className = `decision ${prediction.decision}`;
     $("because").textContent = this.#because(prediction, policy);
+    $("audit").hidden = !prediction.audit;
     document.querySelector(".yen").hidden = !policy;
     if (!policy) return;
     $("yen").textContent = words("yen", { yen: (worth > 0 ? "+" : "") + yen(worth) });
@@ -144,31 +144,7 @@ export class Answer {
   }
 
   #drawLabels() {
-    const { classes, unit } = this.#model.output;
-    const group = $("labels");
-    group.replaceChildren();
-    group.classList.toggle("short", classes.length > 0 && classes.every((name) => name.length <= 2));
-    if (this.#isClass && classes.length <= MAX_BUTTONS) {
-      for (const name of classes) {
-        const button = makeButton(name, () => this.#give(name, name));
-        button.dataset.label = name;
-        group.append(button);
-      }
-    } else if (this.#isClass) {
-      const select = document.createElement("select");
-      select.append(new Option(words("feedback.choose"), ""), ...classes.map((name) => new Option(name, name)));
-      group.append(select, makeButton(words("feedback.send"), () => select.value && this.#give(select.value, select.value)));
-      select.setAttribute("aria-labelledby", "feedback-heading");
-    } else {
-      const input = document.createElement("input");
-      input.type = "number";
-      input.step = "any";
-      input.inputMode = "decimal";
-      input.setAttribute("aria-labelledby", "feedback-heading");
-      const send = () => input.value !== "" && this.#give(Number(input.value), amount(Number(input.value), unit));
-      input.addEventListener("keydown", (event) => event.key === "Enter" && send());
-      group.append(input, makeButton(words("feedback.send"), send));
-    }
+    drawLabels($("labels"), this.#model.output, "feedback-heading", (label, shown) => this.#give(label, shown));
     this.#enableLabels();
   }
 
@@ -206,8 +182,7 @@ export class Answer {
   }
 
   #type(event) {
-    const elsewhere = event.target.closest("input, textarea, select, dialog");
-    if (elsewhere || !this.#hasKeys || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (isElsewhere(event) || !this.#hasKeys) return;
     this.#choices.find((button) => button.dataset.label === event.key)?.click();
   }
 }
@@ -226,12 +201,4 @@ function makeBar(name) {
   track.append(bar);
   item.append(label, track, value);
   return { item, bar, value };
-}
-
-function makeButton(text, act) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = text;
-  button.addEventListener("click", act);
-  return button;
 }

@@ -48,10 +48,17 @@ export function predict(input, draft) {
   });
 }
 
-export function feedback(requestId, label) {
-  return call("feedback", {
+export const feedback = (requestId, label) => send("feedback", requestId, 0, label);
+
+/** What the monitor found, and what waits for a label: for administrators, who send labels by a path of their own. */
+export const looks = () => call("monitor/looks");
+export const queue = () => call("monitor/queue");
+export const labelled = (requestId, row, label) => send("monitor/feedback", requestId, row, label);
+
+function send(path, requestId, row, label) {
+  return call(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ request_id: requestId, row: 0, label }),
+    body: JSON.stringify({ request_id: requestId, row, label }),
   });
 }

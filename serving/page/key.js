@@ -2,7 +2,8 @@
 
 import { words } from "./words.js";
 
-const NAME = "portfolio-key";
+// The operator's page has one of its own.
+const NAME = document.documentElement.dataset.key ?? "portfolio-key";
 const FORBIDDEN = /[^\x20-\x7e]/u; // HTTP headers can only carry ASCII reliably
 const $ = (id) => document.getElementById(id);
 

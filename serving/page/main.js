@@ -2,10 +2,12 @@
 
 import { Answer } from "./answer.js";
 import * as api from "./api.js";
+import { cardOf, nameOfField } from "./card.js";
 import { showExplanation } from "./explanation.js";
 import { headingOf, makeInput } from "./form.js";
+import { calm, complain, complained, drawFrame, startFrame } from "./frame.js";
 import { showCard, showLive, showVersions } from "./panel.js";
-import { fillIn, hasWords, language, toggleLanguage, words } from "./words.js";
+import { words } from "./words.js";
 
 const REST_MS = 150; // how long the input must rest before it is sent
 const SETTLED_MS = 1000; // and how much longer until its answer counts
@@ -20,42 +22,9 @@ let stats = null;
 let input; // what is drawn or filled in
 let answer;
 let shown = null; // the instance and explanation that are shown
-let complaint = null; // the error that is shown
 
-/** The model's card in this language, or in English where it lacks that. */
-function card() {
-  const found = { ...model.card.en, ...model.card[language] };
-  if (language !== "ja") return found;
-  // Line breaks in the YAML file become blanks, which Japanese does not use.
-  const joined = (text) => text.replace(/(?<=[\u3000-\u9fff\uff00-\uffef]) +(?=\S)/g, "");
-  return Object.fromEntries(Object.entries(found).map(([key, text]) => [key, joined(text)]));
-}
-
-const nameOfField = (field) => card()[`field.${field.name}`] ?? field.name.replaceAll("_", " ");
-
-function complain(error) {
-  complaint = error;
-  drawComplaint();
-}
-
-function calm() {
-  complaint = null;
-  drawComplaint();
-}
-
-function drawComplaint() {
-  const said = [];
-  if (complaint) {
-    const known = hasWords(`error.${complaint.code}`);
-    said.push(words(known ? `error.${complaint.code}` : "error.other"));
-    // The server says what is invalid, field by field.
-    if (!known || complaint.code === "invalid_request") said.push(complaint.message);
-  }
-  const text = said.join(" ");
-  // Setting the same text again would have it read aloud again.
-  if ($("notice").textContent !== text) $("notice").textContent = text;
-  $("notice").hidden = text === "";
-}
+const card = () => cardOf(model);
+const nameOf = (field) => nameOfField(model, field.name);
 
 // The live answer. There is never more than one request in progress. If the input has changed meanwhile, the answer is
 // dropped and the new input is sent. While it is still being drawn, the input is a draft: the server neither logs nor
@@ -133,7 +102,7 @@ function show(given, instance) {
 
 function explain() {
   const { instance, explanation } = shown;
-  showExplanation($("explanation"), model.inputs, instance, explanation, model.output, nameOfField);
+  showExplanation($("explanation"), model.inputs, instance, explanation, model.output, nameOf);
 }
 
 async function refreshModel() {
@@ -160,7 +129,7 @@ async function refreshStats() {
   try {
     stats = await api.stats();
     showLive(stats, model);
-    if (complaint?.code === "unreachable") {
+    if (complained() === "unreachable") {
       // It is back: what could not be sent is sent now.
       calm();
       changed();
@@ -186,18 +155,14 @@ async function start() {
 
 /** Everything that depends on the language. */
 function draw() {
-  fillIn();
-  $("language").textContent = words("language.other");
-  $("language").lang = language === "ja" ? "en" : "ja";
-  drawTheme();
-  drawComplaint();
+  drawFrame();
   if (!model) return;
   document.title = card().title ?? model.use_case;
   $("title").textContent = document.title;
   $("problem").textContent = card().problem ?? "";
   $("served").textContent = words("served", { ...model, candidate: model.candidate.replaceAll("_", " ") });
   $("input-heading").textContent = words(headingOf(model.inputs));
-  input.name(nameOfField);
+  input.name(nameOf);
   answer.redraw(model, card().output ?? model.output.name);
   if (shown) explain();
   showCard(model, card());
@@ -205,20 +170,8 @@ function draw() {
   if (stats) showLive(stats, model);
 }
 
-function drawTheme() {
-  const other = words(currentTheme() === "dark" ? "theme.light" : "theme.dark");
-  $("theme").textContent = other;
-  $("theme").setAttribute("aria-label", words("theme.label", { theme: other }));
-}
-
-addEventListener("theme", drawTheme);
-$("theme").addEventListener("click", toggleTheme);
-$("language").addEventListener("click", () => {
-  toggleLanguage();
-  draw();
-});
 $("clear").addEventListener("click", () => input?.clear());
 $("example").addEventListener("click", () => input?.example());
-draw();
+startFrame(draw);
 start();
 setInterval(refreshStats, STATS_MS);

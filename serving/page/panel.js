@@ -5,7 +5,7 @@ import { duration, hasWords, moment, number, share, words, yen } from "./words.j
 const SHARES = new Set(["accuracy", "balanced_accuracy", "precision", "f1", "by_machine", "interval_coverage"]);
 const $ = (id) => document.getElementById(id);
 
-function list(target, entries) {
+export function list(target, entries) {
   target.replaceChildren(
     ...entries.map(([term, text, id]) => {
       const entry = document.createElement("div");

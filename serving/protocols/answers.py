@@ -77,6 +77,12 @@ class Decisions:
             half = half_widths(outputs, manifest.error_ratios)
             self.intervals = np.stack([outputs[:, 0] - half, outputs[:, 0] + half], axis=1).tolist()
 
+    def audits(self) -> list[bool]:
+        """By row, whether the machine answered and a person is asked all the same."""
+        return [
+            by_machine and probability > 0 for by_machine, probability in zip(self.by_machine, self.asked, strict=True)
+        ]
+
     def names(self) -> list[str]:
         return [MACHINE if by_machine else PERSON for by_machine in self.by_machine]
 
@@ -102,8 +108,8 @@ def answer_rows(bundle: Bundle, decisions: Decisions) -> list[dict[str, Any]]:
     if decisions.expected_yen is not None:
         for answer, yen in zip(answers, _rounded(decisions.expected_yen), strict=True):
             answer["expected_yen"] = yen
-    for answer, probability, by_machine in zip(answers, decisions.asked, decisions.by_machine, strict=True):
-        if probability and by_machine:
+    for answer, is_audited in zip(answers, decisions.audits(), strict=True):
+        if is_audited:
             answer["audit"] = True
     for row, fields in decisions.unseen.items():
         answers[row]["unseen"] = fields

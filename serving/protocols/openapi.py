@@ -194,7 +194,9 @@ def _infer(model: ServedModel) -> Schema:
     return {
         "summary": "Predict, by the Open Inference Protocol, version 2",
         "description": f"Outputs: {outputs}; all of them, unless some are requested. Tensors may also be sent and "
-        "returned as bytes after the JSON; Inference-Header-Content-Length then gives the length of the JSON.",
+        "returned as bytes after the JSON; Inference-Header-Content-Length then gives the length of the JSON. "
+        "The answer's parameter audit lists, as JSON, the rows that are audited: the machine decides, and a person is "
+        "asked too.",
         "operationId": "infer",
         "parameters": [LENGTH],
         "requestBody": _body(
@@ -264,6 +266,7 @@ def _predictions(model: ServedModel) -> Schema:
     answer |= {
         "unseen": unseen,
         "decision": {"type": "string", "enum": ["machine", "person"]},
+        "audit": {"type": "boolean", "description": "true: the machine decided, and the true label is asked for too"},
         "expected_yen": {"type": "number"},
     }
     name = {"use_case": {"type": "string"}, "version": {"type": "integer"}, "digest": {"type": "string"}}

@@ -20,6 +20,7 @@ from typing_extensions import TypedDict
 
 from portfolio.bundle.bundle import to_array
 from portfolio.bundle.manifest import MAX_TEXT_LENGTH, InputField, Manifest
+from portfolio.bundle.unseen import Unseen
 from portfolio.core.labels import category_text, declared
 from portfolio.core.types import Array
 from serving.errors import RequestError, field_error, validation_error
@@ -29,11 +30,8 @@ from serving.protocols.pictures import MAX_PIXELS, picture_values
 # Picture files in one request, which share what one alone may have in pixels.
 MAX_FILES = 64
 FILE_STARTS = (b"iVBOR", b"/9j/")  # PNG and JPEG in base64
-MAX_SHOWN_LENGTH = 100
 # What may stand in a body around its rows: values and keys.
 SPARE = 10_000
-# Of a text's characters: with a larger share that training never saw, the model can't read it.
-MAX_UNSEEN_SHARE = 0.2
 # Up to so many, a parser that does nothing else is done in a few milliseconds, whatever a body holds.
 QUICK_BYTES = 128 * 1024
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -54,16 +52,7 @@ class RequestSchema:
         # Of a body that holds as many rows as it may: brackets and commas beside the values, and room for the rest.
         self.max_values = max_rows * (2 + sum(field.width + 2 for field in self.fields)) + SPARE
         self.max_keys = max_rows * len(self.fields) + SPARE
-        self._seen = {
-            field.name: frozenset(field.categories)
-            for field in self.fields
-            if field.kind == "category" and field.categories
-        }
-        self._characters = {
-            field.name: frozenset(manifest.reference[field.name].characters)
-            for field in self.fields
-            if field.normalization and manifest.reference[field.name].characters
-        }
+        self.unseen = Unseen(manifest)
         self.example: Row = {field.name: field.example for field in self.fields}
         row = _typed("Instance", {field.name: _annotation(field) for field in self.fields})
         # Of what is wrong in a list, the first is enough: an error for each would take longer than all the rest.
@@ -149,30 +138,11 @@ class RequestSchema:
                 found = [_picture(self._manifest, field, file, share, field.name) for file in files.ravel().tolist()]
                 tensors = {**tensors, field.name: np.concatenate(found)}
         inputs = {field.name: _checked(field, tensors.get(field.name), rows) for field in self.fields}
-        for name, seen in self._seen.items():
+        for name, seen in self.unseen.categories.items():
             for row, label in enumerate(inputs[name][:, 0].tolist()):
                 if label and label not in seen:
                     inputs[name][row, 0] = declared(label, seen)
         return inputs, rows
-
-    def unseen(self, inputs: Inputs) -> dict[int, dict[str, str]]:
-        """By row, what training never saw, by field: a category, or the characters of a text that has many of them.
-
-        What is missing is neither.
-        """
-        found: dict[int, dict[str, str]] = {}
-        for name, seen in self._seen.items():
-            for row, label in enumerate(inputs[name][:, 0].tolist()):
-                if label and label not in seen:
-                    found.setdefault(row, {})[name] = label[:MAX_SHOWN_LENGTH]
-        for name, known in self._characters.items():
-            for row, text in enumerate(inputs[name][:, 0].tolist()):
-                if not known.issuperset(text):
-                    strange = [character for character in text if character not in known]
-                    if len(strange) > MAX_UNSEEN_SHARE * len(text):
-                        shown = "".join(dict.fromkeys(strange))
-                        found.setdefault(row, {})[name] = shown[:MAX_SHOWN_LENGTH]
-        return found
 
     def _many_images(self, body: bytes) -> Array | None:
         """The images [rows, width] of a body that has them alone, in half of the time that Pydantic takes.
@@ -202,7 +172,7 @@ class RequestSchema:
 
     def _arrays(self, rows: list[Row]) -> tuple[Inputs, int]:
         columns = {field.name: [row.get(field.name) for row in rows] for field in self.fields}
-        for name, seen in self._seen.items():
+        for name, seen in self.unseen.categories.items():
             # Also as other programs write them: a spreadsheet's TRUE is true.
             columns[name] = [declared(label, seen) if label and label not in seen else label for label in columns[name]]
         return {field.name: to_array(field, columns[field.name]) for field in self.fields}, len(rows)

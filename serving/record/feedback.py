@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from portfolio.bundle.manifest import Manifest, read_manifest
 from portfolio.bundle.store import Store
-from portfolio.core.errors import BundleError
 from portfolio.core.labels import category_text, declared
 from serving.errors import field_error, validation_error
 from serving.front.exchange import CALLERS_ID
 from serving.protocols import size
+from serving.record.manifests import Manifests
 
 MAX_LABELS = 1000
-KNOWN_MANIFESTS = 8
 
 
 class TrueLabel(BaseModel):
@@ -67,8 +64,7 @@ class Judge:
     """Says whether an answer was right, by the classes of the bundle that gave it: another may be served by now."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._manifests: OrderedDict[str, Manifest] = OrderedDict()
+        self._manifests = Manifests(store)
 
     def verdict(self, digest: str, outputs: list[float], label: str | bool | float) -> tuple[str | float, bool | None]:
         """The label as that bundle has it, and whether the row's outputs said so.
@@ -77,7 +73,7 @@ class Judge:
         tolerance, or because the store no longer has the bundle. Raises
         RequestError if the bundle knows no such label.
         """
-        manifest = self._manifest(digest)
+        manifest = self._manifests.get(digest)
         if manifest is None:
             return label if isinstance(label, float) else category_text(label), None
         output = manifest.output
@@ -93,17 +89,3 @@ class Judge:
         # The answer is the class that costs least in expectation, which need not be the most probable one.
         answered, *_ = manifest.decider().row(outputs)
         return text, classes[answered] == text
-
-    def _manifest(self, digest: str) -> Manifest | None:
-        found = self._manifests.get(digest)
-        if found is None:
-            try:
-                found, known = read_manifest(self._store.bundle_folder(digest))
-            except BundleError:
-                return None
-            if known != digest:
-                return None
-            self._manifests[digest] = found
-            if len(self._manifests) > KNOWN_MANIFESTS:
-                self._manifests.popitem(last=False)
-        return found

@@ -22,6 +22,8 @@ from prometheus_client.registry import Collector
 from typing_extensions import TypedDict
 
 from serving.protocols.answers import MACHINE, PERSON
+from serving.record.gauges import monitor_metrics
+from serving.record.watch import Gauges
 from serving.runtime.served import ModelName
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -90,6 +92,7 @@ class Counts:
     latencies: dict[str, Distribution] = field(default_factory=dict)
     confidences: Distribution = field(default_factory=lambda: Distribution(CONFIDENCES))
     decisions: Counter[str] = field(default_factory=lambda: Counter({MACHINE: 0, PERSON: 0}))
+    audited: int = 0
     expected_yen: float = 0.0
     feedback: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(VERDICTS.values(), 0)))
@@ -114,6 +117,7 @@ class Counts:
             self.latency(path).merge(distribution)
         self.confidences.merge(other.confidences)
         self.expected_yen += other.expected_yen
+        self.audited += other.audited
         self.shadowed += other.shadowed
         self.log_dropped += other.log_dropped
         # Each process looks at the same store: what one refuses, the others refuse too.
@@ -139,6 +143,8 @@ class Figures(Collector):
     started_at_seconds: float
     counts: Counts
     standings: Sequence[Standing]
+    gauges: Gauges | None = None
+    """What the monitor found. None if that can't be read."""
 
     @property
     def log_waiting(self) -> int:
@@ -202,6 +208,7 @@ class Figures(Collector):
         for name, count in self.counts.unseen.items():
             unseen.add_metric([name], count)
         yield from (requests, latencies, confidences, decisions, feedback, labels, unseen)
+        yield CounterMetricFamily("portfolio_audited", "answers of the machine that are audited", self.counts.audited)
         yield CounterMetricFamily("portfolio_shadowed", "requests that the shadow ran too", self.counts.shadowed)
         yield CounterMetricFamily("portfolio_refusals", "bundles that were refused", self.counts.refusals)
         yield CounterMetricFamily("portfolio_log_dropped", "records that were dropped", self.counts.log_dropped)
@@ -223,3 +230,5 @@ class Figures(Collector):
         for served in {one["digest"]: one for one in models}.values():
             model.add_metric([], {key: str(value) for key, value in served.items()})
         yield model
+        if self.gauges is not None:
+            yield from monitor_metrics(self.gauges)

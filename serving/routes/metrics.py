@@ -18,4 +18,4 @@ async def stats(services: ServicesDep) -> Summary:
 
 @router.get("/metrics", summary="The same and more, for Prometheus", response_class=PlainTextResponse)
 async def prometheus(services: ServicesDep) -> Response:
-    return Response((await services.figures()).text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response((await services.all_figures()).text(), media_type="text/plain; version=0.0.4; charset=utf-8")

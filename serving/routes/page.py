@@ -1,4 +1,4 @@
-"""The page on which one tries the model. Its files are in `serving/page`."""
+"""The page on which one tries the model, and the operator's. Their files are in `serving/page`."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ async def page(request: Request) -> Response:
         # What the page loads is named relative to it.
         return RedirectResponse(f"{root}/")
     return FileResponse(FOLDER / "index.html")
+
+
+@router.get("/monitor")
+async def monitor() -> Response:
+    return FileResponse(FOLDER / "monitor.html")

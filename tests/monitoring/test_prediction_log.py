@@ -7,7 +7,7 @@ import json
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -33,27 +33,6 @@ from serving.record.labels import Labels, Stored
 from serving.record.record import Record
 from serving.record.recorder import LABEL_SECONDS, MAX_BATCH, MAX_WAITING_BYTES, Recorder
 from tests import postgres
-
-
-@pytest.fixture(scope="session")
-def postgres_address() -> Iterator[str]:
-    if postgres.programs() is None:
-        pytest.skip("PostgreSQL's server is not installed (Debian: apt-get install postgresql)")
-    with postgres.server() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database without tables."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'log' / 'toy.db'}"
-    found: str = request.getfixturevalue("postgres_address")
-    engine = create_engine(found)
-    with engine.begin() as connection:
-        connection.execute(text("drop schema public cascade; create schema public"))
-    engine.dispose()
-    return found
 
 
 def rows(address: str, table: str) -> list[dict[str, Any]]:

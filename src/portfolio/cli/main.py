@@ -12,7 +12,21 @@ import sys
 
 import typer
 
-from portfolio.cli import client, evidence, log, loop, own_data, server, state, steps, template, versions
+from portfolio.cli import (
+    client,
+    evidence,
+    live,
+    log,
+    loop,
+    own_data,
+    scoring,
+    server,
+    simulate,
+    state,
+    steps,
+    template,
+    versions,
+)
 from portfolio.core.errors import PortfolioError
 
 app = typer.Typer(
@@ -26,7 +40,22 @@ app = typer.Typer(
     Then [bold]run[/] trains here, and [bold]serve[/] serves the result.""",
 )
 # In the order in which a user needs them; the help shows them in this order too.
-for group in (loop, template, own_data, steps, server, log, client, evidence, versions, state):
+GROUPS = (
+    loop,
+    live,
+    template,
+    own_data,
+    steps,
+    server,
+    log,
+    client,
+    simulate,
+    scoring,
+    evidence,
+    versions,
+    state,
+)
+for group in GROUPS:
     app.add_typer(group.app)
 
 

@@ -6,19 +6,42 @@ preprocessing, the request model, the page's form and the drift reference all fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.texts import NORMALIZATION
 from portfolio.core.errors import ConfigError
 from portfolio.core.labels import category_text
+from portfolio.core.types import Array
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def is_of_bytes(field: InputField) -> bool:
     """Whether the values of an image are kept as bytes, a quarter of the memory: whole numbers of a photo up to 255."""
     low, high = field.minimum, field.maximum
     return field.photo and field.step == 1 and low is not None and high is not None and 0 <= low < high <= 255
+
+
+def as_arrays(fields: Sequence[InputField], rows: pl.DataFrame) -> dict[str, Array]:
+    """Normalized rows as a bundle takes them: by field, float32 or str of shape [rows, width]."""
+    import polars as pl
+
+    arrays: dict[str, Array] = {}
+    for field in fields:
+        column = rows[field.name]
+        if field.is_string:
+            arrays[field.name] = column.fill_null("").to_numpy().astype(object).reshape(-1, 1)
+        elif field.kind == "image":
+            # A copy: what polars shares is read-only, which torch warns of.
+            arrays[field.name] = np.array(column.to_numpy(), dtype=np.float32, order="C")
+        else:
+            arrays[field.name] = column.cast(pl.Float32).to_numpy().reshape(-1, 1)
+    return arrays
 
 
 def Number(  # noqa: N802  (reads like the class of which it makes an instance)

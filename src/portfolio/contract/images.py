@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from portfolio.contract.drifts import Drift, picture_drifts
 from portfolio.contract.network_params import ConvolutionParams, NetworkParams
 from portfolio.contract.use_case import UseCase
 
@@ -52,3 +53,6 @@ class Images(UseCase):
         (image,) = self.inputs
         height, across = image.shape
         return Shifts((height, across, image.channels), None if image.photo else image.minimum or 0.0)
+
+    def drifts(self) -> dict[str, Drift]:
+        return picture_drifts(*self.inputs)

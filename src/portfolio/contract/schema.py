@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandera.polars as pa
@@ -21,6 +22,15 @@ def schema(use_case: UseCase) -> pa.DataFrameSchema:
     columns = {use_case.key: pa.Column(pl.String, unique=True)}
     columns |= {field.name: _column(field) for field in use_case.inputs}
     columns[use_case.target.column] = _target(use_case.target)
+    return pa.DataFrameSchema(columns)
+
+
+def inputs_schema(fields: Sequence[InputField]) -> pa.DataFrameSchema:
+    """The same of a model's inputs alone. A category that is not declared is left to the policy, as in serving."""
+    columns = {
+        field.name: pa.Column(pl.String, nullable=field.nullable) if field.kind == "category" else _column(field)
+        for field in fields
+    }
     return pa.DataFrameSchema(columns)
 
 

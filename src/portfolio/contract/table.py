@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from portfolio.contract.drifts import Drift, table_drifts
 from portfolio.contract.network_params import NetworkParams, PerceptronParams
 from portfolio.contract.use_case import UseCase
 
@@ -102,3 +103,6 @@ class Table(UseCase):
         from portfolio.contract.networks import Perceptron
 
         return Perceptron(params, width, max(1, len(self.output.classes)))
+
+    def drifts(self) -> dict[str, Drift]:
+        return table_drifts(self.inputs)

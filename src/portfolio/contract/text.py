@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from portfolio.contract.drifts import Drift, text_drifts
 from portfolio.contract.network_params import NetworkParams, TextParams
 from portfolio.contract.use_case import UseCase
 
@@ -63,3 +64,6 @@ class Text(UseCase):
         from portfolio.contract.text_networks import UnknownCharacters
 
         return UnknownCharacters(UNKNOWN_SHARE)
+
+    def drifts(self) -> dict[str, Drift]:
+        return text_drifts(*self.inputs)

@@ -10,6 +10,7 @@ else follows from those, and each part that follows is a method that you may wri
     network         the PyTorch network, and `network_params`, what the config may say of it
     augmentation    what changes training batches at random
     groups          the slices of rows in which no new model may be worse
+    drifts          ways in which rows may change in production, to try the monitor with
 
 Start from `Table`, `Images` or `Text`, which say what the inputs of that kind are given.
 """
@@ -22,11 +23,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from portfolio.bundle.manifest import InputField, Output
 from portfolio.contract.card import LANGUAGES, read_card
 from portfolio.contract.config import Config, read_config
+from portfolio.contract.drifts import Drift
+from portfolio.contract.fields import as_arrays
 from portfolio.contract.network_params import NetworkParams
 from portfolio.contract.sources import Source
 from portfolio.contract.sql_features import FILE, SqlFeatures
@@ -138,6 +139,13 @@ class UseCase(ABC):
         """
         return None
 
+    def drifts(self) -> dict[str, Drift]:
+        """Ways in which the rows may change in production, by name, for `portfolio simulate`; the first is the demo's.
+
+        Each takes normalized rows and gives as many, whose inputs a server still takes.
+        """
+        return {}
+
     def groups(self, rows: pl.DataFrame) -> dict[str, pl.Series]:
         """Ways to group rows, each a text [rows], by name: the batch, the class, and the columns of `slices`."""
         found = {BATCH: rows[BATCH]}
@@ -148,19 +156,7 @@ class UseCase(ABC):
 
     def features(self, rows: pl.DataFrame) -> dict[str, Array]:
         """The rows as a bundle takes them: by input, float32 or str of shape [rows, width]."""
-        import polars as pl
-
-        arrays: dict[str, Array] = {}
-        for field in self.inputs:
-            column = rows[field.name]
-            if field.is_string:
-                arrays[field.name] = column.fill_null("").to_numpy().astype(object).reshape(-1, 1)
-            elif field.kind == "image":
-                # A copy: what polars shares is read-only, which torch warns of.
-                arrays[field.name] = np.array(column.to_numpy(), dtype=np.float32, order="C")
-            else:
-                arrays[field.name] = column.cast(pl.Float32).to_numpy().reshape(-1, 1)
-        return arrays
+        return as_arrays(self.inputs, rows)
 
     def targets(self, rows: pl.DataFrame) -> Array:
         """Class indices, int64 [rows], or values, float64 [rows]."""

@@ -29,6 +29,11 @@ SERVING_BENCH = Path("metrics") / "serving_bench.json"
 RELIABILITY = Path("metrics") / "reliability.json"
 
 
+def live_record() -> Path:
+    """What `portfolio live` has started."""
+    return state_folder() / "live.json"
+
+
 def listed_use_cases() -> list[str]:
     """The use cases of params.yaml in the current folder, in its order; [] if the last one was removed.
 

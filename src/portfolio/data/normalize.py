@@ -66,6 +66,18 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
     return found
 
 
+def normalize_inputs(fields: Sequence[InputField], frame: pl.DataFrame) -> Normalized:
+    """The columns of a model's inputs alone, each in the form of its kind. One that may be missing may not be there."""
+    found = Normalized(frame)
+    missing = [field.name for field in fields if field.name not in frame.columns and not field.nullable]
+    found.faults += [f"the column '{name}' is missing" for name in missing]
+    if not found.faults:
+        nothing = pl.Series([None] * len(frame), dtype=pl.String)
+        columns = [(field, frame[field.name] if field.name in frame.columns else nothing) for field in fields]
+        found.frame = pl.DataFrame([_column(field, column, found).alias(field.name) for field, column in columns])
+    return found
+
+
 def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Series:
     if field.kind == "image":
         return _images(field, column, found)

@@ -57,10 +57,10 @@ def _check_rows(
         cases = error.failure_cases
         of_schema = cases.filter(pl.col("index").is_null())
         if not of_schema.is_empty():
-            faults = [_describe(case) for case in of_schema.iter_rows(named=True)]
+            faults = [described(case) for case in of_schema.iter_rows(named=True)]
             return _whole(frame, f"the batch does not fit the schema: {'; '.join(faults)}")
         for case in cases.iter_rows(named=True):
-            reasons.setdefault(case["index"], []).append(_describe(case))
+            reasons.setdefault(case["index"], []).append(described(case))
     if len(reasons) > limits.max_bad_fraction * len(frame):
         first = next(iter(reasons.values()))[0]
         return _whole(
@@ -100,7 +100,7 @@ def split_repeated(
     return clean.filter(~pl.col(key).is_in(keys)), repeated.with_columns(pl.lit(reason).alias("reason"))
 
 
-def _describe(case: dict[str, object]) -> str:
+def described(case: dict[str, object]) -> str:
     """One fault that Pandera found, in words."""
     match case["check"]:
         case "column_in_schema":

@@ -25,6 +25,9 @@ class Reason:
     finding: str
     figures: dict[str, Any] = field(default_factory=dict)
 
+    def told(self, language: str) -> str:
+        return self.finding.replace("_", " ")
+
 
 @dataclass(frozen=True)
 class Look:

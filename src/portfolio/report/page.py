@@ -30,6 +30,7 @@ from portfolio.report.blocks.studies import leakage, leakage_result, study
 from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 
 WORST_ROWS = 8
+SHOWN_KINDS = 5
 TABLE_ROWS = 30
 # Where `make mlflow` and `make up` show MLflow's pages.
 MLFLOW_PAGES = "http://127.0.0.1:5000"
@@ -111,6 +112,10 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "mlflow_pages": MLFLOW_PAGES,
         "worst": worst(use_case, test, predictions, decisions),
         "unsure": unsure(use_case, test, predictions, decisions),
+        "error_kinds": [
+            kind | {"row": _shown(use_case, test, predictions, decisions, kind["typical"])}
+            for kind in read["evidence"]["error_kinds"][:SHOWN_KINDS]
+        ],
         "test": test,
         "predictions": predictions,
         "decisions": decisions,
@@ -166,7 +171,8 @@ def _shown(use_case: UseCase, test: Split, predictions: Array, decisions: Decisi
             shares = (values.reshape(*field.shape, field.channels) - low) / (high - low)
             shown["image"] = markupsafe.Markup(charts.photo(shares) if field.photo else charts.drawing(shares[:, :, 0]))
         else:
-            shown["inputs"][field.name] = values[0] if field.is_string else number(float(values[0]))
+            missing = not values[0] if field.is_string else np.isnan(values[0])
+            shown["inputs"][field.name] = "-" if missing else values[0] if field.is_string else number(float(values[0]))
     if output.task == "classification":
         shown["predicted"] = output.classes[int(decisions.answers[row])]
         shown["actual"] = output.classes[int(test.targets[row])]

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Column, Table, delete, select
 
-from portfolio.monitoring.prediction_log import labels
+from portfolio.monitoring.prediction_log import asked, labels
+from portfolio.monitoring.prediction_log.asked import AskedRow
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.labels import LabelOutcome
 from portfolio.monitoring.prediction_log.statements import as_dict, insert_rows, parts
@@ -65,6 +66,21 @@ class PredictionLog:
         found: dict[str, list[Row]] = {}
         for row in self._answers(predictions.c.callers_id, callers_ids):
             found.setdefault(row["callers_id"], []).append(row)
+        return found
+
+    def unlabelled(self, limit: int) -> list[AskedRow]:
+        """The oldest rows, up to so many, whose true label was asked for and has not come."""
+        with self._database.begin() as connection:
+            return asked.unlabelled(connection, limit)
+
+    def inputs(self, request_ids: Collection[str]) -> dict[str, str]:
+        """The inputs of the answers with these ids, as they were logged: JSON, by input the values of each row."""
+        found: dict[str, str] = {}
+        query = select(predictions.c.request_id, predictions.c.inputs)
+        with self._database.begin() as connection:
+            for some in parts(sorted(request_ids)):
+                rows = connection.execute(query.where(predictions.c.request_id.in_(some)))
+                found |= {row.request_id: row.inputs for row in rows}
         return found
 
     def prune(self, before: datetime, *, labelled: bool) -> int:

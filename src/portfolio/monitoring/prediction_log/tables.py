@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, String, Table, Text, text
 
 metadata = MetaData()
 
@@ -24,6 +24,15 @@ predictions = Table(
     Column("by_machine", Text, nullable=False, comment="JSON: of each row, whether the machine decided"),
     Column("callers_id", String(64), index=True, comment="the caller's own id of the request; not unique"),
     Column("asked", Text, comment="JSON: of each row, the probability with which its true label was asked for, or 0"),
+)
+
+IS_ASKED = {"sqlite": "asked GLOB '*[1-9]*'", "postgresql": "asked ~ '[1-9]'"}
+"""By database: whether a label was asked for of any row of a request. The index has these requests alone."""
+Index(
+    "predictions_asked",
+    predictions.c.answered_at,
+    sqlite_where=text(IS_ASKED["sqlite"]),
+    postgresql_where=text(IS_ASKED["postgresql"]),
 )
 
 shadow_predictions = Table(

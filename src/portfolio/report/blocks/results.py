@@ -43,19 +43,41 @@ def result(use_case: str, language: str) -> str:
 
 
 def use_cases(_: str, language: str) -> str:
-    """The title, result and comparison of each use case in params.yaml, or how to get its figures."""
-    words, parts = read_words(language), []
-    if not listed_use_cases():
+    """What each use case in params.yaml is worth, a line each, then the first one in full; or how to get its figures."""
+    words, names = read_words(language), listed_use_cases()
+    if not names:
         return str(words["no_use_cases"])
-    if not any(Paths(name).metrics("evaluate").exists() for name in listed_use_cases()):
+    if not any(Paths(name).metrics("evaluate").exists() for name in names):
         return str(words["no_figures"].format(command="`make run`"))
-    for name in listed_use_cases():
-        if Paths(name).metrics("evaluate").exists():
-            figures = [result(name, language), comparison(name, language), leakage_result(name, language)]
-        else:
-            figures = [words["no_figures"].format(command=f"`make run USE_CASE={name}`")]
-        parts += [f"### {load_use_case(name).card_texts()[language]['title']}", *filter(None, figures)]
-    return "\n\n".join(parts)
+    heads = ("use_case", "value", "interval", "by_machine", "metric", "candidate")
+    lines = table([words[head] for head in heads])
+    lines += [_line(name, language) for name in names]
+    parts = ["\n".join(lines)] if len(names) > 1 else []
+    measured = [name for name in names if Paths(name).metrics("evaluate").exists()]
+    title = load_use_case(measured[0]).card_texts()[language]["title"]
+    parts += [f"### {title}", result(measured[0], language), comparison(measured[0], language)]
+    return "\n\n".join([*parts, *filter(None, [leakage_result(measured[0], language)])])
+
+
+def _line(use_case: str, language: str) -> str:
+    """One use case in the table of all."""
+    case, words = load_use_case(use_case), read_words(language)
+    title = case.card_texts()[language]["title"]
+    if not Paths(use_case).metrics("evaluate").exists():
+        command = f"`make run USE_CASE={use_case}`"
+        return table_row(title, words["no_figures"].format(command=command), *[""] * 4)
+    evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
+    best = evaluation["best"]
+    figures = evaluation["candidates"][best]
+    low, high = evidence["candidates"][best]["intervals"][VALUE]
+    return table_row(
+        title,
+        f"**{yen(figures[VALUE])}**",
+        f"{yen(low)} \N{EN DASH} {yen(high)}",
+        percent(figures["by_machine"]),
+        f"{case.metric} {number(figures[case.metric])}",
+        best.replace("_", " "),
+    )
 
 
 def comparison(use_case: str, language: str) -> str:

@@ -1,0 +1,137 @@
+"""What the monitor found, read from the log's database: for the operator's page, and for Prometheus.
+
+Read in threads of its own, one at a time: neither a request for a prediction nor the writer of the log waits for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+import orjson
+from sqlalchemy.exc import DBAPIError
+
+from portfolio.bundle.manifest import Manifest
+from portfolio.bundle.store import Store
+from portfolio.monitoring.looks import Look, Looks
+from portfolio.monitoring.prediction_log.asked import AskedRow
+from portfolio.monitoring.prediction_log.log import PredictionLog
+from portfolio.monitoring.timeline import Moment, timeline
+from serving.errors import RequestError
+from serving.record.manifests import Manifests
+
+Found = TypeVar("Found")
+READ_SECONDS = 5.0
+# Scrapes within this time get the same figures.
+GAUGES_SECONDS = 5.0
+# More rows than this that wait for a label are not counted one by one.
+MAX_WAITING = 1000
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The newest looks, the oldest first, and the moments to mark beside them."""
+
+    looks: list[Look]
+    moments: list[Moment]
+
+
+@dataclass(frozen=True)
+class Gauges:
+    """`look` is the newest one of the served model."""
+
+    look: Look | None
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Rows whose true label was asked for and has not come: how many, and the oldest with their inputs."""
+
+    count: int
+    """Up to MAX_WAITING."""
+    rows: list[AskedRow]
+    inputs: dict[AskedRow, dict[str, Any]]
+    manifests: dict[str, Manifest]
+    """Of the bundles that answered, as far as the store still has them."""
+
+
+class Watch:
+    def __init__(self, address: str, store: Store) -> None:
+        self._looks = Looks(address)
+        self._manifests = Manifests(store)
+        self._log = PredictionLog(address)
+        self._alone = anyio.CapacityLimiter(1)
+        self._gauges: tuple[float, str, Gauges] | None = None
+
+    async def seen(self, limit: int) -> Seen:
+        """Up to so many looks and events. Raises RequestError if the database can't be read."""
+
+        def read() -> Seen:
+            looks = self._looks.last(limit + 1)
+            moments = timeline(looks[:limit], self._looks.events(limit), has_earlier=len(looks) > limit)
+            return Seen(looks[limit - 1 :: -1], moments[-limit:])
+
+        return await self._read(read)
+
+    async def waiting(self, limit: int) -> Waiting:
+        """The oldest rows, up to so many. Raises RequestError if the database can't be read."""
+
+        def read() -> Waiting:
+            all_rows = self._log.unlabelled(MAX_WAITING)
+            rows = all_rows[:limit]
+            logged = self._log.inputs({row.request_id for row in rows})
+            parsed = {request_id: orjson.loads(inputs) for request_id, inputs in logged.items()}
+            found = {digest: self._manifests.get(digest) for digest in {row.digest for row in rows}}
+            return Waiting(
+                len(all_rows),
+                [row for row in rows if row.request_id in parsed],
+                {row: _inputs(parsed[row.request_id], row.row) for row in rows if row.request_id in parsed},
+                {digest: manifest for digest, manifest in found.items() if manifest is not None},
+            )
+
+        return await self._read(read)
+
+    async def gauges(self, digest: str) -> Gauges | None:
+        """Those of the model with this digest. None if the database can't be read, which is told elsewhere."""
+        if self._gauges is not None:
+            read_at, of_digest, gauges = self._gauges
+            if of_digest == digest and time.monotonic() - read_at < GAUGES_SECONDS:
+                return gauges
+
+        def read() -> Gauges:
+            newest = self._looks.last(1, digest)
+            return Gauges(newest[0] if newest else None, len(self._log.unlabelled(MAX_WAITING)))
+
+        try:
+            gauges = await self._read(read)
+        except RequestError:
+            return None
+        self._gauges = (time.monotonic(), digest, gauges)
+        return gauges
+
+    async def _read(self, read: Callable[[], Found]) -> Found:
+        try:
+            with anyio.fail_after(READ_SECONDS):
+                return await anyio.to_thread.run_sync(read, limiter=self._alone, abandon_on_cancel=True)
+        except (DBAPIError, TimeoutError) as error:
+            raise RequestError(
+                503,
+                "log_unreadable",
+                "The prediction log can't be read. Try again later.",
+                retry_after_seconds=5,
+            ) from error
+
+    def close(self) -> None:
+        self._looks.close()
+        self._log.close()
+
+
+def _inputs(logged: dict[str, list[Any]], row: int) -> dict[str, Any]:
+    """One row's values by field, as a request has them: a picture is a list, and what is missing is null."""
+    values = {name: rows[row] for name, rows in logged.items()}
+    return {name: value if len(value) > 1 else (None if value[0] == "" else value[0]) for name, value in values.items()}

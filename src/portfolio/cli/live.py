@@ -1,0 +1,137 @@
+"""Everything at once on this machine, without Docker: Prefect, MLflow, the API and the deployments."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portfolio.cli.arguments import UseCaseName
+
+if TYPE_CHECKING:
+    from portfolio.core.processes import Program, Supervisor
+    from portfolio.core.terminal import Steps
+
+app = typer.Typer()
+PANEL = "Run everything"
+
+
+@app.command(rich_help_panel=PANEL)
+def live(
+    use_case: UseCaseName,
+    port: Annotated[int, typer.Option(help="Port of the API and its pages.", min=1, max=65535)] = 8000,
+    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's pages.", min=1, max=65535)] = 5000,
+    prefect_port: Annotated[int, typer.Option(help="Port of Prefect's pages.", min=1, max=65535)] = 4200,
+) -> None:
+    """Start everything: Prefect, MLflow, the API, and the flows that watch and renew the model. Stop with Ctrl-C.
+
+    Without a champion, the first one is trained before. What ends is started again.
+    """
+    import os
+
+    from portfolio.bundle.store import CHAMPION_NAME, Store
+    from portfolio.cli.server import listening
+    from portfolio.contract.loading import load_use_case
+    from portfolio.core.environment import local_environment
+    from portfolio.core.errors import PortfolioError
+    from portfolio.core.paths import live_record
+    from portfolio.core.processes import Supervisor, read_record
+    from portfolio.core.terminal import Steps, console
+
+    load_use_case(use_case)
+    record = live_record()
+    there = read_record(record)
+    if there and there[0].is_alive():
+        raise PortfolioError(
+            f"It is running already, as process {there[0].pid}. See portfolio status, or end it: portfolio stop"
+        )
+    if any(one.is_alive() for one in there):
+        raise PortfolioError("Some of it still runs after a crash. End it first: portfolio stop")
+    for number, option in ((port, "--port"), (mlflow_port, "--mlflow-port"), (prefect_port, "--prefect-port")):
+        for probe in listening("127.0.0.1", number, f"portfolio live {option} {{port}}"):
+            probe.close()
+    local_environment()
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{prefect_port}/api"
+    os.environ["PORTFOLIO_USE_CASE"] = use_case
+    steps = Steps()
+    with Supervisor(live_record(), lambda line: console.print(f"[yellow]{line}[/]")) as supervisor:
+        for program in programs(use_case, port, mlflow_port, prefect_port):
+            if supervisor.stopping:
+                break
+            if program.name == "mlflow" and not (Store.of(use_case).folder / CHAMPION_NAME).exists():
+                _train(use_case, steps, supervisor)
+            with steps.step(program.name) as step:
+                supervisor.start(program)
+                step.result = program.shown or f"its log: {program.log}"
+        if not supervisor.stopping:
+            console.print("[green]Ready.[/] Stop with Ctrl-C, or from elsewhere: portfolio stop")
+            supervisor.keep()
+        console.print("Stopping ...")
+    console.print("Stopped.")
+
+
+@app.command(rich_help_panel=PANEL)
+def stop() -> None:
+    """End what `portfolio live` has started, also after it has crashed."""
+    from portfolio.core.paths import live_record
+    from portfolio.core.processes import end_all, read_record
+
+    ended = end_all(read_record(live_record()), live_record())
+    print(f"Ended: {', '.join(ended)}." if ended else "Nothing is running.")
+
+
+@app.command(rich_help_panel=PANEL)
+def status() -> None:
+    """Show what `portfolio live` has started, and whether it answers. Exit code 1 if something does not."""
+    from rich.table import Table
+
+    from portfolio.core.paths import live_record
+    from portfolio.core.processes import read_record
+    from portfolio.core.terminal import console
+
+    found = [one for one in read_record(live_record()) if one.name != "supervisor"]
+    if not found:
+        print("Nothing is running. Start it: portfolio live (make live)")
+        raise typer.Exit(1)
+    table = Table("what", "state", "process", "starts", "address", title_justify="left")
+    states = ["ready" if one.answers() else "running" if one.is_alive() else "not running" for one in found]
+    for one, state in zip(found, states, strict=True):
+        colour = {"ready": "green", "running": "yellow"}.get(state, "red")
+        table.add_row(one.name, f"[{colour}]{state}[/]", str(one.pid), str(one.starts), one.shown or one.log)
+    console.print(table)
+    if set(states) != {"ready"}:
+        raise typer.Exit(1)
+
+
+def _train(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
+    """Train the first champion. Raises PortfolioError if that fails."""
+    from portfolio.core.environment import state_folder
+    from portfolio.core.errors import PortfolioError
+    from portfolio.core.processes import Program, last_lines
+
+    log = state_folder() / "logs" / "live" / "training.log"
+    with steps.step("training", log) as step:
+        code = supervisor.run(Program("training", [sys.executable, "-m", "portfolio", "run", use_case], log))
+        if code and not supervisor.stopping:
+            raise PortfolioError(f"The first training failed. Its output is in {log}{last_lines(log)}")
+        step.result = "the first champion is published"
+
+
+def programs(use_case: str, port: int, mlflow_port: int, prefect_port: int) -> list[Program]:
+    """In the order in which they are started."""
+    from portfolio.core.environment import state_folder
+    from portfolio.core.processes import Program
+
+    logs = state_folder() / "logs" / "live"
+    prefect, mlflow, api = (f"http://127.0.0.1:{number}" for number in (prefect_port, mlflow_port, port))
+    python = [sys.executable, "-m"]
+    of_prefect = [*python, "pipelines.server", str(prefect_port), "--pages"]
+    of_mlflow = [*python, "portfolio", "mlflow", "--port", str(mlflow_port)]
+    of_api = [*python, "portfolio", "serve", use_case, "--port", str(port)]
+    return [
+        Program("prefect", of_prefect, logs / "prefect.log", f"{prefect}/api/health", prefect),
+        Program("mlflow", of_mlflow, logs / "mlflow.log", f"{mlflow}/health", mlflow),
+        Program("api", of_api, logs / "api.log", f"{api}/readyz", api),
+        Program("deployments", [*python, "pipelines.deployments"], logs / "deployments.log"),
+    ]

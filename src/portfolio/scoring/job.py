@@ -1,0 +1,171 @@
+"""One batch from a source to its output: over the cores, and again from where it was killed.
+
+Beside the output OUT lies, while it is made, the folder OUT.parts: job.json says of what and by which model, and each
+part of the source has its file there as soon as it is done, by renaming. They are joined at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import polars as pl
+
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Store
+from portfolio.core import files
+from portfolio.core.environment import state_folder
+from portfolio.core.errors import ConfigError, DataError, RegistryError
+from portfolio.scoring.scorer import Scored, Scorer
+from portfolio.scoring.source import Part, Source
+from portfolio.scoring.summary import Summary, summary
+
+JOB_NAME = "job.json"
+FORMATS = (".csv", ".parquet")
+Progress = Callable[[int], None]
+"""Told of rows that have been scored."""
+
+
+class Job:
+    """Scores a source into `target`, whose name says the format: .csv or .parquet."""
+
+    def __init__(self, use_case: str, source: Path, target: Path) -> None:
+        """Raises PortfolioError for what can be known to be wrong before anything is read."""
+        if target.suffix.lower() not in FORMATS:
+            raise ConfigError(f"{target}: the output's name must end in {' or '.join(FORMATS)}.")
+        if not target.absolute().parent.is_dir():
+            raise ConfigError(f"{target.parent} is not a folder. Make it first: mkdir -p {target.parent}")
+        self.target, self._parts = target, target.with_name(f"{target.name}.parts")
+        self._source = Source.at(source)
+        if target.exists():
+            raise ConfigError(f"{target} is there already. Delete it, or name another output.")
+        self._store = Store.of(use_case)
+        self._use_case = use_case
+
+    @property
+    def rejected(self) -> Path:
+        return self.target.with_name(f"{self.target.stem}.rejected{self.target.suffix}")
+
+    @property
+    def summary(self) -> Path:
+        return self.target.with_name(f"{self.target.stem}.summary.json")
+
+    def run(self, on_rows: Progress = lambda rows: None) -> Summary:
+        """Raises DataError if the source does not fit the model, RegistryError if there is no champion."""
+        place = hashlib.sha256(str(self.target.absolute()).encode()).hexdigest()
+        lock = state_folder() / "locks" / "scoring" / f"{place}.lock"
+        with files.alone(lock, f"another scoring into {self.target}"):
+            bundle = Bundle.open(self._store.bundle_folder(self._begun() or self._champion()))
+            fields = bundle.manifest.inputs
+            self._source.check(fields)
+            scorer = Scorer(bundle, self._source.columns(), several=len(self._source.files) > 1)
+            job = {"source": self._source.identity(), "digest": bundle.digest}
+            files.write_text(self._parts / JOB_NAME, json.dumps(job))
+            try:
+                self._score(scorer, self._source.parts(fields), on_rows)
+                found = self._join(bundle)
+            except DataError:
+                # Another try will be of a corrected source, to which these parts do not belong.
+                shutil.rmtree(self._parts, ignore_errors=True)
+                raise
+            shutil.rmtree(self._parts, ignore_errors=True)
+        return found
+
+    def _champion(self) -> str:
+        """The digest of what is served. Raises RegistryError if nothing is."""
+        served = self._store.served()
+        if served is None:
+            raise RegistryError(
+                f"No champion of '{self._use_case}' has been published. Train one: portfolio run {self._use_case}"
+            )
+        return served.digest
+
+    def _begun(self) -> str | None:
+        """The digest of the bundle with which this was begun, if it was: one output is of one model."""
+        path = self._parts / JOB_NAME
+        if not path.exists():
+            return None
+        begun = json.loads(path.read_text())
+        if begun["source"] != self._source.identity() or not self._store.holds(begun["digest"]):
+            raise DataError(
+                f"{self._parts} holds parts of another run: {self._source.path} has changed since, or its model is "
+                f"gone. To score all of it anew, delete that folder first: rm -r {self._parts}"
+            )
+        return str(begun["digest"])
+
+    def _score(self, scorer: Scorer, parts: Iterable[Part], on_rows: Progress) -> None:
+        """Every part that has no file yet. Few are held at once: reading waits for the oldest that is being scored."""
+        workers = os.cpu_count() or 1
+        waiting: deque[tuple[Part, Future[None]]] = deque()
+
+        def finish() -> None:
+            part, done = waiting.popleft()
+            done.result()
+            on_rows(len(part.rows))
+
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                for part in parts:
+                    if self._file(part, "answers").exists():
+                        on_rows(len(part.rows))
+                        continue
+                    waiting.append((part, pool.submit(self._keep, part, scorer)))
+                    if len(waiting) > workers:
+                        finish()
+                while waiting:
+                    finish()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _keep(self, part: Part, scorer: Scorer) -> None:
+        """The rejected rows first: where the answers are, the part is done."""
+        scored: Scored = scorer.score(part)
+        for name, rows in (("rejected", scored.rejected), ("answers", scored.answers)):
+            with files.replaced(self._file(part, name)) as partial:
+                rows.write_parquet(partial, compression="lz4")
+
+    def _file(self, part: Part, name: str) -> Path:
+        return self._parts / f"{part.name}.{name}.parquet"
+
+    def _join(self, bundle: Bundle) -> Summary:
+        """The output comes last: where it is, all is done."""
+        answers, rejected = self._all("answers"), self._all("rejected")
+        found = summary(bundle.manifest, bundle.digest, answers, rejected)
+        if answers is None:
+            reasons = "".join(f"\n  {count:,} rows: {reason}" for reason, count in found.reasons.items())
+            raise DataError(f"{self._source.path} has no row that the model can answer.{reasons or ' It has no rows.'}")
+        if rejected is not None:
+            self._write(rejected, self.rejected)
+        files.write_text(self.summary, found.model_dump_json(indent=1) + "\n")
+        self._write(answers, self.target)
+        return found
+
+    def _all(self, name: str) -> pl.LazyFrame | None:
+        """The rows of all parts in their order; None if there are none."""
+        paths = sorted(self._parts.glob(f"*.{name}.parquet"))
+        parts = [pl.scan_parquet(path) for path in paths if _has_rows(path)]
+        return pl.concat(parts, how="diagonal_relaxed") if parts else None
+
+    def _write(self, rows: pl.LazyFrame, path: Path) -> None:
+        with files.replaced(path) as partial:
+            if path.suffix.lower() == ".parquet":
+                rows.sink_parquet(partial)
+            else:
+                _flat(rows).sink_csv(partial)
+
+
+def _has_rows(path: Path) -> bool:
+    return bool(pl.scan_parquet(path).select(pl.len()).collect().item())
+
+
+def _flat(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """With lists as JSON: CSV has none."""
+    nested = [name for name, kind in rows.collect_schema().items() if kind.is_nested()]
+    as_text = [pl.col(name).map_elements(lambda values: json.dumps(list(values)), pl.String) for name in nested]
+    return rows.with_columns(as_text)

@@ -1,0 +1,165 @@
+"""What is to be scored: one file of rows, or a folder of them, read a part at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from portfolio.bundle.manifest import InputField
+from portfolio.core.errors import ConfigError, DataError
+from portfolio.core.labels import listed
+
+SUFFIXES = (".csv", ".tsv", ".parquet")
+# Of a part: enough that what surrounds the model costs little, and little enough that a few fit into any memory.
+PART_BYTES = 8 * 1024 * 1024
+PART_ROWS = (1_000, 20_000)
+
+
+class Part(NamedTuple):
+    """Some rows of one file, as they are there. `start` is the number of the first, from 1."""
+
+    name: str
+    file: Path
+    start: int
+    rows: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files, in the order of their names."""
+
+    path: Path
+    files: tuple[Path, ...]
+
+    @classmethod
+    def at(cls, path: Path) -> Source:
+        """Raises DataError if nothing is there, ConfigError if it is of no kind that can be read."""
+        if not path.exists():
+            raise DataError(f"{path} is not there. Name a CSV or Parquet file, or a folder of them.")
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if _suffix(file) in SUFFIXES and file.is_file())
+            if not files:
+                raise DataError(f"{path} has no file that ends in {', '.join(SUFFIXES)}.")
+            return cls(path, tuple(files))
+        if _suffix(path) not in SUFFIXES:
+            raise ConfigError(f"{path} can't be scored: its name must end in {', '.join(SUFFIXES)}.")
+        return cls(path, (path,))
+
+    def identity(self) -> list[list[str | int]]:
+        """What tells whether it is still what it was: name, bytes and time of change of each file."""
+        found = [(file.name, file.stat()) for file in self.files]
+        return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found]
+
+    def columns(self) -> list[str]:
+        """The columns of all files. Raises DataError if one can't be read, or has a column twice."""
+        return list(dict.fromkeys(name for file in self.files for name in _columns(file)))
+
+    def check(self, fields: Sequence[InputField]) -> None:
+        """Raise DataError, naming the file, if a column is missing that the model needs."""
+        for file in self.files:
+            there = set(_columns(file))
+            lacking = [
+                field.name
+                for field in fields
+                if not field.nullable and field.name not in there and not there.issuperset(_own_columns(field))
+            ]
+            if lacking:
+                raise DataError(
+                    f"{file} lacks the column{'s' if len(lacking) > 1 else ''} {listed(lacking)}. The model's inputs: "
+                    f"{listed([field.name for field in fields], 30)}; the file's columns: {listed(sorted(there), 30)}."
+                )
+
+    def parts(self, fields: Sequence[InputField]) -> Iterator[Part]:
+        """All rows, so many at a time. They are cut in the same places each time."""
+        size = rows_of_a_part(fields)
+        for number, file in enumerate(self.files):
+            for place, rows in enumerate(_read(file, size)):
+                yield Part(f"{number:05d}-{place:07d}", file, place * size + 1, _with_lists(rows, fields))
+
+
+def rows_of_a_part(fields: Sequence[InputField]) -> int:
+    low, high = PART_ROWS
+    return max(low, min(high, PART_BYTES // (4 * sum(field.width for field in fields))))
+
+
+def _read(file: Path, size: int) -> Iterator[pl.DataFrame]:
+    """The rows in parts of exactly that size, but for the last."""
+    waiting: list[pl.DataFrame] = []
+    count = 0
+    try:
+        for batch in _scanned(file).collect_batches(chunk_size=size, maintain_order=True):
+            waiting.append(batch)
+            count += len(batch)
+            if count >= size:
+                rows = pl.concat(waiting)
+                for at in range(0, count - size + 1, size):
+                    yield rows[at : at + size]
+                waiting = [rows[count - count % size :]]
+                count %= size
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(file, error) from error
+    if count:
+        yield pl.concat(waiting)
+
+
+def _scanned(file: Path) -> pl.LazyFrame:
+    if _suffix(file) == ".parquet":
+        return pl.scan_parquet(file)
+    # As text: what a column holds further down is not known yet.
+    return pl.scan_csv(file, separator="\t" if _suffix(file) == ".tsv" else ",", infer_schema=False, low_memory=True)
+
+
+def _columns(file: Path) -> list[str]:
+    try:
+        return _scanned(file).collect_schema().names()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> DataError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    kind = "Parquet" if _suffix(file) == ".parquet" else "CSV in UTF-8, with a header"
+    return DataError(f"{file} can't be read as {kind} ({reason}). Check the file, or fetch it again.")
+
+
+def _suffix(file: Path) -> str:
+    return file.suffix.lower()
+
+
+def _own_columns(field: InputField) -> list[str]:
+    """The columns of an image whose values have one each; for anything else what no table has."""
+    return [f"{field.name}_{place}" for place in range(field.width)] if field.kind == "image" else [""]
+
+
+def _with_lists(rows: pl.DataFrame, fields: Sequence[InputField]) -> pl.DataFrame:
+    """The rows with each image as a list: CSV has it as JSON, or each value in a column of its own."""
+    for field in fields:
+        if field.kind != "image":
+            continue
+        own = _own_columns(field)
+        if field.name not in rows.columns and set(own) <= set(rows.columns):
+            values = pl.concat_list(pl.col(name).cast(pl.Float32, strict=False) for name in own)
+            rows = rows.with_columns(values.alias(field.name)).drop(own)
+        elif rows.schema.get(field.name) == pl.String:
+            rows = rows.with_columns(_decoded(rows[field.name]).alias(field.name))
+    return rows
+
+
+def _decoded(texts: pl.Series) -> pl.Series:
+    """Lists of numbers of JSON; what is none becomes null."""
+    try:
+        return texts.str.json_decode(pl.List(pl.Float32))
+    except pl.exceptions.PolarsError:
+        return pl.Series([_numbers(text) for text in texts], dtype=pl.List(pl.Float32))
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    try:
+        return [float(value) for value in json.loads(text or "")]
+    except (ValueError, TypeError, RecursionError):
+        return None

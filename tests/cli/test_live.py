@@ -1,0 +1,66 @@
+"""`portfolio live`, `status` and `stop`, without what they start: tests/core/test_processes.py keeps real programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from socket import socket
+
+import psutil
+import pytest
+
+from portfolio.core.paths import live_record
+from tests.cli.conftest import portfolio
+from tests.conftest import TOY
+
+
+@pytest.fixture
+def sleeper(workspace: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that a crashed `portfolio live` has left."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    found = {
+        "name": "api",
+        "pid": process.pid,
+        "created_at_seconds": psutil.Process(process.pid).create_time(),
+        "shown": "http://127.0.0.1:8000",
+        "ready": "",
+        "log": "api.log",
+        "starts": 3,
+    }
+    gone = found | {"name": "supervisor", "created_at_seconds": 0}
+    live_record().parent.mkdir(parents=True, exist_ok=True)
+    live_record().write_text(json.dumps([gone, found]))
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_nothing_that_runs_is_said_with_how_to_start_it(workspace: Path) -> None:
+    shown = portfolio("status")
+    assert (shown.returncode, shown.stdout) == (1, "Nothing is running. Start it: portfolio live (make live)\n")
+    assert portfolio("stop").stdout == "Nothing is running.\n"
+
+
+def test_what_a_crash_left_is_shown_and_ended(sleeper: subprocess.Popen[bytes]) -> None:
+    shown = portfolio("status")
+    assert shown.returncode == 0
+    assert all(part in shown.stdout for part in ("api", "ready", str(sleeper.pid), "http://127.0.0.1:8000"))
+    assert "portfolio stop" in portfolio("live", TOY).stderr
+    assert portfolio("stop").stdout == "Ended: api.\n"
+    assert sleeper.wait(timeout=10) != 0
+    assert not live_record().exists()
+
+
+def test_a_port_that_is_taken_is_named_before_anything_starts(workspace: Path) -> None:
+    with socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = portfolio("live", TOY, "--prefect-port", str(port))
+    assert result.returncode == 1
+    assert f"127.0.0.1:{port}" in result.stderr
+    assert "--prefect-port" in result.stderr
+    assert not live_record().exists()

@@ -1,0 +1,174 @@
+"""Programs that are kept running: real processes, one of them with a child of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from portfolio.core.errors import PortfolioError
+from portfolio.core.processes import Program, Running, Supervisor, end_all, read_record
+
+# Starts a child in its own process group, and serves files.
+SERVER = """
+import subprocess, sys
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(child.pid, flush=True)
+HTTPServer(("127.0.0.1", int(sys.argv[1])), SimpleHTTPRequestHandler).serve_forever()
+"""
+KEEPER = """
+import sys
+from pathlib import Path
+from portfolio.core.processes import Program, Supervisor
+folder, *ports = sys.argv[1:]
+with Supervisor(Path(folder) / "record.json", lambda line: print(line, flush=True)) as supervisor:
+    for number, port in enumerate(ports):
+        command = [sys.executable, f"{folder}/server.py", port]
+        supervisor.start(Program(f"server {number}", command, Path(folder) / f"{number}.log", f"http://127.0.0.1:{port}"))
+    print("ready", flush=True)
+    supervisor.keep()
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    """Not if it has ended, and only waits for somebody to take note."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Kept:
+    def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
+        self.folder, self.process = folder, process
+
+    @property
+    def record(self) -> list[Running]:
+        return read_record(self.folder / "record.json")
+
+    def servers(self) -> list[Running]:
+        return self.record[1:]
+
+    def children(self) -> list[int]:
+        """Those that the servers have started, all in turn."""
+        logs = (self.folder / f"{number}.log" for number in range(2))
+        return [int(line) for log in logs for line in log.read_text().splitlines() if line.isdigit()]
+
+    def left(self) -> list[int]:
+        return [pid for pid in self.children() if runs(pid)]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    (tmp_path / "server.py").write_text(SERVER)
+    command = [sys.executable, "-c", KEEPER, str(tmp_path), str(free_port()), str(free_port())]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    found = Kept(tmp_path, process)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield found
+    finally:
+        end_all(found.record, tmp_path / "record.json")
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_all_answer_and_a_signal_ends_them_with_what_they_started(kept: Kept) -> None:
+    before = kept.servers()
+    assert [one.name for one in before] == ["server 0", "server 1"]
+    assert all(one.answers() for one in before)
+    assert len(kept.left()) == 2
+    kept.process.send_signal(signal.SIGINT)
+    assert kept.process.wait(timeout=30) == 0
+    assert not any(one.is_alive() for one in before)
+    assert kept.left() == []
+    assert kept.record == []
+
+
+def test_what_dies_is_started_again_and_leaves_nothing_behind(kept: Kept) -> None:
+    first, second = kept.servers()
+    (orphan, _) = kept.children()
+    os.kill(first.pid, signal.SIGKILL)
+    wait_until(lambda: kept.servers()[0].pid != first.pid and kept.servers()[0].answers())
+    assert kept.servers()[0].starts == 2
+    assert kept.servers()[1].pid == second.pid
+    assert not runs(orphan)
+    assert kept.process.stdout is not None
+    assert kept.process.stdout.readline() == "server 0 ended (by SIGKILL), and is started again\n"
+
+
+def test_after_a_crash_of_the_supervisor_all_can_be_ended_from_elsewhere(kept: Kept) -> None:
+    record, path = kept.record, kept.folder / "record.json"
+    kept.process.kill()
+    kept.process.wait()
+    assert [one.is_alive() for one in record] == [False, True, True]
+    assert end_all(record, path) == ["server 1", "server 0"]
+    assert not any(one.is_alive() for one in record)
+    assert kept.left() == []
+    assert not path.exists()
+
+
+def test_a_running_supervisor_ends_them_itself(kept: Kept) -> None:
+    assert end_all(kept.record, kept.folder / "record.json") == ["server 0", "server 1"]
+    assert kept.process.wait(timeout=30) == 0
+    assert kept.left() == []
+
+
+def test_another_process_with_the_same_number_is_not_taken_for_it(tmp_path: Path) -> None:
+    me = psutil.Process()
+    assert Running("me", me.pid, me.create_time(), "", "", "").is_alive()
+    assert not Running("me", me.pid, me.create_time() - 100, "", "", "").is_alive()
+
+
+def test_one_that_ends_while_it_starts_is_shown_with_its_last_lines(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "print('no such table'); raise SystemExit(3)"]
+    with (
+        pytest.raises(PortfolioError, match=r"(?s)broken ended with code 3.*no such table"),
+        Supervisor(tmp_path / "record.json", print) as supervisor,
+    ):
+        supervisor.start(Program("broken", command, tmp_path / "log", "http://127.0.0.1:1"))
+
+
+def test_one_that_does_not_answer_in_time_is_named(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    address = f"http://127.0.0.1:{free_port()}"
+    with Supervisor(tmp_path / "record.json", print) as supervisor:
+        with pytest.raises(PortfolioError, match=r"slow did not answer at .* within 0.3 s"):
+            supervisor.start(Program("slow", command, tmp_path / "log", address, ready_seconds=0.3))
+        (_, slow) = read_record(tmp_path / "record.json")
+        assert slow.is_alive()
+    assert not slow.is_alive()
