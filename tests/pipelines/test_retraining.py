@@ -34,6 +34,7 @@ from tests.conftest import TOY, checkout_of_one, committed, edit_config, environ
 CANDIDATE = 'super().candidates()["logistic_regression"]'
 TREE = 'super().candidates()["decision_tree"]'
 ANSWERED = 600
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +44,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     code = folder / "use_cases" / TOY / "use_case.py"
     code.write_text(code.read_text().replace(f'"logistic_regression": {CANDIDATE}', f'"decision_tree": {TREE}'))
     with chdir(folder), environment_kept():
-        edit_config(TOY, value={"audit_share": 1}, train={"max_epochs": 1})
+        edit_config(TOY, value={"audit_share": 1}, train={"max_epochs": 1}, retrain={"require_approval": True})
         committed(folder)
-        run_in(folder, sys.executable, "-m", "portfolio", "run", TOY)
+        # On a server of its own, nobody could be asked.
+        told = run_in(folder, sys.executable, "-m", "portfolio", "run", TOY)
+        assert "a person must agree" in told
+        run_in(folder, sys.executable, "-m", "portfolio", "promote", TOY, "1")
         os.environ["PORTFOLIO_STATE"] = str(folder / ".state")
         os.environ["PORTFOLIO_USE_CASE"] = TOY
         _serve_giants()
@@ -135,13 +139,11 @@ def deployment(prefect: str, flow: str) -> Any:
 
 def runs(prefect: str, flow: str) -> list[Any]:
     found: list[Any] = ask(prefect, "/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}})
-    return [run for run in found if run["state"]["name"] != "Scheduled" or not run["auto_scheduled"]]
+    return [run for run in found if run["deployment_id"] and not run["auto_scheduled"]]
 
 
-def ended(prefect: str, flow: str) -> list[Any]:
-    return [
-        run for run in runs(prefect, flow) if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-    ]
+def in_state(prefect: str, flow: str, *types: str) -> list[Any]:
+    return [run for run in runs(prefect, flow) if run["state"]["type"] in types]
 
 
 def start(prefect: str, flow: str, **parameters: Any) -> str:
@@ -155,7 +157,7 @@ def harmful_look(version: int, digest: str) -> Look:
     return Look(*window, version, digest, ANSWERED, ANSWERED, "harmful", (Reason("less_than_promised"),), {})
 
 
-def test_harm_starts_a_training_that_learns_from_the_labels(
+def test_harm_starts_a_training_that_learns_from_the_labels_once_a_person_agrees(
     clone: Path, prefect: str, deployments: subprocess.Popen[str]
 ) -> None:
     champion = Store.of(TOY).champion()
@@ -163,22 +165,64 @@ def test_harm_starts_a_training_that_learns_from_the_labels(
     looks = Looks(f"sqlite:///{clone / '.state' / 'log' / f'{TOY}.db'}")
     looks.add(harmful_look(champion.model_version, champion.digest))
     start(prefect, "monitoring")
-    (run,) = wait_for(
-        lambda: [run for run in runs(prefect, "training") if run["state"]["type"] in ("COMPLETED", "FAILED")], 300
-    )
-    assert run["state"]["type"] == "COMPLETED", run["state"]
+    (run,) = wait_for(lambda: in_state(prefect, "training", *ENDED, "PAUSED"), 300)
+    assert run["state"]["type"] == "PAUSED", run["state"]
     assert (run["parameters"]["use_case"], run["parameters"]["asked_by"]) == (TOY, "harm")
-
-    assert looks.wanted() is None
-    events = looks.events()
-    assert [event.kind for event in events] == ["promoted", "retraining"]
-    assert events[1].figures == {"asked_by": "harm", "labels": ANSWERED}
-    looks.close()
+    assert Store.of(TOY).champion() == champion
     batch = next(Paths(TOY).batches.glob("*-feedback-001.parquet"))
     assert len(pl.read_parquet(batch)) == ANSWERED
+
+    ask(prefect, f"/flow_runs/{run['id']}/resume", {"run_input": {"promote": True}})
+    (run,) = wait_for(lambda: in_state(prefect, "training", *ENDED))
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+    assert looks.wanted() is None
+    promoted, retraining = looks.events()
+    assert (promoted.kind, promoted.model_version) == ("promoted", champion.model_version + 1)
+    assert (retraining.kind, retraining.figures) == ("retraining", {"asked_by": "harm", "labels": ANSWERED})
+    looks.close()
     swapped = Store.of(TOY).champion()
     assert swapped is not None
     assert swapped.model_version == champion.model_version + 1
     with TestClient(create_app()) as client:
         answer = client.post("/predict", json={"instances": [{"weight": 7, "colour": "green"}]}).json()
     assert answer["predictions"][0]["class"] == "unripe"
+    notices = (clone / ".state" / "logs" / "notices.jsonl").read_text()
+    assert "retraining of toy asked for, by harm" in notices
+    assert "May version 2 of 'toy' be promoted?" in notices
+
+
+def test_what_is_served_can_be_started_and_a_schedule_that_was_switched_off_stays_off(
+    clone: Path, prefect: str, deployments: subprocess.Popen[str]
+) -> None:
+    training, monitoring = deployment(prefect, "training"), deployment(prefect, "monitoring")
+    assert training["parameters"] == {"use_case": TOY}
+    assert [(one["slug"], one["parameters"]["asked_by"]) for one in training["schedules"]] == [
+        (f"weekly-{TOY}", "schedule")
+    ]
+    described = training["parameter_openapi_schema"]["properties"]
+    assert described["feedback"]["description"].startswith("Whether labels that came back")
+    for one in (training, monitoring, deployment(prefect, "scoring"), deployment(prefect, "pruning")):
+        assert one["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+        assert one["global_concurrency_limit"]["limit"] == 1
+    (schedule,) = monitoring["schedules"]
+    httpx.patch(
+        f"{prefect}/deployments/{monitoring['id']}/schedules/{schedule['id']}", json={"active": False}, trust_env=False
+    ).raise_for_status()
+    deployments.terminate()
+    assert deployments.wait(60) == 0
+    with serve(clone, prefect) as again:
+        assert [one["active"] for one in deployment(prefect, "monitoring")["schedules"]] == [False]
+        assert [one["active"] for one in deployment(prefect, "training")["schedules"]] == [True]
+        again.terminate()
+        assert again.wait(60) == 0
+
+
+def test_sigterm_ends_the_runs_too(clone: Path, prefect: str, deployments: subprocess.Popen[str]) -> None:
+    lock = clone / ".state" / "locks" / TOY / "run.lock"
+    run = start(prefect, "training", use_case=TOY, feedback=False)
+    # The process that holds the lock of a run is the run's.
+    process = wait_for(lambda: lock.read_text())
+    deployments.terminate()
+    assert deployments.wait(60) == 0
+    wait_for(lambda: not Path(f"/proc/{process}").exists(), 10)
+    assert run
