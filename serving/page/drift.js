@@ -13,7 +13,7 @@ export function drawDrift(container, drift, model) {
   table.className = "drift";
   table.append(rowOf("th", ["field", "effect", "from", "to", "p"].map((name) => words(`drift.${name}`))));
   for (const found of order) {
-    const row = rowOf("td", [nameOf(found, model), bar(found, largest), plain(found.from), plain(found.to), number(found.adjusted_p, 2)]);
+    const row = rowOf("td", [nameOf(found, model), bar(found, largest), plain(found.from), plain(found.to), plain(found.adjusted_p)]);
     if (found.drifted) {
       row.className = "drifted";
       const badge = document.createElement("span");

@@ -5,6 +5,7 @@ Read in threads of its own, one at a time: neither a request for a prediction no
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from portfolio.monitoring.timeline import Moment, timeline
 from serving.errors import RequestError
 from serving.record.manifests import Manifests
 
+logger = logging.getLogger("serving")
 Found = TypeVar("Found")
 READ_SECONDS = 5.0
 # Scrapes within this time get the same figures.
@@ -119,6 +121,7 @@ class Watch:
             with anyio.fail_after(READ_SECONDS):
                 return await anyio.to_thread.run_sync(read, limiter=self._alone, abandon_on_cancel=True)
         except (DBAPIError, TimeoutError) as error:
+            logger.warning("the prediction log can't be read: %s", error)
             raise RequestError(
                 503,
                 "log_unreadable",

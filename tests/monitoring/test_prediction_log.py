@@ -139,6 +139,14 @@ def test_many_at_once_are_all_there(address: str) -> None:
     assert [row["request_id"] for row in rows(address, "predictions")] == sorted(one.request_id for one in many)
 
 
+def test_whoever_opens_a_new_database_at_the_same_moment_finds_all_tables(address: str) -> None:
+    logs = [PredictionLog(address) for _ in range(8)]
+    with ThreadPoolExecutor(len(logs)) as pool:
+        list(pool.map(PredictionLog.check, logs))
+    for log in logs:
+        log.close()
+
+
 def test_feedback_is_stored_once_and_told_apart(address: str) -> None:
     one = record()
 

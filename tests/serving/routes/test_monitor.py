@@ -42,8 +42,12 @@ def audited(store: Store, tmp_path: Path) -> Iterator[TestClient]:
         yield client
 
 
-def look(client: TestClient, hours_ago: float = 1, **changes: Any) -> Look:
-    """A look at the served model."""
+def served_digest(client: TestClient) -> str:
+    found: str = client.get("/model").json()["digest"]
+    return found
+
+
+def look(digest: str, hours_ago: float = 1, **changes: Any) -> Look:
     end = datetime.now(UTC) - timedelta(hours=hours_ago)
     seen = {"value": 3.0, "low": 2.5, "high": 3.5, "labels": 40}
     figures = {
@@ -60,7 +64,7 @@ def look(client: TestClient, hours_ago: float = 1, **changes: Any) -> Look:
             "end": end,
             "looked_at": end,
             "model_version": 1,
-            "digest": client.get("/model").json()["digest"],
+            "digest": digest,
             "rows": 100,
             "labels": 5,
             "verdict": "warn",
@@ -151,8 +155,8 @@ def test_the_newest_looks_and_events_the_oldest_first(client: TestClient, looks:
     assert (empty["latest"], empty["looks"], empty["events"]) == (None, [], [])
     assert empty["model"]["output"]["classes"] == ["left", "right"]
     for hours_ago in (3, 1, 2):
-        looks.add(look(client, hours_ago))
-    looks.add(look(client, 0.5, digest="e" * 64, model_version=2, verdict="healthy"))
+        looks.add(look(served_digest(client), hours_ago))
+    looks.add(look("e" * 64, 0.5, model_version=2, verdict="healthy"))
     looks.add_event(Event("refused", 2, {"yen": 1.0}, at=datetime.now(UTC) - timedelta(hours=2.5)))
     found = client.get("/monitor/looks").json()
     assert [one["model_version"] for one in found["looks"]] == [1, 1, 1, 2]
@@ -201,8 +205,8 @@ def test_a_log_that_cannot_be_read_is_told_and_holds_up_no_prediction(
 
 def test_prometheus_has_the_figures_of_the_newest_look(client: TestClient, looks: Looks) -> None:
     for hours_ago, verdict in ((2, "healthy"), (1, "harmful")):
-        looks.add(look(client, hours_ago, verdict=verdict))
-    looks.add(look(client, 0.5, digest="e" * 64, verdict="healthy"))
+        looks.add(look(served_digest(client), hours_ago, verdict=verdict))
+    looks.add(look("e" * 64, 0.5, verdict="healthy"))
     text = client.get("/metrics").text
     for line in (
         'portfolio_monitor_verdict{verdict="harmful"} 1.0',

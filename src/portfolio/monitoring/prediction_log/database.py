@@ -74,14 +74,21 @@ class Database:
         self._engine.dispose()
         if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            metadata.create_all(self._engine)
-        except DBAPIError:
-            # Another server may have made a table at the same moment.
-            metadata.create_all(self._engine)
+        self._make_tables()
         self._add_columns()
         self._opened = _file_id(self._file) if self._file else None
         self._ready = True
+
+    def _make_tables(self) -> None:
+        """Others may make them at the same moment: each that they are first with is one less that is missing."""
+        for _ in metadata.tables:
+            try:
+                metadata.create_all(self._engine)
+                return
+            except DBAPIError as error:
+                if "already exists" not in str(error.orig):
+                    raise
+        metadata.create_all(self._engine)
 
     def _add_columns(self) -> None:
         """Add what an earlier version's tables lack. Two servers may do so at once."""
