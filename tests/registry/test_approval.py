@@ -32,7 +32,10 @@ def test_what_a_person_decided_against_is_not_promoted(registry: Registry, train
     verdict = registry.promote(number, approval="denied")
     assert (verdict.promoted, verdict.awaits_approval) == (False, False)
     assert verdict.reason == "the gate lets it through, and a person decided against it"
+    # They are not asked about it again, but may change their mind.
+    assert registry.promote(number, approval="awaited") == verdict
     assert published().model_version == 1
+    assert registry.promote(number).promoted
 
 
 def test_nobody_is_asked_about_what_the_gate_refuses(registry: Registry, train: Train) -> None:
