@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import warnings
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,11 +21,14 @@ import numpy as np
 matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from portfolio.core import files
 from portfolio.core.types import Array
+from portfolio.monitoring.looks import Look
+from portfolio.monitoring.timeline import Moment
 
 MAX_CLASSES_IN_TABLE, COMMON_ERRORS = 20, 15
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
@@ -221,6 +225,31 @@ def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
             drawn.axes.grid(axis="y", visible=False)
         # Outside the plot: inside, it would hide a point of some study.
         drawn.figure.legend(loc="outside upper center", ncols=2)
+    return drawn
+
+
+def production(looks: Sequence[Look], moments: Sequence[Moment], words: dict[str, str]) -> Chart:
+    """The value of 1,000 rows by the end of each look's window; what happened meanwhile as vertical lines."""
+    values = [(look.end, look.figures.get("yen_per_1000") or {}) for look in looks]
+    with chart() as drawn:
+        promised = [(end, value["promised"]) for end, value in values if value.get("promised") is not None]
+        if promised:
+            times, yen = zip(*promised, strict=True)
+            drawn.axes.plot(times, yen, color=GREY, linestyle="--", label=words["promised"])
+        for kind, colour, marker in (("estimated", ORANGE, "s"), ("seen", BLUE, "o")):
+            found = [(end, value[kind]) for end, value in values if value.get(kind)]
+            if not found:
+                continue
+            times = tuple(end for end, _ in found)
+            middle, low, high = ([one[name] for _, one in found] for name in ("value", "low", "high"))
+            drawn.axes.plot(times, middle, color=colour, marker=marker, markersize=3, label=words[kind])
+            drawn.axes.fill_between(times, low, high, color=colour, alpha=0.15, linewidth=0)
+        for moment in moments:
+            drawn.axes.axvline(moment.at, color=GREY, linestyle=":", linewidth=1)
+        drawn.axes.set(ylabel=words["value"])
+        drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
+        drawn.axes.xaxis.set_major_formatter(ConciseDateFormatter(drawn.axes.xaxis.get_major_locator(), tz=UTC))
+        drawn.figure.legend(loc="outside upper center", ncols=3)
     return drawn
 
 
