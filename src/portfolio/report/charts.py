@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
+from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
@@ -229,27 +230,35 @@ def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
 
 
 def production(looks: Sequence[Look], moments: Sequence[Moment], words: dict[str, str]) -> Chart:
-    """The value of 1,000 rows by the end of each look's window; what happened meanwhile as vertical lines."""
-    values = [(look.end, look.figures.get("yen_per_1000") or {}) for look in looks]
+    """The value of 1,000 rows by the end of each look's window; what happened meanwhile as vertical lines.
+
+    Of each version a line of its own.
+    """
+    styles = {"promised": (GREY, ""), "estimated": (ORANGE, "s"), "seen": (BLUE, "o")}
+    labelled = set()
     with chart() as drawn:
-        promised = [(end, value["promised"]) for end, value in values if value.get("promised") is not None]
-        if promised:
-            times, yen = zip(*promised, strict=True)
-            drawn.axes.plot(times, yen, color=GREY, linestyle="--", label=words["promised"])
-        for kind, colour, marker in (("estimated", ORANGE, "s"), ("seen", BLUE, "o")):
-            found = [(end, value[kind]) for end, value in values if value.get(kind)]
-            if not found:
-                continue
-            times = tuple(end for end, _ in found)
-            middle, low, high = ([one[name] for _, one in found] for name in ("value", "low", "high"))
-            drawn.axes.plot(times, middle, color=colour, marker=marker, markersize=3, label=words[kind])
-            drawn.axes.fill_between(times, low, high, color=colour, alpha=0.15, linewidth=0)
+        for _, of_version in groupby(looks, key=lambda look: look.digest):
+            values = [(look.end, look.figures.get("yen_per_1000") or {}) for look in of_version]
+            for kind, (colour, marker) in styles.items():
+                found = [(end, value[kind]) for end, value in values if value.get(kind) is not None]
+                if not found:
+                    continue
+                label = None if kind in labelled else words[kind]
+                labelled.add(kind)
+                times = np.array([end for end, _ in found])
+                if kind == "promised":
+                    drawn.axes.plot(times, [yen for _, yen in found], color=colour, linestyle="--", label=label)
+                    continue
+                middle, low, high = ([one[name] for _, one in found] for name in ("value", "low", "high"))
+                drawn.axes.plot(times, middle, color=colour, marker=marker, markersize=3, label=label)
+                drawn.axes.fill_between(times, low, high, color=colour, alpha=0.15, linewidth=0)
         for moment in moments:
-            drawn.axes.axvline(moment.at, color=GREY, linestyle=":", linewidth=1)
+            drawn.axes.axvline(cast(Any, moment.at), color=GREY, linestyle=":", linewidth=1)
         drawn.axes.set(ylabel=words["value"])
         drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
         drawn.axes.xaxis.set_major_formatter(ConciseDateFormatter(drawn.axes.xaxis.get_major_locator(), tz=UTC))
-        drawn.figure.legend(loc="outside upper center", ncols=3)
+        if labelled:
+            drawn.figure.legend(loc="outside upper center", ncols=3)
     return drawn
 
 
