@@ -16,6 +16,7 @@ from portfolio.bundle.policy import VALUE
 from portfolio.contract.card import LANGUAGES
 from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
+from portfolio.core.sentences import read_sentences
 from portfolio.evaluation import gate
 from portfolio.registry import judgement, registry
 from portfolio.report.page import INTERVIEWS
@@ -102,11 +103,11 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
 def test_what_the_gate_finds_has_its_sentence_in_both_languages() -> None:
     source = "".join(inspect.getsource(module) for module in (gate, judgement, registry))
     for language in LANGUAGES:
-        findings = gate.read_findings()[language]
+        findings = read_sentences(gate.FINDINGS)[language]
         # One sentence for each, and none that nothing says; those of value are put together.
         said = {name for name in findings if f'"{name}"' in source} | {n for n in findings if "better_than" in n}
         assert said == findings.keys()
-        assert findings.keys() == gate.read_findings()["en"].keys()
+        assert findings.keys() == read_sentences(gate.FINDINGS)["en"].keys()
 
 
 def test_only_the_means_against_overfitting_that_are_on_are_named(built: Callable[[str], Path]) -> None:

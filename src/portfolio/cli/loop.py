@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -13,11 +15,18 @@ PANEL = "Run the loop"
 
 
 @app.command(rich_help_panel=PANEL)
-def demo(use_case: UseCaseName) -> None:
-    """Run the whole loop in a clone under .state/demo, show predictions of a real server, and stop."""
-    from portfolio.cli.demo import demo as show
+def demo(
+    use_case: UseCaseName,
+    record: Annotated[Path | None, typer.Option(help="Also write what is shown into this SVG file.")] = None,
+) -> None:
+    """Show a model's life in seven acts, in a clone under .state/demo with a state of its own, and stop.
 
-    show(use_case)
+    Batches arrive, a champion is trained and served, its input drifts, the monitor says what that costs, a challenger
+    takes over, a worse model is refused. The exit code is 1 if a claim does not hold.
+    """
+    from portfolio.cli.demo.demo import demo as show
+
+    show(use_case, record)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -10,17 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import yaml
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.latency import latency_ms
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
+from portfolio.core.sentences import told
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split
 from portfolio.data.split import is_test_row, units
@@ -31,31 +30,11 @@ from portfolio.evaluation.value import bounds, yen_by_row
 ALPHA = 0.05
 # The chance that any slice is said to be worse though none is.
 SLICES_ALPHA = 0.05
+FINDINGS = Path(__file__).with_name("findings.yaml")
 
 Approval = Literal["given", "awaited", "denied"]
 """What a person says of a promotion. Where nobody need be asked, it is given."""
 APPROVAL = "approval"
-
-
-@cache
-def read_findings() -> dict[str, dict[str, str]]:
-    """The sentences by language and name."""
-    texts: dict[str, dict[str, str]] = yaml.safe_load(
-        Path(__file__).with_name("findings.yaml").read_text(encoding="utf-8")
-    )
-    return texts
-
-
-class _Figures(dict[str, Any]):
-    """The figures of a check; those that it has not are shown as a question mark."""
-
-    def __missing__(self, _: str) -> _Unknown:
-        return _Unknown()
-
-
-class _Unknown:
-    def __format__(self, _: str) -> str:
-        return "?"
 
 
 @dataclass(frozen=True)
@@ -67,9 +46,8 @@ class Check:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def told(self, language: str) -> str:
-        """In words. A record that an earlier version wrote may lack a figure, or name a finding that is gone."""
-        sentence = read_findings()[language].get(self.finding, self.finding.replace("_", " "))
-        return sentence.format_map(_Figures(self.figures))
+        """In words."""
+        return told(FINDINGS, language, self.finding, self.figures)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def promise(use_case: UseCase, config: Config, candidate: Evaluated, test: Split
         value_yen=float(value.mean()),
         expected_yen=float(expected.mean()),
         machine_share=float(by_machine.mean()),
-        errors=_outcomes(lost[by_machine]),
+        errors=outcomes(lost[by_machine]),
         by_slice=_by_slice(use_case, test.rows.filter(by_machine), lost[by_machine]),
         outputs=output_references(output, candidate.test, decisions),
     )
@@ -36,10 +36,31 @@ def promise(use_case: UseCase, config: Config, candidate: Evaluated, test: Split
 
 def output_references(output: Output, outputs: Array, decisions: Decisions) -> dict[str, Reference]:
     """The distributions of a model's answers. `outputs` are [rows, classes], or [rows, 2] with the value first."""
+    found = output_summaries(output, outputs, decisions)
+    return {
+        name: of_categories(column, output.classes) if name == "answer" else of_numbers(column)
+        for name, column in found.items()
+    }
+
+
+def output_summaries(output: Output, outputs: Array, decisions: Decisions) -> dict[str, Array]:
+    """What a monitor watches of the answers, by name, [rows] each."""
     if output.task == "regression":
-        return {"value": of_numbers(outputs[:, 0]), "error_scale": of_numbers(outputs[:, 1])}
+        return {"value": _rounded(outputs[:, 0]), "error_scale": _rounded(outputs[:, 1])}
     answers = np.array(output.classes, dtype=object)[decisions.answers]
-    return {"answer": of_categories(answers, output.classes), "certainty": of_numbers(decisions.certainty)}
+    return {"answer": answers, "certainty": _rounded(decisions.certainty)}
+
+
+def _rounded(values: Array) -> Array:
+    """To five significant digits: the same row may differ in the last bits of float32 in a run of other rows.
+
+    Trees give few different values, so an edge of a bin is one that many rows have.
+    """
+    found = values.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = 10.0 ** (4 - np.floor(np.log10(np.abs(found))))
+        rounded = np.round(found * scale) / scale
+    return np.where(np.isfinite(rounded), rounded, found)
 
 
 def _by_slice(use_case: UseCase, rows: pl.DataFrame, lost: Array) -> dict[str, dict[str, Outcomes]]:
@@ -47,11 +68,11 @@ def _by_slice(use_case: UseCase, rows: pl.DataFrame, lost: Array) -> dict[str, d
     told = {field.name for field in use_case.inputs} | {use_case.output.name}
     groups = {by: column for by, column in use_case.groups(rows).items() if by in told and by != BATCH}
     return {
-        by: {str(label): _outcomes(lost[(column == label).to_numpy()]) for label in sorted(column.unique())}
+        by: {str(label): outcomes(lost[(column == label).to_numpy()]) for label in sorted(column.unique())}
         for by, column in groups.items()
     }
 
 
-def _outcomes(lost: Array) -> Outcomes:
+def outcomes(lost: Array) -> Outcomes:
     values, counts = np.unique(lost, return_counts=True)
     return tuple(zip(values.tolist(), counts.tolist(), strict=True))

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from portfolio.bundle.manifest import Output
-from portfolio.bundle.policy import Decisions, Floats, saved
+from portfolio.bundle.policy import Decisions, Floats, Policy, saved
 from portfolio.contract.config import Value
 from portfolio.core.types import Array
 
 
-def error_yen(output: Output, value: Value, targets: Array, predictions: Array, answers: Array) -> Floats:
+def error_yen(output: Output, value: Value | Policy, targets: Array, predictions: Array, answers: Array) -> Floats:
     """What each answer costs if nobody checks it, [rows]: 0 where it is right.
 
     `predictions` are [rows, classes], or [rows, 2] with the value first; `answers` the classes that are answered.

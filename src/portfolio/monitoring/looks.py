@@ -6,14 +6,17 @@ import json
 import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import insert, select
 
+from portfolio.core.sentences import told
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.tables import events, looks
 
+FINDINGS = Path(__file__).with_name("findings.yaml")
 Verdict = Literal["healthy", "insufficient_data", "warn", "harmful"]
 EventKind = Literal["promoted", "refused", "rolled_back", "retraining", "quarantined"]
 
@@ -26,7 +29,8 @@ class Reason:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def told(self, language: str) -> str:
-        return self.finding.replace("_", " ")
+        """In words."""
+        return told(FINDINGS, language, self.finding, self.figures)
 
 
 @dataclass(frozen=True)

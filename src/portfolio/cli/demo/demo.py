@@ -1,0 +1,85 @@
+"""The demo, from a clone to its end."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import chdir
+from pathlib import Path
+
+from portfolio.cli.demo.arrival import answer_first, arrive_and_train
+from portfolio.cli.demo.clone import bring_files, cleared, refreshed
+from portfolio.cli.demo.ending import tell_timeline
+from portfolio.cli.demo.processes import server
+from portfolio.cli.demo.refusal import refuse_and_roll_back
+from portfolio.cli.demo.renewal import renew
+from portfolio.cli.demo.scene import Scene
+from portfolio.cli.demo.story import Story
+from portfolio.cli.demo.traffic import drifted_traffic, live_traffic
+from portfolio.contract.loading import load_use_case
+from portfolio.core.environment import local_environment, state_folder
+from portfolio.core.errors import PortfolioError
+from portfolio.core.paths import default_use_case
+from portfolio.core.terminal import console
+from portfolio.report.words import PAGES
+
+# What would lead out of the demo's own state: to a registry or a log that others use, or past keys.
+OF_OTHERS = ("MLFLOW_TRACKING_URI", "SERVING_", "PORTFOLIO_USE_CASE", "PORTFOLIO_API_KEY")
+RECORDED_WIDTH = 110
+
+
+def demo(name: str, recording: Path | None = None) -> None:
+    """Tell the story. The server is stopped in any case.
+
+    Raises PortfolioError if a step fails, or if a claim does not hold.
+    """
+    load_use_case(name)
+    if recording is not None:
+        recording = recording.absolute()
+        console.record, console.width = True, RECORDED_WIDTH
+    started = time.monotonic()
+    story = Story()
+    clone = refreshed(state_folder() / "demo")
+    bring_files(name, clone)
+    cleared(name, clone)
+    for variable in [name for name in os.environ if name.startswith(OF_OTHERS)]:
+        del os.environ[variable]
+    os.environ["PORTFOLIO_STATE"] = str(clone / ".state")
+    local_environment()
+    try:
+        with chdir(clone):
+            report = _tell(story, name, started)
+    finally:
+        if recording is not None:
+            console.save_svg(str(recording), title=f"portfolio demo {name}")
+    _say_how_to_go_on(story, name, report)
+    if story.failed:
+        acts = "; ".join(f"act {act.number}: {failed}" for act in story.failed for failed in act.failed)
+        raise PortfolioError(f"Not every claim holds: {acts}")
+
+
+def _tell(story: Story, name: str, started: float) -> str:
+    """All acts, in the project that is the current folder. Gives the address of the report."""
+    scene = Scene.of(name)
+    arrive_and_train(story, scene)
+    with server(name) as address:
+        scene.address = address
+        answer_first(story.acts[-1], scene, time.monotonic() - started)
+        live_traffic(story, scene)
+        drifted_traffic(story, scene)
+        renew(story, scene)
+        refuse_and_roll_back(story, scene)
+        tell_timeline(story, scene)
+    return (scene.paths.report / PAGES["en"]).absolute().as_uri()
+
+
+def _say_how_to_go_on(story: Story, name: str, report: str) -> None:
+    story.show_end()
+    ended = "[bold green]Done[/]" if not story.failed else "[bold red]Ended[/]"
+    console.print(f"\n{ended} in {story.seconds:.0f} s; the server has been stopped. To go on:")
+    console.print("  make run        the loop in this checkout, for your own changes")
+    console.print("  make serve      the model that you train then, at http://127.0.0.1:8000")
+    console.print("  make help       everything else", highlight=False)
+    if name != default_use_case():
+        console.print(f"Add USE_CASE={name} to each.", highlight=False)
+    console.print(f"What the model is worth, on one page: {report}", highlight=False, soft_wrap=True)

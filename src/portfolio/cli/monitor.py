@@ -1,0 +1,109 @@
+"""Watching what is served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portfolio.cli.arguments import UseCaseName
+from portfolio.cli.evidence import Language
+
+if TYPE_CHECKING:
+    from portfolio.monitoring.looks import Look
+
+app = typer.Typer()
+PANEL = "Watch"
+STYLES = {"healthy": "green", "insufficient_data": "dim", "warn": "yellow", "harmful": "bold red"}
+
+
+@app.command(rich_help_panel=PANEL)
+def monitor(
+    use_case: UseCaseName,
+    url: Annotated[
+        str, typer.Option(help="SQLAlchemy URL of the log.", envvar="SERVING_LOG_URL", show_default="SQLite in .state")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+    lang: Annotated[Language, typer.Option(help="Language of the words.")] = Language.en,
+) -> None:
+    """Look at the answers and labels since the last look, and say whether the model still does what was promised.
+
+    The look is kept in the prediction log. Only harm asks for retraining; drift alone does not.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    from portfolio.contract.loading import load_use_case
+    from portfolio.core.environment import state_folder
+    from portfolio.core.errors import DataError
+    from portfolio.monitoring.looks import Looks
+    from portfolio.monitoring.monitor import look
+    from portfolio.monitoring.prediction_log.address import log_address
+
+    case = load_use_case(use_case)
+    address = url or log_address(case.name)
+    if not address:
+        path = state_folder() / "log" / f"{case.name}.db"
+        raise DataError(f"There is no prediction log {path}. It is made when `portfolio serve` answers; or set --url.")
+    try:
+        found = look(case, address)
+        kept = Looks(address)
+        last = [] if found else kept.last()
+        kept.close()
+    except DBAPIError as error:
+        raise DataError(f"The prediction log can't be read: {error.orig}. Run the same again.") from error
+    if as_json:
+        _print_json(found)
+        return
+    if not found:
+        print(
+            "No new answers or labels"
+            + (f" since the last look, at {last[0].end:%Y-%m-%d %H:%M} UTC." if last else ".")
+        )
+    for one in found or last:
+        _show(case.name, one, lang.value)
+
+
+def _print_json(looks: list[Look]) -> None:
+    import json
+    from dataclasses import asdict
+
+    print(json.dumps([asdict(one) for one in looks], default=lambda moment: moment.isoformat(), indent=1))
+
+
+def _show(name: str, look: Look, language: str) -> None:
+    """Print a look as a table: the verdict, why, and what to do."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from portfolio.core.terminal import console
+    from portfolio.monitoring.looks import Reason
+
+    table = Table(
+        title=f"{name}, version {look.model_version}: {look.start:%Y-%m-%d %H:%M} to {look.end:%Y-%m-%d %H:%M} UTC",
+        show_header=False,
+    )
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("verdict", Text(look.verdict.replace("_", " "), style=STYLES[look.verdict]))
+    for number, reason in enumerate(look.reasons):
+        table.add_row("" if number else "why", Text(reason.told(language)))
+    table.add_row("to do", Text(Reason(f"do_{look.verdict}").told(language)))
+    table.add_row("seen", f"{look.rows:,} rows, {look.labels:,} labels")
+    for key, unit, scale in (("yen_per_1000", "yen per 1,000", 1), ("quality", look.figures["quality"]["name"], 100)):
+        table.add_row(unit or "", _figures(look.figures[key], scale))
+    console.print(table)
+
+
+def _figures(figures: dict[str, object], scale: float) -> str:
+    """What was promised, estimated and seen, in one line."""
+    digits = 0 if scale == 1 else 1
+    parts = []
+    for name in ("promised", "estimated", "seen"):
+        value = figures[name]
+        if isinstance(value, dict):
+            low, high = (f"{scale * value[end]:,.{digits}f}" for end in ("low", "high"))
+            doubt = " (not to be trusted)" if value.get("trusted") is False else ""
+            parts.append(f"{name} {scale * value['value']:,.{digits}f} ({low} to {high}){doubt}")
+        elif isinstance(value, float):
+            parts.append(f"{name} {scale * value:,.{digits}f}")
+    return "; ".join(parts)

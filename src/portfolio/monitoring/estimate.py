@@ -1,0 +1,82 @@
+"""Harm estimated without labels, from calibrated probabilities or intervals (CBPE, confidence-based estimation).
+
+If a model's probabilities are calibrated, the mean probability of its answers is the accuracy to be expected, and its
+expected costs are the costs to be expected. That stays true where other rows come than before, as long as they are rows
+of which training had some (covariate shift). Where the truth about a row itself has changed (concept drift), the model
+does not know, and the estimate can't fall: there, only labels tell.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from portfolio.bundle.manifest import Promise
+from portfolio.monitoring.inflow import Expected, Inflow
+
+# The normal quantile of a 95% interval.
+Z = 1.96
+# Fewer rows say nothing of a mean.
+LEAST_ROWS = 50
+# Rows beyond the support that are let pass, beside those that chance puts there.
+MOST_STRANGE = 0.05
+# Standard errors by which an estimate below the promise is told, and from which it counts as harm: the first is seen by
+# chance in one look of 700, the second in none of a lifetime.
+WARN_ERRORS, HARM_ERRORS = 3.0, 6.0
+# And of the cost by hand, how much must be lost each.
+WARN_SHARE, HARM_SHARE = 0.02, 0.05
+
+
+def is_trusted(inflow: Inflow) -> bool:
+    """Whether the rows are ones of which training and test had some, and enough of them."""
+    if inflow.rows < LEAST_ROWS:
+        return False
+    # A new value lies beyond the ends of n others in 2 of n + 1 cases.
+    by_chance = sum(
+        2 / (tally.reference.rows + 1)
+        for tally in inflow.tallies.values()
+        if tally.reference.rows and not tally.reference.categories
+    )
+    return inflow.strange / inflow.rows <= MOST_STRANGE + by_chance
+
+
+def yen_per_1000(expected: Expected, promise: Promise, trusted: bool) -> dict[str, Any] | None:
+    return _interval(expected.yen, expected.yen_variance, expected.rows, promise.rows, trusted, 1000)
+
+
+def right(expected: Expected, promise: Promise, trusted: bool, *, by_machine: bool) -> dict[str, Any] | None:
+    """Of the share of right answers: of all, or of those that the machine gave alone."""
+    if by_machine:
+        sums = (expected.right_by_machine, expected.right_by_machine_variance, expected.by_machine)
+    else:
+        sums = (expected.right, expected.right_variance, expected.rows)
+    found = _interval(*sums, promise.rows, trusted, 1)
+    return found and {**found, "low": max(found["low"], 0.0), "high": min(found["high"], 1.0)}
+
+
+def _interval(
+    total: float, variance: float, rows: int, test_rows: int, trusted: bool, scale: float
+) -> dict[str, Any] | None:
+    """A 95% interval for the mean that labels of these very rows would give.
+
+    Their own chance is one part; the other is that calibration was seen on so many test rows only.
+    """
+    if rows == 0:
+        return None
+    mean = total / rows
+    half = Z * math.sqrt(max(variance, 0) / rows * (1 / rows + 1 / max(test_rows, 1)))
+    return {"value": scale * mean, "low": scale * (mean - half), "high": scale * (mean + half), "trusted": trusted}
+
+
+def errors_below(expected: Expected, promise: Promise) -> tuple[float, float]:
+    """How far the estimate lies below what the model expected of the test rows: in yen a row, and in standard errors.
+
+    Like is compared with like: so a model that is a little too sure of itself is not told of each day.
+    """
+    if expected.rows == 0:
+        return 0.0, 0.0
+    mean = expected.yen / expected.rows
+    variance = max(expected.yen_squared / expected.rows - mean**2, 0)
+    error = math.sqrt(variance * (1 / expected.rows + 1 / max(promise.rows, 1)))
+    gap = promise.expected_yen - mean
+    return gap, gap / error if error > 0 else (math.inf if gap > 1e-9 else 0.0)

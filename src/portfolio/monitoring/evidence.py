@@ -1,0 +1,55 @@
+"""Evidence that answers cost more than was promised, which may be looked at as often as one likes.
+
+A bet is made on each audited answer: money grows by 1 + bet * (loss - limit), with losses from 0 to 1. While the mean
+loss is at most `limit`, the money is not expected to grow, whatever the bet; so it ever reaches 1/alpha with a
+probability of at most alpha (Ville 1939). It is spread over several bets, because the size of the harm is not known,
+and over the looks at which they begin, because neither is its day: half begins at once, for a model that is worse from
+the first day, and the rest is spent over all later looks. See Waudby-Smith and Ramdas (2024), Shin et al. (2023).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from portfolio.bundle.policy import Floats
+from portfolio.core.types import Array
+
+# As shares of the largest bet that can't lose all, 1 / limit. Harm of any size is near one of them.
+BETS = np.array([0.025, 0.06, 0.15, 0.4])
+AT_ONCE = 0.5
+# In so many looks with labels, half of the rest is spent.
+HALF_LIFE_LOOKS = 100
+# More says nothing more, and what can't overflow can be written as JSON.
+MOST = 1e9
+
+
+def none_yet(*shape: int) -> Floats:
+    """The money that is in play before the first look, by bet: zeros [..., bets]."""
+    return np.zeros((*shape, len(BETS)))
+
+
+def after(money: Floats, looks: int, limit: Array | float, losses: Array, counts: Array) -> Floats:
+    """The money in play after one more look, [..., bets].
+
+    `looks` there were before; `counts` [..., kinds] are the numbers of answers with each of the `losses` [kinds], and
+    `limit` [...] lies above 0 and below 1.
+    """
+    limits = np.asarray(limit, dtype=np.float64)[..., None]
+    bets = BETS / limits
+    logarithms = np.log1p(bets[..., None, :] * (np.asarray(losses)[:, None] - limits[..., None]))
+    growth = np.exp(np.minimum((np.asarray(counts)[..., None] * logarithms).sum(axis=-2), np.log(MOST)))
+    return np.asarray(np.minimum((money + _begun(looks)) * growth, MOST))
+
+
+def total(money: Floats, looks: int) -> Floats:
+    """The evidence after so many looks, [...]: 1 before the first; `1 / alpha` and more is an alarm."""
+    return np.asarray(money.mean(axis=-1) + _kept_back(looks))
+
+
+def _begun(looks: int) -> float:
+    """What is put into play at the look after so many."""
+    return _kept_back(looks) - _kept_back(looks + 1)
+
+
+def _kept_back(looks: int) -> float:
+    return 1.0 if looks == 0 else (1 - AT_ONCE) * HALF_LIFE_LOOKS / (looks - 1 + HALF_LIFE_LOOKS)

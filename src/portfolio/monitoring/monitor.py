@@ -1,0 +1,160 @@
+"""The monitor: one look at what each served bundle answered since the last, and at the labels that came."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from portfolio.bundle.manifest import Manifest, read_manifest
+from portfolio.bundle.store import Store
+from portfolio.contract.use_case import UseCase
+from portfolio.core import files
+from portfolio.core.errors import BundleError
+from portfolio.core.paths import Paths
+from portfolio.monitoring import drift, estimate, harm
+from portfolio.monitoring.answered import answered
+from portfolio.monitoring.inflow import Inflow
+from portfolio.monitoring.looks import Look, Looks, Reason, Verdict
+from portfolio.monitoring.outcome import Outcome
+from portfolio.monitoring.prediction_log import window
+from portfolio.monitoring.prediction_log.database import Database
+from portfolio.monitoring.prediction_log.labels import in_utc
+from portfolio.monitoring.prediction_log.window import Served
+from portfolio.monitoring.verdict import judge
+
+# An answer is in the log this long after it was given, at the latest, as long as the database keeps up.
+LAG = timedelta(seconds=2)
+STALE_AFTER = timedelta(days=1)
+
+
+def look(use_case: UseCase, address: str, until: datetime | None = None) -> list[Look]:
+    """Look at each bundle that has new answers or labels before `until`, store what was found, and return it.
+
+    A bundle's window goes from the end of its last look to `until`, which is now if it is not given; where the last
+    look had too few rows to say anything, it goes on from that one's start. Labels count once, in the look after they
+    came. Raises as `PredictionLog` does.
+    """
+    until = until or datetime.now(UTC) - LAG
+    store = Store.of(use_case.name)
+    # Two at once would both go on from the same look.
+    with files.alone(Paths(use_case.name).lock("monitor"), f"a look at {use_case.name}"):
+        database, looks = Database(address), Looks(address)
+        try:
+            latest = looks.last()
+            since = latest[0].end if latest else window.first_answer(database)
+            if since is None or since >= until:
+                return []
+            found = []
+            for one in window.served(database, since, until):
+                before = next(iter(looks.last(1, one.digest)), None)
+                found.append(_look(store, database, one, before, since, until))
+            found += _stale(store, looks, {one.digest for one in found}, until)
+            for made in found:
+                looks.add(made)
+            return found
+        finally:
+            database.close()
+            looks.close()
+
+
+def _look(store: Store, database: Database, one: Served, before: Look | None, since: datetime, until: datetime) -> Look:
+    """`since` is where the window of a bundle begins that has not been looked at yet."""
+    start = labels_since = since
+    if before is not None:
+        start, labels_since = before.start if before.rows < estimate.LEAST_ROWS else before.end, before.end
+    try:
+        manifest, _ = read_manifest(store.bundle_folder(one.digest))
+    except BundleError:
+        return _nothing(one, start, until, Reason("bundle_gone", {"digest": one.digest[:12]}))
+    if manifest.promise is None:
+        return _nothing(one, start, until, Reason("no_promise", {"version": one.model_version}))
+    inflow, outcome = Inflow(manifest), Outcome(manifest)
+    newest = before.figures["state"].get("newest") if before else None
+    for requests in window.answers(database, one.digest, start, until):
+        inflow.add(answered(manifest, requests))
+        newest = in_utc(requests[-1]["answered_at"]).isoformat()
+    for rows in window.labels(database, one.digest, labels_since, until):
+        outcome.add(rows)
+    figures = measure(manifest, inflow, outcome, before.figures["state"] if before else {})
+    figures["state"]["newest"] = newest
+    verdict, reasons = judge(manifest, manifest.promise, inflow, figures)
+    return Look(start, until, one.model_version, one.digest, inflow.rows, outcome.labels, verdict, reasons, figures)
+
+
+def measure(manifest: Manifest, inflow: Inflow, outcome: Outcome, state: dict[str, Any]) -> dict[str, Any]:
+    """What `Look.figures` has; `state` is what the last look left."""
+    promise = manifest.promise
+    assert promise is not None
+    trusted = estimate.is_trusted(inflow)
+    found, state = harm.seen(manifest, promise, inflow, outcome, state)
+    expected = inflow.expected
+    # What is promised of values is told of the machine's own answers alone.
+    by_machine = manifest.output.task == "regression"
+    right = sum(count for yen, count in promise.errors if yen == 0)
+    quality = (
+        right / max(sum(count for _, count in promise.errors), 1) if by_machine else manifest.figures.get("accuracy")
+    )
+    yen = None if manifest.policy is None else estimate.yen_per_1000(expected, promise, trusted)
+    return {
+        "yen_per_1000": {
+            "promised": 1000 * promise.value_yen,
+            "expected": 1000 * promise.expected_yen,
+            "estimated": yen,
+            "seen": harm.live_yen(manifest, inflow, outcome),
+        },
+        "quality": {
+            "name": "within_tolerance" if by_machine else "accuracy",
+            "promised": quality,
+            "estimated": estimate.right(expected, promise, trusted, by_machine=by_machine),
+            "seen": harm.live_right(inflow, outcome, by_machine=by_machine),
+        },
+        "machine_share": expected.by_machine / inflow.rows if inflow.rows else None,
+        "errors": {
+            "strange_rows": inflow.strange,
+            "outside": {
+                f"{field} {summary}": of.outside for (field, summary), of in inflow.tallies.items() if of.outside
+            },
+            "unasked_labels": outcome.unasked,
+        },
+        "drift": drift.drifts(inflow.tallies),
+        "harm": found,
+        "state": state,
+    }
+
+
+def _nothing(
+    one: Served,
+    start: datetime,
+    until: datetime,
+    reason: Reason,
+    state: dict[str, Any] | None = None,
+    verdict: Verdict = "insufficient_data",
+) -> Look:
+    """A look that measured nothing, and why."""
+    figures: dict[str, Any] = {
+        "yen_per_1000": {"promised": None, "expected": None, "estimated": None, "seen": None},
+        "quality": {"name": None, "promised": None, "estimated": None, "seen": None},
+        "machine_share": None,
+        "errors": {},
+        "drift": [],
+        "harm": {"evidence": 1.0, "threshold": 1 / harm.ALPHA, "labels": 0, "slices": []},
+        "state": state or {},
+    }
+    return Look(start, until, one.model_version, one.digest, 0, 0, verdict, (reason,), figures)
+
+
+def _stale(store: Store, looks: Looks, answered: set[str], until: datetime) -> list[Look]:
+    """A look at what is served, if nobody has asked it for a day; once, until somebody does."""
+    served = store.served()
+    if served is None or served.digest in answered:
+        return []
+    before = next(iter(looks.last(1, served.digest)), None)
+    if before is None or any(reason.finding == "stale" for reason in before.reasons):
+        return []
+    newest = before.figures["state"].get("newest")
+    idle = until - (datetime.fromisoformat(newest) if newest else before.end)
+    if idle < STALE_AFTER:
+        return []
+    one = Served(served.digest, served.model_version)
+    reason = Reason("stale", {"hours": idle.total_seconds() / 3600})
+    return [_nothing(one, before.end, until, reason, before.figures["state"], "warn")]

@@ -1,0 +1,125 @@
+"""The answers and labels of a half-open window [start, end) of time, read a part at a time.
+
+Each part is a transaction of its own, so that a server beside it can tidy its journal, and memory is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from portfolio.monitoring.prediction_log.database import Database
+from portfolio.monitoring.prediction_log.labels import in_utc
+from portfolio.monitoring.prediction_log.statements import as_dict, parts
+from portfolio.monitoring.prediction_log.tables import Row, feedback, feedback_history, predictions
+
+ROWS_AT_ONCE = 20_000
+REQUESTS_AT_ONCE = 500
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Served(NamedTuple):
+    """What was served in a window."""
+
+    digest: str
+    model_version: int
+
+
+def served(database: Database, start: datetime, end: datetime) -> list[Served]:
+    """The bundles that answered in the window, or whose answers were labelled in it; the newest version last."""
+    columns = (predictions.c.digest, predictions.c.model_version)
+    answered = select(*columns).where(_within(predictions.c.answered_at, start, end)).distinct()
+    labelled = (
+        select(*columns)
+        .join(feedback, feedback.c.request_id == predictions.c.request_id)
+        .where(_within(feedback.c.received_at, start, end))
+        .distinct()
+    )
+    with database.begin() as connection:
+        found = [*connection.execute(answered), *connection.execute(labelled)]
+    newest: dict[str, int] = {}
+    for digest, version in found:
+        newest[digest] = max(version, newest.get(digest, 0))
+    return sorted((Served(*one) for one in newest.items()), key=lambda one: one.model_version)
+
+
+def first_answer(database: Database) -> datetime | None:
+    with database.begin() as connection:
+        first = connection.execute(select(func.min(predictions.c.answered_at))).scalar()
+    return None if first is None else in_utc(first)
+
+
+def answers(database: Database, digest: str, start: datetime, end: datetime) -> Iterator[list[Row]]:
+    """What that bundle answered: requests with their columns, oldest first, so many rows at a time."""
+    names = ("request_id", "answered_at", "rows", "inputs", "outputs", "by_machine")
+    columns = [predictions.c[name] for name in names]
+    query = select(*columns).where(predictions.c.digest == digest, predictions.c.answered_at < end)
+    query = query.order_by(predictions.c.answered_at, predictions.c.request_id).limit(ROWS_AT_ONCE)
+    since = predictions.c.answered_at >= start
+    while True:
+        rows: list[Row] = []
+        with database.begin() as connection:
+            # A request may have one row or thousands: so many rows are taken, and one request at the least.
+            found = connection.execute(query.where(since), execution_options={"yield_per": REQUESTS_AT_ONCE})
+            for some in found.partitions():
+                rows += map(as_dict, some)
+                if sum(row["rows"] for row in rows) >= ROWS_AT_ONCE:
+                    break
+            found.close()
+        if not rows:
+            return
+        yield rows
+        at, last = in_utc(rows[-1]["answered_at"]), rows[-1]["request_id"]
+        later = predictions.c.answered_at > at
+        same = and_(predictions.c.answered_at == at, predictions.c.request_id > last)
+        # The first condition is implied, and lets the index be used.
+        since = and_(predictions.c.answered_at >= at, or_(later, same))
+
+
+def labels(database: Database, digest: str, start: datetime, end: datetime) -> Iterator[list[Row]]:
+    """Labels of that bundle's answers that came in the window, each with its answer's columns; so many at a time.
+
+    One that corrects a label of before the window is left out: its row has been counted.
+    """
+    keys = (feedback.c.received_at, feedback.c.request_id, feedback.c.row)
+    query = (
+        select(*keys, feedback.c.label)
+        .join(predictions, predictions.c.request_id == feedback.c.request_id)
+        .where(predictions.c.digest == digest, feedback.c.received_at < end)
+        .order_by(*keys)
+        .limit(ROWS_AT_ONCE)
+    )
+    since: ColumnElement[bool] = feedback.c.received_at >= start
+    while True:
+        with database.begin() as connection:
+            rows = [as_dict(row) for row in connection.execute(query.where(since))]
+            ids = sorted({row["request_id"] for row in rows})
+            counted: set[tuple[str, int]] = set()
+            requests: dict[str, Row] = {}
+            for some in parts(ids):
+                before = select(feedback_history.c.request_id, feedback_history.c.row).where(
+                    feedback_history.c.request_id.in_(some), feedback_history.c.received_at < start
+                )
+                counted |= {(request_id, row) for request_id, row in connection.execute(before)}
+                names = ("request_id", "inputs", "outputs", "by_machine", "asked")
+                of = select(*(predictions.c[name] for name in names)).where(predictions.c.request_id.in_(some))
+                requests |= {row["request_id"]: row for row in map(as_dict, connection.execute(of))}
+        found = [row for row in rows if (row["request_id"], row["row"]) not in counted]
+        if found:
+            yield [{**row, "request": requests[row["request_id"]]} for row in found]
+        if len(rows) < ROWS_AT_ONCE:
+            return
+        at, request_id, row = in_utc(rows[-1]["received_at"]), rows[-1]["request_id"], rows[-1]["row"]
+        later = or_(
+            feedback.c.received_at > at,
+            feedback.c.request_id > request_id,
+            and_(feedback.c.request_id == request_id, feedback.c.row > row),
+        )
+        since = and_(feedback.c.received_at >= at, later)
+
+
+def _within(column: ColumnElement[datetime], start: datetime, end: datetime) -> ColumnElement[bool]:
+    return and_(column >= start, column < end)

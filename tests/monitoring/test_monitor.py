@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from portfolio.bundle.store import Store
+from portfolio.contract.loading import load_use_case
+from portfolio.contract.use_case import UseCase
+from portfolio.monitoring.looks import Look, Looks
+from portfolio.monitoring.monitor import look
+from portfolio.monitoring.prediction_log.log import PredictionLog
+from tests.conftest import TOY
+from tests.monitoring.world import COLOURS, World, midnight
+
+
+@pytest.fixture
+def address(workspace: Path) -> str:
+    return f"sqlite:///{workspace / '.state' / 'log' / 'toy.db'}"
+
+
+@pytest.fixture
+def world(address: str) -> World:
+    return World(Store.of(TOY), PredictionLog(address))
+
+
+@pytest.fixture
+def use_case(workspace: Path) -> UseCase:
+    return load_use_case(TOY)
+
+
+def findings(found: Look) -> list[str]:
+    """By name; each has a sentence in both languages, and all the figures that are in it."""
+    for reason in found.reasons:
+        for language in ("en", "ja"):
+            assert reason.told(language) != reason.finding.replace("_", " ")
+            assert "?" not in reason.told(language)
+    return [reason.finding for reason in found.reasons]
+
+
+def test_without_change_the_model_is_as_promised(world: World, use_case: UseCase, address: str) -> None:
+    for day in range(3):
+        world.serve(day, world.rows(500))
+        (found,) = look(use_case, address, midnight(day + 1))
+        assert (found.verdict, findings(found)) == ("healthy", ["as_promised_seen"])
+        assert found.rows == 500
+        yen = found.figures["yen_per_1000"]
+        assert yen["estimated"]["trusted"]
+        assert yen["estimated"]["low"] < yen["seen"]["high"]
+        assert yen["seen"]["low"] < yen["estimated"]["high"]
+    assert look(use_case, address, midnight(3)) == []
+    kept = Looks(address)
+    assert [one.start for one in kept.last(3)][:2] == [midnight(2), midnight(1)]
+    kept.close()
+
+
+def test_a_shift_is_told_with_where_it_went_and_asks_for_no_retraining(
+    world: World, use_case: UseCase, address: str
+) -> None:
+    world.serve(0, world.rows(500, shift=1))
+    (found,) = look(use_case, address, midnight(1))
+    assert found.verdict == "warn"
+    assert {"input_moved", "output_share_moved"} <= set(findings(found))
+    weight = next(one for one in found.figures["drift"] if one["field"] == "weight")
+    assert weight["from"] == pytest.approx(0, abs=0.15)
+    assert weight["to"] == pytest.approx(1, abs=0.25)
+    assert not next(one for one in found.figures["drift"] if one["field"] == "colour")["drifted"]
+
+
+def test_errors_that_the_model_does_not_know_of_are_harm(world: World, use_case: UseCase, address: str) -> None:
+    verdicts = []
+    for day in range(4):
+        rows = world.rows(500)
+        targets = world.targets(rows)
+        wrong = world.random.random(500) < 0.1
+        world.serve(day, rows, targets=np.where(wrong, 1 - targets, targets))
+        verdicts.append(look(use_case, address, midnight(day + 1))[0])
+    assert verdicts[-1].verdict == "harmful"
+    assert {"errors_cost_more", "model_does_not_know"} <= set(findings(verdicts[-1]))
+    yen = verdicts[-1].figures["yen_per_1000"]
+    assert yen["seen"]["value"] < yen["promised"] - 1000
+
+
+def test_a_group_that_gets_worse_is_seen_though_labels_of_all_are_few(
+    world: World, use_case: UseCase, address: str
+) -> None:
+    for day in range(6):
+        rows = world.rows(500)
+        targets = world.targets(rows)
+        wrong = (rows["colour"][:, 0] == COLOURS[1]) & (world.random.random(500) < 0.15)
+        world.serve(day, rows, targets=np.where(wrong, 1 - targets, targets))
+        (found,) = look(use_case, address, midnight(day + 1))
+    worse = [reason.figures["slice"] for reason in found.reasons if reason.finding == "slice_costs_more"]
+    assert worse == ["colour yellow"]
+
+
+def test_rows_that_go_to_people_are_harm_without_a_label(world: World, use_case: UseCase, address: str) -> None:
+    rows = world.rows(500)
+    rows["weight"] = (rows["weight"] * 0.2).astype(np.float32)
+    world.serve(0, rows, labels=False)
+    (found,) = look(use_case, address, midnight(1))
+    assert found.verdict == "harmful"
+    assert "people_decide_more" in findings(found)
+
+
+def test_labels_that_nobody_asked_for_are_left_out(world: World, use_case: UseCase, address: str) -> None:
+    world.audit_share = 0.0
+    rows = world.rows(500)
+    world.serve(0, rows)
+    (found,) = look(use_case, address, midnight(1))
+    asked = found.labels
+    unasked = [
+        {"request_id": f"{0:08x}{start:024x}", "row": row, "label": '"no"', "right": None, "received_at": midnight(1)}
+        for start in range(0, 500, 10)
+        for row in range(10)
+    ]
+    world.log.add_labels(unasked)
+    (again,) = look(use_case, address, midnight(2))
+    assert again.labels == 500 - asked
+    assert again.figures["errors"]["unasked_labels"] == again.labels
+    assert again.figures["harm"]["labels"] == 0
+    assert again.figures["yen_per_1000"]["seen"] is None
+
+
+def test_short_windows_miss_nothing_and_count_nothing_twice(world: World, use_case: UseCase, address: str) -> None:
+    world.serve(0, world.rows(241))
+    hour = (midnight(1) - midnight(0)) / 24
+    found = [one for number in range(24) for one in look(use_case, address, midnight(0) + hour * (number + 1))]
+    assert [one.rows for one in found[:5]] == [20, 30, 40, 50, 10]
+    enough = [one for one in found if one.rows >= 50]
+    assert sum(one.rows for one in enough) + found[-1].rows * (found[-1] not in enough) == 241
+    assert {one.verdict for one in found} == {"insufficient_data", "healthy"}
+    audited = found[-1].figures["harm"]["labels"]
+    assert 0 < audited < sum(one.labels for one in found) < 241
+
+
+def test_what_is_unlike_training_makes_the_estimate_untrusted(world: World, use_case: UseCase, address: str) -> None:
+    world.serve(0, world.rows(500, shift=8))
+    (found,) = look(use_case, address, midnight(1))
+    assert {"outside_support", "outside"} <= set(findings(found))
+    assert not found.figures["yen_per_1000"]["estimated"]["trusted"]
+
+
+def test_a_model_that_nobody_asks_is_said_to_be_stale_once(world: World, use_case: UseCase, address: str) -> None:
+    world.serve(0, world.rows(100))
+    look(use_case, address, midnight(1))
+    world.store.name_champion(world.digest, 1)
+    assert look(use_case, address, midnight(1) + (midnight(1) - midnight(0)) / 2) == []
+    (found,) = look(use_case, address, midnight(3))
+    assert (found.verdict, findings(found)) == ("warn", ["stale"])
+    assert look(use_case, address, midnight(4)) == []
+    world.serve(5, world.rows(100))
+    (found,) = look(use_case, address, midnight(6))
+    assert found.start == midnight(1)
