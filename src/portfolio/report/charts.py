@@ -256,7 +256,8 @@ def production(looks: Sequence[Look], moments: Sequence[Moment], words: dict[str
             drawn.axes.axvline(cast(Any, moment.at), color=GREY, linestyle=":", linewidth=1)
         drawn.axes.set(ylabel=words["value"])
         drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
-        drawn.axes.xaxis.set_major_formatter(ConciseDateFormatter(drawn.axes.xaxis.get_major_locator(), tz=UTC))
+        locator = drawn.axes.xaxis.get_major_locator()
+        drawn.axes.xaxis.set_major_formatter(cast(Any, ConciseDateFormatter)(locator, tz=UTC))
         if labelled:
             drawn.figure.legend(loc="outside upper center", ncols=3)
     return drawn

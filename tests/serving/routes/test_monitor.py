@@ -15,11 +15,15 @@ from starlette.testclient import TestClient
 
 from portfolio.bundle.store import Store
 from portfolio.monitoring.looks import Event, Look, Looks, Reason
+from portfolio.monitoring.prediction_log.log import PredictionLog
+from portfolio.monitoring.prediction_log.tables import predictions
 from serving.app import create_app
+from serving.front.exchange import new_request_id
 from serving.front.security import hashed
 from serving.record import watch
 from serving.settings import Settings
 from tests.conftest import CAREFUL, publish, tiny_bundle
+from tests.monitoring.test_prediction_log import record
 from tests.serving.conftest import table_bundle
 
 SURE = {"instances": [{"pixels": [16, 16, 0, 0]}]}
@@ -158,6 +162,22 @@ def test_what_a_model_answered_that_is_gone_can_still_be_labelled(audited: TestC
     again = audited.get("/monitor/queue").json()
     assert (again["models"], len(again["rows"])) == ({}, 1)
     assert audited.post("/monitor/feedback", json={"request_id": request_id, "label": "left"}).status_code == 201
+
+
+def test_what_was_written_late_is_found_when_the_whole_log_is_searched_again(
+    audited: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audited.post("/predict", json=SURE)
+    (first,) = written(audited, 1)["rows"]
+    late = record(new_request_id())
+    late.answered_at_seconds = time.time() - 3600
+    log = PredictionLog(Settings.from_environment().log_address)
+    log.append(predictions, [late.row()])
+    log.close()
+    assert [row["request_id"] for row in audited.get("/monitor/queue").json()["rows"]] == [first["request_id"]]
+    monkeypatch.setattr(watch, "SEARCH_SECONDS", 0.0)
+    ids = [row["request_id"] for row in audited.get("/monitor/queue").json()["rows"]]
+    assert ids == [late.request_id, first["request_id"]]
 
 
 # Looks
