@@ -42,11 +42,11 @@ def renew(story: Story, scene: Scene) -> None:
             verdict = json.loads(scene.paths.verdict.read_text())
             champion = Store.of(scene.name).champion()
             assert champion is not None
-            seconds = seconds_until_served(scene.address, champion.model_version)
+            seconds_until_served(scene.address, champion.model_version)
         act.claim(f"the challenger wins: {verdict['reason']}", champion.model_version != old)
         act.claim(
-            f"none of {traffic.sent:,} requests meanwhile was lost; version {champion.model_version} answered "
-            f"{seconds:.1f} s after the flow",
+            f"version {champion.model_version} took over in the middle of {traffic.sent:,} requests, none of which was "
+            "lost",
             traffic.failed == 0 and traffic.sent > 0,
         )
         found = Simulator(scene.case, scene.address, rows).send(len(rows))

@@ -16,7 +16,7 @@ from portfolio.core.terminal import console
 from portfolio.report.words import yen
 
 REQUESTS = 400
-AT_ONCE = 60
+AT_ONCE = 20
 MIN_ROWS = 200
 """With fewer, too little can be told of a drift."""
 MAX_REASON = 160
@@ -69,12 +69,13 @@ def drifted_traffic(story: Story, scene: Scene) -> None:
 def _until_alarm(act: Act, scene: Scene, simulator: Simulator, most: int) -> None:
     """Send on until the monitor says that harm is done, or all rows have been sent. The others follow, unwatched."""
     findings, total = Findings(), scene.drifted
-    with Live(findings.table, console=console, refresh_per_second=8):
+    with Live(findings.table, console=console, refresh_per_second=8, transient=True):
         while total.sent < most and not scene.alarm:
             total.add(simulator.send(min(AT_ONCE, most - total.sent)))
             if look := looked(scene):
                 findings.add(total.sent, total.yen_per_1000, look)
                 scene.alarm = look.verdict == "harmful"
+    console.print(findings.table)
     act.claim(f"all of {total.sent:,} requests were answered", _all(total))
     if look is not None:
         for reason in reasons(look)[:3]:
