@@ -17,7 +17,7 @@ export function drawVerdict(found) {
     ...latest.reasons.map(({ told }) => Object.assign(document.createElement("li"), { textContent: told[language] ?? told.en })),
   );
   const { yen_per_1000: value, harm, machine_share: machine } = latest.figures;
-  const entries = value ? figures(value) : [];
+  const entries = Number.isFinite(value?.promised) ? figures(value) : [];
   if (Number.isFinite(machine)) entries.push([words("live.by_machine"), share(machine)]);
   if (harm?.threshold) entries.push([words("monitor.evidence"), share(harm.evidence / harm.threshold)]);
   list($("figures"), entries);

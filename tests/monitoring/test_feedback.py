@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from portfolio.contract.loading import load_use_case
+from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.monitoring.feedback import Taken, take_feedback
 from tests.conftest import TOY, collect, edit_config, run_stage
@@ -156,3 +157,13 @@ def test_answers_of_another_use_case_in_the_same_database_are_left_alone(answere
     taken = take()
     assert taken.path is None
     assert "isn't in the store, left out: 3" in taken.notes[0]
+
+
+def test_a_damaged_batch_is_named_with_what_brings_it_back(answered: Answered) -> None:
+    collect(TOY)
+    answered.add(melons(3), ["ripe"] * 3)
+    path = take().path
+    assert path is not None
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match="dvc checkout"):
+        run_stage("validate", TOY)

@@ -12,7 +12,7 @@ from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
-from portfolio.data.batches import REFUSED
+from portfolio.data.batches import REFUSED, is_feedback
 from portfolio.data.normalize import normalize
 
 
@@ -27,9 +27,11 @@ def check_batch(
     try:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
+        remedy = f"Collect it again: portfolio recollect {use_case.name} --date {path.stem}"
+        if is_feedback(path):
+            remedy = f"Bring it back: dvc checkout {path.parent}.dvc; or delete it, and its labels are taken again"
         raise DataError(
-            f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. "
-            f"Collect it again: portfolio recollect {use_case.name} --date {path.stem}"
+            f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. {remedy}"
         ) from error
     if REFUSED in frame.columns:
         refused = frame.filter(pl.col(REFUSED).is_not_null()).rename({REFUSED: "reason"})

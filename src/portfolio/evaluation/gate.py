@@ -68,15 +68,12 @@ class Verdict:
         )
 
     def approved(self, approval: Approval) -> Verdict:
-        """The same with what a person says of it, if the gate lets the version through."""
-        if approval == "given" or not self.promoted:
-            return self
-        finding = "awaits_approval" if approval == "awaited" else "not_approved"
-        return Verdict([*self.checks, Check(APPROVAL, False, finding)])
-
-    def of_gate(self) -> Verdict:
-        """The same without what a person says of it."""
-        return Verdict([check for check in self.checks if check.name != APPROVAL])
+        """The same with what a person says of it, if the gate lets the version through. A refusal of theirs stands."""
+        gate = Verdict([check for check in self.checks if check.name != APPROVAL])
+        if approval == "given" or not gate.promoted:
+            return gate
+        denied = approval == "denied" or any(check.finding == "not_approved" for check in self.checks)
+        return Verdict([*gate.checks, Check(APPROVAL, False, "not_approved" if denied else "awaits_approval")])
 
     @property
     def awaits_approval(self) -> bool:

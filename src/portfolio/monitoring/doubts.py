@@ -33,7 +33,7 @@ def doubts(
 
     `folder` has the batches that were collected before.
     """
-    contradicted, refuse_all = _contradicted(facts, limits.max_contradicted)
+    contradicted, refuse_all = contradicted_answers(facts, limits.max_contradicted)
     notes = [*contradicted, *_bursts(facts)]
     if refuse_all:
         return pl.Series([contradicted[0]] * len(rows), dtype=pl.String), notes
@@ -42,7 +42,7 @@ def doubts(
     return reasons, [*notes, *(f"refused: {count:,}, {reason}" for reason, count in counts.iter_rows())]
 
 
-def _contradicted(facts: pl.DataFrame, limit: float) -> tuple[list[str], bool]:
+def contradicted_answers(facts: pl.DataFrame, limit: float) -> tuple[list[str], bool]:
     """Labels that contradict certain answers, if they are more than calibration allows, and whether far more.
 
     Of rows such as the model was trained on: that it errs on others speaks against the model, and not the labels.

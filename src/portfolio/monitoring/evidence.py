@@ -15,7 +15,7 @@ from portfolio.bundle.policy import Floats
 from portfolio.core.types import Array
 
 # As shares of the largest bet that can't lose all, 1 / limit. Harm of any size is near one of them.
-BETS = np.array([0.025, 0.06, 0.15, 0.4])
+BETS = np.array([0.03, 0.08])
 AT_ONCE = 0.5
 # In so many looks with labels, half of the rest is spent.
 HALF_LIFE_LOOKS = 100
