@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from textwrap import shorten
@@ -14,6 +15,7 @@ from portfolio.cli.demo.scene import Scene
 from portfolio.cli.demo.story import Story
 from portfolio.cli.demo.watch import looked
 from portfolio.client.simulate import Simulator, Traffic
+from portfolio.core.errors import PortfolioError
 from portfolio.core.terminal import console
 from portfolio.report.words import yen
 
@@ -68,7 +70,12 @@ def _under_traffic(simulator: Simulator) -> Iterator[Traffic]:
 
     def send() -> None:
         while not stop.is_set():
-            found.add(simulator.send(AT_ONCE, rate=RATE, labels=False))
+            try:
+                found.add(simulator.send(AT_ONCE, rate=RATE, labels=False))
+            except PortfolioError:
+                # Nothing answers at all: lost.
+                found.sent += AT_ONCE
+                time.sleep(AT_ONCE / RATE)
 
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
