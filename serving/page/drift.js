@@ -5,6 +5,7 @@ import { rowOf } from "./plot.js";
 import { hasWords, number, share, words } from "./words.js";
 
 const SHOWN = 30;
+const SMALLEST_P = 0.0001; // less is not written out
 const OUTPUT = "(output)"; // as the monitor calls what the model answers
 
 export function drawDrift(container, drift, model) {
@@ -14,7 +15,7 @@ export function drawDrift(container, drift, model) {
   table.className = "drift";
   table.append(rowOf("th", ["field", "effect", "of", "from", "to", "p"].map((name) => words(`drift.${name}`))));
   for (const found of order) {
-    const row = rowOf("td", [nameOf(found, model), bar(found, largest), what(found), ...moved(found), plain(found.adjusted_p)]);
+    const row = rowOf("td", [nameOf(found, model), bar(found, largest), what(found), ...moved(found), probability(found.adjusted_p)]);
     if (found.drifted) {
       row.className = "drifted";
       const badge = document.createElement("span");
@@ -60,4 +61,5 @@ function bar({ effect }, largest) {
   return holder;
 }
 
+const probability = (p) => (p < SMALLEST_P ? `< ${number(SMALLEST_P)}` : plain(p));
 const plain = (value) => (value === null || value === undefined ? "–" : typeof value === "number" ? number(value, 3) : String(value));

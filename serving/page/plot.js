@@ -81,7 +81,7 @@ function grid(scale, width, show) {
 
 /** Four to eight round values. */
 function ticks(low, high) {
-  const rough = (high - low) / 5;
+  const rough = (high - low) / 7;
   const size = 10 ** Math.floor(Math.log10(rough));
   const step = size * [1, 2, 5, 10].find((times) => times * size >= rough);
   const found = [];

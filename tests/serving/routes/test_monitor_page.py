@@ -216,7 +216,9 @@ def test_text_is_legible_and_fits_a_phone_and_paper(state: Path, visit: Visit) -
             assert page.evaluate(PALE) == []
             assert page.evaluate(NAMELESS) == []
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        # Dark on white, also where the page is light on dark.
         page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(21, 26, 45)"
         expect(page.locator("#queue")).to_be_hidden()
         expect(page.locator("#events li").last).to_be_visible()
 
