@@ -118,7 +118,7 @@ def _check_quarantine(act: Act, scene: Scene, what: str) -> None:
     whole = path.exists() and not (scene.paths.clean / path.name).exists()
     act.claim(f"it is quarantined: {shorten(reason, MAX_REASON, placeholder='…')}", whole)
     act.claim(
-        f"the other {counted(batches, 'batch', 'batches')} are clean, with {counted(counts['rows'], 'row')}",
+        f"all else is clean: {counted(batches, 'batch', 'batches')}, {counted(counts['rows'], 'row')}",
         counts["quarantined_batches"] == 1,
     )
 
