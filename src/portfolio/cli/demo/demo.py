@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from contextlib import chdir
+from contextlib import ExitStack, chdir
 from pathlib import Path
 
-from portfolio.cli.demo.arrival import answer_first, arrive_and_train
+from portfolio.cli.demo.arrival import arrive_and_train
 from portfolio.cli.demo.clone import bring_files, cleared, refreshed
 from portfolio.cli.demo.ending import tell_timeline
-from portfolio.cli.demo.processes import server
 from portfolio.cli.demo.refusal import refuse_and_roll_back
 from portfolio.cli.demo.renewal import renew
 from portfolio.cli.demo.scene import Scene
@@ -39,7 +37,6 @@ def demo(name: str, recording: Path | None = None) -> None:
     if recording is not None:
         recording = recording.absolute()
         console.record, console.width = True, RECORDED_WIDTH
-    started = time.monotonic()
     story = Story()
     clone = refreshed(state_folder() / "demo")
     bring_files(name, clone)
@@ -50,7 +47,7 @@ def demo(name: str, recording: Path | None = None) -> None:
     local_environment()
     try:
         with chdir(clone):
-            report = _tell(story, name, started)
+            report = _tell(story, name)
     finally:
         if recording is not None:
             files.write_text(recording, _svg(f"portfolio demo {name}"))
@@ -65,13 +62,11 @@ def _svg(title: str) -> str:
     return re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=title), flags=re.DOTALL)
 
 
-def _tell(story: Story, name: str, started: float) -> str:
+def _tell(story: Story, name: str) -> str:
     """All acts, in the project that is the current folder. Gives the address of the report."""
     scene = Scene.of(name)
-    arrive_and_train(story, scene)
-    with server(name) as address:
-        scene.address = address
-        answer_first(story.acts[-1], scene, time.monotonic() - started)
+    with ExitStack() as serving:
+        arrive_and_train(story, scene, serving)
         live_traffic(story, scene)
         drifted_traffic(story, scene)
         renew(story, scene)
