@@ -41,16 +41,16 @@ def demo(name: str, recording: Path | None = None) -> None:
     clone = refreshed(state_folder() / "demo")
     bring_files(name, clone)
     cleared(name, clone)
-    for variable in [name for name in os.environ if name.startswith(OF_OTHERS)]:
+    for variable in [known for known in os.environ if known.startswith(OF_OTHERS)]:
         del os.environ[variable]
     os.environ["PORTFOLIO_STATE"] = str(clone / ".state")
     local_environment()
-    try:
-        with chdir(clone):
-            report = _tell(story, name)
-    finally:
-        if recording is not None:
-            files.write_text(recording, _svg(f"portfolio demo {name}"))
+    with chdir(clone):
+        report = _tell(story, name)
+    story.show_end()
+    if recording is not None:
+        # Before what names folders of this machine.
+        files.write_text(recording, _svg(f"portfolio demo {name}"))
     _say_how_to_go_on(story, name, clone, report)
     if story.failed:
         acts = "; ".join(f"act {act.number}: {failed}" for act in story.failed for failed in act.failed)
@@ -76,7 +76,6 @@ def _tell(story: Story, name: str) -> str:
 
 
 def _say_how_to_go_on(story: Story, name: str, clone: Path, report: str) -> None:
-    story.show_end()
     ended = "[bold green]Done[/]" if not story.failed else "[bold red]Ended[/]"
     console.print(f"\n{ended} in {story.seconds:.0f} s; the server has been stopped. To go on:")
     console.print("  make run        the loop in this checkout, for your own changes")
