@@ -39,7 +39,7 @@ class Model:
 
     def targets(self, rows: Array) -> Array:
         yes = 1 / (1 + np.exp(-rows @ self.steepness))
-        return (self.random.random(len(rows)) < yes).astype(np.int64)
+        return np.asarray(self.random.random(len(rows)) < yes, dtype=np.int64)
 
     def inflow(self, rows: Array) -> tuple[Inflow, Answered]:
         outputs = self.predict(rows)

@@ -92,6 +92,5 @@ def _row(name: str, alarms: float, shift: float | None) -> Row:
 
 
 def _write(path: Path, columns: Columns) -> None:
-    np.savez(
-        path, **{name: column if column.dtype != object else column.astype(str) for name, column in columns.items()}
-    )
+    texts = {name: column.astype(str) if column.dtype == object else column for name, column in columns.items()}
+    np.savez(path, **texts)  # type: ignore[arg-type]

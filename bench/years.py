@@ -38,7 +38,7 @@ def _limits(random: np.random.Generator, rates: Array, rows: Array, alpha_share:
     errors = random.binomial(rows, rates)
     confidence = 1 - (1 - harm.LIMIT_CONFIDENCE) * alpha_share
     found = [limit(int(wrong), int(of), confidence) for wrong, of in zip(errors.flat, rows.flat, strict=True)]
-    return np.minimum(np.reshape(found, rows.shape), 1 - 1e-9)
+    return np.asarray(np.minimum(np.array(found).reshape(rows.shape), 1 - 1e-9))
 
 
 class Labels:
