@@ -10,7 +10,7 @@ export const eventSymbol = (kind) => SYMBOLS[kind] ?? "•";
 export function eventText({ kind, model_version: version, figures }, nameOf) {
   const known = kind in SYMBOLS;
   const fields = (figures.fields ?? []).map(nameOf).join(", ");
-  return words(known ? `event.${kind}` : "event.other", { kind: kind.replaceAll("_", " "), version: version ?? "–", fields });
+  return words(known ? `event.${kind}` : "event.other", { kind: kind.replaceAll("_", " "), version: version ?? "–", batch: "", ...figures, fields });
 }
 
 /** The list, the newest first. */

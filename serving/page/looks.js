@@ -17,9 +17,9 @@ export function drawVerdict(found) {
     ...latest.reasons.map(({ told }) => Object.assign(document.createElement("li"), { textContent: told[language] ?? told.en })),
   );
   const { yen_per_1000: value, harm, machine_share: machine } = latest.figures;
-  const entries = value ? figures(value) : [];
+  const entries = Number.isFinite(value?.promised) ? figures(value) : [];
   if (Number.isFinite(machine)) entries.push([words("live.by_machine"), share(machine)]);
-  if (harm?.threshold) entries.push([words("monitor.evidence"), share(harm.evidence / harm.threshold)]);
+  if (harm?.threshold) entries.push([words("monitor.evidence", { threshold: number(harm.threshold) }), number(harm.evidence, 3)]);
   list($("figures"), entries);
   const said = [words("monitor.window", { ...latest, version: latest.model_version, rows: number(latest.rows), labels: number(latest.labels), start: moment(latest.start), end: moment(latest.end), time: moment(latest.looked_at) })];
   if (model && model.digest !== latest.digest) said.push(words("monitor.not_yet", { version: model.version }));

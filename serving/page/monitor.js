@@ -45,9 +45,9 @@ function draw() {
   queue.redraw(model);
   if (latest === null) return;
   const quality = latest.figures.quality;
-  const name = quality ? (hasWords(`figure.${quality.name}`) ? words(`figure.${quality.name}`) : quality.name.replaceAll("_", " ")) : "";
+  const name = quality?.name ? (hasWords(`figure.${quality.name}`) ? words(`figure.${quality.name}`) : quality.name.replaceAll("_", " ")) : "";
   $("quality-heading").textContent = words("monitor.quality", { name });
-  $("quality-heading").parentElement.hidden = !quality;
+  $("quality-heading").parentElement.hidden = !name;
   const nameOf = (field) => nameOfDrifted(field, model);
   drawPlot($("value"), { looks, events, of: (look) => look.yen_per_1000 ?? {}, show: yen, name: words("monitor.value"), nameOf });
   const show = SHARES.has(quality?.name) ? share : number;

@@ -16,7 +16,7 @@ const TABLE_ROWS = 20;
  * a value, `name` names it, and `nameOf` names a field.
  */
 export function drawPlot(container, { looks, events, of, show, name, nameOf }) {
-  const points = looks.map((look) => ({ at: Date.parse(look.end), look, ...of(look) })).filter((point) => point.promised !== undefined);
+  const points = looks.map((look) => ({ at: Date.parse(look.end), look, ...of(look) })).filter((point) => Number.isFinite(point.promised));
   container.replaceChildren();
   if (!points.length) return;
   const width = Math.max(320, container.clientWidth || 960);
@@ -81,7 +81,7 @@ function grid(scale, width, show) {
 
 /** Four to eight round values. */
 function ticks(low, high) {
-  const rough = (high - low) / 5;
+  const rough = (high - low) / 7;
   const size = 10 ** Math.floor(Math.log10(rough));
   const step = size * [1, 2, 5, 10].find((times) => times * size >= rough);
   const found = [];

@@ -36,8 +36,7 @@ def monitor_metrics(gauges: Gauges) -> Iterator[Metric]:
         f"{PREFIX}_drifted_fields", "inputs and outputs whose distribution has moved", len(drifted_fields(look))
     )
     yield from _measured(look, "yen_per_1000", "value in yen per 1,000 items")
-    name = str((look.figures.get("quality") or {}).get("name", ""))
-    yield from _measured(look, "quality", f"the metric {name}".strip())
+    yield from _measured(look, "quality", "share of right answers, or of values within the tolerance")
     harm = look.figures.get("harm") or {}
     if harm.get("threshold"):
         yield GaugeMetricFamily(

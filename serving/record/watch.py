@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import anyio
@@ -32,6 +33,9 @@ READ_SECONDS = 5.0
 GAUGES_SECONDS = 5.0
 # More rows than this that wait for a label are not counted one by one.
 MAX_WAITING = 1000
+# How often the whole log is searched for them, and how late after its time an answer is usually written.
+SEARCH_SECONDS = 600.0
+LATEST_WRITTEN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,33 @@ class Waiting:
     """Of the bundles that answered, as far as the store still has them."""
 
 
+class Backlog:
+    """The rows that wait for a label, the oldest first, up to MAX_WAITING. For one thread at a time.
+
+    A row that has its label keeps it, so what lies before the oldest that waits is not searched each time anew. It is
+    now and then, because an answer may be written late.
+    """
+
+    def __init__(self, log: PredictionLog) -> None:
+        self._log = log
+        self._since: datetime | None = None
+        self._searched_at = 0.0
+
+    def rows(self) -> list[AskedRow]:
+        now, began = time.monotonic(), datetime.now(UTC)
+        if self._since is None or now - self._searched_at > SEARCH_SECONDS:
+            self._since, self._searched_at = None, now
+        rows = self._log.unlabelled(MAX_WAITING, self._since)
+        self._since = min([began - LATEST_WRITTEN, *(row.answered_at for row in rows[:1])])
+        return rows
+
+
 class Watch:
     def __init__(self, address: str, store: Store) -> None:
         self._looks = Looks(address)
         self._manifests = Manifests(store)
         self._log = PredictionLog(address)
+        self._backlog = Backlog(self._log)
         self._alone = anyio.CapacityLimiter(1)
         self._gauges: tuple[float, str, Gauges] | None = None
 
@@ -84,7 +110,7 @@ class Watch:
         """The oldest rows, up to so many. Raises RequestError if the database can't be read."""
 
         def read() -> Waiting:
-            all_rows = self._log.unlabelled(MAX_WAITING)
+            all_rows = self._backlog.rows()
             rows = all_rows[:limit]
             logged = self._log.inputs({row.request_id for row in rows})
             parsed = {request_id: orjson.loads(inputs) for request_id, inputs in logged.items()}
@@ -107,7 +133,7 @@ class Watch:
 
         def read() -> Gauges:
             newest = self._looks.last(1, digest)
-            return Gauges(newest[0] if newest else None, len(self._log.unlabelled(MAX_WAITING)))
+            return Gauges(newest[0] if newest else None, len(self._backlog.rows()))
 
         try:
             gauges = await self._read(read)

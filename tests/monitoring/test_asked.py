@@ -58,6 +58,7 @@ def test_the_oldest_rows_that_were_asked_for_and_have_no_label_come_first(log: P
     log.add_labels([label(1), label(2, 2), label(3)])
     assert waiting(log) == [(2, 1), (4, 0), (5, 0)]
     assert waiting(log, 2) == [(2, 1), (4, 0)]
+    assert len(log.unlabelled(100, START + timedelta(seconds=4))) == 2
     (first, *_) = log.unlabelled(1)
     assert first.answered_at == START + timedelta(seconds=2)
     assert log.inputs({first.request_id}) == {first.request_id: several["inputs"]}

@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import warnings
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC
+from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,11 +22,14 @@ import numpy as np
 matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from portfolio.core import files
 from portfolio.core.types import Array
+from portfolio.monitoring.looks import Look
+from portfolio.monitoring.timeline import Moment
 
 MAX_CLASSES_IN_TABLE, COMMON_ERRORS = 20, 15
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
@@ -221,6 +226,40 @@ def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
             drawn.axes.grid(axis="y", visible=False)
         # Outside the plot: inside, it would hide a point of some study.
         drawn.figure.legend(loc="outside upper center", ncols=2)
+    return drawn
+
+
+def production(looks: Sequence[Look], moments: Sequence[Moment], words: dict[str, str]) -> Chart:
+    """The value of 1,000 rows by the end of each look's window; what happened meanwhile as vertical lines.
+
+    Of each version a line of its own.
+    """
+    styles = {"promised": (GREY, ""), "estimated": (ORANGE, "s"), "seen": (BLUE, "o")}
+    labelled = set()
+    with chart() as drawn:
+        for _, of_version in groupby(looks, key=lambda look: look.digest):
+            values = [(look.end, look.figures.get("yen_per_1000") or {}) for look in of_version]
+            for kind, (colour, marker) in styles.items():
+                found = [(end, value[kind]) for end, value in values if value.get(kind) is not None]
+                if not found:
+                    continue
+                label = None if kind in labelled else words[kind]
+                labelled.add(kind)
+                times = np.array([end for end, _ in found])
+                if kind == "promised":
+                    drawn.axes.plot(times, [yen for _, yen in found], color=colour, linestyle="--", label=label)
+                    continue
+                middle, low, high = ([one[name] for _, one in found] for name in ("value", "low", "high"))
+                drawn.axes.plot(times, middle, color=colour, marker=marker, markersize=3, label=label)
+                drawn.axes.fill_between(times, low, high, color=colour, alpha=0.15, linewidth=0)
+        for moment in moments:
+            drawn.axes.axvline(cast(Any, moment.at), color=GREY, linestyle=":", linewidth=1)
+        drawn.axes.set(ylabel=words["value"])
+        drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
+        locator = drawn.axes.xaxis.get_major_locator()
+        drawn.axes.xaxis.set_major_formatter(cast(Any, ConciseDateFormatter)(locator, tz=UTC))
+        if labelled:
+            drawn.figure.legend(loc="outside upper center", ncols=3)
     return drawn
 
 

@@ -27,6 +27,7 @@ from portfolio.evaluation.gate import Verdict
 from portfolio.report import charts
 from portfolio.report.blocks.results import comparison
 from portfolio.report.blocks.studies import leakage, leakage_result, study
+from portfolio.report.production import production, told
 from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
 
 WORST_ROWS = 8
@@ -53,6 +54,8 @@ def write_report(use_case: UseCase, config: Config) -> None:
         if facts["verdict"]:
             context["verdict"] = facts["verdict"] | Verdict.from_dict(facts["verdict"]).as_dict(language)
         context["plots"] = plots(use_case, facts, words)
+        if facts["production"]:
+            context["production"] = told(facts["production"], words, language)
         context["leakage"] = leakage_result(use_case.name, language)
         context["leakage_table"] = leakage(use_case.name, language)
         context["comparison"] = comparison(use_case.name, language)
@@ -108,6 +111,7 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "data_sha256": data_sha256(use_case),
         "studies": [json.loads(paths.study(name).read_text()) for name in STUDIES if paths.study(name).exists()],
         "verdict": verdict,
+        "production": production(use_case.name),
         "registered": verdict if verdict and verdict.get("digest") == bundle.digest else None,
         "mlflow_pages": MLFLOW_PAGES,
         "worst": worst(use_case, test, predictions, decisions),
@@ -194,6 +198,8 @@ def plots(use_case: UseCase, facts: dict[str, Any], words: dict[str, Any]) -> di
         "losses": charts.losses(facts["history"], facts["train"]["best_epoch"], axis),
     }
     drawn |= {study["study"]: charts.study(study, axis) for study in facts["studies"]}
+    if facts["production"]:
+        drawn["production"] = charts.production(facts["production"]["looks"], facts["production"]["moments"], axis)
     targets = facts["test"].targets
     if output.task == "classification":
         drawn["calibration"] = charts.calibration(facts["calibration"]["bins"], axis)

@@ -15,14 +15,19 @@ from starlette.testclient import TestClient
 
 from portfolio.bundle.store import Store
 from portfolio.monitoring.looks import Event, Look, Looks, Reason
+from portfolio.monitoring.prediction_log.log import PredictionLog
+from portfolio.monitoring.prediction_log.tables import predictions
 from serving.app import create_app
+from serving.front.exchange import new_request_id
 from serving.front.security import hashed
 from serving.record import watch
 from serving.settings import Settings
 from tests.conftest import CAREFUL, publish, tiny_bundle
+from tests.monitoring.test_prediction_log import record
 from tests.serving.conftest import table_bundle
 
 SURE = {"instances": [{"pixels": [16, 16, 0, 0]}]}
+DRIFTED = {"p": 1e-6, "adjusted_p": 1e-5, "effect": 0.5, "drifted": True}
 ALL_AUDITED = CAREFUL.model_copy(update={"audit_share": 1.0})
 
 
@@ -54,7 +59,19 @@ def look(digest: str, hours_ago: float = 1, **changes: Any) -> Look:
         "yen_per_1000": {"promised": 4.0, "estimated": {"value": 3.8, "low": 3.7, "high": 3.9, "trusted": True}},
         "quality": {"name": "accuracy", "promised": 0.9, "estimated": None, "seen": seen},
         "machine_share": 0.8,
-        "drift": [{"field": "pixels", "summary": "brightness", "drifted": True, "effect": 0.5}],
+        "drift": [
+            {"field": "pixels", "summary": "brightness", "of": "median", "from": 0.2, "to": 0.4, **DRIFTED},
+            {"field": "(output)", "summary": "answer", "of": "left", "from": 0.5, "to": 0.25, **DRIFTED},
+            {
+                "field": "town",
+                "summary": "value",
+                "of": "(missing)",
+                "from": 0.0,
+                "to": 0.01,
+                **DRIFTED,
+                "drifted": False,
+            },
+        ],
         "harm": {"evidence": 5.0, "threshold": 20.0},
         "state": {"evidence": [1.0] * 1000},
     }
@@ -147,6 +164,22 @@ def test_what_a_model_answered_that_is_gone_can_still_be_labelled(audited: TestC
     assert audited.post("/monitor/feedback", json={"request_id": request_id, "label": "left"}).status_code == 201
 
 
+def test_what_was_written_late_is_found_when_the_whole_log_is_searched_again(
+    audited: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audited.post("/predict", json=SURE)
+    (first,) = written(audited, 1)["rows"]
+    late = record(new_request_id())
+    late.answered_at_seconds = time.time() - 3600
+    log = PredictionLog(Settings.from_environment().log_address)
+    log.append(predictions, [late.row()])
+    log.close()
+    assert [row["request_id"] for row in audited.get("/monitor/queue").json()["rows"]] == [first["request_id"]]
+    monkeypatch.setattr(watch, "SEARCH_SECONDS", 0.0)
+    ids = [row["request_id"] for row in audited.get("/monitor/queue").json()["rows"]]
+    assert ids == [late.request_id, first["request_id"]]
+
+
 # Looks
 
 
@@ -216,7 +249,7 @@ def test_prometheus_has_the_figures_of_the_newest_look(client: TestClient, looks
         'portfolio_monitor_yen_per_1000_low{kind="estimated"} 3.7',
         'portfolio_monitor_quality{kind="seen"} 3.0',
         'portfolio_monitor_quality_high{kind="seen"} 3.5',
-        "portfolio_monitor_drifted_fields 1.0",
+        "portfolio_monitor_drifted_fields 2.0",
         "portfolio_monitor_harm_evidence 0.25",
         "portfolio_monitor_labels_waiting 0.0",
     ):
@@ -238,6 +271,21 @@ def test_scrapes_in_quick_succession_read_the_log_once(
     monkeypatch.setattr(watch, "GAUGES_SECONDS", 0.0)
     client.get("/metrics")
     assert len(read) == 2
+
+
+def test_a_look_that_could_measure_nothing_is_shown_as_such(client: TestClient, looks: Looks) -> None:
+    figures = {
+        "yen_per_1000": {"promised": None, "expected": None, "estimated": None, "seen": None},
+        "quality": {"name": None, "promised": None, "estimated": None, "seen": None},
+        "machine_share": None,
+        "drift": [],
+        "harm": {"evidence": 1.0, "threshold": 1000.0, "labels": 0, "slices": []},
+    }
+    looks.add(look(served_digest(client), verdict="insufficient_data", figures=figures))
+    text = client.get("/metrics").text
+    assert 'portfolio_monitor_verdict{verdict="insufficient_data"} 1.0' in text
+    assert "portfolio_monitor_yen_per_1000{" not in text
+    assert client.get("/monitor/looks").json()["latest"]["verdict"] == "insufficient_data"
 
 
 def test_without_a_look_there_is_none_to_tell_of(client: TestClient) -> None:

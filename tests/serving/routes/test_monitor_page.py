@@ -67,7 +67,7 @@ def seen(state: Path, address: str, name: str = TOY) -> None:
     for hours_ago, verdict in ((6, "healthy"), (5, "warn"), (4, "harmful")):
         looks.add(look("e" * 64, hours_ago, verdict=verdict))
     looks.add_event(Event("retraining", 1))
-    looks.add_event(Event("quarantined"))
+    looks.add_event(Event("quarantined", figures={"batch": "2026-01-05", "rows": 9, "reason": "range"}))
     looks.add(look(digest, 1, model_version=2))
     looks.close()
 
@@ -114,9 +114,13 @@ def test_the_verdict_its_figures_over_time_the_drift_and_what_happened(state: Pa
         quality = page.get_by_role("img", name=re.compile("^accuracy: 4 looks"))
         expect(quality.locator("polyline.seen")).to_have_count(2)
         expect(quality.locator("polyline.estimated")).to_have_count(0)
-        expect(page.locator("#drift tr.drifted")).to_contain_text("pixels: brightness drift")
+        drifted = page.locator("#drift tr.drifted")
+        expect(drifted).to_have_count(2)
+        expect(drifted.first).to_have_text(re.compile(r"pixels: brightness drift\s*0\.5\s*median\s*0\.2\s*0\.4"))
+        expect(drifted.last).to_have_text(re.compile(r"answer drift\s*0\.5\s*share of left\s*50%\s*25%"))
+        expect(page.locator("#drift")).to_contain_text("share of missing values")
         expect(page.locator("#events li")).to_have_count(7)
-        expect(page.locator("#events")).to_contain_text("a batch was quarantined")
+        expect(page.locator("#events")).to_contain_text("batch 2026-01-05 was quarantined")
         page.locator("#value summary").click()
         expect(page.locator("#value tr").nth(1)).to_contain_text("3.8 (3.7 to 3.9)")
         page.get_by_role("button", name="日本語").click()
@@ -212,7 +216,9 @@ def test_text_is_legible_and_fits_a_phone_and_paper(state: Path, visit: Visit) -
             assert page.evaluate(PALE) == []
             assert page.evaluate(NAMELESS) == []
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        # Dark on white, also where the page is light on dark.
         page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(21, 26, 45)"
         expect(page.locator("#queue")).to_be_hidden()
         expect(page.locator("#events li").last).to_be_visible()
 

@@ -23,10 +23,12 @@ class AskedRow(NamedTuple):
     digest: str
 
 
-def unlabelled(connection: Connection, limit: int) -> list[AskedRow]:
-    """The oldest of them, up to `limit`."""
+def unlabelled(connection: Connection, limit: int, since: datetime | None = None) -> list[AskedRow]:
+    """The oldest of them, up to `limit`; only of answers that were given at `since` or later, if that is given."""
     found: list[AskedRow] = []
     query = _query(connection.dialect.name).limit(max(limit, REQUESTS_AT_ONCE))
+    if since is not None:
+        query = query.where(predictions.c.answered_at >= since)
     requests = connection.execute(query).all()
     while requests:
         labelled = _labelled(connection, [request.request_id for request in requests if request.rows > 1])

@@ -68,10 +68,13 @@ class PredictionLog:
             found.setdefault(row["callers_id"], []).append(row)
         return found
 
-    def unlabelled(self, limit: int) -> list[AskedRow]:
-        """The oldest rows, up to so many, whose true label was asked for and has not come."""
+    def unlabelled(self, limit: int, since: datetime | None = None) -> list[AskedRow]:
+        """The oldest rows, up to so many, whose true label was asked for and has not come.
+
+        Only those of answers that were given at `since` or later, if that is given.
+        """
         with self._database.begin() as connection:
-            return asked.unlabelled(connection, limit)
+            return asked.unlabelled(connection, limit, since)
 
     def inputs(self, request_ids: Collection[str]) -> dict[str, str]:
         """The inputs of the answers with these ids, as they were logged: JSON, by input the values of each row."""
