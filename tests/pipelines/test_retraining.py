@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -26,7 +25,7 @@ from pipelines.server import own_environment
 from portfolio.bundle.store import Store
 from portfolio.core.environment import local_environment
 from portfolio.core.paths import Paths
-from portfolio.monitoring.looks import Look, Looks, Reason
+from portfolio.monitoring.looks import Looks
 from serving.app import create_app
 from tests.conftest import TOY, checkout_of_one, committed, edit_config, environment_kept, run_in
 
@@ -151,24 +150,20 @@ def start(prefect: str, flow: str, **parameters: Any) -> str:
     return str(made["id"])
 
 
-def harmful_look(version: int, digest: str) -> Look:
-    now = datetime.now(UTC)
-    window = (now - timedelta(hours=1), now)
-    return Look(*window, version, digest, ANSWERED, ANSWERED, "harmful", (Reason("less_than_promised"),), {})
-
-
 def test_harm_starts_a_training_that_learns_from_the_labels_once_a_person_agrees(
     clone: Path, prefect: str, deployments: subprocess.Popen[str]
 ) -> None:
     champion = Store.of(TOY).champion()
     assert champion is not None
-    looks = Looks(f"sqlite:///{clone / '.state' / 'log' / f'{TOY}.db'}")
-    looks.add(harmful_look(champion.model_version, champion.digest))
     start(prefect, "monitoring")
     (run,) = wait_for(lambda: in_state(prefect, "training", *ENDED, "PAUSED"), 300)
     assert run["state"]["type"] == "PAUSED", run["state"]
     assert (run["parameters"]["use_case"], run["parameters"]["asked_by"]) == (TOY, "harm")
     assert Store.of(TOY).champion() == champion
+    looks = Looks(f"sqlite:///{clone / '.state' / 'log' / f'{TOY}.db'}")
+    harmful = looks.wanted()
+    assert harmful is not None
+    assert (harmful.model_version, harmful.labels) == (champion.model_version, ANSWERED)
     batch = next(Paths(TOY).batches.glob("*-feedback-001.parquet"))
     assert len(pl.read_parquet(batch)) == ANSWERED
 

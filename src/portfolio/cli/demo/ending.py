@@ -50,5 +50,6 @@ def tell_timeline(story: Story, scene: Scene) -> None:
 
 def _sentence(event: dict[str, Any]) -> str:
     fields = escape(listed(event["figures"].get("fields", []), MAX_FIELDS))
-    sentence = SENTENCES.get(event["kind"], event["kind"].replace("_", " "))
+    kind = str(event["kind"])
+    sentence = SENTENCES.get(kind, kind.replace("_", " "))
     return sentence.format(version=event["model_version"], fields=fields)

@@ -30,8 +30,6 @@ def renew(story: Story, scene: Scene) -> None:
         if not scene.alarm:
             act.leave_out("nothing asks for retraining: only harm does")
             return
-        if scene.rest is not None and scene.left:
-            scene.drifted.add(scene.rest.send(scene.left))
         before, old = scene.drifted.yen_per_1000, served_version(scene.address)
         act.tell(f"{scene.drifted.labels:,} labels of {scene.drifted.sent:,} drifted rows have come back")
         rows = scene.drifted_rows(held_out=True)
