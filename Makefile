@@ -24,7 +24,7 @@ help:  ## list the targets
 setup:  ## make .venv from the locked versions (TORCH=cpu|auto|cu128 chooses PyTorch's build)
 	@bash requirements/setup.sh dev
 
-demo: setup  ## run the whole loop in a copy, from collection to served predictions, and stop
+demo: setup  ## show a model's life in seven acts, in a copy, and stop
 	@portfolio demo $(USE_CASE)
 
 run: setup  ## train here: collect, version, train, evaluate, promote, publish
@@ -96,8 +96,14 @@ bench: setup  ## measure what the README claims about speed (20 minutes on two c
 bench-serving: setup  ## compare with MLflow, LitServe, BentoML, MLServer and FastAPI (20 minutes; needs wrk; ONLY="...")
 	@python -m bench.serving $(ONLY)
 
+bench-monitor: setup  ## measure how often the monitor is wrong, and how soon right, beside evidently (10 minutes; ONLY="...")
+	@python -m bench.monitor $(ONLY)
+
 reliability: setup  ## test what is claimed about the server's reliability (20 minutes; ONLY="kill overload")
 	@python -m bench.reliability $(ONLY)
+
+recording: setup  ## record the demo for the README, in docs/pictures/demo.svg
+	@portfolio demo $(USE_CASE) --record docs/pictures/demo.svg
 
 pictures: setup  ## take the README's pictures of the page and the report from the champion (needs Chromium)
 	@python -m bench.pictures $(USE_CASE)
@@ -125,4 +131,4 @@ clean:  ## delete what can be made again: prepared data, models, plots, reports,
 clean-state: setup  ## delete the registry, the store, the prediction log and its labels; asks first
 	@portfolio clean-state
 
-.PHONY: help setup demo run live stop serve report models mlflow readme docs format check test lock remote pull bench bench-serving reliability pictures up down test-compose clean clean-state
+.PHONY: help setup demo run live stop serve report models mlflow readme docs format check test lock remote pull bench bench-serving bench-monitor reliability recording pictures up down test-compose clean clean-state

@@ -207,6 +207,18 @@ def inference(work: Path) -> list[Row]:
     return rows
 
 
+def scoring(work: Path) -> list[Row]:
+    """Rows a second of `portfolio score`, beside those of a bare loop over the same arrays."""
+    found = printed(python("bench.scoring"), looped(work))
+    bare = max(found["bare_one_thread"], found["bare_all_threads"])
+    return [
+        Row("a bare loop over ONNX Runtime, one thread", found["bare_one_thread"], "rows/s"),
+        Row("the same with its own choice of threads", found["bare_all_threads"], "rows/s"),
+        Row("portfolio score, from file to file", found["score"], "rows/s"),
+        Row("portfolio score / the faster bare loop", found["score"] / bare, "x", at_least=0.6),
+    ]
+
+
 def frames(work: Path) -> list[Row]:
     """What `validate` and `prepare` do to rows, in Polars and in pandas."""
     folder = work / "frames"
@@ -294,6 +306,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "evidence": evidence,
     "lightning": lightning,
     "inference": inference,
+    "scoring": scoring,
     "frames": frames,
     "scale": scale,
     "own_data": own_data,

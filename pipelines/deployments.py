@@ -28,15 +28,14 @@ def deployments() -> list[RunnerDeployment]:
     """Of each flow one. Two runs of the same would only take turns, so the second waits."""
     from pipelines.monitoring import monitoring
     from pipelines.pruning import pruning
+    from pipelines.scoring import scoring
     from pipelines.training import training
-    from portfolio.core.paths import default_use_case
 
     return [
         _deployment(
             training,
             "Collect, train, and promote what the gate lets through. The monitor starts it, too.",
             _training_schedules(),
-            parameters={"use_case": default_use_case()},
             triggers=[_on_harm()],
         ),
         _deployment(
@@ -44,6 +43,7 @@ def deployments() -> list[RunnerDeployment]:
             "Look at the answers of every use case that is served, and ask for a retraining after harm.",
             [_cron(MONITORING, "every-ten-minutes")],
         ),
+        _deployment(scoring, "Answer all rows of files, larger than memory if need be; a kill loses nothing.", []),
         _deployment(pruning, "Delete old answers from the prediction logs.", [_cron(PRUNING, "nightly")]),
     ]
 
@@ -52,6 +52,8 @@ def _deployment(flow: Flow[..., Any], description: str, schedules: list[Schedule
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.deployments.runner import RunnerDeployment
 
+    from portfolio.core.paths import default_use_case
+
     made = flow.to_deployment(
         NAME,
         description=description,
@@ -59,6 +61,8 @@ def _deployment(flow: Flow[..., Any], description: str, schedules: list[Schedule
         # Not CANCEL_NEW: a slot that was lost with its process would then cancel every later run.
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
         tags=["portfolio", flow.name],
+        # The form in Prefect's pages begins with it.
+        parameters={"use_case": default_use_case()} if "use_case" in flow.parameters.required else {},
         **options,
     )
     assert isinstance(made, RunnerDeployment)
@@ -132,6 +136,7 @@ def serve(served: list[RunnerDeployment]) -> None:
     runner = Served(limit=RUNS_AT_ONCE, pause_on_shutdown=False)
     for deployment in served:
         runner.add_deployment(deployment)
+    print(f"{', '.join(one.full_name for one in served)}: served at {os.environ['PREFECT_API_URL']}", flush=True)
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())
 
@@ -149,7 +154,6 @@ def main() -> None:
         served = deployments()
     except PortfolioError as error:
         sys.exit(f"Error: {error}")
-    print(f"{', '.join(one.full_name for one in served)}: served at {os.environ['PREFECT_API_URL']}", flush=True)
     serve(served)
 
 

@@ -11,11 +11,11 @@ from prefect.events import emit_event
 from pipelines.notices import notice, tell_end
 from pipelines.training import artifact_key, is_locked
 from portfolio.contract.loading import load_use_case
-from portfolio.core.paths import Paths, listed_use_cases
+from portfolio.core.paths import Paths
 from portfolio.monitoring.events import looks_of
 from portfolio.monitoring.feedback import waiting_labels
 from portfolio.monitoring.looks import Look
-from portfolio.monitoring.prediction_log.address import log_address
+from portfolio.monitoring.prediction_log.address import log_address, logged_use_cases
 from portfolio.monitoring.retraining import Request, request
 
 RETRAINING_WANTED = "portfolio.retraining.wanted"
@@ -61,18 +61,30 @@ def monitoring(use_case: str = "") -> dict[str, Request]:
     Args:
         use_case: One of the use cases in params.yaml; all that have a prediction log if it is empty.
     """
-    found = {}
-    for name in [use_case] if use_case else listed_use_cases():
-        address = log_address(name)
-        if address is None:
-            get_run_logger().info("no server has answered for '%s' yet: there is nothing to look at", name)
-            continue
-        looks = look(name, address)
-        found[name] = ask(name, address)
-        if looks:
-            key = artifact_key(name, "monitoring")
-            create_markdown_artifact(key=key, markdown=markdown(name, looks, found[name]))
+    found, errors = {}, []
+    for name in [use_case] if use_case else logged_use_cases():
+        try:
+            if (asked := _monitor(name)) is not None:
+                found[name] = asked
+        except Exception as error:
+            # The others are looked at all the same.
+            get_run_logger().exception("'%s' can't be looked at", name)
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return found
+
+
+def _monitor(use_case: str) -> Request | None:
+    address = log_address(use_case)
+    if address is None:
+        get_run_logger().info("no server has answered for '%s' yet: there is nothing to look at", use_case)
+        return None
+    looks = look(use_case, address)
+    asked = ask(use_case, address)
+    if looks:
+        create_markdown_artifact(key=artifact_key(use_case, "monitoring"), markdown=markdown(use_case, looks, asked))
+    return asked
 
 
 def markdown(use_case: str, looks: list[Look], asked: Request) -> str:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from prefect import flow, get_run_logger
 
 from pipelines.notices import tell_end
-from portfolio.core.paths import listed_use_cases
-from portfolio.monitoring.prediction_log.address import log_address
+from portfolio.monitoring.prediction_log.address import log_address, logged_use_cases
 from portfolio.monitoring.prediction_log.log import PredictionLog
 
 
@@ -26,10 +25,9 @@ def pruning(days: float = 90) -> dict[str, int]:
     Args:
         days: How long answers are kept.
     """
-    addresses = {address: name for name in listed_use_cases() if (address := log_address(name))}
     deleted = {}
-    for address, name in addresses.items():
-        log = PredictionLog(address)
+    for name in logged_use_cases():
+        log = PredictionLog(str(log_address(name)))
         try:
             deleted[name] = log.prune(datetime.now(UTC) - timedelta(days=days), labelled=False)
             if deleted[name]:

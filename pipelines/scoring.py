@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
+from pipelines.notices import tell_end
 from pipelines.training import artifact_key
 from portfolio.core.counted import counted
 from portfolio.scoring.job import Job
@@ -21,9 +22,15 @@ def score(use_case: str, source: str, target: str) -> Summary:
     return found
 
 
-@flow(name="scoring")
+@flow(name="scoring", on_completion=[tell_end], on_failure=[tell_end], on_crashed=[tell_end])
 def scoring(use_case: str, source: str, target: str) -> Summary:
-    """Answer the rows of `source`, a CSV or Parquet file or a folder of them, into the file `target`."""
+    """Answer the rows of files by the champion.
+
+    Args:
+        use_case: One of the use cases in params.yaml.
+        source: A CSV or Parquet file, or a folder of them.
+        target: The file that is written.
+    """
     found = score(use_case, source, target)
     create_markdown_artifact(key=artifact_key(use_case, "scoring"), markdown=_markdown(found, target))
     return found

@@ -34,7 +34,7 @@ from portfolio.monitoring.events import looks_of, note_event
 from portfolio.monitoring.feedback import Taken, take_feedback
 from portfolio.monitoring.looks import Event
 from portfolio.monitoring.prediction_log.address import log_address
-from portfolio.monitoring.retraining import AskedBy
+from portfolio.monitoring.retraining import OF_MONITOR, AskedBy
 from portfolio.registry.registry import Registry
 
 REPORT = "report"
@@ -205,7 +205,7 @@ def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person",
         find_champion(use_case)
         collected = collect(use_case)
         taken = collect_feedback(use_case) if feedback else Taken(notes=["left out, as this run was told"])
-        if collected.added or taken.path or asked_by != "person":
+        if collected.added or taken.path or asked_by in OF_MONITOR:
             note_event(use_case, Event("retraining", figures={"asked_by": asked_by, "labels": taken.rows}, at=begun))
         version(use_case)
         ran = run_stages(use_case)
@@ -246,10 +246,13 @@ def _report(use_case: str) -> list[str]:
 
 def _ask(use_case: str, number: int, verdict: Verdict) -> bool:
     """Wait for what a person says in Prefect's UI. Raises PortfolioError if nobody does in time."""
-    told = f"May version {number} of '{use_case}' be promoted? {verdict.of_gate().reason}"
+    told = f"May version {number} of '{use_case}' be promoted? {verdict.approved('given').reason}"
     notice(told)
     try:
-        answer = pause_flow_run(Answer.with_initial_data(description=told), timeout=APPROVAL_SECONDS)
+        with steps_shown(), step("approval") as shown:
+            print(f"{told}\nSay so in Prefect's pages, by the run's button Resume.", flush=True)
+            answer = pause_flow_run(Answer.with_initial_data(description=told), timeout=APPROVAL_SECONDS)
+            shown.result = "given" if answer.promote else "denied"
     except FlowPauseTimeout as error:
         raise PortfolioError(
             f"Nobody said in {APPROVAL_SECONDS // 3600} hours whether version {number} of '{use_case}' may be "

@@ -54,39 +54,58 @@ def succeed(folder: Path, *arguments: str, **more: str) -> str:
     return result.stdout
 
 
-@pytest.fixture(scope="module")
-def demo(clone: Path) -> str:
-    """What the demo printed, run in the clone."""
-    return succeed(clone, "demo")
-
-
-def test_the_demo_ends_with_a_champion_that_answers(clone: Path, demo: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = re.search(r"(\d) of 6 right", demo)
-    assert right is not None
-    assert int(right[1]) >= 4
-    assert "predicted" in demo
-    assert "actual" in demo
-    assert Path(urlsplit(demo.split()[-1]).path).is_file()
-    port = re.search(r"serves at http://127.0.0.1:(\d+)", demo)
+# It trains twice, with a server and its traffic beside it.
+@pytest.mark.alone
+@pytest.mark.timeout(1200)
+def test_the_demo_tells_the_whole_story_and_leaves_everything_as_it_was(clone: Path, tmp_path: Path) -> None:
+    told = succeed(clone, "demo", "--record", str(tmp_path / "demo.svg"))
+    assert re.findall(r"^(\d)  \S", told, re.MULTILINE) == list("1234567")
+    assert "✗" not in told
+    assert "left out" not in told
+    for expected in (
+        "it is quarantined: ",
+        "chosen",
+        "actual",
+        "the alarm says so",
+        "the challenger wins",
+        "refused",
+    ):
+        assert expected in told
+    assert "Done in" in told
+    assert Path(urlsplit(told.split()[-1]).path).is_file()
+    assert "the alarm says so" in (tmp_path / "demo.svg").read_text().replace("&#160;", " ")
+    port = re.search(r"serves at http://127.0.0.1:(\d+)", told)
     assert port is not None
     with socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(port[1]))) == errno.ECONNREFUSED
     status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True)
     assert status.stdout == ""
+    # Its traffic, its labels and its models are made up: none is among those of the checkout.
+    assert {path.name for path in (clone / ".state").iterdir()} == {"demo"}
 
-    state = str(clone / ".state")
-    monkeypatch.setenv("PORTFOLIO_STATE", state)
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another clone, in which the loop has run."""
+    folder = checkout_of_one(tmp_path_factory.mktemp("work"))
+    succeed(folder, "run", "toy")
+    return folder
+
+
+def test_the_loop_ends_with_a_champion_and_goes_on_with_what_is_new(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTFOLIO_STATE", str(work / ".state"))
     champion = Store.of("toy").champion()
     assert champion is not None
     manifest = Bundle.open(Store.of("toy").bundle_folder(champion.digest)).manifest
     assert manifest.lineage.mlflow_run_id
-    work = clone / ".state" / "demo"
     scores = json.loads((work / "metrics" / "toy" / "evaluate.json").read_text())
     assert scores["candidates"][scores["best"]]["accuracy"] > 0.85
 
     # With nothing new, nothing runs and nothing changes.
     metrics = {path: path.stat().st_mtime_ns for path in (work / "metrics").rglob("*.json")}
-    again = succeed(work, "run", "toy", PORTFOLIO_STATE=state)
+    again = succeed(work, "run", "toy")
     assert again.count("nothing has changed") == len(STAGES)
     assert {path: path.stat().st_mtime_ns for path in (work / "metrics").rglob("*.json")} == metrics
     assert Store.of("toy").champion() == champion
@@ -94,19 +113,19 @@ def test_the_demo_ends_with_a_champion_that_answers(clone: Path, demo: str, monk
     # New days arrive: they are collected, and what depends on them runs.
     monkeypatch.chdir(work)
     edit_config("toy", collect={"until": "2026-01-10"})
-    more = succeed(work, "run", "toy", PORTFOLIO_STATE=state)
+    more = succeed(work, "run", "toy")
     assert "2 new batches" in more
     assert "version 2" in more
-    told = succeed(work, "report", "toy", "--lang", "ja", PORTFOLIO_STATE=state)
+    told = succeed(work, "report", "toy", "--lang", "ja")
     assert told.strip().endswith("reports/toy/index.ja.html")
     assert "version 2" in (work / "reports" / "toy" / "index.html").read_text()
-    listed = succeed(work, "models", "toy", PORTFOLIO_STATE=state)
+    listed = succeed(work, "models", "toy")
     assert "champion" in listed
     assert "test rows" in listed
 
 
-def test_what_a_task_did_is_in_prefect(clone: Path, demo: str) -> None:
-    database = sqlite3.connect(clone / ".state" / "prefect" / "prefect.db")
+def test_what_a_task_did_is_in_prefect(work: Path) -> None:
+    database = sqlite3.connect(work / ".state" / "prefect" / "prefect.db")
     with closing(database):
         logs = [row[0] for row in database.execute("select message from log")]
         artifacts = [row[0] for row in database.execute("select data from artifact where key = 'training-toy'")]
@@ -117,16 +136,16 @@ def test_what_a_task_did_is_in_prefect(clone: Path, demo: str) -> None:
     assert "COMPLETED" in states
 
 
-def test_the_report_links_to_its_run_in_mlflow(clone: Path, demo: str) -> None:
-    """With the real server on the demo's state; only the port is another."""
-    page = (clone / ".state" / "demo" / "reports" / "toy" / "index.html").read_text()
+def test_the_report_links_to_its_run_in_mlflow(work: Path) -> None:
+    """With the real server on that clone's state; only the port is another."""
+    page = (work / "reports" / "toy" / "index.html").read_text()
     link = re.search(r'href="http://127.0.0.1:5000/#/experiments/(\d+)/runs/(\w+)"', page)
     assert link is not None
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = ["make", "mlflow", f"MLFLOW_PORT={port}"]
-    environment = os.environ | {"PORTFOLIO_STATE": str(clone / ".state")}
+    environment = os.environ | {"PORTFOLIO_STATE": str(work / ".state")}
     server = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
     try:
         address = f"http://127.0.0.1:{port}"
@@ -151,9 +170,9 @@ def answer(address: str) -> dict[str, Any]:
     raise AssertionError(f"{address} does not answer")
 
 
-def test_dvc_works_as_its_users_expect(clone: Path, demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = tmp_path / "work"
-    shutil.copytree(clone / ".state" / "demo", work)
+def test_dvc_works_as_its_users_expect(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looped, work = work, tmp_path / "work"
+    shutil.copytree(looped, work, ignore=shutil.ignore_patterns(".state"))
 
     def dvc(*arguments: str) -> str:
         environment = os.environ | {"PORTFOLIO_STATE": str(tmp_path / "state")}

@@ -9,7 +9,9 @@ import pytest
 from rich.cells import cell_len
 
 from portfolio.bundle.manifest import InputField
-from portfolio.cli.demo import refreshed, show_rows, shown_rows
+from portfolio.cli.demo.clone import cleared, refreshed
+from portfolio.cli.demo.drawing import show_rows, shown_rows
+from portfolio.cli.demo.story import Story
 from portfolio.core.errors import PortfolioError
 from tests.conftest import committed
 
@@ -129,3 +131,36 @@ def test_without_a_repository_the_remedy_is_told(tmp_path: Path, monkeypatch: py
     git(tmp_path, "init", "-q")
     with pytest.raises(PortfolioError, match=r"not in a git repository with a commit"):
         refreshed(tmp_path / "demo")
+
+
+def test_another_demo_begins_before_there_is_a_champion(project: Path, tmp_path: Path) -> None:
+    found = refreshed(tmp_path / "demo")
+    gone = ["data/toy/raw/batches/a.parquet", "champions/toy/model.onnx", "champions/toy.dvc"]
+    gone += ["metrics/toy/verdict.json", ".state/store/toy/champion.json", ".state/log/toy.db"]
+    kept = [".dvc/cache/a", ".state/prefect/prefect.db", "data/toy/files/mine.csv"]
+    for name in [*gone, *kept]:
+        (found / name).parent.mkdir(parents=True, exist_ok=True)
+        (found / name).write_text("x")
+    cleared("toy", found)
+    assert [name for name in [*gone, *kept] if (found / name).exists()] == kept
+
+
+def test_a_claim_that_does_not_hold_is_told_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story()
+    with story.act("One") as act:
+        act.claim("this holds [brackets]", True)
+    with story.act("Two") as act:
+        act.claim("this does not", False)
+        act.claim("this does", True)
+    with story.act("Three") as act:
+        act.leave_out("too few rows")
+    story.show_end()
+    assert [act.number for act in story.failed] == [2]
+    shown = capsys.readouterr().out
+    assert "✓ this holds [brackets]" in shown
+    assert "✗ does not hold: this does not" in shown
+    assert "left out: too few rows" in shown
+    marks = {
+        line.split()[2]: line.split()[0] for line in shown.splitlines() if line.split()[1:2] in (["1"], ["2"], ["3"])
+    }
+    assert marks == {"One": "✓", "Two": "✗", "Three": "-"}

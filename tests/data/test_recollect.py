@@ -13,6 +13,7 @@ from portfolio.cli.main import app
 from portfolio.contract import Csv
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
+from portfolio.data.batches import next_feedback
 from portfolio.data.collect import collect
 from portfolio.data.recollect import Difference, differences, replace
 from tests.conftest import checkout, write_use_case
@@ -137,3 +138,12 @@ def test_the_command_shows_the_difference_and_asks(
     assert ("git checkout data/small/raw/batches.dvc" in result.output) == replaced
     if replaced:
         assert "is the same as in its source" in run.invoke(app, ["recollect", "small"]).output
+
+
+def test_labels_that_came_back_are_no_batches_of_the_source(folder: Path) -> None:
+    collect(source(), folder)
+    feedback = next_feedback(folder, START)
+    pl.DataFrame({"id": ["request-0"]}).write_parquet(feedback)
+    assert differences(source(), folder) == []
+    assert collect(source(), folder).added == []
+    assert feedback.exists()

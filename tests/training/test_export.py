@@ -102,7 +102,7 @@ def test_the_reference_of_a_number_is_its_tenths_and_what_is_missing() -> None:
     field = InputField(name="weight", kind="number", description="kg", example=1)
     values = np.concatenate([np.arange(1000), np.full(250, np.nan)]).astype(np.float32).reshape(-1, 1)
     found = reference(field, values)
-    assert found.edges == pytest.approx([99.9 * number for number in range(1, 10)], abs=0.01)
+    assert found.edges == pytest.approx([100 * number - 0.5 for number in range(1, 10)])
     assert found.shares == pytest.approx([0.1] * 10)
     assert found.missing_share == pytest.approx(0.2)
 
@@ -112,6 +112,21 @@ def test_the_reference_of_a_number_with_few_values_has_no_empty_bin() -> None:
     found = reference(field, np.array([0.0] * 90 + [5.0] * 10, dtype=np.float32).reshape(-1, 1))
     assert sum(found.shares) == pytest.approx(1)
     assert len(found.shares) == len(found.edges) + 1
+
+
+def test_what_many_rows_have_lies_on_no_edge_of_a_bin() -> None:
+    """A certainty of nearly 1 comes out as another one alone than among others; a drift of all rows must not follow."""
+    field = InputField(name="certainty", kind="number", description="c", example=1)
+    random = np.random.default_rng(0)
+    values = np.concatenate([random.uniform(0.5, 0.99, 100), np.full(900, 0.9999998)]).reshape(-1, 1)
+    found = reference(field, values)
+    counts = [np.bincount(np.digitize(values[:, 0] + noise, found.edges)) for noise in (-2e-7, 0, 2e-7)]
+    assert (counts[0] == counts[1]).all()
+    assert (counts[2] == counts[1]).all()
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= values.min() - 2e-7
+    assert found.high >= values.max() + 2e-7
 
 
 def test_the_reference_of_a_category_is_its_shares() -> None:

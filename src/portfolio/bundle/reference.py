@@ -13,6 +13,9 @@ from portfolio.core.errors import DataError
 from portfolio.core.types import Array
 
 REFERENCE_BINS = 10
+# Values that agree so far are taken for the same.
+SIGNIFICANT_DIGITS = 6
+SAME = 10.0**-SIGNIFICANT_DIGITS
 # More than any writing system that is in daily use.
 MAX_CHARACTERS = 20_000
 
@@ -56,16 +59,33 @@ def of_numbers(column: Array) -> Reference:
     present = column[np.isfinite(column)]
     if len(present) == 0:
         return Reference(shares=(0.0,), missing_share=1.0, rows=len(column))
-    edges = np.unique(np.quantile(present, np.linspace(0, 1, REFERENCE_BINS + 1)[1:-1]))
+    edges = _edges(present)
     counts = np.bincount(np.digitize(present, edges), minlength=len(edges) + 1)
     return Reference(
         edges=tuple(edges.tolist()),
         shares=tuple((counts / len(present)).tolist()),
         missing_share=float(1 - len(present) / len(column)),
         rows=len(column),
-        low=float(present.min()),
-        high=float(present.max()),
+        # A little further, for the same reason as the edges.
+        low=float(present.min() - abs(present.min()) * SAME),
+        high=float(present.max() + abs(present.max()) * SAME),
     )
+
+
+def _edges(values: Array) -> Array:
+    """Where tenths of the values begin, each halfway between two values that differ.
+
+    A value that many rows have must not lie on an edge: the same row comes out a little differently, alone and among
+    others, and would change sides.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        digits = np.power(10.0, SIGNIFICANT_DIGITS - 1 - np.floor(np.log10(np.abs(values, dtype=np.float64))))
+        rounded = np.where(np.isfinite(digits), np.round(values * digits) / digits, values)
+    distinct = np.unique(rounded)
+    wanted = np.quantile(rounded, np.linspace(0, 1, REFERENCE_BINS + 1)[1:-1])
+    places = np.unique(np.searchsorted(distinct, wanted))
+    places = places[places > 0]
+    return np.asarray((distinct[places - 1] + distinct[places]) / 2)
 
 
 def _characters(texts: list[str]) -> str:

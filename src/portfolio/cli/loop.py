@@ -30,7 +30,12 @@ def demo(
 
 
 @app.command(rich_help_panel=PANEL)
-def run(use_case: UseCaseName) -> None:
+def run(
+    use_case: UseCaseName,
+    feedback: Annotated[
+        bool, typer.Option("--feedback/--no-feedback", help="Learn from labels that came back to the server, too.")
+    ] = True,
+) -> None:
     """Train here: collect new data, version it, run the DVC stages, register, promote and publish."""
     import json
 
@@ -58,7 +63,7 @@ def run(use_case: UseCaseName) -> None:
         step.result = f"its API answers at {os.environ['PREFECT_API_URL']}"
     with server.flow_settings():
         # A server of our own has no pages on which anybody could be asked.
-        outcome = training(use_case, may_ask=not server.is_own)
+        outcome = training(use_case, feedback=feedback, may_ask=not server.is_own)
     seconds = {**start.seconds, **outcome.seconds}
     write_text(Paths(use_case).log("run").with_suffix(".json"), json.dumps({"seconds": seconds}, indent=1) + "\n")
     result = "promoted and published" if outcome.verdict.promoted else "not promoted"

@@ -188,6 +188,8 @@ async def _exchanged(
         line.close()
 
     await asyncio.gather(*(work() for _ in range(min(CONNECTIONS, count))))
+    # What was closed is so a turn of the loop later.
+    await asyncio.sleep(0)
     if all(status == 0 for status, _ in answers):
         raise PortfolioError(f"http://{address.authority} can't be reached. Is the server running? Check its log.")
     return answers

@@ -23,10 +23,11 @@ PARAMETERS_NAME = "parameters.json"
 # And a regression's error scales of the validation rows, each by a forest that has not seen the row.
 VAL_ERROR_SCALE_NAME = "val_error_scale.npy"
 
-# What `make bench`, `make bench-serving` and `make reliability` measured, of no single use case.
+# What `make bench` and its siblings measured, of no single use case.
 BENCH = Path("metrics") / "bench.json"
 SERVING_BENCH = Path("metrics") / "serving_bench.json"
 RELIABILITY = Path("metrics") / "reliability.json"
+MONITOR_BENCH = Path("metrics") / "monitor_bench.json"
 
 
 def live_record() -> Path:

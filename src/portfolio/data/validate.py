@@ -12,7 +12,7 @@ from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
-from portfolio.data.batches import REFUSED
+from portfolio.data.batches import FAIR, OF_FEEDBACK, REFUSED, is_feedback
 from portfolio.data.normalize import normalize
 
 
@@ -27,26 +27,31 @@ def check_batch(
     try:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
+        remedy = f"Collect it again: portfolio recollect {use_case.name} --date {path.stem}"
+        if is_feedback(path):
+            remedy = f"Bring it back: dvc checkout {path.parent}.dvc; or delete it, and its labels are taken again"
         raise DataError(
-            f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. "
-            f"Collect it again: portfolio recollect {use_case.name} --date {path.stem}"
+            f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. {remedy}"
         ) from error
     if REFUSED in frame.columns:
-        refused = frame.filter(pl.col(REFUSED).is_not_null()).rename({REFUSED: "reason"})
-        good, bad = _check_rows(frame.filter(pl.col(REFUSED).is_null()).drop(REFUSED), schema, use_case, limits)
+        refused = frame.filter(pl.col(REFUSED).is_not_null()).rename({REFUSED: "reason"}).drop(FAIR)
+        kept = frame.filter(pl.col(REFUSED).is_null())
+        good, bad = check_rows(kept.drop(OF_FEEDBACK), schema, use_case, limits)
+        good = good.join(kept.select(use_case.key, FAIR), on=use_case.key, how="left", maintain_order="left")
         return good, pl.concat([refused, bad.select(refused.columns)]) if len(refused) else bad
     if len(frame) < limits.min_rows:
         return _whole(frame, f"the batch has {counted(len(frame), 'row')}, fewer than {limits.min_rows}")
-    return _check_rows(frame, schema, use_case, limits)
+    return check_rows(frame, schema, use_case, limits)
 
 
 def _whole(frame: pl.DataFrame, reason: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     return frame.clear(), frame.with_columns(pl.lit(reason).alias("reason"))
 
 
-def _check_rows(
+def check_rows(
     frame: pl.DataFrame, schema: DataFrameSchema, use_case: UseCase, limits: Validate
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The same of rows that are in no file."""
     found = normalize(use_case, frame)
     if found.faults:
         return _whole(frame, f"the batch does not fit the use case: {'; '.join(found.faults)}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,7 +18,7 @@ import numpy as np
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.latency import latency_ms
 from portfolio.contract.config import Config
-from portfolio.contract.use_case import UseCase
+from portfolio.contract.use_case import BATCH, UseCase
 from portfolio.core.sentences import told
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split
@@ -30,6 +30,9 @@ from portfolio.evaluation.value import bounds, yen_by_row
 ALPHA = 0.05
 # The chance that any slice is said to be worse though none is.
 SLICES_ALPHA = 0.05
+# With fewer rows of batches that the champion has not seen, there is no test of them alone; it has this share of the
+# error rate.
+MIN_FRESH, FRESH_SHARE = 30, 0.5
 FINDINGS = Path(__file__).with_name("findings.yaml")
 
 Approval = Literal["given", "awaited", "denied"]
@@ -68,15 +71,12 @@ class Verdict:
         )
 
     def approved(self, approval: Approval) -> Verdict:
-        """The same with what a person says of it, if the gate lets the version through."""
-        if approval == "given" or not self.promoted:
-            return self
-        finding = "awaits_approval" if approval == "awaited" else "not_approved"
-        return Verdict([*self.checks, Check(APPROVAL, False, finding)])
-
-    def of_gate(self) -> Verdict:
-        """The same without what a person says of it."""
-        return Verdict([check for check in self.checks if check.name != APPROVAL])
+        """The same with what a person says of it, if the gate lets the version through. A refusal of theirs stands."""
+        gate = Verdict([check for check in self.checks if check.name != APPROVAL])
+        if approval == "given" or not gate.promoted:
+            return gate
+        denied = approval == "denied" or any(check.finding == "not_approved" for check in self.checks)
+        return Verdict([*gate.checks, Check(APPROVAL, False, "not_approved" if denied else "awaits_approval")])
 
     @property
     def awaits_approval(self) -> bool:
@@ -122,8 +122,10 @@ def judge(
     if champion is not None:
         old = value_by_row(use_case, config, champion, test.targets, champion.predict(test.inputs))
         worst = -(bounds(config.value)[1] - worst)
+    together = units(use_case.source, test.rows)
+    fresh = np.zeros(len(test), dtype=bool) if champion is None else _fresh(champion, test)
     checks = [
-        _worth(config, new - old, worst, units(use_case.source, test.rows), earlier, first=champion is None),
+        _worth(config, new - old, worst, together, earlier, first=champion is None, fresh=fresh),
         Check("finite answers", True, "finite"),
     ]
     if champion is not None:
@@ -172,18 +174,62 @@ class Worth:
         return self.p <= self.alpha
 
 
-def compare_worth(outcomes: Outcomes, worst: float, margin: float, earlier: Sequence[int]) -> Worth:
-    """Test whether differences between two models, no lower than `worst`, are above `margin` in the mean."""
+def compare_worth(outcomes: Outcomes, worst: float, margin: float, earlier: Sequence[int], share: float = 1.0) -> Worth:
+    """Test whether differences between two models, no lower than `worst`, are above `margin` in the mean.
+
+    With `share` of the error rate that this try may have.
+    """
     rows = int(outcomes.counts @ outcomes.rows)
-    return Worth(p_value(outcomes, worst, margin), alpha(rows, earlier))
+    return Worth(p_value(outcomes, worst, margin), share * alpha(rows, earlier))
+
+
+def _fresh(champion: Bundle, test: Split) -> Array:
+    """The test rows of batches that came after the champion was trained, bool [rows]; none where they are too few."""
+    known = champion.manifest.batches
+    if not known:
+        return np.zeros(len(test), dtype=bool)
+    fresh = (~test.rows[BATCH].is_in(known)).to_numpy()
+    return fresh if fresh.sum() >= MIN_FRESH else np.zeros_like(fresh)
 
 
 def _worth(
-    config: Config, difference: Array, worst: float, together: Array | None, earlier: Sequence[int], *, first: bool
+    config: Config,
+    difference: Array,
+    worst: float,
+    together: Array | None,
+    earlier: Sequence[int],
+    *,
+    first: bool,
+    fresh: Array,
+) -> Check:
+    """Whether it is worth more on the fresh rows, if there are any among others; if not there, whether on all.
+
+    The two tests share the error rate of this try. What comes from now on is more like what came last.
+    """
+    if not fresh.any() or fresh.all():
+        return _compared(config, difference, worst, together, earlier, first=first)
+    both = None if together is None else together[fresh]
+    # It is counted as a judgement on all rows.
+    rows = {"rows": len(difference), "fresh": int(fresh.sum())}
+    on_fresh = _compared(config, difference[fresh], worst, both, earlier, first=first, share=FRESH_SHARE)
+    if on_fresh.passed:
+        return replace(on_fresh, finding="better_on_fresh_rows", figures=on_fresh.figures | rows)
+    return _compared(config, difference, worst, together, earlier, first=first, share=1 - FRESH_SHARE)
+
+
+def _compared(
+    config: Config,
+    difference: Array,
+    worst: float,
+    together: Array | None,
+    earlier: Sequence[int],
+    *,
+    first: bool,
+    share: float = 1.0,
 ) -> Check:
     outcomes = Outcomes.of(difference, together)
     margin = config.gate.min_gain * config.value.by_hand_yen
-    worth = compare_worth(outcomes, worst, margin, earlier)
+    worth = compare_worth(outcomes, worst, margin, earlier, share)
     low, high = mean_interval(outcomes, worst, config.value.by_hand_yen if first else -worst)
     figures = {
         "rows": len(difference),

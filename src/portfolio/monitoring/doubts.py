@@ -12,7 +12,7 @@ import polars as pl
 
 from portfolio.contract.config import Retrain
 from portfolio.contract.use_case import UseCase
-from portfolio.data.batches import REFUSED, is_feedback
+from portfolio.data.batches import OF_FEEDBACK, REFUSED, is_feedback
 from portfolio.data.normalize import normalize
 
 CERTAIN = 0.9
@@ -33,7 +33,7 @@ def doubts(
 
     `folder` has the batches that were collected before.
     """
-    contradicted, refuse_all = _contradicted(facts, limits.max_contradicted)
+    contradicted, refuse_all = contradicted_answers(facts, limits.max_contradicted)
     notes = [*contradicted, *_bursts(facts)]
     if refuse_all:
         return pl.Series([contradicted[0]] * len(rows), dtype=pl.String), notes
@@ -42,7 +42,7 @@ def doubts(
     return reasons, [*notes, *(f"refused: {count:,}, {reason}" for reason, count in counts.iter_rows())]
 
 
-def _contradicted(facts: pl.DataFrame, limit: float) -> tuple[list[str], bool]:
+def contradicted_answers(facts: pl.DataFrame, limit: float) -> tuple[list[str], bool]:
     """Labels that contradict certain answers, if they are more than calibration allows, and whether far more.
 
     Of rows such as the model was trained on: that it errs on others speaks against the model, and not the labels.
@@ -133,7 +133,7 @@ def _known(use_case: UseCase, wanted: pl.DataFrame, inputs: list[str], folder: P
             # Validation says so.
             continue
         if REFUSED in frame.columns:
-            frame = frame.filter(pl.col(REFUSED).is_null()).drop(REFUSED)
+            frame = frame.filter(pl.col(REFUSED).is_null()).drop(OF_FEEDBACK)
         normal = normalize(use_case, frame)
         if normal.faults:
             continue

@@ -11,7 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from portfolio.bundle.manifest import Promise
+from portfolio.core.types import Array
 from portfolio.monitoring.inflow import Expected, Inflow
 
 # The normal quantile of a 95% interval.
@@ -25,6 +28,7 @@ MOST_STRANGE = 0.05
 WARN_ERRORS, HARM_ERRORS = 3.0, 6.0
 # And of the cost by hand, how much must be lost each.
 WARN_SHARE, HARM_SHARE = 0.02, 0.05
+SMALLEST_GAP = 1e-9
 
 
 def is_trusted(inflow: Inflow) -> bool:
@@ -73,10 +77,16 @@ def errors_below(expected: Expected, promise: Promise) -> tuple[float, float]:
 
     Like is compared with like: so a model that is a little too sure of itself is not told of each day.
     """
-    if expected.rows == 0:
-        return 0.0, 0.0
-    mean = expected.yen / expected.rows
-    variance = max(expected.yen_squared / expected.rows - mean**2, 0)
-    error = math.sqrt(variance * (1 / expected.rows + 1 / max(promise.rows, 1)))
-    gap = promise.expected_yen - mean
-    return gap, gap / error if error > 0 else (math.inf if gap > 1e-9 else 0.0)
+    total, squares, rows = np.array([expected.yen, expected.yen_squared, expected.rows])
+    gap, errors = below(total, squares, rows, promise.expected_yen, promise.rows)
+    return float(gap), float(errors)
+
+
+def below(total: Array, squares: Array, rows: Array, promised: Array | float, test_rows: int) -> tuple[Array, Array]:
+    """The same from sums over rows and over their squares, [...]."""
+    mean = total / np.maximum(rows, 1)
+    variance = np.maximum(squares / np.maximum(rows, 1) - mean**2, 0)
+    error = np.sqrt(variance * (1 / np.maximum(rows, 1) + 1 / max(test_rows, 1)))
+    gap = np.where(rows > 0, promised - mean, 0.0)
+    # Where all rows are alike there is no chance in it.
+    return gap, np.where(gap > SMALLEST_GAP, gap / np.maximum(error, SMALLEST_GAP), 0.0)

@@ -30,8 +30,7 @@ class Judgement:
             return Verdict.decided(False, "rolled_back")
         last = self.decisions.last(number)
         if last and last.asked == self.decisions.asked(number):
-            # Whether a person agrees is asked each time.
-            return last.verdict.of_gate()
+            return last.verdict
         if champion is None:
             return self._ask(None, challenger, number)
         try:

@@ -52,7 +52,7 @@ def demo(name: str, recording: Path | None = None) -> None:
     finally:
         if recording is not None:
             console.save_svg(str(recording), title=f"portfolio demo {name}")
-    _say_how_to_go_on(story, name, report)
+    _say_how_to_go_on(story, name, clone, report)
     if story.failed:
         acts = "; ".join(f"act {act.number}: {failed}" for act in story.failed for failed in act.failed)
         raise PortfolioError(f"Not every claim holds: {acts}")
@@ -73,7 +73,7 @@ def _tell(story: Story, name: str, started: float) -> str:
     return (scene.paths.report / PAGES["en"]).absolute().as_uri()
 
 
-def _say_how_to_go_on(story: Story, name: str, report: str) -> None:
+def _say_how_to_go_on(story: Story, name: str, clone: Path, report: str) -> None:
     story.show_end()
     ended = "[bold green]Done[/]" if not story.failed else "[bold red]Ended[/]"
     console.print(f"\n{ended} in {story.seconds:.0f} s; the server has been stopped. To go on:")
@@ -82,4 +82,5 @@ def _say_how_to_go_on(story: Story, name: str, report: str) -> None:
     console.print("  make help       everything else", highlight=False)
     if name != default_use_case():
         console.print(f"Add USE_CASE={name} to each.", highlight=False)
+    console.print(f"\nThe page of act 7 once more: cd {clone} && portfolio serve {name}, then /monitor", soft_wrap=True)
     console.print(f"What the model is worth, on one page: {report}", highlight=False, soft_wrap=True)

@@ -3,48 +3,53 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
-from portfolio.cli.demo.processes import steps
 from portfolio.cli.demo.scene import Scene
 from portfolio.cli.demo.story import Story
-from portfolio.cli.demo.watch import COLOURS
+from portfolio.client.predict import ask
+from portfolio.core.counted import counted
+from portfolio.core.labels import listed
 from portfolio.core.terminal import console
-from portfolio.monitoring.looks import Looks
 
-NAMES = {
-    "promoted": "version {version} is promoted",
+# As the page calls them.
+SENTENCES = {
+    "deployed": "version {version} answers its first requests",
+    "drift": "drift is found in {fields}",
+    "harm": "[bold red]harm is found[/]: version {version} is worth less than promised",
+    "retraining": "retraining begins",
+    "promoted": "[green]version {version} is promoted[/]",
     "refused": "version {version} is refused",
     "rolled_back": "version {version} is rolled back",
-    "retraining": "retraining begins",
-    "quarantined": "a batch is quarantined",
+    "quarantined": "rows are quarantined",
 }
+MAX_FIELDS = 4
 
 
 def tell_timeline(story: Story, scene: Scene) -> None:
-    with story.act("One page tells it") as act:
-        with console.status("the report"):
-            for _ in steps("report", scene.name):
-                pass
-        log = Looks(scene.log_address)
-        try:
-            looks, events = log.last(limit=1000), log.events()
-        finally:
-            log.close()
-        moments: list[tuple[datetime, str]] = [
-            (event.at, NAMES[event.kind].format(version=event.model_version)) for event in events
-        ]
-        verdict = ""
-        for look in reversed(looks):
-            if look.verdict != verdict:
-                verdict = look.verdict
-                told = f"the monitor says [{COLOURS[verdict]}]{verdict.replace('_', ' ')}[/]"
-                moments.append((look.looked_at, f"{told} of version {look.model_version}"))
+    """The page's own figures, while its server is still there."""
+    with story.act("One page tells it: the timeline with its events") as act:
+        told = ask(f"{scene.address}/monitor/looks")
+        events = told["events"]
         table = Table.grid(padding=(0, 2))
-        for at, what in sorted(moments):
-            table.add_row(f"   [dim]{at.astimezone():%H:%M:%S}[/]", what)
+        for event in events:
+            at = datetime.fromisoformat(event["at"]).astimezone()
+            table.add_row(f"   [dim]{at:%H:%M:%S}[/]", _sentence(event))
         console.print(table, highlight=False)
-        kinds = {event.kind for event in events}
-        expected = {"promoted", "refused", "rolled_back"} | ({"retraining"} if scene.alarm else set())
-        act.claim(f"the timeline has all of it: {len(looks)} looks, {len(events)} events", expected <= kinds)
+        expected = {"promoted", "refused", "rolled_back"} | ({"drift", "harm", "retraining"} if scene.alarm else set())
+        lacking = sorted(expected - {event["kind"] for event in events})
+        act.claim(
+            f"{scene.address}/monitor shows {counted(len(told['looks']), 'look')} and {counted(len(events), 'event')}"
+            + (f"; it lacks {', '.join(lacking)}" if lacking else ""),
+            not lacking,
+        )
+
+
+def _sentence(event: dict[str, Any]) -> str:
+    fields = escape(listed(event["figures"].get("fields", []), MAX_FIELDS))
+    kind = str(event["kind"])
+    sentence = SENTENCES.get(kind, kind.replace("_", " "))
+    return sentence.format(version=event["model_version"], fields=fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from textwrap import shorten
@@ -14,6 +15,7 @@ from portfolio.cli.demo.scene import Scene
 from portfolio.cli.demo.story import Story
 from portfolio.cli.demo.watch import looked
 from portfolio.client.simulate import Simulator, Traffic
+from portfolio.core.errors import PortfolioError
 from portfolio.core.terminal import console
 from portfolio.report.words import yen
 
@@ -28,8 +30,6 @@ def renew(story: Story, scene: Scene) -> None:
         if not scene.alarm:
             act.leave_out("nothing asks for retraining: only harm does")
             return
-        if scene.rest is not None and scene.left:
-            scene.drifted.add(scene.rest.send(scene.left))
         before, old = scene.drifted.yen_per_1000, served_version(scene.address)
         act.tell(f"{scene.drifted.labels:,} labels of {scene.drifted.sent:,} drifted rows have come back")
         rows = scene.drifted_rows(held_out=True)
@@ -42,11 +42,11 @@ def renew(story: Story, scene: Scene) -> None:
             verdict = json.loads(scene.paths.verdict.read_text())
             champion = Store.of(scene.name).champion()
             assert champion is not None
-            seconds = seconds_until_served(scene.address, champion.model_version)
+            seconds_until_served(scene.address, champion.model_version)
         act.claim(f"the challenger wins: {verdict['reason']}", champion.model_version != old)
         act.claim(
-            f"none of {traffic.sent:,} requests meanwhile was lost; version {champion.model_version} answered "
-            f"{seconds:.1f} s after the flow",
+            f"version {champion.model_version} took over in the middle of {traffic.sent:,} requests, none of which was "
+            "lost",
             traffic.failed == 0 and traffic.sent > 0,
         )
         found = Simulator(scene.case, scene.address, rows).send(len(rows))
@@ -68,7 +68,12 @@ def _under_traffic(simulator: Simulator) -> Iterator[Traffic]:
 
     def send() -> None:
         while not stop.is_set():
-            found.add(simulator.send(AT_ONCE, rate=RATE, labels=False))
+            try:
+                found.add(simulator.send(AT_ONCE, rate=RATE, labels=False))
+            except PortfolioError:
+                # Nothing answers at all: lost.
+                found.sent += AT_ONCE
+                time.sleep(AT_ONCE / RATE)
 
     thread = threading.Thread(target=send, daemon=True)
     thread.start()

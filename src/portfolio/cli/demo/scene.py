@@ -12,7 +12,7 @@ import yaml
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
-from portfolio.client.simulate import Simulator, Traffic
+from portfolio.client.simulate import Traffic
 from portfolio.contract.config import config_path
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
@@ -45,9 +45,6 @@ class Scene:
     drifted: Traffic = field(default_factory=Traffic)
     """What the first champion answered to drifted rows."""
     alarm: bool = False
-    rest: Simulator | None = None
-    """Sends on where the alarm came, with so many rows `left`."""
-    left: int = 0
 
     @classmethod
     def of(cls, name: str) -> Scene:
@@ -98,14 +95,16 @@ class Scene:
         """The rows of the days to come, as a server takes them; without such days the test rows."""
         import polars as pl
 
-        from portfolio.data.normalize import normalize
+        from portfolio.data.collect import named_rows
+        from portfolio.data.validate import check_rows
 
         if not self.later_days:
             return self.test_rows
-        raw = pl.concat(self.case.source.read(list(self.later_days)).values())
-        found = normalize(self.case, raw)
-        good = found.frame.filter(~pl.int_range(pl.len()).is_in(list(found.reasons)))
-        return good.head(MAX_LATER_ROWS)
+        source, schema, limits = self.case.source, self.case.schema(), self.case.config().validate_
+        batches = source.read(list(self.later_days))
+        rows = (named_rows(source, day, batch) for day, batch in batches.items())
+        good = pl.concat([check_rows(batch, schema, self.case, limits)[0] for batch in rows], how="vertical_relaxed")
+        return good.head(MAX_LATER_ROWS) if len(good) else self.test_rows
 
     def drifted_rows(self, *, held_out: bool) -> pl.DataFrame:
         rows = self.case.drifts()[self.drift](self._later)

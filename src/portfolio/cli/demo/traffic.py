@@ -6,6 +6,7 @@ from textwrap import shorten
 
 import numpy as np
 from rich.live import Live
+from rich.markup import escape
 
 from portfolio.cli.demo.scene import Scene
 from portfolio.cli.demo.story import Act, Story
@@ -13,13 +14,15 @@ from portfolio.cli.demo.watch import Findings, looked, reasons
 from portfolio.client.simulate import Simulator, Traffic
 from portfolio.core.counted import counted
 from portfolio.core.terminal import console
+from portfolio.monitoring.looks import Look
 from portfolio.report.words import yen
 
 REQUESTS = 400
-AT_ONCE = 60
+AT_ONCE = 20
 MIN_ROWS = 200
 """With fewer, too little can be told of a drift."""
 MAX_REASON = 160
+MAX_REASONS = 2
 # Twice the standard error: a loss that is larger was none by chance.
 SURE = 2.0
 
@@ -40,13 +43,15 @@ def live_traffic(story: Story, scene: Scene) -> None:
         console.print(findings.table)
         promised = _promised(scene)
         seen = look.figures["yen_per_1000"]["seen"]
-        if promised is None or seen is None:
+        if promised is None:
             act.leave_out("the model has no prices, so that nothing was promised in yen")
             return
-        act.claim(
-            f"promised: {yen(promised)} yen per 1,000; it lies within what {counted(seen['labels'], 'label')} show",
-            bool(seen["low"] <= promised <= seen["high"]),
-        )
+        if seen is None:
+            act.tell("the machine decides nothing alone here, and so no label says what its answers are worth")
+        else:
+            labels = counted(seen["labels"], "label")
+            is_near = bool(seen["low"] <= promised <= seen["high"])
+            act.claim(f"promised: {yen(promised)} yen per 1,000; it lies within what {labels} show", is_near)
         act.claim(f"the monitor does not cry wolf: {look.verdict.replace('_', ' ')}", look.verdict != "harmful")
 
 
@@ -60,41 +65,58 @@ def drifted_traffic(story: Story, scene: Scene) -> None:
         if len(rows) < MIN_ROWS:
             act.leave_out(f"{counted(len(rows), 'row')} to drift are too few: {MIN_ROWS} are needed")
             return
-        act.tell(
-            f"as by `portfolio simulate {scene.name} --drift {scene.drift}`; a look every {AT_ONCE} requests"
-        )
-        _until_alarm(act, scene, Simulator(scene.case, scene.address, rows), len(rows))
-        if scene.drifted.yen:
-            _judge(act, scene)
+        act.tell(f"as by `portfolio simulate {scene.name} --drift {scene.drift}`; a look every {AT_ONCE} requests")
+        last = _until_alarm(act, scene, Simulator(scene.case, scene.address, rows), len(rows))
+        if last is not None and scene.drifted.yen:
+            for reason in reasons(last)[:MAX_REASONS]:
+                act.tell(f"[dim]{escape(shorten(reason, MAX_REASON, placeholder='…'))}[/]")
+            _judge(act, scene, last)
 
 
-def _until_alarm(act: Act, scene: Scene, simulator: Simulator, most: int) -> None:
+def _until_alarm(act: Act, scene: Scene, simulator: Simulator, most: int) -> Look | None:
     """Send on until the monitor says that harm is done, or all rows have been sent. The others follow, unwatched."""
-    findings, total = Findings(), scene.drifted
-    with Live(findings.table, console=console, refresh_per_second=8):
+    findings, total, last = Findings(), scene.drifted, None
+    with Live(findings.table, console=console, refresh_per_second=8, transient=True):
         while total.sent < most and not scene.alarm:
-            total.add(simulator.send(min(AT_ONCE, most - total.sent)))
+            # Where nothing is found soon, looks become rarer.
+            total.add(simulator.send(min(max(AT_ONCE, total.sent // 3), most - total.sent)))
             if look := looked(scene):
+                last = look
                 findings.add(total.sent, total.yen_per_1000, look)
                 scene.alarm = look.verdict == "harmful"
+    console.print(findings.table)
+    until_alarm, lost = total.sent, _lost(scene)
+    if scene.alarm:
+        # Nobody stops the scanner: the other rows come too.
+        total.add(simulator.send(most - total.sent))
+        act.tell(
+            f"the alarm came after [bold]{until_alarm:,}[/] requests, which brought {yen(lost)} yen less than promised"
+        )
     act.claim(f"all of {total.sent:,} requests were answered", _all(total))
-    if look is not None:
-        for reason in reasons(look)[:3]:
-            act.tell(f"[dim]{shorten(reason, MAX_REASON, placeholder='…')}[/]")
-    scene.rest, scene.left = simulator, most - total.sent
+    return last
 
 
-def _judge(act: Act, scene: Scene) -> None:
+def _judge(act: Act, scene: Scene, look: Look) -> None:
     """There is harm if the true loss is more than chance; then, and only then, an alarm is right."""
-    promised, total = _promised(scene), scene.drifted
+    promised, saved = _promised(scene), np.array(scene.drifted.yen)
     assert promised is not None
-    lost = promised / 1000 - np.array(total.yen)
-    is_harm = lost.mean() > SURE * lost.std() / np.sqrt(len(lost))
-    costs = f"{yen(lost.sum())} yen less than promised in {total.sent:,} requests"
+    is_harm = promised / 1000 - saved.mean() > SURE * saved.std() / np.sqrt(len(saved))
+    costs = f"{yen(_lost(scene))} yen less than promised in {len(saved):,} requests"
     if is_harm:
-        act.claim(f"the alarm came after {total.sent:,} requests; they brought {costs}", scene.alarm)
+        figures = look.figures["yen_per_1000"]
+        estimated, seen = figures["estimated"], figures["seen"]
+        if estimated is not None and seen is not None:
+            told = f"{yen(estimated['value'])} without labels, {yen(seen['value'])} from labels"
+            falls = max(estimated["value"], seen["value"]) < promised
+            act.claim(f"estimated and seen value fall: {told}; {yen(promised)} were promised", falls)
+        act.claim(f"there is harm, {costs}, and the alarm says so", scene.alarm)
     else:
-        act.claim(f"no harm that is more than chance ({costs}), and no alarm", not scene.alarm)
+        act.claim(f"there is no harm that is more than chance ({costs}), and no alarm", not scene.alarm)
+
+
+def _lost(scene: Scene) -> float:
+    """Yen that the drifted rows brought less than was promised of so many."""
+    return len(scene.drifted.yen) * (_promised(scene) or 0) / 1000 - sum(scene.drifted.yen)
 
 
 def _promised(scene: Scene) -> float | None:

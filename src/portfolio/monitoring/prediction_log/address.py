@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 
 from portfolio.core.environment import sqlite_address, state_folder
+from portfolio.core.paths import default_use_case, listed_use_cases
 
 
 def log_address(use_case: str) -> str | None:
     """What SERVING_LOG_URL names, or else the SQLite file in .state; None if no server has made that yet."""
-    stated = os.environ.get("SERVING_LOG_URL", "")
     path = state_folder() / "log" / f"{use_case}.db"
-    if not stated and not path.exists():
-        return None
-    return stated or sqlite_address(path)
+    return os.environ.get("SERVING_LOG_URL") or (sqlite_address(path) if path.exists() else None)
+
+
+def logged_use_cases() -> list[str]:
+    """The use cases that have a prediction log; where SERVING_LOG_URL names one, it is that of the served one alone."""
+    if os.environ.get("SERVING_LOG_URL"):
+        return [os.environ.get("PORTFOLIO_USE_CASE") or default_use_case()]
+    return [name for name in listed_use_cases() if log_address(name)]

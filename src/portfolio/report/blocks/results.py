@@ -43,7 +43,7 @@ def result(use_case: str, language: str) -> str:
 
 
 def use_cases(_: str, language: str) -> str:
-    """What each use case in params.yaml is worth, a line each, then the first one in full; or how to get its figures."""
+    """What each use case in params.yaml is worth, a line each, then the first in full; or how to get the figures."""
     words, names = read_words(language), listed_use_cases()
     if not names:
         return str(words["no_use_cases"])
