@@ -96,6 +96,9 @@ bench: setup  ## measure what the README claims about speed (20 minutes on two c
 bench-serving: setup  ## compare with MLflow, LitServe, BentoML, MLServer and FastAPI (20 minutes; needs wrk; ONLY="...")
 	@python -m bench.serving $(ONLY)
 
+bench-monitor: setup  ## measure how often the monitor is wrong, and how soon right, beside evidently (10 minutes; ONLY="...")
+	@python -m bench.monitor $(ONLY)
+
 reliability: setup  ## test what is claimed about the server's reliability (20 minutes; ONLY="kill overload")
 	@python -m bench.reliability $(ONLY)
 
@@ -128,4 +131,4 @@ clean:  ## delete what can be made again: prepared data, models, plots, reports,
 clean-state: setup  ## delete the registry, the store, the prediction log and its labels; asks first
 	@portfolio clean-state
 
-.PHONY: help setup demo run live stop serve report models mlflow readme docs format check test lock remote pull bench bench-serving reliability recording pictures up down test-compose clean clean-state
+.PHONY: help setup demo run live stop serve report models mlflow readme docs format check test lock remote pull bench bench-serving bench-monitor reliability recording pictures up down test-compose clean clean-state

@@ -22,6 +22,7 @@ FIELDS, TRAIN_ROWS, TEST_ROWS, WINDOW_ROWS = 5, 4_000, 2_000, 1_000
 MODELS, WINDOWS = 20, 25
 LARGEST_SHIFT = 1.0
 FLIPPED = 0.05
+MOST_LABELS = 20_000
 AUDIT_SHARE = 0.1
 POLICY = Policy(prices=Prices(by_hand_yen=10, check_yen=4, error_yen=50), audit_share=AUDIT_SHARE)
 OUTPUT = Output(task="classification", name="answer", classes=("no", "yes"), labels=("no", "yes"))
@@ -38,7 +39,7 @@ class Model:
 
     def targets(self, rows: Array) -> Array:
         yes = 1 / (1 + np.exp(-rows @ self.steepness))
-        return (self.random.random(len(rows)) < yes).astype(np.int64)
+        return np.asarray(self.random.random(len(rows)) < yes, dtype=np.int64)
 
     def inflow(self, rows: Array) -> tuple[Inflow, Answered]:
         outputs = self.predict(rows)
@@ -104,8 +105,8 @@ def concept_drift() -> list[Row]:
         promise = model.manifest.promise
         assert promise is not None
         limit = harm.limit(dict(promise.errors), POLICY.prices.highest_error_yen)
-        money, looks, audited = evidence.none_yet(), 0, 0
-        while looks < 200 and evidence.total(money, looks) < 1 / harm.ALPHA:
+        money, audited = evidence.none_yet(), 0
+        while audited < MOST_LABELS and evidence.total(money, audited) < 1 / harm.ALPHA:
             rows = model.random.normal(size=(WINDOW_ROWS, FIELDS)).astype(np.float32)
             targets = model.targets(rows)
             targets = np.where(model.random.random(WINDOW_ROWS) < FLIPPED, 1 - targets, targets)
@@ -116,7 +117,7 @@ def concept_drift() -> list[Row]:
             asked = found.decisions.by_machine & (model.random.random(WINDOW_ROWS) < AUDIT_SHARE)
             lost = error_yen(OUTPUT, POLICY, targets, found.outputs, found.decisions.answers)[asked]
             losses, counts = np.unique(lost / POLICY.prices.highest_error_yen, return_counts=True)
-            money, looks = evidence.after(money, looks, limit, losses, counts), looks + 1
+            money = evidence.after(money, audited, limit, losses, counts)
             audited += len(lost)
         labels.append(audited)
     return [

@@ -38,7 +38,7 @@ def _limits(random: np.random.Generator, rates: Array, rows: Array, alpha_share:
     errors = random.binomial(rows, rates)
     confidence = 1 - (1 - harm.LIMIT_CONFIDENCE) * alpha_share
     found = [limit(int(wrong), int(of), confidence) for wrong, of in zip(errors.flat, rows.flat, strict=True)]
-    return np.minimum(np.reshape(found, rows.shape), 1 - 1e-9)
+    return np.asarray(np.minimum(np.array(found).reshape(rows.shape), 1 - 1e-9))
 
 
 class Labels:
@@ -55,7 +55,7 @@ class Labels:
         self._limits = np.column_stack([whole, slices])
         self._thresholds = 1 / np.array([harm.ALPHA, *[harm.SLICES_ALPHA / SLICES] * SLICES])
         self._money = evidence.none_yet(years, SLICES + 1)
-        self._looks = 0
+        self._seen = np.zeros((years, SLICES + 1), dtype=np.int64)
 
     def alarms(self, error_rate: float, labels: int) -> Array:
         """In which years there is an alarm after a look with so many labels more, as a whole or in a slice."""
@@ -64,9 +64,9 @@ class Labels:
         wrong = self._random.binomial(of_slice, error_rate)
         both = np.stack([of_slice - wrong, wrong], axis=-1)
         counts = np.concatenate([both.sum(axis=1, keepdims=True), both], axis=1)
-        self._money = evidence.after(self._money, self._looks, self._limits, np.array([0.0, 1.0]), counts)
-        self._looks += 1
-        return np.asarray((evidence.total(self._money, self._looks) >= self._thresholds).any(axis=1))
+        self._money = evidence.after(self._money, self._seen, self._limits, np.array([0.0, 1.0]), counts)
+        self._seen += counts.sum(axis=-1)
+        return np.asarray((evidence.total(self._money, self._seen) >= self._thresholds).any(axis=1))
 
 
 class Shares:
@@ -80,16 +80,16 @@ class Shares:
         self._expected = counts @ LEVELS / setting.test_rows
         lost = CHECK_YEN * (1 - MACHINE_SHARE) + MACHINE_SHARE * setting.error_rate * ERROR_YEN
         self._value = BY_HAND_YEN - lost
-        self._money, self._looks = evidence.none_yet(years), 0
+        self._money, self._seen = evidence.none_yet(years), 0
 
     def look(self) -> tuple[Array, Array]:
         """In which years a day without change is called harmful, and in which it warns."""
         years = len(self._money)
         people = self._random.binomial(ROWS_A_DAY, 1 - MACHINE_SHARE, years)
         counts = np.column_stack([ROWS_A_DAY - people, people])
-        self._money = evidence.after(self._money, self._looks, self._limits, np.array([0.0, 1.0]), counts)
-        self._looks += 1
-        seen = evidence.total(self._money, self._looks) >= 1 / harm.SHARE_ALPHA
+        self._money = evidence.after(self._money, self._seen, self._limits, np.array([0.0, 1.0]), counts)
+        self._seen += ROWS_A_DAY
+        seen = evidence.total(self._money, self._seen) >= 1 / harm.SHARE_ALPHA
         most = BY_HAND_YEN - people / ROWS_A_DAY * CHECK_YEN
         harmful = seen & (self._value - most > harm.SMALLEST_LOSS * BY_HAND_YEN)
         levels = self._random.multinomial(np.full(years, ROWS_A_DAY), np.full(len(LEVELS), 1 / len(LEVELS)))

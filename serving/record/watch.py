@@ -6,8 +6,10 @@ Read in threads of its own, one at a time: neither a request for a prediction no
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -28,7 +30,8 @@ from serving.record.manifests import Manifests
 
 logger = logging.getLogger("serving")
 Found = TypeVar("Found")
-READ_SECONDS = 5.0
+# How long the page waits for the database, and how long a scrape does, which has other figures to tell.
+READ_SECONDS, GAUGES_READ_SECONDS = 5.0, 1.0
 # Scrapes within this time get the same figures.
 GAUGES_SECONDS = 5.0
 # More rows than this that wait for a label are not counted one by one.
@@ -93,8 +96,9 @@ class Watch:
         self._manifests = Manifests(store)
         self._log = PredictionLog(address)
         self._backlog = Backlog(self._log)
-        self._alone = anyio.CapacityLimiter(1)
-        self._gauges: tuple[float, str, Gauges] | None = None
+        self._threads = anyio.CapacityLimiter(1)
+        self._turn = threading.Lock()
+        self._gauges: tuple[float, str, Gauges | None] | None = None
 
     async def seen(self, limit: int) -> Seen:
         """Up to so many looks and events. Raises RequestError if the database can't be read."""
@@ -104,7 +108,7 @@ class Watch:
             moments = timeline(looks[:limit], self._looks.events(limit), has_earlier=len(looks) > limit)
             return Seen(looks[limit - 1 :: -1], moments[-limit:])
 
-        return await self._read(read)
+        return await self._read(read, READ_SECONDS)
 
     async def waiting(self, limit: int) -> Waiting:
         """The oldest rows, up to so many. Raises RequestError if the database can't be read."""
@@ -122,7 +126,7 @@ class Watch:
                 {digest: manifest for digest, manifest in found.items() if manifest is not None},
             )
 
-        return await self._read(read)
+        return await self._read(read, READ_SECONDS)
 
     async def gauges(self, digest: str) -> Gauges | None:
         """Those of the model with this digest. None if the database can't be read, which is told elsewhere."""
@@ -135,18 +139,26 @@ class Watch:
             newest = self._looks.last(1, digest)
             return Gauges(newest[0] if newest else None, len(self._backlog.rows()))
 
-        try:
-            gauges = await self._read(read)
-        except RequestError:
-            return None
-        self._gauges = (time.monotonic(), digest, gauges)
-        return gauges
+        found: Gauges | None = None
+        with suppress(RequestError):
+            found = await self._read(read, GAUGES_READ_SECONDS)
+        self._gauges = (time.monotonic(), digest, found)
+        return found
 
-    async def _read(self, read: Callable[[], Found]) -> Found:
+    async def _read(self, read: Callable[[], Found], seconds: float) -> Found:
+        def in_turn() -> Found:
+            # A database that never answers keeps one thread, and not one for each that asks after it.
+            if not self._turn.acquire(timeout=seconds):
+                raise TimeoutError("another read has not ended")
+            try:
+                return read()
+            finally:
+                self._turn.release()
+
         try:
-            with anyio.fail_after(READ_SECONDS):
-                return await anyio.to_thread.run_sync(read, limiter=self._alone, abandon_on_cancel=True)
-        except (DBAPIError, TimeoutError) as error:
+            with anyio.fail_after(seconds):
+                return await anyio.to_thread.run_sync(in_turn, limiter=self._threads, abandon_on_cancel=True)
+        except (DBAPIError, OSError) as error:
             logger.warning("the prediction log can't be read: %s", error)
             raise RequestError(
                 503,

@@ -115,6 +115,33 @@ def test_better_as_a_whole_and_worse_on_a_slice_is_refused_by_name(judge: Any, m
     assert verdict.reason.startswith("worse on batch 2026-01-06 (-")
 
 
+def test_fresh_rows_come_first(judge: Any, model: Model) -> None:
+    """The last 50 rows came after the champion was trained. What is gained there is lost among all rows."""
+    noise = set(range(0, 340, 20))
+    old, new = noise | set(range(352, 360)), {row + 2 for row in noise}
+    trained = {"batches": ("2026-01-05",)}
+    assert failed(judge(model(old), model(new))) == ["value"]
+    verdict = judge(model(old, **trained), model(new))
+    assert verdict.promoted
+    assert "on 50 test rows that came after the champion was trained: better" in verdict.reason
+    (value,) = [check for check in verdict.checks if check.name == "value"]
+    assert value.figures["rows"] == ROWS
+    assert value.figures["alpha"] == pytest.approx(gate.alpha(50, []) / 2)
+
+
+def test_what_is_not_seen_on_fresh_rows_may_be_seen_on_all(judge: Any, model: Model) -> None:
+    verdict = judge(model(range(40), batches=("2026-01-05",)), model(range(5)))
+    assert verdict.promoted
+    assert "on 400 test rows: better" in verdict.reason
+
+
+def test_too_few_fresh_rows_are_no_test_of_their_own(judge: Any, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MIN_FRESH", 51)
+    verdict = judge(model(range(352, 372), batches=("2026-01-05",)), model())
+    (value,) = [check for check in verdict.checks if check.name == "value"]
+    assert value.figures["alpha"] == pytest.approx(gate.alpha(ROWS, []))
+
+
 def test_an_answer_that_is_no_number_is_refused(judge: Any, model: Model) -> None:
     broken = model()
     broken.answers[7, 1] = np.nan

@@ -11,6 +11,7 @@ import pytest
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
+from portfolio.data.batches import FAIR
 from portfolio.monitoring.feedback import Taken, take_feedback
 from tests.conftest import TOY, collect, edit_config, run_stage
 from tests.monitoring.answered import NOBODY, PERSON, Answered, address, bundle_in_store
@@ -53,7 +54,10 @@ def test_labels_become_rows_as_the_data_have_them(answered: Answered) -> None:
     assert (taken.rows, taken.refused) == (2, 0)
     assert taken.notes == ["labels that nobody had asked for, which are left out: 1"]
     run_stage("validate", TOY)
-    assert set(clean_feedback().rows()) == {(f"{one}-0", 2.5, "yellow", "true"), (f"{other}-0", None, "green", "false")}
+    assert set(clean_feedback().drop(FAIR).rows()) == {
+        (f"{one}-0", 2.5, "yellow", "true"),
+        (f"{other}-0", None, "green", "false"),
+    }
     run_stage("prepare", TOY)
     rows = pl.concat([pl.read_parquet(path) for path in PATHS.splits.glob("*.parquet")])
     assert rows["batch"].str.contains("-feedback-001").sum() == 2
@@ -167,3 +171,23 @@ def test_a_damaged_batch_is_named_with_what_brings_it_back(answered: Answered) -
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="dvc checkout"):
         run_stage("validate", TOY)
+
+
+def test_only_a_fair_sample_is_used_to_judge_models(answered: Answered) -> None:
+    """Audited answers all are; of those that a person was asked about anyway, as small a share as was audited."""
+    collect(TOY)
+    audited = answered.add(melons(50), ["ripe"] * 50)
+    answered.add(melons(200, 1.1), ["unripe"] * 200, ripe=0.4, asked=PERSON)
+    take()
+    run_stage("validate", TOY)
+    fair = clean_feedback().filter(FAIR)["melon"]
+    assert {f"{one}-0" for one in audited} <= set(fair)
+    assert len(fair) < 50 + 20
+    run_stage("prepare", TOY)
+    splits = {path.stem: pl.read_parquet(path) for path in PATHS.splits.glob("*.parquet")}
+    back = pl.col("batch").str.contains("-feedback-")
+    judged = {*splits["val"].filter(back)["melon"], *splits["test"].filter(back)["melon"]}
+    assert judged
+    assert judged <= set(fair)
+    assert splits["train"].filter(back).height + len(judged) == 250
+    assert FAIR not in splits["train"].columns

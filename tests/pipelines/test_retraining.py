@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -26,7 +25,7 @@ from pipelines.server import own_environment
 from portfolio.bundle.store import Store
 from portfolio.core.environment import local_environment
 from portfolio.core.paths import Paths
-from portfolio.monitoring.looks import Look, Looks, Reason
+from portfolio.monitoring.looks import Looks
 from serving.app import create_app
 from tests.conftest import TOY, checkout_of_one, committed, edit_config, environment_kept, run_in
 
@@ -127,14 +126,20 @@ def _ok(address: str) -> bool:
         return False
 
 
-def ask(prefect: str, path: str, content: dict[str, Any] | None = None) -> Any:
-    answer = httpx.post(f"{prefect}{path}", json=content or {}, trust_env=False, timeout=30)
-    return answer.raise_for_status().json()
+def ask(prefect: str, path: str, content: dict[str, Any] | None = None, method: str = "POST") -> Any:
+    """What the server answers, once its database isn't locked."""
+
+    def answer() -> httpx.Response | None:
+        found = httpx.request(method, f"{prefect}{path}", json=content or {}, trust_env=False, timeout=30)
+        return None if found.status_code == httpx.codes.SERVICE_UNAVAILABLE else found
+
+    answered: httpx.Response = wait_for(answer)
+    answered.raise_for_status()
+    return answered.json() if answered.content else None
 
 
 def deployment(prefect: str, flow: str) -> Any:
-    answer = httpx.get(f"{prefect}/deployments/name/{flow}/portfolio", trust_env=False, timeout=30)
-    return answer.raise_for_status().json()
+    return ask(prefect, f"/deployments/name/{flow}/portfolio", method="GET")
 
 
 def runs(prefect: str, flow: str) -> list[Any]:
@@ -151,24 +156,20 @@ def start(prefect: str, flow: str, **parameters: Any) -> str:
     return str(made["id"])
 
 
-def harmful_look(version: int, digest: str) -> Look:
-    now = datetime.now(UTC)
-    window = (now - timedelta(hours=1), now)
-    return Look(*window, version, digest, ANSWERED, ANSWERED, "harmful", (Reason("less_than_promised"),), {})
-
-
 def test_harm_starts_a_training_that_learns_from_the_labels_once_a_person_agrees(
     clone: Path, prefect: str, deployments: subprocess.Popen[str]
 ) -> None:
     champion = Store.of(TOY).champion()
     assert champion is not None
-    looks = Looks(f"sqlite:///{clone / '.state' / 'log' / f'{TOY}.db'}")
-    looks.add(harmful_look(champion.model_version, champion.digest))
     start(prefect, "monitoring")
     (run,) = wait_for(lambda: in_state(prefect, "training", *ENDED, "PAUSED"), 300)
     assert run["state"]["type"] == "PAUSED", run["state"]
     assert (run["parameters"]["use_case"], run["parameters"]["asked_by"]) == (TOY, "harm")
     assert Store.of(TOY).champion() == champion
+    looks = Looks(f"sqlite:///{clone / '.state' / 'log' / f'{TOY}.db'}")
+    harmful = looks.wanted()
+    assert harmful is not None
+    assert (harmful.model_version, harmful.labels) == (champion.model_version, ANSWERED)
     batch = next(Paths(TOY).batches.glob("*-feedback-001.parquet"))
     assert len(pl.read_parquet(batch)) == ANSWERED
 
@@ -205,9 +206,8 @@ def test_what_is_served_can_be_started_and_a_schedule_that_was_switched_off_stay
         assert one["concurrency_options"]["collision_strategy"] == "ENQUEUE"
         assert one["global_concurrency_limit"]["limit"] == 1
     (schedule,) = monitoring["schedules"]
-    httpx.patch(
-        f"{prefect}/deployments/{monitoring['id']}/schedules/{schedule['id']}", json={"active": False}, trust_env=False
-    ).raise_for_status()
+    path = f"/deployments/{monitoring['id']}/schedules/{schedule['id']}"
+    ask(prefect, path, {"active": False}, method="PATCH")
     deployments.terminate()
     assert deployments.wait(60) == 0
     with serve(clone, prefect) as again:

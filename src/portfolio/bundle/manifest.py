@@ -207,6 +207,9 @@ class Manifest(Strict):
     promise: Promise | None = Field(default=None, description="what a monitor compares its live answers with")
     reference: dict[str, Reference]
     split: SplitRule | None = None
+    batches: tuple[str, ...] = Field(
+        default=(), description="the batches of the rows that it was trained and chosen on"
+    )
     golden_inputs: dict[str, list[Any]] = Field(description="by input: one entry a row; null is a missing number")
     golden_outputs: list[list[float]]
     lineage: Lineage = Lineage()

@@ -8,6 +8,9 @@ from pathlib import Path
 FEEDBACK = "-feedback-"
 REFUSED = "refused as feedback"
 """A column of feedback batches: why a row may not be learned from, or null. Validation quarantines such rows."""
+FAIR = "fair sample of feedback"
+"""And whether it is one of a fair sample of all answers. Others may be learned from, but no model is judged by them."""
+OF_FEEDBACK = (REFUSED, FAIR)
 
 
 def is_feedback(path: Path) -> bool:

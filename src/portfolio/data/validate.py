@@ -12,7 +12,7 @@ from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
-from portfolio.data.batches import REFUSED, is_feedback
+from portfolio.data.batches import FAIR, OF_FEEDBACK, REFUSED, is_feedback
 from portfolio.data.normalize import normalize
 
 
@@ -34,8 +34,10 @@ def check_batch(
             f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. {remedy}"
         ) from error
     if REFUSED in frame.columns:
-        refused = frame.filter(pl.col(REFUSED).is_not_null()).rename({REFUSED: "reason"})
-        good, bad = check_rows(frame.filter(pl.col(REFUSED).is_null()).drop(REFUSED), schema, use_case, limits)
+        refused = frame.filter(pl.col(REFUSED).is_not_null()).rename({REFUSED: "reason"}).drop(FAIR)
+        kept = frame.filter(pl.col(REFUSED).is_null())
+        good, bad = check_rows(kept.drop(OF_FEEDBACK), schema, use_case, limits)
+        good = good.join(kept.select(use_case.key, FAIR), on=use_case.key, how="left", maintain_order="left")
         return good, pl.concat([refused, bad.select(refused.columns)]) if len(refused) else bad
     if len(frame) < limits.min_rows:
         return _whole(frame, f"the batch has {counted(len(frame), 'row')}, fewer than {limits.min_rows}")

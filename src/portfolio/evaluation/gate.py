@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,7 +18,7 @@ import numpy as np
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.latency import latency_ms
 from portfolio.contract.config import Config
-from portfolio.contract.use_case import UseCase
+from portfolio.contract.use_case import BATCH, UseCase
 from portfolio.core.sentences import told
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, load_split
@@ -30,6 +30,9 @@ from portfolio.evaluation.value import bounds, yen_by_row
 ALPHA = 0.05
 # The chance that any slice is said to be worse though none is.
 SLICES_ALPHA = 0.05
+# With fewer rows of batches that the champion has not seen, there is no test of them alone; it has this share of the
+# error rate.
+MIN_FRESH, FRESH_SHARE = 30, 0.5
 FINDINGS = Path(__file__).with_name("findings.yaml")
 
 Approval = Literal["given", "awaited", "denied"]
@@ -119,8 +122,10 @@ def judge(
     if champion is not None:
         old = value_by_row(use_case, config, champion, test.targets, champion.predict(test.inputs))
         worst = -(bounds(config.value)[1] - worst)
+    together = units(use_case.source, test.rows)
+    fresh = np.zeros(len(test), dtype=bool) if champion is None else _fresh(champion, test)
     checks = [
-        _worth(config, new - old, worst, units(use_case.source, test.rows), earlier, first=champion is None),
+        _worth(config, new - old, worst, together, earlier, first=champion is None, fresh=fresh),
         Check("finite answers", True, "finite"),
     ]
     if champion is not None:
@@ -161,36 +166,77 @@ def alpha(rows: int, earlier: Sequence[int]) -> float:
 class Worth:
     """Whether a model is worth more than another by more than noise, and the figures behind it."""
 
+    outcomes: Outcomes
     p: float
     alpha: float
+    on_fresh: bool = False
+    """Whether the outcomes are those of the fresh rows alone."""
 
     @property
     def is_more(self) -> bool:
         return self.p <= self.alpha
 
 
-def compare_worth(outcomes: Outcomes, worst: float, margin: float, earlier: Sequence[int]) -> Worth:
-    """Test whether differences between two models, no lower than `worst`, are above `margin` in the mean."""
+def fresh_first(
+    difference: Array, together: Array | None, fresh: Array, worst: float, margin: float, earlier: Sequence[int]
+) -> Worth:
+    """Test whether differences [rows] between two models, no lower than `worst`, are above `margin` in the mean.
+
+    On the fresh rows first, if they are some among others: what comes from now on is more like what came last. If that
+    shows nothing, on all rows. The two tests share the error rate of this try.
+    """
+    if not fresh.any() or fresh.all():
+        return compare_worth(Outcomes.of(difference, together), worst, margin, earlier)
+    of_fresh = None if together is None else together[fresh]
+    found = compare_worth(Outcomes.of(difference[fresh], of_fresh), worst, margin, earlier, FRESH_SHARE)
+    if found.is_more:
+        return replace(found, on_fresh=True)
+    return compare_worth(Outcomes.of(difference, together), worst, margin, earlier, 1 - FRESH_SHARE)
+
+
+def compare_worth(outcomes: Outcomes, worst: float, margin: float, earlier: Sequence[int], share: float = 1.0) -> Worth:
+    """The same for outcomes that were counted already, with `share` of the error rate that this try may have."""
     rows = int(outcomes.counts @ outcomes.rows)
-    return Worth(p_value(outcomes, worst, margin), alpha(rows, earlier))
+    return Worth(outcomes, p_value(outcomes, worst, margin), share * alpha(rows, earlier))
+
+
+def _fresh(champion: Bundle, test: Split) -> Array:
+    """The test rows of batches that came after the champion was trained, bool [rows]; none where they are too few."""
+    known = champion.manifest.batches
+    if not known:
+        return np.zeros(len(test), dtype=bool)
+    fresh = (~test.rows[BATCH].is_in(known)).to_numpy()
+    return fresh if fresh.sum() >= MIN_FRESH else np.zeros_like(fresh)
 
 
 def _worth(
-    config: Config, difference: Array, worst: float, together: Array | None, earlier: Sequence[int], *, first: bool
+    config: Config,
+    difference: Array,
+    worst: float,
+    together: Array | None,
+    earlier: Sequence[int],
+    *,
+    first: bool,
+    fresh: Array,
 ) -> Check:
-    outcomes = Outcomes.of(difference, together)
     margin = config.gate.min_gain * config.value.by_hand_yen
-    worth = compare_worth(outcomes, worst, margin, earlier)
-    low, high = mean_interval(outcomes, worst, config.value.by_hand_yen if first else -worst)
+    worth = fresh_first(difference, together, fresh, worst, margin, earlier)
+    low, high = mean_interval(worth.outcomes, worst, config.value.by_hand_yen if first else -worst)
+    prices = config.value.prices
     figures = {
+        # It is counted as a judgement on all rows, wherever it was decided.
         "rows": len(difference),
         "tries": len(earlier) + 1,
-        "mean": 1000 * outcomes.mean,
+        "mean": 1000 * worth.outcomes.mean,
         "margin": 1000 * margin,
+        "checking_all": 1000 * (prices.by_hand_yen - prices.check_yen),
+        "low": 1000 * low,
+        "high": 1000 * high,
+        "p": worth.p,
+        "alpha": worth.alpha,
     }
-    prices = config.value.prices
-    figures["checking_all"] = 1000 * (prices.by_hand_yen - prices.check_yen)
-    figures |= {"low": 1000 * low, "high": 1000 * high, "p": worth.p, "alpha": worth.alpha}
+    if worth.on_fresh:
+        return Check("value", True, "better_on_fresh_rows", figures | {"fresh": int(fresh.sum())})
     finding = f"{'better' if worth.is_more else 'not_better'}_than_{'hand' if first else 'champion'}"
     return Check("value", worth.is_more, finding, figures)
 

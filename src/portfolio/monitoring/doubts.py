@@ -12,7 +12,7 @@ import polars as pl
 
 from portfolio.contract.config import Retrain
 from portfolio.contract.use_case import UseCase
-from portfolio.data.batches import REFUSED, is_feedback
+from portfolio.data.batches import OF_FEEDBACK, REFUSED, is_feedback
 from portfolio.data.normalize import normalize
 
 CERTAIN = 0.9
@@ -133,7 +133,7 @@ def _known(use_case: UseCase, wanted: pl.DataFrame, inputs: list[str], folder: P
             # Validation says so.
             continue
         if REFUSED in frame.columns:
-            frame = frame.filter(pl.col(REFUSED).is_null()).drop(REFUSED)
+            frame = frame.filter(pl.col(REFUSED).is_null()).drop(OF_FEEDBACK)
         normal = normalize(use_case, frame)
         if normal.faults:
             continue

@@ -77,8 +77,8 @@ def errors_below(expected: Expected, promise: Promise) -> tuple[float, float]:
 
     Like is compared with like: so a model that is a little too sure of itself is not told of each day.
     """
-    sums = (expected.yen, expected.yen_squared, expected.rows)
-    gap, errors = below(*(np.array(one) for one in sums), promise.expected_yen, promise.rows)
+    total, squares, rows = np.array([expected.yen, expected.yen_squared, expected.rows])
+    gap, errors = below(total, squares, rows, promise.expected_yen, promise.rows)
     return float(gap), float(errors)
 
 

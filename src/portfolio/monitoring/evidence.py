@@ -4,7 +4,7 @@ A bet is made on each audited answer: money grows by 1 + bet * (loss - limit), w
 loss is at most `limit`, the money is not expected to grow, whatever the bet; so it ever reaches 1/alpha with a
 probability of at most alpha (Ville 1939). It is spread over several bets, because the size of the harm is not known,
 and over the looks at which they begin, because neither is its day: half begins at once, for a model that is worse from
-the first day, and the rest is spent over all later looks. See Waudby-Smith and Ramdas (2024), Shin et al. (2023).
+the first day, and the rest is spent over all later answers. See Waudby-Smith and Ramdas (2024), Shin et al. (2023).
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from portfolio.core.types import Array
 # As shares of the largest bet that can't lose all, 1 / limit. Harm of any size is near one of them.
 BETS = np.array([0.03, 0.08])
 AT_ONCE = 0.5
-# In so many looks with labels, half of the rest is spent.
-HALF_LIFE_LOOKS = 100
+# Over so many answers, half of the rest is spent: by answers and not by looks, so that it is the same how often one
+# looks.
+HALF_LIFE = 1_000
 # More says nothing more, and what can't overflow can be written as JSON.
 MOST = 1e9
 
@@ -28,28 +29,25 @@ def none_yet(*shape: int) -> Floats:
     return np.zeros((*shape, len(BETS)))
 
 
-def after(money: Floats, looks: int, limit: Array | float, losses: Array, counts: Array) -> Floats:
+def after(money: Floats, seen: Array | int, limit: Array | float, losses: Array, counts: Array) -> Floats:
     """The money in play after one more look, [..., bets].
 
-    `looks` there were before; `counts` [..., kinds] are the numbers of answers with each of the `losses` [kinds], and
-    `limit` [...] lies above 0 and below 1.
+    `seen` [...] answers there were before; `counts` [..., kinds] are the numbers of new ones with each of the `losses`
+    [kinds], and `limit` [...] lies above 0 and below 1.
     """
+    begun = _kept_back(seen) - _kept_back(seen + np.asarray(counts).sum(axis=-1))
     limits = np.asarray(limit, dtype=np.float64)[..., None]
     bets = BETS / limits
     logarithms = np.log1p(bets[..., None, :] * (np.asarray(losses)[:, None] - limits[..., None]))
     growth = np.exp(np.minimum((np.asarray(counts)[..., None] * logarithms).sum(axis=-2), np.log(MOST)))
-    return np.asarray(np.minimum((money + _begun(looks)) * growth, MOST))
+    return np.asarray(np.minimum((money + begun[..., None]) * growth, MOST))
 
 
-def total(money: Floats, looks: int) -> Floats:
-    """The evidence after so many looks, [...]: 1 before the first; `1 / alpha` and more is an alarm."""
-    return np.asarray(money.mean(axis=-1) + _kept_back(looks))
+def total(money: Floats, seen: Array | int) -> Floats:
+    """The evidence after so many answers, [...]: 1 before the first; `1 / alpha` and more is an alarm."""
+    return np.asarray(money.mean(axis=-1) + _kept_back(seen))
 
 
-def _begun(looks: int) -> float:
-    """What is put into play at the look after so many."""
-    return _kept_back(looks) - _kept_back(looks + 1)
-
-
-def _kept_back(looks: int) -> float:
-    return 1.0 if looks == 0 else (1 - AT_ONCE) * HALF_LIFE_LOOKS / (looks - 1 + HALF_LIFE_LOOKS)
+def _kept_back(seen: Array | int) -> Floats:
+    """What is not in play yet after so many answers."""
+    return np.where(np.asarray(seen) == 0, 1.0, (1 - AT_ONCE) * HALF_LIFE / (np.asarray(seen) + HALF_LIFE))

@@ -20,8 +20,9 @@ from portfolio.contract.config import Retrain
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.counted import counted
+from portfolio.core.hashing import uniform
 from portfolio.core.labels import declared
-from portfolio.data.batches import REFUSED, next_feedback, of_feedback
+from portfolio.data.batches import FAIR, REFUSED, next_feedback, of_feedback
 from portfolio.data.collect import collect_lock
 from portfolio.data.parquet import write_parquet
 from portfolio.monitoring.prediction_log.database import Database
@@ -41,7 +42,8 @@ class Labelled:
     """Labelled answers that no batch has yet, in the order in which their labels came.
 
     `rows` has the columns of a batch. `facts`, row by row: `request_id`, `received_at`, the `certainty` of the answer,
-    `by_machine`, `right` (null where that can't be said), and `inside`, whether the model was trained on such rows.
+    `by_machine`, `right` (null where that can't be said), `inside`, whether the model was trained on such rows, and
+    `fair`, whether it is one of a sample in which every answer is as likely as any other.
     """
 
     rows: pl.DataFrame
@@ -83,7 +85,7 @@ def take_feedback(use_case: UseCase, limits: Retrain, address: str, folder: Path
         reasons, notes = doubts(use_case, limits, found.rows, found.facts, folder)
         path = next_feedback(folder)
         with files.replaced(path) as partial:
-            write_parquet(partial, found.rows.with_columns(reasons.alias(REFUSED)))
+            write_parquet(partial, found.rows.with_columns(reasons.alias(REFUSED), found.facts["fair"].alias(FAIR)))
         return Taken(path, len(found), len(reasons) - reasons.null_count(), [*found.notes, *notes])
 
 
@@ -200,12 +202,15 @@ def _facts(labels: list[dict[str, Any]], answers: Mapping[str, Any], manifests: 
     import polars as pl
 
     certainties, inside = np.zeros(len(labels)), np.ones(len(labels), dtype=bool)
+    shares = np.zeros(len(labels))
     for digest in {label["digest"] for label in labels}:
         manifest = manifests[digest]
         places = [place for place, label in enumerate(labels) if label["digest"] == digest]
         given = [(answers[labels[place]["request_id"]], labels[place]["row"]) for place in places]
         outputs = np.array([answer["outputs"][row] for answer, row in given])
         certainties[places] = manifest.decider()(outputs).certainty
+        asked = [1.0 if answer["asked"] is None else answer["asked"][row] for answer, row in given]
+        shares[places] = 0 if manifest.policy is None else manifest.policy.audit_share / np.array(asked)
         inputs = {
             one.name: to_array(one, [_value(one, answer["inputs"], row) for answer, row in given])
             for one in manifest.inputs
@@ -219,6 +224,10 @@ def _facts(labels: list[dict[str, Any]], answers: Mapping[str, Any], manifests: 
             ),
             "certainty": certainties,
             "inside": inside,
+            # Of the answers that a person was asked about anyway, as large a share as of the others.
+            "fair": uniform(pl.DataFrame({"key": [_key(label) for label in labels]}), salt="fair") < shares
+            if labels
+            else pl.Series([], dtype=pl.Boolean),
             "by_machine": pl.Series(
                 [answers[label["request_id"]]["by_machine"][label["row"]] for label in labels], dtype=pl.Boolean
             ),

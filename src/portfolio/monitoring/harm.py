@@ -88,22 +88,21 @@ class _Evidence:
     def add(self, costs: Mapping[float, int], worst: float) -> None:
         counts = np.array(list(costs.values()), dtype=np.int64)
         losses = np.array(list(costs), dtype=np.float64) / worst
+        # Where the promise rests on no row, nothing can be worse.
+        if self.state["limit"] < 1:
+            money, seen = np.array(self.state["money"]), self.state["count"]
+            self.state["money"] = evidence.after(money, seen, self.state["limit"], losses, counts).tolist()
         self.state["count"] += int(counts.sum())
         self.state["loss"] += float(losses @ counts)
-        # Where the promise rests on no row, nothing can be worse.
-        if counts.any() and self.state["limit"] < 1:
-            money, looks = np.array(self.state["money"]), self.state["looks"]
-            self.state["money"] = evidence.after(money, looks, self.state["limit"], losses, counts).tolist()
-            self.state["looks"] += 1
 
     @property
     def total(self) -> float:
-        return float(evidence.total(np.array(self.state["money"]), self.state["looks"]))
+        return float(evidence.total(np.array(self.state["money"]), self.state["count"]))
 
 
 def _begin(costs: Mapping[float, int], worst: float, confidence: float) -> State:
     found = limit(costs, worst, confidence)
-    return {"money": evidence.none_yet().tolist(), "looks": 0, "limit": found, "count": 0, "loss": 0.0}
+    return {"money": evidence.none_yet().tolist(), "limit": found, "count": 0, "loss": 0.0}
 
 
 def _told(name: str, state: State, alpha: float, worst: float) -> dict[str, Any]:

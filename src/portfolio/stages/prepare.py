@@ -14,6 +14,7 @@ from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
 from portfolio.core.labels import listed
 from portfolio.core.paths import Paths
+from portfolio.data.batches import FAIR
 from portfolio.data.duplicates import count_duplicates
 from portfolio.data.leaks import find_leaks
 from portfolio.data.parquet import write_parquet
@@ -23,11 +24,18 @@ from portfolio.data.split import SPLITS, split_numbers
 def run(use_case: UseCase, config: Config) -> None:
     paths = Paths(use_case.name)
     rows = pl.concat(
-        [pl.read_parquet(path).with_columns(pl.lit(path.stem).alias(BATCH)) for path in sorted(paths.clean.iterdir())]
+        [pl.read_parquet(path).with_columns(pl.lit(path.stem).alias(BATCH)) for path in sorted(paths.clean.iterdir())],
+        how="diagonal",
     )
+    only_learned = pl.Series([False] * len(rows))
+    if FAIR in rows.columns:
+        only_learned = ~rows[FAIR].fill_null(True)
+        rows = rows.drop(FAIR)
     if use_case.sql_features.names:
         use_case.sql_features.check_rows(rows, use_case.features(rows))
     splits = split_numbers(use_case.source, rows, config.prepare)
+    # People are asked about the answers that the model is unsure of: these are no fair sample to judge a model by.
+    splits[only_learned.to_numpy()] = SPLITS.index("train")
     parts = {name: rows.filter(pl.Series(splits == number)) for number, name in reversed(list(enumerate(SPLITS)))}
     with files.replaced_folder(paths.splits) as folder:
         for name, part in parts.items():

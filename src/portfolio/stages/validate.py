@@ -14,7 +14,7 @@ from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
 from portfolio.core.labels import listed
 from portfolio.core.paths import Paths
-from portfolio.data.batches import REFUSED, is_feedback
+from portfolio.data.batches import OF_FEEDBACK, is_feedback
 from portfolio.data.parquet import write_parquet
 from portfolio.data.validate import check_batch, repeated_keys, split_repeated
 
@@ -45,7 +45,7 @@ def run(use_case: UseCase, config: Config) -> None:
             _write(bad, quarantine / path.name)
         # Only rows that stood every other test count as delivered: a batch that was refused may be sent again.
         for name, keys in repeated_keys(clean, use_case.key).items():
-            raw = pl.read_parquet(paths.batches / name).drop(REFUSED, strict=False)
+            raw = pl.read_parquet(paths.batches / name).drop(OF_FEEDBACK, strict=False)
             good, bad = split_repeated(pl.read_parquet(clean / name), raw, keys, use_case.key, limits)
             if (quarantine / name).exists() and not good.is_empty():
                 bad = pl.concat([pl.read_parquet(quarantine / name), bad])

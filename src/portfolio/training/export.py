@@ -16,7 +16,7 @@ from portfolio.bundle.graph import calibrated, with_error_scale
 from portfolio.bundle.manifest import InputField, Manifest
 from portfolio.bundle.reference import reference
 from portfolio.contract.config import Config
-from portfolio.contract.use_case import UseCase
+from portfolio.contract.use_case import BATCH, UseCase
 from portfolio.core import files
 from portfolio.core.paths import VAL_ERROR_SCALE_NAME, Paths
 from portfolio.core.types import Array
@@ -73,6 +73,7 @@ def write_candidate(
         temperature=temperature,
         error_ratios=() if scale is None else scale.ratios,
         split=split_rule(use_case.source, config.prepare),
+        batches=tuple(sorted({*train.rows[BATCH], *val.rows[BATCH]})),
         reference={field.name: reference(field, train.inputs[field.name]) for field in use_case.inputs},
         golden_inputs={field.name: _plain(field, golden[field.name]) for field in use_case.inputs},
         golden_outputs=run_graph(raw, use_case, golden).tolist(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from portfolio.core.errors import DataError
 from portfolio.core.files import read_metrics
-from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH
+from portfolio.core.paths import BENCH, MONITOR_BENCH, RELIABILITY, SERVING_BENCH
 from portfolio.report.blocks.tables import measured, table, table_row
 from portfolio.report.words import number, percent, read_words
 
 SERVING_COMMAND, RELIABILITY_COMMAND = "make bench-serving", "make reliability"
+MONITOR_COMMAND = "make bench-monitor"
 # Names in the file of `make bench-serving`.
 OURS, COMPARED = "this project", ("LitServe", "mlflow models serve", "BentoML")
 
@@ -75,6 +76,16 @@ def serving_result(_: str, language: str) -> str:
         machine=speed["machine"],
     )
     return text
+
+
+def monitor(_: str, language: str) -> str:
+    """How often the monitor is wrong, how soon it is right, and what a look takes."""
+    found = read_metrics(MONITOR_BENCH, MONITOR_COMMAND)
+    parts = [
+        measured({"": part["rows"]}, f"python -m bench.monitor {name}", part["machine"], language)
+        for name, part in found.items()
+    ]
+    return "\n\n".join(parts)
 
 
 def reliability(_: str, language: str) -> str:

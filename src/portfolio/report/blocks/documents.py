@@ -45,6 +45,7 @@ BLOCKS: dict[str, Callable[[str, str], str]] = {
     "serving": benches.serving,
     "serving-result": benches.serving_result,
     "reliability": benches.reliability,
+    "monitor": benches.monitor,
     "pictures": pictures,
 }
 

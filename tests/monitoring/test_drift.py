@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import chi2_contingency
+
+from portfolio.bundle.reference import of_categories, of_numbers
+from portfolio.core.types import Array
+from portfolio.monitoring.drift import ALPHA, beyond, drifts, holm, median, two_samples
+from portfolio.monitoring.tally import Tally
+
+
+def tally(reference: Array, values: Array, categories: tuple[str, ...] = ()) -> Tally:
+    found = Tally(of_categories(reference, categories) if categories else of_numbers(reference))
+    # In parts, as a window is read.
+    for part in np.array_split(values, 3):
+        found.add(part)
+    return found
+
+
+def test_the_test_is_that_of_scipy_where_no_cell_is_small() -> None:
+    reference, counts = np.array([100, 200, 300, 50]), np.array([60, 90, 180, 40])
+    p, effect = two_samples(reference, counts)
+    expected = chi2_contingency(np.stack([reference, counts]), correction=False)
+    assert p == pytest.approx(expected.pvalue)
+    both = np.broadcast_to(counts, (3, 4))
+    assert two_samples(reference, both)[0] == pytest.approx([float(p)] * 3)
+    assert two_samples(reference, reference)[0] == pytest.approx(1)
+    assert 0 < effect < 0.15
+
+
+@pytest.mark.parametrize("rows", [50, 200, 2000])
+@pytest.mark.parametrize("shares", [[0.1] * 10, [0.6, 0.3, 0.09, 0.01], [0.97, 0.02, 0.01]])
+def test_without_change_it_alarms_as_seldom_as_it_says(rows: int, shares: list[float]) -> None:
+    random = np.random.default_rng(0)
+    reference, counts = random.multinomial(1000, shares, 5000), random.multinomial(rows, shares, 5000)
+    p, _ = two_samples(reference, counts)
+    assert (p <= 0.05).mean() <= 0.065
+    assert (p <= ALPHA).mean() <= 0.017
+
+
+def test_what_never_was_is_found_where_all_rows_were_alike() -> None:
+    always = np.array(["a"] * 200, dtype=object)
+    for value in ("", "b"):
+        (found,) = drifts({("letter", ""): tally(always, np.array([value] * 50, dtype=object), ("a",))})
+        assert found["drifted"]
+        assert found["to"] in (0, 1)
+    (found,) = drifts({("x", ""): tally(np.full(200, 3.0), np.full(50, np.nan))})
+    assert (found["drifted"], found["of"], found["from"], found["to"]) == (True, "(missing)", 0, 1)
+
+
+def test_a_large_window_does_not_tell_of_a_drift_that_is_nothing() -> None:
+    random = np.random.default_rng(0)
+    (found,) = drifts({("x", ""): tally(random.normal(size=50_000), random.normal(0.05, 1, 100_000))})
+    assert found["adjusted_p"] < ALPHA
+    assert not found["drifted"]
+
+
+def test_the_median_is_found_within_its_bin() -> None:
+    random = np.random.default_rng(0)
+    found = tally(random.normal(size=5000), random.normal(0.4, 1, 5000))
+    assert median(found.reference, found.counts[:-2]) == pytest.approx(0.4, abs=0.06)
+
+
+def test_more_tests_ask_for_more_evidence() -> None:
+    assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm(np.array([[0.5], [0.01]])) == pytest.approx(np.array([[0.5], [0.01]]))
+
+
+def test_values_beyond_those_of_training_are_rare_by_chance() -> None:
+    random = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(1000):
+        reference = random.normal(size=100)
+        values = random.normal(size=500)
+        outside = int(((values < reference.min()) | (values > reference.max())).sum())
+        alarms += beyond(outside, 500, 100, 2) <= 0.05
+    assert alarms <= 70
+    assert beyond(0, 500, 100, 2) == 1
+    assert beyond(250, 500, 100, 2) < 1e-9
