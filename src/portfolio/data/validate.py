@@ -36,9 +36,8 @@ def check_batch(
     if REFUSED in frame.columns:
         refused = frame.filter(pl.col(REFUSED).is_not_null()).rename({REFUSED: "reason"}).drop(FAIR)
         kept = frame.filter(pl.col(REFUSED).is_null())
-        good, bad = check_rows(
-            kept.drop(OF_FEEDBACK), schema, use_case, limits.model_copy(update={"max_bad_fraction": 1.0})
-        )
+        each = limits.model_copy(update={"max_bad_fraction": 1.0})
+        good, bad = check_rows(kept.drop(OF_FEEDBACK), schema, use_case, each)
         good = good.join(kept.select(use_case.key, FAIR), on=use_case.key, how="left", maintain_order="left")
         return good, pl.concat([refused, bad.select(refused.columns)]) if len(refused) else bad
     if len(frame) < limits.min_rows:
