@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import anyio.to_thread
 import orjson
 from fastapi import APIRouter, Query, Response
 
 from portfolio.monitoring.looks import Look
-from portfolio.monitoring.timeline import Moment, drifted_fields
-from serving.record.watch import MAX_WAITING
+from portfolio.monitoring.timeline import drifted_fields
+from serving.record.backlog import MAX_WAITING
+from serving.record.watch import Seen
 from serving.routes.dependencies import ExchangeDep, ServicesDep
 from serving.routes.feedback import StoredOne, StoredSeveral, store_labels
+from serving.runtime.served import ServedModel
 
 router = APIRouter(prefix="/monitor", tags=["monitor"])
 LANGUAGES = ("en", "ja")
@@ -29,20 +32,8 @@ async def looks(services: ServicesDep, limit: Annotated[int, Query(ge=1, le=1000
     An event is one of the log's, or follows from the looks: `deployed`, `drift`, `harm`.
     """
     seen = await services.watch.seen(limit)
-    served = services.watcher.current
-    model = None
-    if served is not None:
-        model = {**served.name, **served.bundle.manifest.model_dump(include=ABOUT, exclude=LEFT_OUT)}
-    of_served = [look for look in seen.looks if served is not None and look.digest == served.bundle.digest]
-    latest = next(reversed(of_served or seen.looks), None)
-    return _json(
-        {
-            "latest": None if latest is None else _whole(latest),
-            "looks": [_point(look) for look in seen.looks],
-            "events": [_event(moment) for moment in seen.moments],
-            "model": model,
-        }
-    )
+    # A thousand looks take tens of milliseconds.
+    return await anyio.to_thread.run_sync(_answer, seen, services.watcher.current)
 
 
 @router.get("/queue", summary="The oldest rows whose true label was asked for and has not come")
@@ -78,6 +69,22 @@ async def feedback(exchange: ExchangeDep, services: ServicesDep, response: Respo
     return answer
 
 
+def _answer(seen: Seen, served: ServedModel | None) -> Response:
+    model = None
+    if served is not None:
+        model = {**served.name, **served.bundle.manifest.model_dump(include=ABOUT, exclude=LEFT_OUT)}
+    of_served = [look for look in seen.looks if served is not None and look.digest == served.bundle.digest]
+    latest = next(reversed(of_served or seen.looks), None)
+    return _json(
+        {
+            "latest": None if latest is None else _whole(latest),
+            "looks": [_point(look) for look in seen.looks],
+            "events": [moment._asdict() for moment in seen.moments],
+            "model": model,
+        }
+    )
+
+
 def _whole(look: Look) -> dict[str, Any]:
     reasons = [
         {
@@ -103,10 +110,6 @@ def _point(look: Look) -> dict[str, Any]:
         "drifted": drifted_fields(look),
         **{name: look.figures.get(name) for name in OVER_TIME},
     }
-
-
-def _event(moment: Moment) -> dict[str, Any]:
-    return moment._asdict()
 
 
 def _json(content: dict[str, Any]) -> Response:

@@ -21,7 +21,7 @@ from portfolio.monitoring.prediction_log.tables import predictions
 from serving.app import create_app
 from serving.front.exchange import new_request_id
 from serving.front.security import hashed
-from serving.record import watch
+from serving.record import backlog, watch
 from serving.settings import Settings
 from tests.conftest import CAREFUL, publish, tiny_bundle
 from tests.monitoring.test_prediction_log import record
@@ -176,7 +176,7 @@ def test_what_was_written_late_is_found_when_the_whole_log_is_searched_again(
     log.append(predictions, [late.row()])
     log.close()
     assert [row["request_id"] for row in audited.get("/monitor/queue").json()["rows"]] == [first["request_id"]]
-    monkeypatch.setattr(watch, "SEARCH_SECONDS", 0.0)
+    monkeypatch.setattr(backlog, "SEARCH_SECONDS", 0.0)
     ids = [row["request_id"] for row in audited.get("/monitor/queue").json()["rows"]]
     assert ids == [late.request_id, first["request_id"]]
 
