@@ -10,6 +10,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
 from portfolio.monitoring.looks import Look, Looks
 from portfolio.monitoring.monitor import look
+from portfolio.monitoring.prediction_log import window
 from portfolio.monitoring.prediction_log.log import PredictionLog
 from tests.conftest import TOY
 from tests.monitoring.world import COLOURS, World, midnight
@@ -133,6 +134,34 @@ def test_short_windows_miss_nothing_and_count_nothing_twice(world: World, use_ca
     assert {one.verdict for one in found} == {"insufficient_data", "healthy"}
     audited = found[-1].figures["harm"]["labels"]
     assert 0 < audited < sum(one.labels for one in found) < 241
+
+
+def test_a_window_that_is_read_in_many_parts_is_read_once(
+    world: World, use_case: UseCase, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("ROWS_AT_ONCE", 60), ("REQUESTS_AT_ONCE", 3), ("LABELS_AT_ONCE", 7)):
+        monkeypatch.setattr(window, name, size)
+    rows = world.rows(503)
+    world.serve(0, rows)
+    (found,) = look(use_case, address, midnight(1))
+    machine = world.decider(world.outputs(rows)).by_machine
+    assert found.rows == 503
+    assert found.figures["machine_share"] == pytest.approx(machine.mean())
+    assert 0 < found.figures["harm"]["labels"] < machine.sum()
+    assert found.labels == (~machine).sum() + found.figures["harm"]["labels"]
+
+
+def test_a_label_that_was_corrected_counts_once(address: str, use_case: UseCase) -> None:
+    world = World(Store.of(TOY), PredictionLog(address), audit_share=1.0)
+    world.serve(0, world.rows(100))
+    (before,) = look(use_case, address, midnight(1))
+    assert before.labels == 100
+    row = {"request_id": f"{0:08x}{0:024x}", "row": 0, "right": None, "received_at": midnight(1)}
+    corrected = [world.log.add_labels([{**row, "label": label}], [0])[0].name for label in ('"no"', '"yes"')]
+    assert "corrected" in corrected
+    (found,) = look(use_case, address, midnight(2))
+    assert found.labels == 0
+    assert found.figures["harm"]["labels"] == before.figures["harm"]["labels"]
 
 
 def test_what_is_unlike_training_makes_the_estimate_untrusted(world: World, use_case: UseCase, address: str) -> None:

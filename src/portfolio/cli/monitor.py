@@ -10,6 +10,7 @@ from portfolio.cli.arguments import UseCaseName
 from portfolio.cli.evidence import Language
 
 if TYPE_CHECKING:
+    from portfolio.contract.use_case import UseCase
     from portfolio.monitoring.looks import Look
 
 app = typer.Typer()
@@ -24,6 +25,9 @@ def monitor(
         str, typer.Option(help="SQLAlchemy URL of the log.", envvar="SERVING_LOG_URL", show_default="SQLite in .state")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also learn what tells these rows from those of training.")
+    ] = False,
     lang: Annotated[Language, typer.Option(help="Language of the words.")] = Language.en,
 ) -> None:
     """Look at the answers and labels since the last look, and say whether the model still does what was promised.
@@ -61,6 +65,8 @@ def monitor(
         )
     for one in found or last:
         _show(case.name, one, lang.value)
+        if explain:
+            _explain(case, address, one)
 
 
 def _print_json(looks: list[Look]) -> None:
@@ -92,6 +98,23 @@ def _show(name: str, look: Look, language: str) -> None:
     for key, unit, scale in (("yen_per_1000", "yen per 1,000", 1), ("quality", look.figures["quality"]["name"], 100)):
         table.add_row(unit or "", _figures(look.figures[key], scale))
     console.print(table)
+
+
+def _explain(case: UseCase, address: str, look: Look) -> None:
+    """Print what tells the look's rows from those of training."""
+    from portfolio.core.terminal import console
+    from portfolio.monitoring.explain import told_apart
+
+    told = told_apart(case, address, look)
+    if told is None:
+        console.print("There are too few rows to learn from what tells them from those of training.")
+        return
+    by = ", ".join(f"{field} ({summary}) {lost:.2f}" for field, summary, lost in told.by[:5] if lost >= 0.01)
+    console.print(
+        f"A classifier tells these rows from those of training with an AUC of {told.auc:.2f} (0.5: it can't)"
+        + (f"; without each of these it would lose: {by}" if by else "."),
+        markup=False,
+    )
 
 
 def _figures(figures: dict[str, object], scale: float) -> str:

@@ -18,6 +18,8 @@ from portfolio.monitoring.prediction_log.tables import Row, feedback, feedback_h
 
 ROWS_AT_ONCE = 20_000
 REQUESTS_AT_ONCE = 500
+# Each may be of a request with a thousand rows.
+LABELS_AT_ONCE = 1_000
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -90,7 +92,7 @@ def labels(database: Database, digest: str, start: datetime, end: datetime) -> I
         .join(predictions, predictions.c.request_id == feedback.c.request_id)
         .where(predictions.c.digest == digest, feedback.c.received_at < end)
         .order_by(*keys)
-        .limit(ROWS_AT_ONCE)
+        .limit(LABELS_AT_ONCE)
     )
     since: ColumnElement[bool] = feedback.c.received_at >= start
     while True:
@@ -110,7 +112,7 @@ def labels(database: Database, digest: str, start: datetime, end: datetime) -> I
         found = [row for row in rows if (row["request_id"], row["row"]) not in counted]
         if found:
             yield [{**row, "request": requests[row["request_id"]]} for row in found]
-        if len(rows) < ROWS_AT_ONCE:
+        if len(rows) < LABELS_AT_ONCE:
             return
         at, request_id, row = in_utc(rows[-1]["received_at"]), rows[-1]["request_id"], rows[-1]["row"]
         later = or_(
