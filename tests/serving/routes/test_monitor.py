@@ -211,6 +211,26 @@ def test_the_newest_looks_and_events_the_oldest_first(client: TestClient, looks:
     assert client.get("/monitor/looks", params={"limit": 100_000}).status_code == 422
 
 
+def test_whoever_has_the_newest_looks_is_not_sent_them_again(client: TestClient, looks: Looks) -> None:
+    def ask(tag: str = "") -> tuple[int, str]:
+        answer = client.get("/monitor/looks", headers={"If-None-Match": tag})
+        return answer.status_code, answer.headers["etag"]
+
+    looks.add(look(served_digest(client), 2, verdict="harmful"))
+    status, tag = ask()
+    assert (status, ask(tag)) == (200, (304, tag))
+    for change in (
+        lambda: looks.add_event(Event("retraining")),
+        looks.act,
+        lambda: looks.add(look(served_digest(client), 1)),
+    ):
+        change()
+        status, new = ask(tag)
+        assert (status, ask(new)) == (200, (304, new))
+        assert new != tag
+        tag = new
+
+
 def test_a_log_that_cannot_be_read_is_told_and_holds_up_no_prediction(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
