@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import sys
 from contextlib import ExitStack, chdir
 from pathlib import Path
 
@@ -43,6 +45,8 @@ def demo(name: str, recording: Path | None = None) -> None:
     cleared(name, clone)
     for variable in [known for known in os.environ if known.startswith(OF_OTHERS)]:
         del os.environ[variable]
+    # Whoever stops the demo stops its server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.environ["PORTFOLIO_STATE"] = str(clone / ".state")
     local_environment()
     with chdir(clone):
