@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # Of the days that a source has; the later ones are the traffic.
 KNOWN_SHARE = 0.5
-# Months of audits pass within a minute.
-AUDIT_SHARE = 0.5
+# Months of audits pass within a minute, so here a person is asked about every answer.
+AUDIT_SHARE = 1.0
 # Of the later rows, those that only the renewed model is asked about.
 HELD_OUT_SHARE = 0.2
 MAX_LATER_ROWS = 1_500
