@@ -17,7 +17,7 @@ def test_errors_that_are_more_frequent_are_found_and_others_are_not() -> None:
 
 
 def test_a_day_without_change_is_not_harmful(monkeypatch: pytest.MonkeyPatch) -> None:
-    shares = Shares(np.random.default_rng(0), Setting(2_000, 0.01), 50)
+    shares = Shares(np.random.default_rng(0), Setting(2_000, 0.001), 50)
     assert not shares.look()[0].any()
     # Nine of ten rows go to people.
     monkeypatch.setattr(years, "MACHINE_SHARE", 0.1)
