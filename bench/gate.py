@@ -14,8 +14,7 @@ import numpy.typing as npt
 from bench.coverage import BY_HAND_YEN, CHECK_YEN, ERROR_YEN, of_rows
 from bench.rows import Row, console, record
 from portfolio.contract.config import Gate
-from portfolio.evaluation.gate import ALPHA, compare_worth
-from portfolio.evaluation.statistics import Outcomes
+from portfolio.evaluation.gate import ALPHA, MIN_FRESH, compare_worth, fresh_first
 
 MARGIN = Gate().min_gain * BY_HAND_YEN
 YEARS, WEEKS = 1_000, 52
@@ -58,7 +57,9 @@ def years(random: np.random.Generator, weekly: int) -> tuple[float, int]:
             rows = FIRST_ROWS + weekly * week
             difference = answers(random, difficulty[:rows]) - champion[:rows]
             tries += 1
-            if compare_worth(Outcomes.of(difference), WORST, MARGIN, earlier).is_more:
+            # What came after the champion was trained, once it is enough for a test of its own.
+            fresh = np.arange(rows) >= (FIRST_ROWS if rows >= FIRST_ROWS + MIN_FRESH else rows)
+            if fresh_first(difference, None, fresh, WORST, MARGIN, earlier).is_more:
                 promoted += 1
                 break
             earlier.append(rows)

@@ -6,7 +6,9 @@ A schedule that was switched off in the pages stays off.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from portfolio.core.environment import local_environment
@@ -123,22 +125,19 @@ def _switched(flow: str, schedules: list[Schedule]) -> list[Schedule]:
 def serve(served: list[RunnerDeployment]) -> None:
     """Register the deployments and start their runs, until SIGTERM or Ctrl-C. The runs under way then end, too."""
     import asyncio
-    import signal
-    from contextlib import suppress
 
     from prefect.runner import Runner
 
     class Served(Runner):
         def handle_sigterm(self, *_: Any) -> None:
-            # Prefect's own way of ending leaves runs behind; of Ctrl-C it cleans up.
+            # Prefect's own handler doesn't await its `stop`; after Ctrl-C it cleans up.
             signal.raise_signal(signal.SIGINT)
 
     runner = Served(limit=RUNS_AT_ONCE, pause_on_shutdown=False)
     for deployment in served:
         runner.add_deployment(deployment)
     print(f"{', '.join(one.full_name for one in served)}: served at {os.environ['PREFECT_API_URL']}", flush=True)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(runner.start())
+    asyncio.run(runner.start())
 
 
 def main() -> None:
@@ -146,15 +145,18 @@ def main() -> None:
     from portfolio.core.environment import state_folder
     from portfolio.core.errors import PortfolioError
 
+    # Until the runner handles it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     local_environment()
-    try:
-        server = PrefectServer(state_folder() / "logs" / "prefect.log")
-        server.start()
-        server.wait()
-        served = deployments()
-    except PortfolioError as error:
-        sys.exit(f"Error: {error}")
-    serve(served)
+    with suppress(KeyboardInterrupt):
+        try:
+            server = PrefectServer(state_folder() / "logs" / "prefect.log")
+            server.start()
+            server.wait()
+            served = deployments()
+        except PortfolioError as error:
+            sys.exit(f"Error: {error}")
+        serve(served)
 
 
 if __name__ == "__main__":

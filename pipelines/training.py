@@ -249,8 +249,8 @@ def _ask(use_case: str, number: int, verdict: Verdict) -> bool:
     told = f"May version {number} of '{use_case}' be promoted? {verdict.approved('given').reason}"
     notice(told)
     try:
+        print(f"{told}\nSay so in Prefect's pages, by the run's button Resume.", flush=True)
         with steps_shown(), step("approval") as shown:
-            print(f"{told}\nSay so in Prefect's pages, by the run's button Resume.", flush=True)
             answer = pause_flow_run(Answer.with_initial_data(description=told), timeout=APPROVAL_SECONDS)
             shown.result = "given" if answer.promote else "denied"
     except FlowPauseTimeout as error:

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,8 @@ def check(command: str) -> None:
         subprocess.run(words, check=True, capture_output=True, text=True)
     elif words[0] == "pytest":
         assert all((ROOT / word).exists() for word in words[1:] if "/" in word), command
+    elif words[:2] == ["python", "-m"]:
+        assert find_spec(words[2]), command
     else:
         assert words[0] in PLAIN, f"{command}: what is '{words[0]}'?"
 

@@ -5,11 +5,13 @@ Read in threads of its own, one at a time: neither a request for a prediction no
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import anyio
@@ -22,28 +24,19 @@ from portfolio.bundle.store import Store
 from portfolio.monitoring.looks import Look, Looks
 from portfolio.monitoring.prediction_log.asked import AskedRow
 from portfolio.monitoring.prediction_log.log import PredictionLog
-from portfolio.monitoring.timeline import Moment, timeline
+from portfolio.monitoring.timeline import timeline
 from serving.errors import RequestError
+from serving.record.backlog import Backlog
 from serving.record.manifests import Manifests
+from serving.record.overview import Overview, body
+from serving.runtime.served import ServedModel
 
 logger = logging.getLogger("serving")
 Found = TypeVar("Found")
-READ_SECONDS = 5.0
+# How long the page waits for the database, and how long a scrape does, which has other figures to tell.
+READ_SECONDS, GAUGES_READ_SECONDS = 5.0, 1.0
 # Scrapes within this time get the same figures.
 GAUGES_SECONDS = 5.0
-# More rows than this that wait for a label are not counted one by one.
-MAX_WAITING = 1000
-# How often the whole log is searched for them, and how late after its time an answer is usually written.
-SEARCH_SECONDS = 600.0
-LATEST_WRITTEN = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The newest looks, the oldest first, and the moments to mark beside them."""
-
-    looks: list[Look]
-    moments: list[Moment]
 
 
 @dataclass(frozen=True)
@@ -66,45 +59,32 @@ class Waiting:
     """Of the bundles that answered, as far as the store still has them."""
 
 
-class Backlog:
-    """The rows that wait for a label, the oldest first, up to MAX_WAITING. For one thread at a time.
-
-    A row that has its label keeps it, so what lies before the oldest that waits is not searched each time anew. It is
-    now and then, because an answer may be written late.
-    """
-
-    def __init__(self, log: PredictionLog) -> None:
-        self._log = log
-        self._since: datetime | None = None
-        self._searched_at = 0.0
-
-    def rows(self) -> list[AskedRow]:
-        now, began = time.monotonic(), datetime.now(UTC)
-        if self._since is None or now - self._searched_at > SEARCH_SECONDS:
-            self._since, self._searched_at = None, now
-        rows = self._log.unlabelled(MAX_WAITING, self._since)
-        self._since = min([began - LATEST_WRITTEN, *(row.answered_at for row in rows[:1])])
-        return rows
-
-
 class Watch:
     def __init__(self, address: str, store: Store) -> None:
         self._looks = Looks(address)
         self._manifests = Manifests(store)
         self._log = PredictionLog(address)
         self._backlog = Backlog(self._log)
-        self._alone = anyio.CapacityLimiter(1)
-        self._gauges: tuple[float, str, Gauges] | None = None
+        self._threads = anyio.CapacityLimiter(1)
+        self._turn = threading.Lock()
+        self._overview: Overview | None = None
+        self._gauges: tuple[float, str, Gauges | None] | None = None
 
-    async def seen(self, limit: int) -> Seen:
-        """Up to so many looks and events. Raises RequestError if the database can't be read."""
+    async def overview(self, limit: int, served: ServedModel | None) -> Overview:
+        """Of the newest looks and events, up to so many. Raises RequestError if the database can't be read."""
 
-        def read() -> Seen:
-            looks = self._looks.last(limit + 1)
-            moments = timeline(looks[:limit], self._looks.events(limit), has_earlier=len(looks) > limit)
-            return Seen(looks[limit - 1 :: -1], moments[-limit:])
+        def read() -> Overview:
+            newest = [(look.look_id, look.acted_at) for look in self._looks.last(1)]
+            events = [event.event_id for event in self._looks.events(1)]
+            state = repr((limit, newest, events, served and served.bundle.digest))
+            tag = hashlib.sha256(state.encode()).hexdigest()[:16]
+            if self._overview is None or self._overview.tag != tag:
+                looks = self._looks.last(limit + 1)
+                moments = timeline(looks[:limit], self._looks.events(limit), has_earlier=len(looks) > limit)
+                self._overview = Overview(tag, body(looks[:limit], moments[-limit:], served))
+            return self._overview
 
-        return await self._read(read)
+        return await self._read(read, READ_SECONDS)
 
     async def waiting(self, limit: int) -> Waiting:
         """The oldest rows, up to so many. Raises RequestError if the database can't be read."""
@@ -122,7 +102,7 @@ class Watch:
                 {digest: manifest for digest, manifest in found.items() if manifest is not None},
             )
 
-        return await self._read(read)
+        return await self._read(read, READ_SECONDS)
 
     async def gauges(self, digest: str) -> Gauges | None:
         """Those of the model with this digest. None if the database can't be read, which is told elsewhere."""
@@ -135,18 +115,26 @@ class Watch:
             newest = self._looks.last(1, digest)
             return Gauges(newest[0] if newest else None, len(self._backlog.rows()))
 
-        try:
-            gauges = await self._read(read)
-        except RequestError:
-            return None
-        self._gauges = (time.monotonic(), digest, gauges)
-        return gauges
+        found: Gauges | None = None
+        with suppress(RequestError):
+            found = await self._read(read, GAUGES_READ_SECONDS)
+        self._gauges = (time.monotonic(), digest, found)
+        return found
 
-    async def _read(self, read: Callable[[], Found]) -> Found:
+    async def _read(self, read: Callable[[], Found], seconds: float) -> Found:
+        def in_turn() -> Found:
+            # A database that never answers keeps one thread, and not one for each that asks after it.
+            if not self._turn.acquire(timeout=seconds):
+                raise TimeoutError("another read has not ended")
+            try:
+                return read()
+            finally:
+                self._turn.release()
+
         try:
-            with anyio.fail_after(READ_SECONDS):
-                return await anyio.to_thread.run_sync(read, limiter=self._alone, abandon_on_cancel=True)
-        except (DBAPIError, TimeoutError) as error:
+            with anyio.fail_after(seconds):
+                return await anyio.to_thread.run_sync(in_turn, limiter=self._threads, abandon_on_cancel=True)
+        except (DBAPIError, OSError) as error:
             logger.warning("the prediction log can't be read: %s", error)
             raise RequestError(
                 503,

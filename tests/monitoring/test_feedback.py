@@ -145,6 +145,15 @@ def test_errors_on_inputs_that_the_model_has_never_seen_are_its_own(answered: An
     assert (taken.rows, taken.refused, taken.notes) == (60, 0, [])
 
 
+def test_one_bad_row_does_not_cost_the_labels_of_others(answered: Answered) -> None:
+    collect(TOY)
+    answered.add([(12.0, "yellow"), *melons(4)], ["ripe"] * 5)
+    take()
+    run_stage("validate", TOY)
+    assert list(quarantined().values()) == [1], quarantined()
+    assert len(clean_feedback()) == 4
+
+
 def test_a_burst_is_told(answered: Answered) -> None:
     answered.add(melons(20), ["ripe"] * 20)
     answered.add(melons(80, 2.3), ["ripe"] * 80, request_id="b" * 32)

@@ -126,14 +126,20 @@ def _ok(address: str) -> bool:
         return False
 
 
-def ask(prefect: str, path: str, content: dict[str, Any] | None = None) -> Any:
-    answer = httpx.post(f"{prefect}{path}", json=content or {}, trust_env=False, timeout=30)
-    return answer.raise_for_status().json()
+def ask(prefect: str, path: str, content: dict[str, Any] | None = None, method: str = "POST") -> Any:
+    """What the server answers, once its database isn't locked."""
+
+    def answer() -> httpx.Response | None:
+        found = httpx.request(method, f"{prefect}{path}", json=content or {}, trust_env=False, timeout=30)
+        return None if found.status_code == httpx.codes.SERVICE_UNAVAILABLE else found
+
+    answered: httpx.Response = wait_for(answer)
+    answered.raise_for_status()
+    return answered.json() if answered.content else None
 
 
 def deployment(prefect: str, flow: str) -> Any:
-    answer = httpx.get(f"{prefect}/deployments/name/{flow}/portfolio", trust_env=False, timeout=30)
-    return answer.raise_for_status().json()
+    return ask(prefect, f"/deployments/name/{flow}/portfolio", method="GET")
 
 
 def runs(prefect: str, flow: str) -> list[Any]:
@@ -200,9 +206,8 @@ def test_what_is_served_can_be_started_and_a_schedule_that_was_switched_off_stay
         assert one["concurrency_options"]["collision_strategy"] == "ENQUEUE"
         assert one["global_concurrency_limit"]["limit"] == 1
     (schedule,) = monitoring["schedules"]
-    httpx.patch(
-        f"{prefect}/deployments/{monitoring['id']}/schedules/{schedule['id']}", json={"active": False}, trust_env=False
-    ).raise_for_status()
+    path = f"/deployments/{monitoring['id']}/schedules/{schedule['id']}"
+    ask(prefect, path, {"active": False}, method="PATCH")
     deployments.terminate()
     assert deployments.wait(60) == 0
     with serve(clone, prefect) as again:

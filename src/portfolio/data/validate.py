@@ -21,7 +21,7 @@ def check_batch(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The good rows, normalized, and the bad ones as they came, with a column `reason`. Every row is in one of them.
 
-    Of labels that came back to a server, those that were refused then are bad, and don't count against the others.
+    Labels that came back to a server are of many people: there, bad rows never count against the others.
     Raises DataError if the file can't be read as Parquet.
     """
     try:
@@ -36,7 +36,8 @@ def check_batch(
     if REFUSED in frame.columns:
         refused = frame.filter(pl.col(REFUSED).is_not_null()).rename({REFUSED: "reason"}).drop(FAIR)
         kept = frame.filter(pl.col(REFUSED).is_null())
-        good, bad = check_rows(kept.drop(OF_FEEDBACK), schema, use_case, limits)
+        each = limits.model_copy(update={"max_bad_fraction": 1.0})
+        good, bad = check_rows(kept.drop(OF_FEEDBACK), schema, use_case, each)
         good = good.join(kept.select(use_case.key, FAIR), on=use_case.key, how="left", maintain_order="left")
         return good, pl.concat([refused, bad.select(refused.columns)]) if len(refused) else bad
     if len(frame) < limits.min_rows:

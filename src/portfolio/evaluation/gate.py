@@ -166,21 +166,38 @@ def alpha(rows: int, earlier: Sequence[int]) -> float:
 class Worth:
     """Whether a model is worth more than another by more than noise, and the figures behind it."""
 
+    outcomes: Outcomes
     p: float
     alpha: float
+    on_fresh: bool = False
+    """Whether the outcomes are those of the fresh rows alone."""
 
     @property
     def is_more(self) -> bool:
         return self.p <= self.alpha
 
 
-def compare_worth(outcomes: Outcomes, worst: float, margin: float, earlier: Sequence[int], share: float = 1.0) -> Worth:
-    """Test whether differences between two models, no lower than `worst`, are above `margin` in the mean.
+def fresh_first(
+    difference: Array, together: Array | None, fresh: Array, worst: float, margin: float, earlier: Sequence[int]
+) -> Worth:
+    """Test whether differences [rows] between two models, no lower than `worst`, are above `margin` in the mean.
 
-    With `share` of the error rate that this try may have.
+    On the fresh rows first, if they are some among others: what comes from now on is more like what came last. If that
+    shows nothing, on all rows. The two tests share the error rate of this try.
     """
+    if not fresh.any() or fresh.all():
+        return compare_worth(Outcomes.of(difference, together), worst, margin, earlier)
+    of_fresh = None if together is None else together[fresh]
+    found = compare_worth(Outcomes.of(difference[fresh], of_fresh), worst, margin, earlier, FRESH_SHARE)
+    if found.is_more:
+        return replace(found, on_fresh=True)
+    return compare_worth(Outcomes.of(difference, together), worst, margin, earlier, 1 - FRESH_SHARE)
+
+
+def compare_worth(outcomes: Outcomes, worst: float, margin: float, earlier: Sequence[int], share: float = 1.0) -> Worth:
+    """The same for outcomes that were counted already, with `share` of the error rate that this try may have."""
     rows = int(outcomes.counts @ outcomes.rows)
-    return Worth(p_value(outcomes, worst, margin), share * alpha(rows, earlier))
+    return Worth(outcomes, p_value(outcomes, worst, margin), share * alpha(rows, earlier))
 
 
 def _fresh(champion: Bundle, test: Split) -> Array:
@@ -202,44 +219,24 @@ def _worth(
     first: bool,
     fresh: Array,
 ) -> Check:
-    """Whether it is worth more on the fresh rows, if there are any among others; if not there, whether on all.
-
-    The two tests share the error rate of this try. What comes from now on is more like what came last.
-    """
-    if not fresh.any() or fresh.all():
-        return _compared(config, difference, worst, together, earlier, first=first)
-    both = None if together is None else together[fresh]
-    # It is counted as a judgement on all rows.
-    rows = {"rows": len(difference), "fresh": int(fresh.sum())}
-    on_fresh = _compared(config, difference[fresh], worst, both, earlier, first=first, share=FRESH_SHARE)
-    if on_fresh.passed:
-        return replace(on_fresh, finding="better_on_fresh_rows", figures=on_fresh.figures | rows)
-    return _compared(config, difference, worst, together, earlier, first=first, share=1 - FRESH_SHARE)
-
-
-def _compared(
-    config: Config,
-    difference: Array,
-    worst: float,
-    together: Array | None,
-    earlier: Sequence[int],
-    *,
-    first: bool,
-    share: float = 1.0,
-) -> Check:
-    outcomes = Outcomes.of(difference, together)
     margin = config.gate.min_gain * config.value.by_hand_yen
-    worth = compare_worth(outcomes, worst, margin, earlier, share)
-    low, high = mean_interval(outcomes, worst, config.value.by_hand_yen if first else -worst)
+    worth = fresh_first(difference, together, fresh, worst, margin, earlier)
+    low, high = mean_interval(worth.outcomes, worst, config.value.by_hand_yen if first else -worst)
+    prices = config.value.prices
     figures = {
+        # It is counted as a judgement on all rows, wherever it was decided.
         "rows": len(difference),
         "tries": len(earlier) + 1,
-        "mean": 1000 * outcomes.mean,
+        "mean": 1000 * worth.outcomes.mean,
         "margin": 1000 * margin,
+        "checking_all": 1000 * (prices.by_hand_yen - prices.check_yen),
+        "low": 1000 * low,
+        "high": 1000 * high,
+        "p": worth.p,
+        "alpha": worth.alpha,
     }
-    prices = config.value.prices
-    figures["checking_all"] = 1000 * (prices.by_hand_yen - prices.check_yen)
-    figures |= {"low": 1000 * low, "high": 1000 * high, "p": worth.p, "alpha": worth.alpha}
+    if worth.on_fresh:
+        return Check("value", True, "better_on_fresh_rows", figures | {"fresh": int(fresh.sum())})
     finding = f"{'better' if worth.is_more else 'not_better'}_than_{'hand' if first else 'champion'}"
     return Check("value", worth.is_more, finding, figures)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from portfolio.monitoring.prediction_log.tables import predictions
 from serving.app import create_app
 from serving.front.exchange import new_request_id
 from serving.front.security import hashed
-from serving.record import watch
+from serving.record import backlog, watch
 from serving.settings import Settings
 from tests.conftest import CAREFUL, publish, tiny_bundle
 from tests.monitoring.test_prediction_log import record
@@ -175,7 +176,7 @@ def test_what_was_written_late_is_found_when_the_whole_log_is_searched_again(
     log.append(predictions, [late.row()])
     log.close()
     assert [row["request_id"] for row in audited.get("/monitor/queue").json()["rows"]] == [first["request_id"]]
-    monkeypatch.setattr(watch, "SEARCH_SECONDS", 0.0)
+    monkeypatch.setattr(backlog, "SEARCH_SECONDS", 0.0)
     ids = [row["request_id"] for row in audited.get("/monitor/queue").json()["rows"]]
     assert ids == [late.request_id, first["request_id"]]
 
@@ -210,6 +211,26 @@ def test_the_newest_looks_and_events_the_oldest_first(client: TestClient, looks:
     assert client.get("/monitor/looks", params={"limit": 100_000}).status_code == 422
 
 
+def test_whoever_has_the_newest_looks_is_not_sent_them_again(client: TestClient, looks: Looks) -> None:
+    def ask(tag: str = "") -> tuple[int, str]:
+        answer = client.get("/monitor/looks", headers={"If-None-Match": tag})
+        return answer.status_code, answer.headers["etag"]
+
+    looks.add(look(served_digest(client), 2, verdict="harmful"))
+    status, tag = ask()
+    assert (status, ask(tag)) == (200, (304, tag))
+    for change in (
+        lambda: looks.add_event(Event("retraining")),
+        looks.act,
+        lambda: looks.add(look(served_digest(client), 1)),
+    ):
+        change()
+        status, new = ask(tag)
+        assert (status, ask(new)) == (200, (304, new))
+        assert new != tag
+        tag = new
+
+
 def test_a_log_that_cannot_be_read_is_told_and_holds_up_no_prediction(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,8 +246,11 @@ def test_a_log_that_cannot_be_read_is_told_and_holds_up_no_prediction(
     read = Flag()
     monkeypatch.setattr(Looks, "last", lambda *_: read.wait(30) or [])
     monkeypatch.setattr(watch, "READ_SECONDS", 0.3)
+    threads = threading.active_count()
     began = time.monotonic()
-    assert client.get("/monitor/looks").status_code == 503
+    for _ in range(6):
+        assert client.get("/monitor/looks").status_code == 503
+    assert threading.active_count() <= threads + 3
     assert client.post("/predict", json=SURE).status_code == 200
     assert client.get("/metrics").status_code == 200
     assert time.monotonic() - began < 10

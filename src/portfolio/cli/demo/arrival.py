@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from portfolio.bundle.manifest import InputField
 from portfolio.bundle.policy import VALUE
 from portfolio.bundle.store import Store
 from portfolio.cli.demo.drawing import show_rows, shown_rows
-from portfolio.cli.demo.processes import steps
+from portfolio.cli.demo.processes import server, steps
 from portfolio.cli.demo.scene import Scene
 from portfolio.cli.demo.story import Act, Story
 from portfolio.client.predict import ask, predictions
@@ -30,8 +31,11 @@ MAX_CANDIDATES = 6
 MAX_REASON = 150
 
 
-def arrive_and_train(story: Story, scene: Scene) -> None:
-    """One run of the loop is both acts: the first ends when the batches are validated."""
+def arrive_and_train(story: Story, scene: Scene, serving: ExitStack) -> None:
+    """One run of the loop is both acts: the first ends when the batches are validated.
+
+    The server is started within the second, and ends with `serving`.
+    """
     running = steps("run", scene.name)
     with story.act("Batches arrive; one is damaged") as act, console.status("batches arrive") as status:
         what = _deliver_damaged(scene)
@@ -49,15 +53,19 @@ def arrive_and_train(story: Story, scene: Scene) -> None:
         act.claim(f"the gate lets it through: {verdict['reason']}", verdict["promoted"])
         if Store.of(scene.name).champion() is None:
             raise PortfolioError("The gate let no candidate through, so there is nothing to serve: the demo ends here.")
+        with console.status("a server starts"):
+            scene.address = serving.enter_context(server(scene.name))
+        _answer_first(act, scene, story)
 
 
-def answer_first(act: Act, scene: Scene, seconds: float) -> None:
+def _answer_first(act: Act, scene: Scene, story: Story) -> None:
     """Send the first test rows, and show the answers beside the truth."""
     model = ask(f"{scene.address}/model")
     fields = [InputField.model_validate(field) for field in model["inputs"]]
     rows = scene.test_rows.head(shown_rows(fields[0]))
     inputs = rows.select(field.name for field in fields).fill_nan(None).to_dicts()
     answers = list(predictions(scene.address, inputs, model))
+    seconds = story.seconds
     act.tell(f"version {model['version']} serves at {scene.address}; its answers to rows it never saw:")
     predicted, actual = _told(scene, model, answers, rows)
     show_rows(fields, inputs, predicted, actual)
@@ -118,7 +126,7 @@ def _check_quarantine(act: Act, scene: Scene, what: str) -> None:
     whole = path.exists() and not (scene.paths.clean / path.name).exists()
     act.claim(f"it is quarantined: {shorten(reason, MAX_REASON, placeholder='…')}", whole)
     act.claim(
-        f"the other {counted(batches, 'batch', 'batches')} are clean, with {counted(counts['rows'], 'row')}",
+        f"all else is clean: {counted(batches, 'batch', 'batches')}, {counted(counts['rows'], 'row')}",
         counts["quarantined_batches"] == 1,
     )
 
@@ -131,7 +139,7 @@ def _show_candidates(scene: Scene) -> None:
     largest = max(max(values.values()), 1.0)
     for name, value in _best_first(values):
         best = name == evaluation["best"]
-        bar = "█" * max(0, round(BAR_WIDTH * value / largest))
+        bar = "━" * max(0, round(BAR_WIDTH * value / largest))
         colour = "green" if best else "dim"
         table.add_row(f"   {name.replace('_', ' ')}", f"[{colour}]{bar}[/]", f"{yen(value)}", "[green]chosen[/]" * best)
     console.print(table, highlight=False)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-import time
-from contextlib import chdir
+import re
+import signal
+import sys
+from contextlib import ExitStack, chdir
 from pathlib import Path
 
-from portfolio.cli.demo.arrival import answer_first, arrive_and_train
+from portfolio.cli.demo.arrival import arrive_and_train
 from portfolio.cli.demo.clone import bring_files, cleared, refreshed
 from portfolio.cli.demo.ending import tell_timeline
-from portfolio.cli.demo.processes import server
 from portfolio.cli.demo.refusal import refuse_and_roll_back
 from portfolio.cli.demo.renewal import renew
 from portfolio.cli.demo.scene import Scene
 from portfolio.cli.demo.story import Story
 from portfolio.cli.demo.traffic import drifted_traffic, live_traffic
 from portfolio.contract.loading import load_use_case
+from portfolio.core import files
 from portfolio.core.environment import local_environment, state_folder
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import default_use_case
@@ -37,34 +39,38 @@ def demo(name: str, recording: Path | None = None) -> None:
     if recording is not None:
         recording = recording.absolute()
         console.record, console.width = True, RECORDED_WIDTH
-    started = time.monotonic()
     story = Story()
     clone = refreshed(state_folder() / "demo")
     bring_files(name, clone)
     cleared(name, clone)
-    for variable in [name for name in os.environ if name.startswith(OF_OTHERS)]:
+    for variable in [known for known in os.environ if known.startswith(OF_OTHERS)]:
         del os.environ[variable]
+    # Whoever stops the demo stops its server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.environ["PORTFOLIO_STATE"] = str(clone / ".state")
     local_environment()
-    try:
-        with chdir(clone):
-            report = _tell(story, name, started)
-    finally:
-        if recording is not None:
-            console.save_svg(str(recording), title=f"portfolio demo {name}")
+    with chdir(clone):
+        report = _tell(story, name)
+    story.show_end()
+    if recording is not None:
+        # Before what names folders of this machine.
+        files.write_text(recording, _svg(f"portfolio demo {name}"))
     _say_how_to_go_on(story, name, clone, report)
     if story.failed:
         acts = "; ".join(f"act {act.number}: {failed}" for act in story.failed for failed in act.failed)
         raise PortfolioError(f"Not every claim holds: {acts}")
 
 
-def _tell(story: Story, name: str, started: float) -> str:
+def _svg(title: str) -> str:
+    """What was shown, as a picture that asks no other server for its font."""
+    return re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=title), flags=re.DOTALL)
+
+
+def _tell(story: Story, name: str) -> str:
     """All acts, in the project that is the current folder. Gives the address of the report."""
     scene = Scene.of(name)
-    arrive_and_train(story, scene)
-    with server(name) as address:
-        scene.address = address
-        answer_first(story.acts[-1], scene, time.monotonic() - started)
+    with ExitStack() as serving:
+        arrive_and_train(story, scene, serving)
         live_traffic(story, scene)
         drifted_traffic(story, scene)
         renew(story, scene)
@@ -74,7 +80,6 @@ def _tell(story: Story, name: str, started: float) -> str:
 
 
 def _say_how_to_go_on(story: Story, name: str, clone: Path, report: str) -> None:
-    story.show_end()
     ended = "[bold green]Done[/]" if not story.failed else "[bold red]Ended[/]"
     console.print(f"\n{ended} in {story.seconds:.0f} s; the server has been stopped. To go on:")
     console.print("  make run        the loop in this checkout, for your own changes")

@@ -26,7 +26,7 @@ MAX_RESULT = 90
 
 
 def renew(story: Story, scene: Scene) -> None:
-    with story.act("Labels come back; a challenger wins, and is swapped in under traffic") as act:
+    with story.act("Labels come back; a challenger takes over under traffic") as act:
         if not scene.alarm:
             act.leave_out("nothing asks for retraining: only harm does")
             return
