@@ -83,7 +83,8 @@ def main() -> None:
             with console.status(f"measuring: {name.replace('_', ' ')}"):
                 rows = PARTS[name](Path(folder))
             found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-            write(path, {**found, name: {"machine": machine(), "rows": [row.as_dict() for row in rows]}})
+            found[name] = {"machine": machine(), "rows": [row.as_dict() for row in rows]}
+            write(path, {part: found[part] for part in PARTS if part in found})
             show(name.replace("_", " "), rows)
     console.print("To update the figures in the docs: make readme")
 

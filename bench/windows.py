@@ -20,9 +20,9 @@ from portfolio.monitoring.tally import Tally
 REFERENCE_ROWS = 1_000
 NUMBERS, CATEGORIES = 8, 4
 LETTERS = ("a", "b", "c", "d")
-WINDOWS = 500
+WINDOWS = 200
 # A report of evidently takes a second, so it is given the first of them only.
-THEIR_WINDOWS = 40
+THEIR_WINDOWS = 20
 MOVED = "number 0"
 # By name: how many rows, by how many standard deviations the one field moved, and how many of the windows are told.
 KINDS = {

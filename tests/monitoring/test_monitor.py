@@ -81,6 +81,8 @@ def test_errors_that_the_model_does_not_know_of_are_harm(world: World, use_case:
     assert {"errors_cost_more", "model_does_not_know"} <= set(findings(verdicts[-1]))
     yen = verdicts[-1].figures["yen_per_1000"]
     assert yen["seen"]["value"] < yen["promised"] - 1000
+    told = next(reason.figures for reason in verdicts[-1].reasons if reason.finding == "errors_cost_more")
+    assert told["mean_yen"] > told["limit_yen"]
 
 
 def test_a_group_that_gets_worse_is_seen_though_labels_of_all_are_few(

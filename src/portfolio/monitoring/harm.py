@@ -29,6 +29,8 @@ SHARE_ALPHA = 0.005
 LIMIT_CONFIDENCE = 0.95
 # Of the cost by hand, how much must be lost by checks alone.
 SMALLEST_LOSS = 0.05
+# How many of the labels of before count in what is told of late, beside those of a window.
+REMEMBERED = 50
 
 State = dict[str, Any]
 WHOLE = "whole"
@@ -93,7 +95,10 @@ class _Evidence:
             money, seen = np.array(self.state["money"]), self.state["count"]
             self.state["money"] = evidence.after(money, seen, self.state["limit"], losses, counts).tolist()
         self.state["count"] += int(counts.sum())
-        self.state["loss"] += float(losses @ counts)
+        # What came long before a change would hide it.
+        kept = min(1.0, REMEMBERED / max(self.state["recent"], 1))
+        self.state["recent"] = kept * self.state["recent"] + int(counts.sum())
+        self.state["loss"] = kept * self.state["loss"] + float(losses @ counts)
 
     @property
     def total(self) -> float:
@@ -102,7 +107,7 @@ class _Evidence:
 
 def _begin(costs: Mapping[float, int], worst: float, confidence: float) -> State:
     found = limit(costs, worst, confidence)
-    return {"money": evidence.none_yet().tolist(), "limit": found, "count": 0, "loss": 0.0}
+    return {"money": evidence.none_yet().tolist(), "limit": found, "count": 0, "recent": 0.0, "loss": 0.0}
 
 
 def _told(name: str, state: State, alpha: float, worst: float) -> dict[str, Any]:
@@ -113,7 +118,7 @@ def _told(name: str, state: State, alpha: float, worst: float) -> dict[str, Any]
         "threshold": 1 / alpha,
         "seen": total >= 1 / alpha,
         "labels": state["count"],
-        "mean_yen": worst * state["loss"] / max(state["count"], 1),
+        "mean_yen": worst * state["loss"] / max(state["recent"], 1),
         "limit_yen": worst * state["limit"],
     }
 

@@ -63,12 +63,14 @@ def answers(database: Database, digest: str, start: datetime, end: datetime) -> 
     since = predictions.c.answered_at >= start
     while True:
         rows: list[Row] = []
+        taken = 0
         with database.begin() as connection:
             # A request may have one row or thousands: so many rows are taken, and one request at the least.
             found = connection.execute(query.where(since), execution_options={"yield_per": REQUESTS_AT_ONCE})
             for some in found.partitions():
-                rows += map(as_dict, some)
-                if sum(row["rows"] for row in rows) >= ROWS_AT_ONCE:
+                rows += [dict(zip(names, row, strict=True)) for row in some]
+                taken += sum(row.rows for row in some)
+                if taken >= ROWS_AT_ONCE:
                     break
             found.close()
         if not rows:
