@@ -85,11 +85,27 @@ def _noisy(pictures: Array, field: InputField) -> Array:
 
 
 def _rotated(pictures: Array, field: InputField) -> Array:
-    """Put in askew, by 25 degrees."""
-    from scipy.ndimage import rotate
-
-    turned: Array = rotate(pictures, 25, axes=(2, 1), reshape=False, order=1, mode="nearest")
-    return turned
+    """Put in askew, by 25 degrees. What comes in from outside is background."""
+    height, width = field.shape
+    background = _background(pictures, field)
+    rows, columns = np.mgrid[:height, :width]
+    angle = np.deg2rad(25)
+    down, right = rows - (height - 1) / 2, columns - (width - 1) / 2
+    # Each pixel is taken from where it was, between its four neighbours there.
+    from_row = np.cos(angle) * down - np.sin(angle) * right + (height - 1) / 2
+    from_column = np.sin(angle) * down + np.cos(angle) * right + (width - 1) / 2
+    framed = np.pad(pictures - background, ((0, 0), (1, 2), (1, 2), (0, 0)))
+    above, left = (
+        np.clip(np.floor(at), -1, size).astype(int) for at, size in ((from_row, height), (from_column, width))
+    )
+    part_down, part_right = np.clip(from_row - above, 0, 1), np.clip(from_column - left, 0, 1)
+    turned = sum(
+        framed[:, above + 1 + lower, left + 1 + further]
+        * ((part_down if lower else 1 - part_down) * (part_right if further else 1 - part_right))[:, :, None]
+        for lower in (0, 1)
+        for further in (0, 1)
+    )
+    return np.asarray(background + turned)
 
 
 def _faint(pictures: Array, field: InputField) -> Array:
@@ -99,12 +115,12 @@ def _faint(pictures: Array, field: InputField) -> Array:
 
 
 def _thicker(pictures: Array, field: InputField) -> Array:
-    """A broader pen: each pixel is as dark as its darkest neighbour."""
-    from scipy.ndimage import grey_dilation, grey_erosion
-
+    """A broader pen: each pixel is as dark as the darkest of its neighbours above and to the left."""
     size = max(2, ceil(min(field.shape) / 12))
-    thicker: Array = (grey_erosion if field.photo else grey_dilation)(pictures, size=(1, size, size, 1))
-    return thicker
+    height, width = field.shape
+    framed = np.pad(pictures, ((0, 0), (size - 1, 0), (size - 1, 0), (0, 0)), mode="edge")
+    shifted = [framed[:, top : top + height, left : left + width] for top in range(size) for left in range(size)]
+    return np.asarray(np.min(shifted, axis=0) if field.photo else np.max(shifted, axis=0))
 
 
 def table_drifts(fields: Sequence[InputField]) -> dict[str, Drift]:
