@@ -17,13 +17,12 @@ from portfolio.core.terminal import console
 
 # As the page calls them.
 SENTENCES = {
-    "deployed": "version {version} answers its first requests",
     "drift": "drift is found in {fields}",
     "harm": "[bold red]harm is found[/]: version {version} is worth less than promised",
     "retraining": "retraining begins",
     "promoted": "[green]version {version} is promoted[/]",
     "refused": "version {version} is refused",
-    "rolled_back": "version {version} is rolled back",
+    "rolled_back": "rolled back to version {version}",
     "quarantined": "rows are quarantined",
 }
 MAX_FIELDS = 4
@@ -33,7 +32,8 @@ def tell_timeline(story: Story, scene: Scene) -> None:
     """The page's own figures, while its server is still there."""
     with story.act("One page tells it: the timeline with its events") as act:
         told = ask(f"{scene.address}/monitor/looks")
-        events = told["events"]
+        # When a version was deployed follows from the window of its first look alone, which began before.
+        events = [event for event in told["events"] if event["kind"] != "deployed"]
         table = Table.grid(padding=(0, 2))
         for event in events:
             at = datetime.fromisoformat(event["at"]).astimezone()
