@@ -75,7 +75,20 @@ RUN_ELSEWHERE = {
 # Of these the words are checked; the others only read, and are run.
 DVC_ACTS = ("dvc repro", "dvc exp run", "dvc push", "dvc pull", "dvc add")
 # Of the machine, and nothing of ours.
-PLAIN = {"uvx", "copier", "git", "cd", "curl", "export", "docker", "docker-compose", "pip", "source"}
+PLAIN = {
+    "uvx",
+    "copier",
+    "git",
+    "cd",
+    "curl",
+    "export",
+    "docker",
+    "docker-compose",
+    "pip",
+    "source",
+    "promtool",
+    "prometheus",
+}
 
 
 def commands(text: str) -> list[str]:

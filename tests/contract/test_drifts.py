@@ -49,7 +49,7 @@ def test_pictures() -> None:
     rows, drifts = drawn(field, line), picture_drifts(field)
     assert list(drifts) == ["blur", "noise", "rotation", "contrast", "pen"]
     blurred = picture(drifts["blur"](rows), field)
-    assert blurred[2].tolist() == [0, 0, 8, 8, 8, 0, 0, 0]
+    assert blurred[2].tolist() == [0, 0, 8, 8, 8, 8, 0, 0]
     assert blurred.sum() == blurred[2].sum()
     assert picture(drifts["contrast"](rows), field)[2, 2] == 6
     assert (picture(drifts["pen"](rows), field) == 12).sum() > 1

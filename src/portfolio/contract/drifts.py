@@ -60,10 +60,10 @@ def _stepped(values: Array, field: InputField) -> Array:
 def _blurred(pictures: Array, field: InputField) -> Array:
     """The page moves while it is read: smeared to the right; automatic exposure makes up for the paler ink."""
     width = field.shape[1]
-    size = min(width, max(3, round(width * 3 / 8)))
+    size = min(width, max(3, width // 2))
     background = _background(pictures, field)
     smeared = sum(_moved(pictures - background, by) for by in range(size)) / size
-    return background + smeared * (1 if field.photo else 2)
+    return background + smeared * (1 if field.photo else 2.5)
 
 
 def _moved(pictures: Array, by: int) -> Array:

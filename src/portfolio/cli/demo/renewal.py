@@ -44,6 +44,8 @@ def renew(story: Story, scene: Scene) -> None:
             assert champion is not None
             seconds_until_served(scene.address, champion.model_version)
         act.claim(f"the challenger wins: {verdict['reason']}", champion.model_version != old)
+        if champion.model_version == old:
+            return
         act.claim(
             f"version {champion.model_version} took over in the middle of {traffic.sent:,} requests, none of which was "
             "lost",

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 # Of the days that a source has; the later ones are the traffic.
 KNOWN_SHARE = 0.5
-# Months of audits pass within a minute.
-AUDIT_SHARE = 0.5
+# A year of audits passes within a minute: only audited answers say fairly what a model is worth.
+AUDIT_SHARE = 1
 # Of the later rows, those that only the renewed model is asked about.
-HELD_OUT_SHARE = 0.2
+HELD_OUT_SHARE = 0.1
 MAX_LATER_ROWS = 1_500
 
 
