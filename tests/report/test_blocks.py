@@ -16,7 +16,7 @@ from portfolio.contract.config import STUDIES
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Cell
 from portfolio.core.errors import ConfigError, DataError
-from portfolio.core.paths import BENCH, RELIABILITY, SERVING_BENCH, Paths
+from portfolio.core.paths import BENCH, MONITOR_BENCH, RELIABILITY, SERVING_BENCH, Paths
 from portfolio.report.blocks.documents import BLOCKS, filled
 from portfolio.report.blocks.studies import leakage, leakage_result
 from portfolio.report.words import spread
@@ -94,6 +94,8 @@ def documents(built: Callable[[str], Path]) -> dict[str, Path]:
     ]
     items = {"kill": {"rows": kills}, "disk-full": {"skipped": "not without root"}}
     write(RELIABILITY, {"machine": "one abacus", "items": items})
+    false_alarms = {"name": "years in which it cries wolf", "value": 0.5, "unit": "%", "at_most": 1, "at_least": None}
+    write(MONITOR_BENCH, {"false_alarms": {"machine": "one abacus", "rows": [{**false_alarms, "verdict": "held"}]}})
     return {"en": folder / "README.md", "ja": folder / "README.ja.md"}
 
 

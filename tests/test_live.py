@@ -1,0 +1,94 @@
+"""Everything at once, as `make live` starts it (`portfolio live`), with the real tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from socket import socket
+from urllib.request import urlopen
+
+import psutil
+import pytest
+
+from portfolio.core.processes import Running, read_record
+from tests.conftest import TOY, checkout_of_one
+
+SECONDS = 180
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def wait_until(condition: Callable[[], object], log: Path) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.1)
+
+
+def programs(folder: Path) -> dict[str, Running]:
+    return {one.name: one for one in read_record(folder / ".state" / "live.json")}
+
+
+# It trains, and starts four servers.
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_everything_starts_in_order_is_kept_running_and_ends_together(tmp_path: Path) -> None:
+    folder = checkout_of_one(tmp_path / "live")
+    port, mlflow, prefect = free_ports(3)
+    dropped = ("PORTFOLIO_STATE", "PREFECT_API_URL", "MLFLOW_TRACKING_URI")
+    environment = {key: value for key, value in os.environ.items() if key not in dropped}
+    ports = ["--port", str(port), "--mlflow-port", str(mlflow), "--prefect-port", str(prefect)]
+    log = tmp_path / "live.log"
+
+    def portfolio(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "portfolio", *arguments]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+    with log.open("w") as stream:
+        command = [sys.executable, "-m", "portfolio", "live", TOY, *ports]
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=stream, stderr=stream)
+    try:
+        # Without a champion, the first one is trained on the way.
+        wait_until(lambda: "Ready." in log.read_text() or process.poll() is not None, log)
+        told = log.read_text()
+        names = ["prefect", "training", "mlflow", "api", "deployments"]
+        places = [told.find(f"\N{CHECK MARK} {name}") for name in names]
+        assert -1 not in places, told
+        assert places == sorted(places)
+        assert portfolio("status").returncode == 0
+        with urlopen(f"http://127.0.0.1:{port}/model") as answer:
+            assert json.load(answer)["use_case"] == TOY
+
+        before = programs(folder)
+        for name in ("api", "deployments"):
+            os.kill(before[name].pid, signal.SIGKILL)
+        wait_until(lambda: all(programs(folder)[name].pid != before[name].pid for name in ("api", "deployments")), log)
+        wait_until(lambda: programs(folder)["api"].answers(), log)
+        assert programs(folder)["prefect"].pid == before["prefect"].pid
+
+        running = [psutil.Process(one.pid) for one in programs(folder).values()]
+        everything = {*running, *(child for one in running for child in one.children(recursive=True))}
+        ended = portfolio("stop")
+        assert ended.stdout == "Ended: prefect, mlflow, api, deployments.\n"
+        assert process.wait(timeout=60) == 0
+        psutil.wait_procs(everything, timeout=30)
+        assert [one for one in everything if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+        assert portfolio("status").returncode == 1
+    finally:
+        portfolio("stop")
+        process.kill()
+        process.wait()
