@@ -116,7 +116,8 @@ def test_use_cases_import_what_the_contract_offers_and_nothing_else_of_the_engin
 
 
 def test_serving_reaches_the_bundle_the_prediction_log_and_the_core_alone() -> None:
-    rooms = ("portfolio.bundle.", "portfolio.core.", "portfolio.monitoring.prediction_log")
+    monitoring = tuple(f"portfolio.monitoring.{name}" for name in ("prediction_log", "looks", "timeline"))
+    rooms = ("portfolio.bundle.", "portfolio.core.", *monitoring)
     for path in (ROOT / "serving").rglob("*.py"):
         library = {name for name in imported(path.read_text()) if name.startswith("portfolio")}
         assert {name for name in library if not name.startswith(rooms)} == set(), path.name
