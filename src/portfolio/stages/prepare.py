@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+import numpy as np
 import polars as pl
 
 from portfolio.contract.config import Config
@@ -35,7 +36,7 @@ def run(use_case: UseCase, config: Config) -> None:
         use_case.sql_features.check_rows(rows, use_case.features(rows))
     splits = split_numbers(use_case.source, rows, config.prepare)
     # People are asked about the answers that the model is unsure of: these are no fair sample to judge a model by.
-    splits[only_learned.to_numpy()] = SPLITS.index("train")
+    splits = np.where(only_learned, SPLITS.index("train"), splits)
     parts = {name: rows.filter(pl.Series(splits == number)) for number, name in reversed(list(enumerate(SPLITS)))}
     with files.replaced_folder(paths.splits) as folder:
         for name, part in parts.items():
