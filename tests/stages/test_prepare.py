@@ -4,6 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from portfolio.bundle.manifest import PredefinedSplit
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
@@ -52,6 +53,18 @@ def test_the_fractions_are_those_of_the_config(workspace: Path) -> None:
     after = run()
     assert after["test"].equals(before["test"])
     assert set(before["val"]["melon"]) < set(after["val"]["melon"])
+
+
+def test_a_split_that_the_data_bring_comes_first(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = load_use_case("toy")
+    monkeypatch.setattr(case.source, "split", PredefinedSplit("part", val="dev"))
+    parts = ["train", "train", "dev", "test", ""] * 100
+    put_clean("toy", one=melons(range(500)).with_columns(pl.Series("part", parts)))
+    prepare.run(case, case.config())
+    for name, part in (("train", "train"), ("val", "dev"), ("test", "test")):
+        found = pl.read_parquet(Paths("toy").splits / f"{name}.parquet")["part"].to_list()
+        assert found.count(part) == parts.count(part)
+        assert set(found) <= {part, ""}
 
 
 def test_rows_that_repeat_a_training_row_are_counted_and_named(
