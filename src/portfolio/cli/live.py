@@ -30,7 +30,6 @@ def live(
     """
     import os
 
-    from portfolio.bundle.store import CHAMPION_NAME, Store
     from portfolio.cli.server import listening
     from portfolio.contract.loading import load_use_case
     from portfolio.core.environment import local_environment
@@ -59,8 +58,8 @@ def live(
         for program in programs(use_case, port, mlflow_port, prefect_port):
             if supervisor.stopping:
                 break
-            if program.name == "mlflow" and not (Store.of(use_case).folder / CHAMPION_NAME).exists():
-                _train(use_case, steps, supervisor)
+            if program.name == "mlflow":
+                _make_records(use_case, steps, supervisor)
             with steps.step(program.name) as step:
                 supervisor.start(program)
                 step.result = program.shown or f"its log: {program.log}"
@@ -102,6 +101,18 @@ def status() -> None:
     console.print(table)
     if set(states) != {"ready"}:
         raise typer.Exit(1)
+
+
+def _make_records(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
+    """See to it that there is something to serve, and a database for MLflow to show."""
+    from portfolio.bundle.store import Store
+    from portfolio.registry.tracking import client, database
+
+    if not Store.of(use_case).champion_path.exists():
+        _train(use_case, steps, supervisor)
+    elif not database().exists():
+        # The champion came from elsewhere.
+        client().search_experiments()
 
 
 def _train(use_case: str, steps: Steps, supervisor: Supervisor) -> None:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 5.0
 # A program that ended within so many seconds of its start waits before the next one, and longer each time.
-LASTING_SECONDS = 30.0
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.5, 30.0
+LASTING_SECONDS = 10.0
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.5, 5.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,106 @@
+"""Everything at once, as `portfolio live` starts it, with its processes killed one after the other under traffic."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from bench.clients import Clients
+from bench.reliability.asking import body, predict_request, publish, wait_until
+from bench.reliability.ends import CONNECTIONS, Received, is_whole, logged
+from bench.rows import ROOT, Row
+from bench.server import free_port
+from portfolio.bundle.bundle import Bundle
+from portfolio.core.processes import Running, read_record
+from serving.record.recorder import SECONDS_TO_DISK
+
+START_SECONDS, READY_SECONDS = 180.0, 15.0
+
+
+def live_killed(work: Path, like: Bundle, *, count: int = 100, seed: int = 0) -> list[Row]:
+    """Each time all must be there again within 15 seconds; no answer is missing from the log, and nothing is left."""
+    publish(work, like, 1)
+    moments = random.Random(seed)
+    received = Received()
+    owed: set[str] = set()
+    slowest, late = 0.0, 0
+    ports = {name: free_port() for name in ("port", "mlflow-port", "prefect-port")}
+    with _live(work, like.manifest.use_case, ports) as record:
+        url = f"http://127.0.0.1:{ports['port']}"
+        everything = set(_tree(record))
+        returned_at = time.time()
+        with Clients(url, predict_request(url, body(like)), CONNECTIONS, received.see) as clients:
+            for _ in range(count):
+                time.sleep(SECONDS_TO_DISK + moments.uniform(0.2, 1))
+                before = {one.name: one for one in read_record(record)[1:]}
+                killed = before[moments.choice(sorted(before))]
+                at = time.time()
+                os.kill(killed.pid, signal.SIGKILL)
+                seconds = wait_until(lambda old=killed: _are_ready(record, old), START_SECONDS)  # type: ignore[misc]
+                slowest, late = max(slowest, seconds), late + (seconds > READY_SECONDS)
+                if killed.name == "api":
+                    answered = received.at.copy()
+                    owed |= {one for one, seen in answered.items() if returned_at <= seen < at - SECONDS_TO_DISK}
+                    returned_at = time.time()
+                everything |= set(_tree(record))
+            failed = clients.failed - clients.lost
+    left = [one for one in everything if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    return [
+        Row("kills of a process of `portfolio live`", count, ""),
+        Row("answers", len(received.at), "", at_least=count),
+        Row("wrong answers", failed, "", at_most=0),
+        Row("slowest return to all ready", slowest, "s", at_most=READY_SECONDS),
+        Row("returns that took longer", late, "", at_most=0),
+        Row(
+            "answers sent more than 1 s before a kill of the API, and missing from the log",
+            len(owed - logged(work)),
+            "",
+            at_most=0,
+        ),
+        Row("damaged logs", not is_whole(work), "", at_most=0),
+        Row("processes left after it was stopped", len(left), "", at_most=0),
+    ]
+
+
+@contextmanager
+def _live(work: Path, use_case: str, ports: dict[str, int]) -> Iterator[Path]:
+    """Run it, with its state in `work`; gives the file that tells of its processes."""
+    record = work / "live.json"
+    environment = {key: value for key, value in os.environ.items() if key not in ("PREFECT_API_URL", "SERVING_WORKERS")}
+    environment["PORTFOLIO_STATE"] = str(work)
+    command = [sys.executable, "-m", "portfolio"]
+    options = [text for name, port in ports.items() for text in (f"--{name}", str(port))]
+    with (work / "live.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "live", use_case, *options], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+    try:
+        wait_until(lambda: "Ready." in (work / "live.log").read_text() or process.poll() is not None, START_SECONDS)
+        yield record
+    finally:
+        subprocess.run([*command, "stop"], cwd=ROOT, env=environment, check=False, capture_output=True)
+        process.wait(timeout=60)
+
+
+def _are_ready(record: Path, killed: Running) -> bool:
+    now = {one.name: one for one in read_record(record)[1:]}
+    return killed.name in now and now[killed.name].pid != killed.pid and all(one.answers() for one in now.values())
+
+
+def _tree(record: Path) -> Iterator[psutil.Process]:
+    """All processes that belong to it at the moment."""
+    for one in read_record(record):
+        try:
+            process = psutil.Process(one.pid)
+            yield from (process, *process.children(recursive=True))
+        except psutil.NoSuchProcess:
+            continue
