@@ -68,6 +68,7 @@ PANELS = [
     "Use your own data",
     "Run a single step",
     "Serve",
+    "Run everything",
     "Ask a server",
     "Measure and improve",
     "Choose the version that is served",

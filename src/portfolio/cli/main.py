@@ -43,11 +43,11 @@ app = typer.Typer(
 # In the order in which a user needs them; the help shows them in this order too.
 GROUPS = (
     loop,
-    live,
     template,
     own_data,
     steps,
     server,
+    live,
     log,
     client,
     simulate,
