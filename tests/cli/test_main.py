@@ -70,6 +70,8 @@ PANELS = [
     "Serve",
     "Run everything",
     "Ask a server",
+    "Score files",
+    "Watch",
     "Measure and improve",
     "Choose the version that is served",
     "Start over",
