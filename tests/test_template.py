@@ -119,7 +119,7 @@ def test_the_default_answers_give_the_plain_files(
 def test_a_new_project_has_no_figures_but_its_own(made: Path) -> None:
     assert [name for name in MEASURED if (made / name).exists()] == []
     blocks = re.findall(r"<!-- figures: .*? -->\n(.*?)<!-- /figures -->", (made / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert [block for block in blocks if re.search(r"\d", block)] == []
     assert "docs/pictures" not in (made / "README.md").read_text()
 

@@ -249,11 +249,15 @@ def test_too_much_is_refused(client: TestClient) -> None:
     assert client.post("/feedback", content=b" " * 300_000).status_code == 413
 
 
-def label_of(output: Output, label: Any) -> Any:
+def judge_of(manifest: Any) -> Judge:
+    """One that knows a single bundle, "a"."""
     judge = Judge(Store(Path("nowhere")))
-    judge._manifests["a"] = SimpleNamespace(  # type: ignore[assignment]
-        output=output, decider=lambda: Decider(None, output.classes, ()), policy=None
-    )
+    judge._manifests._known["a"] = manifest
+    return judge
+
+
+def label_of(output: Output, label: Any) -> Any:
+    judge = judge_of(SimpleNamespace(output=output, decider=lambda: Decider(None, output.classes, ()), policy=None))
     return judge.verdict("a", [1.0] if output.task == "regression" else [0.25] * 4, label)[0]
 
 
@@ -272,9 +276,6 @@ def test_a_value_is_a_number(label: Any) -> None:
 
 
 def test_a_value_is_right_within_the_tolerance() -> None:
-    judge = Judge(Store(Path("nowhere")))
     policy = Policy(prices=Prices(by_hand_yen=1, check_yen=1, error_yen=1), tolerance=20.0)
-    judge._manifests["a"] = SimpleNamespace(  # type: ignore[assignment]
-        output=Output(task="regression", name="rent", unit="USD"), policy=policy
-    )
+    judge = judge_of(SimpleNamespace(output=Output(task="regression", name="rent", unit="USD"), policy=policy))
     assert [judge.verdict("a", [500.0, 80.0], label)[1] for label in (480, 520.0, 479)] == [True, True, False]

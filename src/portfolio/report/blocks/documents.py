@@ -18,6 +18,7 @@ BEGIN, END = "<!-- figures: ", "<!-- /figures -->"
 JAPANESE = "<!-- language: ja -->"
 """The first line of a document that is in Japanese without saying so by its name."""
 PICTURE = Path("docs") / "pictures" / "page.png"
+RECORDING = Path("docs") / "pictures" / "demo.svg"
 
 
 def pictures(_: str, language: str) -> str:
@@ -26,6 +27,14 @@ def pictures(_: str, language: str) -> str:
     if not PICTURE.exists():
         return str(words["no_pictures"].format(command="`make pictures`"))
     return str(words["pictures"]).rstrip()
+
+
+def recording(_: str, language: str) -> str:
+    """The recording of the demo, or how to get it."""
+    words = read_words(language)
+    if not RECORDING.exists():
+        return str(words["no_recording"].format(command="`make recording`"))
+    return str(words["recording"]).rstrip()
 
 
 OF_A_USE_CASE: dict[str, Callable[[str, str], str]] = {
@@ -47,6 +56,7 @@ BLOCKS: dict[str, Callable[[str, str], str]] = {
     "reliability": benches.reliability,
     "monitor": benches.monitor,
     "pictures": pictures,
+    "recording": recording,
 }
 
 
