@@ -20,11 +20,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from socket import socket
 
+from pipelines.processes import read_record
 from portfolio.core import files
 from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import live_record
-from portfolio.core.processes import read_record
 
 START_TIMEOUT_SECONDS = 180
 OF_ANOTHER_SERVER = ("PREFECT_SERVER_API_", "PREFECT_SERVER_CSRF_", "PREFECT_API_", "PREFECT_PROFILE")

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from portfolio.core.processes import Running, read_record
+from pipelines.processes import Running, read_record
 from tests.conftest import TOY, checkout_of_one
 
 SECONDS = 180

@@ -19,8 +19,8 @@ from bench.reliability.asking import body, predict_request, publish, wait_until
 from bench.reliability.ends import Received, is_whole, logged
 from bench.rows import ROOT, Row
 from bench.server import free_port
+from pipelines.processes import Running, read_record
 from portfolio.bundle.bundle import Bundle
-from portfolio.core.processes import Running, read_record
 from serving.record.recorder import SECONDS_TO_DISK
 
 START_SECONDS, READY_SECONDS = 180.0, 15.0

@@ -10,7 +10,7 @@ import typer
 from portfolio.cli.arguments import UseCaseName
 
 if TYPE_CHECKING:
-    from portfolio.core.processes import Program, Supervisor
+    from pipelines.processes import Program, Supervisor
     from portfolio.core.terminal import Steps
 
 app = typer.Typer()
@@ -30,12 +30,12 @@ def live(
     """
     import os
 
+    from pipelines.processes import Supervisor, read_record
     from portfolio.cli.server import listening
     from portfolio.contract.loading import load_use_case
     from portfolio.core.environment import local_environment
     from portfolio.core.errors import PortfolioError
     from portfolio.core.paths import live_record
-    from portfolio.core.processes import Supervisor, read_record
     from portfolio.core.terminal import Steps, console
 
     load_use_case(use_case)
@@ -73,8 +73,8 @@ def live(
 @app.command(rich_help_panel=PANEL)
 def stop() -> None:
     """End what `portfolio live` has started, also after it has crashed."""
+    from pipelines.processes import end_all, read_record
     from portfolio.core.paths import live_record
-    from portfolio.core.processes import end_all, read_record
 
     ended = end_all(read_record(live_record()), live_record())
     print(f"Ended: {', '.join(ended)}." if ended else "Nothing is running.")
@@ -85,8 +85,8 @@ def status() -> None:
     """Show what `portfolio live` has started, and whether it answers. Exit code 1 if something does not."""
     from rich.table import Table
 
+    from pipelines.processes import read_record
     from portfolio.core.paths import live_record
-    from portfolio.core.processes import read_record
     from portfolio.core.terminal import console
 
     found = [one for one in read_record(live_record()) if one.name != "supervisor"]
@@ -117,9 +117,9 @@ def _make_records(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
 
 def _train(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
     """Train the first champion. Raises PortfolioError if that fails."""
+    from pipelines.processes import Program, last_lines
     from portfolio.core.environment import state_folder
     from portfolio.core.errors import PortfolioError
-    from portfolio.core.processes import Program, last_lines
 
     log = state_folder() / "logs" / "live" / "training.log"
     with steps.step("training", log) as step:
@@ -131,8 +131,8 @@ def _train(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
 
 def programs(use_case: str, port: int, mlflow_port: int, prefect_port: int) -> list[Program]:
     """In the order in which they are started."""
+    from pipelines.processes import Program
     from portfolio.core.environment import state_folder
-    from portfolio.core.processes import Program
 
     logs = state_folder() / "logs" / "live"
     prefect, mlflow, api = (f"http://127.0.0.1:{number}" for number in (prefect_port, mlflow_port, port))

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipelines.processes import Program, Running, Supervisor, end_all, read_record
 from portfolio.core.errors import PortfolioError
-from portfolio.core.processes import Program, Running, Supervisor, end_all, read_record
 
 # Starts a child in its own process group, and serves files.
 SERVER = """
@@ -28,7 +28,7 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), SimpleHTTPRequestHandler).serve_fore
 KEEPER = """
 import sys
 from pathlib import Path
-from portfolio.core.processes import Program, Supervisor
+from pipelines.processes import Program, Supervisor
 folder, *ports = sys.argv[1:]
 with Supervisor(Path(folder) / "record.json", lambda line: print(line, flush=True)) as supervisor:
     for number, port in enumerate(ports):
