@@ -1,4 +1,4 @@
-"""`portfolio live`, `status` and `stop`, without what they start: tests/pipelines/test_processes.py keeps real programs."""
+"""`portfolio live`, `status` and `stop` alone; tests/pipelines/test_processes.py keeps real programs running."""
 
 from __future__ import annotations
 
