@@ -61,13 +61,15 @@ def test_the_demo_tells_the_whole_story_and_leaves_everything_as_it_was(clone: P
     told = succeed(clone, "demo", "--record", str(tmp_path / "demo.svg"))
     assert re.findall(r"^(\d)  \S", told, re.MULTILINE) == list("1234567")
     assert "✗" not in told
-    assert "left out" not in told
+    # Whether a challenger is better depends on which of the labels are drawn to judge it.
+    told_of_renewal = ("the challenger wins" in told, "the gate keeps the champion" in told)
+    assert sum(told_of_renewal) == 1
+    assert told.count("left out") == told_of_renewal[1]
     for expected in (
         "it is quarantined: ",
         "chosen",
         "actual",
         "the alarm says so",
-        "the challenger wins",
         "refused",
     ):
         assert expected in told

@@ -43,9 +43,12 @@ def renew(story: Story, scene: Scene) -> None:
             champion = Store.of(scene.name).champion()
             assert champion is not None
             seconds_until_served(scene.address, champion.model_version)
-        act.claim(f"the challenger wins: {verdict['reason']}", champion.model_version != old)
         if champion.model_version == old:
+            act.claim(f"none of {traffic.sent:,} requests was lost while it was trained", traffic.failed == 0)
+            # Whether there is a better model to be learned from so few labels, only the data know.
+            act.leave_out(f"the gate keeps the champion, {verdict['reason']}")
             return
+        act.claim(f"the challenger wins: {verdict['reason']}", verdict["promoted"])
         act.claim(
             f"version {champion.model_version} took over in the middle of {traffic.sent:,} requests, none of which was "
             "lost",

@@ -107,8 +107,13 @@ def _judge(act: Act, scene: Scene, look: Look) -> None:
         estimated, seen = figures["estimated"], figures["seen"]
         if estimated is not None and seen is not None:
             told = f"{yen(estimated['value'])} without labels, {yen(seen['value'])} from labels"
-            falls = max(estimated["value"], seen["value"]) < promised
-            act.claim(f"estimated and seen value fall: {told}; {yen(promised)} were promised", falls)
+            if estimated["value"] >= promised and not estimated["trusted"]:
+                # Rows that the model has never seen the like of: it may be surer of them than of any other.
+                what = "labels tell of the harm, and the estimate without them is marked as not to be trusted"
+                act.claim(f"{what}: {told}; {yen(promised)} were promised", seen["value"] < promised)
+            else:
+                falls = max(estimated["value"], seen["value"]) < promised
+                act.claim(f"estimated and seen value fall: {told}; {yen(promised)} were promised", falls)
         act.claim(f"there is harm, {costs}, and the alarm says so", scene.alarm)
     else:
         act.claim(f"there is no harm that is more than chance ({costs}), and no alarm", not scene.alarm)
