@@ -152,6 +152,19 @@ def test_training_publishes_a_champion_that_the_running_api_takes_up(stack: Stac
     assert prediction["class"] in output["classes"] if output["classes"] else isinstance(prediction["value"], float)
 
 
+def test_the_deployments_are_served_and_see_what_the_api_has_answered(stack: Stack) -> None:
+    wait_until(lambda: "served at" in docker("logs", stack.container("deployments")), 120, "the deployments")
+    assert stack.state("deployments")["Running"]
+    smoke(stack.address("API_PORT"))
+    look = ["docker", "exec", stack.container("deployments"), "portfolio", "monitor", USE_CASE, "--json"]
+
+    def looked() -> bool:
+        found = subprocess.run(look, capture_output=True, text=True, check=False)
+        return found.returncode == 0 and found.stdout.strip() not in ("", "[]")
+
+    wait_until(looked, 60, "a look at the answer")
+
+
 def test_the_pages_of_mlflow_and_prefect_open(stack: Stack) -> None:
     assert status(f"{stack.address('MLFLOW_PORT')}/") == 200
     with urllib.request.urlopen(f"{stack.address('PREFECT_PORT')}/ui-settings", timeout=5) as response:
