@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from socket import socket
 from urllib.request import urlopen
 
 import psutil
@@ -18,18 +17,9 @@ import pytest
 
 from pipelines.processes import Running, read_record
 from tests.conftest import TOY, checkout_of_one
+from tests.serving.runtime.test_hot_swap import free_port
 
 SECONDS = 180
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def wait_until(condition: Callable[[], object], log: Path) -> None:
@@ -48,7 +38,7 @@ def programs(folder: Path) -> dict[str, Running]:
 @pytest.mark.timeout(600)
 def test_everything_starts_in_order_is_kept_running_and_ends_together(tmp_path: Path) -> None:
     folder = checkout_of_one(tmp_path / "live")
-    port, mlflow, prefect = free_ports(3)
+    port, mlflow, prefect = (free_port() for _ in range(3))
     dropped = ("PORTFOLIO_STATE", "PREFECT_API_URL", "MLFLOW_TRACKING_URI")
     environment = {key: value for key, value in os.environ.items() if key not in dropped}
     ports = ["--port", str(port), "--mlflow-port", str(mlflow), "--prefect-port", str(prefect)]

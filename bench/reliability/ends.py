@@ -36,6 +36,11 @@ class Received:
         if status == 200:
             self.at[orjson.loads(connection.body)["request_id"]] = time.time()
 
+    def owed(self, killed_at: float, since: float = 0.0) -> set[str]:
+        """Those that must be in the log: seen since then, and long enough before a kill."""
+        # A copy, since the clients go on adding to it.
+        return {one for one, seen in self.at.copy().items() if since <= seen < killed_at - SECONDS_TO_DISK}
+
 
 def sigterm(work: Path, like: Bundle, *, count: int = 20, seed: int = 0) -> list[Row]:
     """Each request that was sent on an open connection gets its whole answer, also one that was half sent."""
@@ -94,7 +99,7 @@ def kill(work: Path, like: Bundle, *, count: int = 50, seed: int = 0) -> list[Ro
                 server.kill()
                 clients.wait()
         answers += len(received.at)
-        owed |= {request_id for request_id, at in received.at.items() if at < killed_at - SECONDS_TO_DISK}
+        owed |= received.owed(killed_at)
         damaged += not is_whole(work)
     there = logged(work)
     with closing(sqlite3.connect(log_of(work))) as log:
@@ -129,9 +134,8 @@ def worker_killed(work: Path, like: Bundle, *, count: int = 30, seed: int = 0) -
                 at = time.time()
                 os.kill(killed, signal.SIGKILL)
                 slowest = max(slowest, wait_until(lambda old=workers: _is_whole_again(server, old)))  # type: ignore[misc]
-                # A copy, since the clients go on adding to it. What was sent just before an earlier kill may be lost.
-                answered = received.at.copy()
-                owed |= {one for one, seen in answered.items() if returned_at <= seen < at - SECONDS_TO_DISK}
+                # What was sent just before an earlier kill may be lost.
+                owed |= received.owed(at, returned_at)
                 returned_at = time.time()
                 before, counted = counted, call(f"{server.url}/stats")[1]["predictions"]
                 backwards += counted < before

@@ -50,8 +50,7 @@ def live_killed(work: Path, like: Bundle, *, count: int = 100, seed: int = 0) ->
                 seconds = wait_until(lambda old=killed: _are_ready(record, old), START_SECONDS)  # type: ignore[misc]
                 slowest, late = max(slowest, seconds), late + (seconds > READY_SECONDS)
                 if killed.name == "api":
-                    answered = received.at.copy()
-                    owed |= {one for one, seen in answered.items() if returned_at <= seen < at - SECONDS_TO_DISK}
+                    owed |= received.owed(at, returned_at)
                     returned_at = time.time()
                 everything |= set(_tree(record))
             failed = clients.failed - clients.lost

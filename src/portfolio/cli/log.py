@@ -38,20 +38,12 @@ def prune(
 
     from sqlalchemy.exc import DBAPIError
 
-    from portfolio.core.environment import state_folder
     from portfolio.core.errors import DataError
     from portfolio.core.paths import default_use_case
+    from portfolio.monitoring.prediction_log.address import existing_log
     from portfolio.monitoring.prediction_log.log import PredictionLog
 
-    if not url:
-        use_case = use_case or default_use_case()
-        path = state_folder() / "log" / f"{use_case}.db"
-        if not path.exists():
-            raise DataError(
-                f"There is no prediction log {path}. It is made when `portfolio serve` answers; or set --url."
-            )
-        url = f"sqlite:///{path}"
-    found = PredictionLog(url)
+    found = PredictionLog(url or existing_log(use_case or default_use_case()))
     try:
         deleted = found.prune(datetime.now(UTC) - timedelta(days=days), labelled=labelled)
         if deleted:

@@ -37,17 +37,13 @@ def monitor(
     from sqlalchemy.exc import DBAPIError
 
     from portfolio.contract.loading import load_use_case
-    from portfolio.core.environment import state_folder
     from portfolio.core.errors import DataError
     from portfolio.monitoring.looks import Looks
     from portfolio.monitoring.monitor import look
-    from portfolio.monitoring.prediction_log.address import log_address
+    from portfolio.monitoring.prediction_log.address import existing_log
 
     case = load_use_case(use_case)
-    address = url or log_address(case.name)
-    if not address:
-        path = state_folder() / "log" / f"{case.name}.db"
-        raise DataError(f"There is no prediction log {path}. It is made when `portfolio serve` answers; or set --url.")
+    address = url or existing_log(case.name)
     try:
         found = look(case, address)
         kept = Looks(address)

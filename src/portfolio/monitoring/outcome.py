@@ -6,15 +6,16 @@ answers, and all of a person's; others are counted and left out, since people te
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import orjson
+import polars as pl
 
 from portfolio.bundle.manifest import Manifest
+from portfolio.core.hashing import uniform
 from portfolio.core.types import Array
 from portfolio.evaluation.value import error_yen
 from portfolio.monitoring.answered import answered
@@ -59,10 +60,10 @@ class Outcome:
             self.right[machine][1] += int(np.count_nonzero(of))
         share = 1.0 if policy is None or not policy.audit_share else policy.audit_share
         groups = self._groups(found.inputs, kept)
-        for place in np.flatnonzero(by_machine):
-            # Where a row was likelier to be asked about than others were, it is left out as often.
-            if _uniform(kept[place]) >= share / asked[place]:
-                continue
+        # Where a row was likelier to be asked about than others were, it is left out as often.
+        keys = pl.DataFrame({name: [row[name] for row in kept] for name in ("request_id", "row")})
+        drawn = uniform(keys, salt="audit") < share / np.array(asked)
+        for place in np.flatnonzero(by_machine & drawn):
             cost = float(lost[place])
             self.costs[cost] += 1
             for by, labels in groups.items():
@@ -129,9 +130,3 @@ def _only(label: Row, place: int) -> Row:
 def _slice(value: object) -> str:
     """As `UseCase.groups` names it."""
     return MISSING if value in ("", None) or value != value else str(value)
-
-
-def _uniform(label: Row) -> float:
-    """A number from 0 to 1 that is the same each time for one row."""
-    key = f"{label['request_id']} {label['row']}"
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64

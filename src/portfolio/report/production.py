@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from portfolio.monitoring.events import looks_of
+from portfolio.monitoring.inflow import OUTPUT
 from portfolio.monitoring.looks import Look
 from portfolio.monitoring.timeline import Moment, timeline
 
@@ -67,5 +68,5 @@ def _with_interval(look: Look, kind: str) -> dict[str, float] | None:
 def _moment(moment: Moment, words: dict[str, Any]) -> str:
     text: str = words["moments"].get(moment.kind, moment.kind.replace("_", " "))
     version = "\N{EN DASH}" if moment.model_version is None else moment.model_version
-    fields = [words["outputs"] if name == "(output)" else name for name in moment.figures.get("fields", ())]
+    fields = [words["outputs"] if name == OUTPUT else name for name in moment.figures.get("fields", ())]
     return text.format(version=version, fields=", ".join(fields), batch=moment.figures.get("batch", ""))

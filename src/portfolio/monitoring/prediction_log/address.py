@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from portfolio.core.environment import sqlite_address, state_folder
+from portfolio.core.errors import DataError
 from portfolio.core.paths import default_use_case, listed_use_cases
 
 
@@ -12,6 +13,15 @@ def log_address(use_case: str) -> str | None:
     """What SERVING_LOG_URL names, or else the SQLite file in .state; None if no server has made that yet."""
     path = state_folder() / "log" / f"{use_case}.db"
     return os.environ.get("SERVING_LOG_URL") or (sqlite_address(path) if path.exists() else None)
+
+
+def existing_log(use_case: str) -> str:
+    """The same. Raises DataError, saying what makes it, if there is none."""
+    address = log_address(use_case)
+    if address is None:
+        path = state_folder() / "log" / f"{use_case}.db"
+        raise DataError(f"There is no prediction log {path}. It is made when `portfolio serve` answers; or set --url.")
+    return address
 
 
 def logged_use_cases() -> list[str]:
