@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import select
@@ -25,16 +24,17 @@ from portfolio.core.labels import declared
 from portfolio.data.batches import FAIR, REFUSED, next_feedback, of_feedback
 from portfolio.data.collect import collect_lock
 from portfolio.data.parquet import write_parquet
+from portfolio.monitoring.inflow import inside_support
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.statements import parts
 from portfolio.monitoring.prediction_log.tables import feedback, predictions
-from portfolio.monitoring.support import inside_support
 
 if TYPE_CHECKING:
     import polars as pl
 
-ANSWER = ("inputs", "outputs", "by_machine", "asked")
+WHO = ("by_machine", "asked")
+ANSWER = ("inputs", "outputs", *WHO)
 
 
 @dataclass(frozen=True)
@@ -91,24 +91,41 @@ def take_feedback(use_case: UseCase, limits: Retrain, address: str, folder: Path
 
 def waiting_labels(use_case: UseCase, address: str, folder: Path) -> int:
     """How many labels could be learned from that no batch has yet."""
-    return len(labelled_rows(use_case, address, folder))
+    # What was asked and answered is not needed to count them.
+    return len(_not_taken(use_case, address, folder, WHO).labels)
 
 
-def labelled_rows(use_case: UseCase, address: str, folder: Path, until: datetime | None = None) -> Labelled:
-    """The labels of this use case's answers that no batch in the folder has, received before `until`.
+def labelled_rows(use_case: UseCase, address: str, folder: Path) -> Labelled:
+    """The labels of this use case's answers that no batch in the folder has.
 
     Only those that were asked for: what else people send in is no fair sample. Columns that a server does not know,
     such as what rows are split by, are null.
     """
+    found = _not_taken(use_case, address, folder, ANSWER)
+    rows = _batch(use_case, found.labels, found.answers)
+    return Labelled(rows, _facts(found.labels, found.answers, found.manifests), found.notes)
+
+
+class _NotTaken(NamedTuple):
+    """Labels that were asked for and that no batch has; `answers` by request id."""
+
+    labels: list[dict[str, Any]]
+    answers: dict[str, dict[str, Any]]
+    manifests: dict[str, Manifest]
+    notes: list[str]
+
+
+def _not_taken(use_case: UseCase, address: str, folder: Path, columns: Sequence[str]) -> _NotTaken:
+    """With these columns of the answers."""
     used = _used(use_case, folder)
     manifests = {d: m for d, m in Store.of(use_case.name).manifests().items() if m.use_case == use_case.name}
     database = Database(address)
     try:
         with database.begin() as connection:
-            labels = _labels(connection, until)
+            labels = _labels(connection)
             known = [label for label in labels if label["digest"] in manifests]
             new = [label for label in known if _key(label) not in used]
-            answers = _answers(connection, {label["request_id"] for label in new})
+            answers = _answers(connection, {label["request_id"] for label in new}, columns)
     finally:
         database.close()
     corrected = sum(_key(label) in used and used[_key(label)] != _target(use_case, label["label"]) for label in known)
@@ -123,25 +140,22 @@ def labelled_rows(use_case: UseCase, address: str, folder: Path, until: datetime
             f"labels that were corrected after a batch had them: {corrected:,}; a batch never changes by itself. To "
             "take them anew, delete the feedback batches before the run"
         )
-    rows = _batch(use_case, asked, answers)
-    return Labelled(rows, _facts(asked, answers, manifests), notes)
+    return _NotTaken(asked, answers, manifests, notes)
 
 
-def _labels(connection: Connection, until: datetime | None) -> list[dict[str, Any]]:
+def _labels(connection: Connection) -> list[dict[str, Any]]:
     """Every label and who gave the answer, oldest first, without what the answer was."""
     query = select(feedback, predictions.c.digest).join(predictions, predictions.c.request_id == feedback.c.request_id)
-    if until is not None:
-        query = query.where(feedback.c.received_at < until)
     found = connection.execute(query.order_by(feedback.c.received_at, feedback.c.request_id, feedback.c.row))
     return [row._asdict() | {"label": json.loads(row.label)} for row in found]
 
 
-def _answers(connection: Connection, request_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    columns = [predictions.c[name] for name in ("request_id", *ANSWER)]
+def _answers(connection: Connection, request_ids: Iterable[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    columns = [predictions.c[name] for name in ("request_id", *names)]
     found = {}
     for some in parts(sorted(request_ids)):
         for row in connection.execute(select(*columns).where(predictions.c.request_id.in_(some))):
-            found[row.request_id] = {name: json.loads(getattr(row, name) or "null") for name in ANSWER}
+            found[row.request_id] = {name: json.loads(getattr(row, name) or "null") for name in names}
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,11 +63,7 @@ class Inflow:
     """Rows of which an input or an output lies where training or test had none."""
 
     def __post_init__(self) -> None:
-        named: dict[tuple[str, str], Reference] = {}
-        for one in self.manifest.inputs:
-            if (reference := self.manifest.reference.get(one.name)) is not None:
-                named[one.name, first_summary(one.kind)] = reference
-                named |= {(one.name, name): more for name, more in reference.summaries.items()}
+        named = input_references(self.manifest)
         if self.manifest.promise is not None:
             named |= {(OUTPUT, name): of for name, of in self.manifest.promise.outputs.items()}
         self.tallies = {name: Tally(reference) for name, reference in named.items()}
@@ -84,15 +81,45 @@ class Inflow:
         self.expected.add(self.manifest, found)
 
     def _values(self, found: Answered) -> dict[tuple[str, str], Array]:
-        values: dict[tuple[str, str], Array] = {}
-        for one in self.manifest.inputs:
-            given = found.inputs[one.name]
-            if one.kind == "category":
-                values[one.name, first_summary(one.kind)] = given[:, 0]
-            else:
-                values |= {(one.name, name): column for name, column in summaries(one, given).items()}
         answers = output_summaries(self.manifest.output, found.outputs, found.decisions)
+        values = input_values(self.manifest, found.inputs)
         return values | {(OUTPUT, name): column for name, column in answers.items()}
+
+
+def input_references(manifest: Manifest) -> dict[tuple[str, str], Reference]:
+    """By field and summary, how the training rows were distributed."""
+    named: dict[tuple[str, str], Reference] = {}
+    for one in manifest.inputs:
+        if (reference := manifest.reference.get(one.name)) is not None:
+            named[one.name, first_summary(one.kind)] = reference
+            named |= {(one.name, name): more for name, more in reference.summaries.items()}
+    return named
+
+
+def input_values(manifest: Manifest, inputs: Mapping[str, Array]) -> dict[tuple[str, str], Array]:
+    """The same of rows: floats or texts [rows] each. `inputs` by name, [rows, width]."""
+    values: dict[tuple[str, str], Array] = {}
+    for one in manifest.inputs:
+        given = inputs[one.name]
+        if one.kind == "category":
+            values[one.name, first_summary(one.kind)] = given[:, 0]
+        else:
+            values |= {(one.name, name): column for name, column in summaries(one, given).items()}
+    return values
+
+
+def inside_support(manifest: Manifest, inputs: Mapping[str, Array]) -> Array:
+    """Whether each row is such as the model was trained on, bool [rows]. Of others, its certainty says little.
+
+    Numbers, the features of pictures that have names, and the lengths of texts lie between the smallest and the largest
+    in training, and categories were declared. A missing value is no outlier.
+    """
+    values = input_values(manifest, inputs)
+    inside = np.ones(len(next(iter(inputs.values()))), dtype=bool)
+    for name, reference in input_references(manifest).items():
+        if name in values:
+            inside &= ~Tally(reference).add(values[name])
+    return inside
 
 
 def first_summary(kind: str) -> str:
