@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Promise
-from portfolio.bundle.policy import Decider, Policy, saved
+from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output
+from portfolio.bundle.policy import Decider, Policy
 from portfolio.bundle.reference import reference
 from portfolio.core.types import Array
-from portfolio.evaluation.promise import outcomes, output_references
-from portfolio.evaluation.value import error_yen
+from portfolio.evaluation.promise import promised
 
 
 def made_up_manifest(
@@ -22,20 +21,10 @@ def made_up_manifest(
 ) -> Manifest:
     """For rows [rows, fields] of numbers, or the pixels of one image; `outputs` and `targets` are of the test rows."""
     decisions = Decider(policy, output.classes, ())(outputs)
-    lost = error_yen(output, policy, targets, outputs, decisions.answers)
-    machine = decisions.by_machine
     fields = (
         (image,) if image else tuple(InputField(name=f"x{place}", kind="number") for place in range(train.shape[1]))
     )
     columns = {one.name: train if image else train[:, [place]] for place, one in enumerate(fields)}
-    promise = Promise(
-        rows=len(test),
-        value_yen=float(saved(policy.prices, machine, lost).mean()),
-        expected_yen=float(saved(policy.prices, machine, decisions.error_yen).mean()),
-        machine_share=float(machine.mean()),
-        errors=outcomes(lost[machine]),
-        outputs=output_references(output, outputs, decisions),
-    )
     return Manifest(
         use_case=use_case,
         candidate="made up",
@@ -43,7 +32,7 @@ def made_up_manifest(
         output=output,
         policy=policy,
         figures={"accuracy": float((decisions.answers == targets).mean())},
-        promise=promise,
+        promise=promised(output, policy, targets, outputs, decisions),
         reference={one.name: reference(one, columns[one.name]) for one in fields},
         golden_inputs={one.name: [columns[one.name][0].tolist()] for one in fields},
         golden_outputs=[outputs[0].tolist()],

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.policy import INTERVAL_LEVEL, half_widths, saved
+from portfolio.bundle.policy import INTERVAL_LEVEL, MACHINE, PERSON, half_widths, saved
 from portfolio.core.types import Array
 from serving.errors import RequestError
 
-MACHINE, PERSON = "machine", "person"
 # Up to so many, plain Python is faster than NumPy.
 FEW_ROWS = 16
 YEN_DIGITS = 4

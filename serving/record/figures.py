@@ -21,7 +21,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 from typing_extensions import TypedDict
 
-from serving.protocols.answers import MACHINE, PERSON
+from portfolio.bundle.policy import MACHINE, PERSON
 from serving.record.gauges import monitor_metrics
 from serving.record.watch import Gauges
 from serving.runtime.served import ModelName

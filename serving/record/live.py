@@ -10,7 +10,8 @@ import copy
 import time
 from typing import TYPE_CHECKING
 
-from serving.protocols.answers import MACHINE, PERSON, Decisions
+from portfolio.bundle.policy import MACHINE, PERSON
+from serving.protocols.answers import Decisions
 from serving.record.figures import VERDICTS, Counts, Standing
 
 if TYPE_CHECKING:

@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Promise, bundle_digest, write_manifest
-from portfolio.bundle.policy import Decider, Policy, Prices, saved
+from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, bundle_digest, write_manifest
+from portfolio.bundle.policy import Decider, Policy, Prices
 from portfolio.bundle.reference import reference
 from portfolio.bundle.store import Store
 from portfolio.core.types import Array
-from portfolio.evaluation.promise import outcomes, output_references
-from portfolio.evaluation.value import error_yen
+from portfolio.evaluation.promise import promised
 from portfolio.monitoring.prediction_log.log import PredictionLog
 from portfolio.monitoring.prediction_log.tables import predictions
 from serving.record.record import Record, as_json
@@ -47,18 +46,6 @@ class World:
         outputs = self.outputs(inputs)
         decisions = self.decider(outputs)
         targets = self.targets(inputs)
-        lost = error_yen(OUTPUT, policy, targets, outputs, decisions.answers)
-        machine = decisions.by_machine
-        colours = inputs["colour"][:, 0]
-        promise = Promise(
-            rows=self.test_rows,
-            value_yen=float(saved(policy.prices, machine, lost).mean()),
-            expected_yen=float(saved(policy.prices, machine, decisions.error_yen).mean()),
-            machine_share=float(machine.mean()),
-            errors=outcomes(lost[machine]),
-            by_slice={"colour": {colour: outcomes(lost[machine & (colours == colour)]) for colour in COLOURS}},
-            outputs=output_references(OUTPUT, outputs, decisions),
-        )
         self.manifest = Manifest(
             use_case=self.store.folder.name,
             candidate="made up",
@@ -66,7 +53,7 @@ class World:
             output=OUTPUT,
             policy=policy,
             figures={"accuracy": float((decisions.answers == targets).mean())},
-            promise=promise,
+            promise=promised(OUTPUT, policy, targets, outputs, decisions, {"colour": inputs["colour"][:, 0]}),
             reference={one.name: reference(one, inputs[one.name]) for one in INPUTS},
             golden_inputs={"weight": [0.0], "colour": ["green"]},
             golden_outputs=[[0.5, 0.5]],

@@ -13,6 +13,9 @@ from portfolio.core.types import Array
 VALUE = "value_yen_per_1000"
 """What the metrics files call the value."""
 
+MACHINE, PERSON = "machine", "person"
+"""What an answer says of who decides."""
+
 INTERVAL_LEVEL = 0.9
 """How many of the true values a predicted interval is to cover."""
 

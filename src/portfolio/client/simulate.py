@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from portfolio.bundle.manifest import Output
-from portfolio.bundle.policy import Policy, saved
+from portfolio.bundle.policy import MACHINE, Policy, saved
 from portfolio.client.connection import Address, Connection
 from portfolio.client.predict import JSON, ask, authorization
 from portfolio.contract.use_case import UseCase
@@ -121,7 +121,7 @@ class Simulator:
     def _count(self, found: Traffic, answer: dict[str, Any], truth: Any) -> dict[str, Any] | None:
         """Add one answer to the figures. Gives back the label that it asks for."""
         (prediction,) = answer["predictions"]
-        by_machine = prediction["decision"] == "machine"
+        by_machine = prediction["decision"] == MACHINE
         found.versions[answer["model"]["version"]] += 1
         found.by_machine += by_machine
         given = prediction.get("class", prediction.get("value"))

@@ -23,7 +23,7 @@ from portfolio.evaluation.calibration import reliability, softened
 from portfolio.evaluation.error_kinds import error_kinds
 from portfolio.evaluation.metrics import from_means, precision_recall, row_statistics
 from portfolio.evaluation.statistics import CONFIDENCE, SAMPLES, Outcomes, interval, mean_interval, resampled_means
-from portfolio.evaluation.value import bounds, curve, error_yen, yen_by_row
+from portfolio.evaluation.value import bounds, curve, error_yen, is_right, yen_by_row
 
 COVERAGE = "interval_coverage"
 """What the metrics files call the share of true values that the predicted intervals cover."""
@@ -85,7 +85,7 @@ def compare(
         "within_noise": choice["within_noise"],
         "choice": choice["words"],
         "slices": _slices(use_case, test, measured[best]),
-        "error_kinds": error_kinds(use_case.inputs, test.inputs, _wrong(use_case, config, candidates[best], test)),
+        "error_kinds": error_kinds(use_case.inputs, test.inputs, ~_right(use_case, config, candidates[best], test)),
         "candidates": {
             name: {
                 "intervals": _intervals(use_case, config, measured[name], together),
@@ -104,11 +104,10 @@ def compare(
     return {"test_rows": len(test), "best": best, "candidates": figures}, evidence
 
 
-def _wrong(use_case: UseCase, config: Config, candidate: Evaluated, test: Split) -> Array:
-    """Whether each answer is wrong, or off by more than the tolerance, bool [rows]."""
-    if use_case.output.task == "classification":
-        return np.asarray(candidate.decisions(candidate.test).answers != test.targets)
-    return np.abs(candidate.test[:, 0].astype(np.float64) - test.targets) > (config.value.tolerance or 0)
+def _right(use_case: UseCase, config: Config, candidate: Evaluated, test: Split) -> Array:
+    """Whether each answer to the test rows is right, bool [rows]."""
+    answers = candidate.decisions(candidate.test).answers
+    return is_right(use_case.output, config.value, test.targets, candidate.test, answers)
 
 
 @dataclass(frozen=True)

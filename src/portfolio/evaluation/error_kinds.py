@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from scipy.cluster.vq import ClusterError, kmeans2
-from scipy.stats import beta, hypergeom, rankdata
+from scipy.stats import hypergeom, rankdata
 
 from portfolio.bundle.manifest import InputField
 from portfolio.core.types import Array
-from portfolio.evaluation.statistics import CONFIDENCE
+from portfolio.evaluation.statistics import Outcomes, mean_interval
 
 MAX_KINDS, ROWS_OF_A_KIND = 10, 40
 COMPONENTS = 10
@@ -47,7 +47,7 @@ def error_kinds(fields: list[InputField], inputs: dict[str, Array], wrong: Array
     for number in range(len(centres)):
         inside = groups == number
         size, errors = int(inside.sum()), int(wrong[inside].sum())
-        low, high = _interval(errors, size)
+        low, high = mean_interval(Outcomes.of(wrong[inside].astype(np.float64)), 0.0, 1.0)
         chance = float(hypergeom.sf(errors - 1, len(rows), int(wrong.sum()), size))
         distances = ((places - centres[number]) ** 2).sum(axis=1)
         found.append(
@@ -73,13 +73,6 @@ def _grouped(places: Array, count: int) -> tuple[Array, Array]:
             return np.asarray(centres), np.asarray(groups)
         except ClusterError:
             count -= 1
-
-
-def _interval(errors: int, rows: int) -> tuple[float, float]:
-    tail = (1 - CONFIDENCE) / 2
-    low = float(beta.ppf(tail, errors, rows - errors + 1)) if errors else 0.0
-    high = float(beta.ppf(1 - tail, errors + 1, rows - errors)) if errors < rows else 1.0
-    return low, high
 
 
 def _principal_components(columns: Array) -> Array:

@@ -7,22 +7,32 @@ answer. People are assumed to be right: the prices include what that takes.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from portfolio.bundle.manifest import Output
 from portfolio.bundle.policy import Decisions, Floats, Policy, saved
 from portfolio.contract.config import Value
 from portfolio.core.types import Array
 
+Bools = npt.NDArray[np.bool_]
 
-def error_yen(output: Output, value: Value | Policy, targets: Array, predictions: Array, answers: Array) -> Floats:
-    """What each answer costs if nobody checks it, [rows]: 0 where it is right.
+
+def is_right(output: Output, value: Value | Policy | None, targets: Array, predictions: Array, answers: Array) -> Bools:
+    """Whether each answer is the true class, or lies within the tolerance, if there is one, [rows].
 
     `predictions` are [rows, classes], or [rows, 2] with the value first; `answers` the classes that are answered.
     """
     if output.task == "classification":
+        return np.asarray(answers == targets)
+    tolerance = np.inf if value is None or value.tolerance is None else value.tolerance
+    return np.asarray(np.abs(predictions[:, 0].astype(np.float64) - targets) <= tolerance)
+
+
+def error_yen(output: Output, value: Value | Policy, targets: Array, predictions: Array, answers: Array) -> Floats:
+    """What each answer costs if nobody checks it, [rows]: 0 where it is right. Takes what `is_right` does."""
+    if output.task == "classification":
         return value.prices.error_costs(output.classes)[targets, answers]
-    off = np.abs(predictions[:, 0].astype(np.float64) - targets)
-    return np.where(off > value.tolerance, value.prices.highest_error_yen, 0.0)
+    return np.where(is_right(output, value, targets, predictions, answers), 0.0, value.prices.highest_error_yen)
 
 
 def yen_by_row(output: Output, value: Value, targets: Array, predictions: Array, decisions: Decisions) -> Floats:

@@ -17,7 +17,7 @@ import polars as pl
 from portfolio.bundle.manifest import Manifest
 from portfolio.core.hashing import uniform
 from portfolio.core.types import Array
-from portfolio.evaluation.value import error_yen
+from portfolio.evaluation.value import error_yen, is_right
 from portfolio.monitoring.answered import answered
 from portfolio.monitoring.prediction_log.tables import Row
 
@@ -52,11 +52,11 @@ class Outcome:
         lost = np.zeros(len(kept))
         if policy is not None:
             lost = error_yen(output, policy, targets, found.outputs, found.decisions.answers)
-        is_right = self._right(targets, found.outputs, found.decisions.answers)
+        right = is_right(output, policy, targets, found.outputs, found.decisions.answers)
         by_machine = found.decisions.by_machine
         for machine in (True, False):
             of = by_machine == machine
-            self.right[machine][0] += int(np.count_nonzero(is_right & of))
+            self.right[machine][0] += int(np.count_nonzero(right & of))
             self.right[machine][1] += int(np.count_nonzero(of))
         share = 1.0 if policy is None or not policy.audit_share else policy.audit_share
         groups = self._groups(found.inputs, kept)
@@ -96,13 +96,6 @@ class Outcome:
             return np.array(labels, dtype=np.float64)
         numbers = {name: number for number, name in enumerate(self.manifest.output.classes)}
         return np.array([numbers[label] for label in labels], dtype=np.int64)
-
-    def _right(self, targets: Array, outputs: Array, answers: Array) -> Array:
-        if self.manifest.output.task == "classification":
-            return np.asarray(answers == targets)
-        policy = self.manifest.policy
-        tolerance = np.inf if policy is None or policy.tolerance is None else policy.tolerance
-        return np.asarray(np.abs(outputs[:, 0].astype(np.float64) - targets) <= tolerance)
 
     def _groups(self, inputs: dict[str, Array], rows: Sequence[Row]) -> dict[str, list[str]]:
         """By way of grouping that the promise knows, the slice of each row."""

@@ -10,7 +10,7 @@ import pandera.errors
 import polars as pl
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.policy import half_widths, saved
+from portfolio.bundle.policy import MACHINE, PERSON, half_widths, saved
 from portfolio.bundle.unseen import Unseen
 from portfolio.contract.fields import as_arrays
 from portfolio.contract.schema import inputs_schema
@@ -20,7 +20,6 @@ from portfolio.data.normalize import Reasons, normalize_inputs
 from portfolio.data.validate import described
 from portfolio.scoring.source import Part
 
-MACHINE, PERSON = "machine", "person"
 ROW, FILE, REASON = "row", "file", "reason"
 
 

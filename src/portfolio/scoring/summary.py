@@ -7,8 +7,9 @@ from typing import Any
 import polars as pl
 
 from portfolio.bundle.manifest import Manifest
+from portfolio.bundle.policy import MACHINE
 from portfolio.core.types import Strict
-from portfolio.scoring.scorer import MACHINE, REASON
+from portfolio.scoring.scorer import REASON
 
 MOST_COMMON = 5
 
