@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from scipy.cluster.vq import ClusterError, kmeans2
-from scipy.stats import hypergeom, rankdata
+from scipy.stats import binomtest, hypergeom, rankdata
 
 from portfolio.bundle.manifest import InputField
 from portfolio.core.types import Array
-from portfolio.evaluation.statistics import Outcomes, mean_interval
+from portfolio.evaluation.statistics import CONFIDENCE
 
 MAX_KINDS, ROWS_OF_A_KIND = 10, 40
 COMPONENTS = 10
@@ -47,15 +47,15 @@ def error_kinds(fields: list[InputField], inputs: dict[str, Array], wrong: Array
     for number in range(len(centres)):
         inside = groups == number
         size, errors = int(inside.sum()), int(wrong[inside].sum())
-        low, high = mean_interval(Outcomes.of(wrong[inside].astype(np.float64)), 0.0, 1.0)
+        low, high = binomtest(errors, size).proportion_ci(CONFIDENCE)
         chance = float(hypergeom.sf(errors - 1, len(rows), int(wrong.sum()), size))
         distances = ((places - centres[number]) ** 2).sum(axis=1)
         found.append(
             {
                 "rows": size,
                 "errors": errors,
-                "low": low,
-                "high": high,
+                "low": float(low),
+                "high": float(high),
                 "worse": bool(errors and chance <= ALPHA / len(centres)),
                 "typical": int(np.where(inside, distances, np.inf).argmin()),
                 "features": _features(fields, inputs, inside),
