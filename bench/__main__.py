@@ -24,6 +24,7 @@ from socket import socket
 from statistics import median
 from typing import Any
 
+from bench import large_table as large
 from bench.frames import LIBRARIES
 from bench.leaks import GIVEN_AWAY, HONEST, found_share
 from bench.own_data import TARGET, measured, write_rows
@@ -36,6 +37,7 @@ from portfolio.core.paths import Paths, default_use_case
 
 ROUNDS = 3
 ROWS = (1_800, 100_000, 1_000_000)
+LARGE = (250_000, 1_000_000)
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -295,6 +297,25 @@ def own_data(work: Path) -> list[Row]:
     return rows
 
 
+def large_table(work: Path) -> list[Row]:
+    """The whole loop over a million rows with 30 inputs, and over a quarter of them."""
+    folder, found = clone(work / "large_table"), {}
+    for count in LARGE:
+        file, name = work / f"{count}.parquet", f"rows_{count}"
+        timed(python("bench.large_table", str(count), str(file)), folder)
+        timed(python("portfolio", "new", name, str(file), "--target", large.TARGET, "--key", large.KEY), folder)
+        found[count] = measured(python("portfolio", "run", name), folder, environment())
+        timed(python("portfolio", "remove", name, "--yes"), folder)
+    small, most = (found[count] for count in LARGE)
+    growth = LARGE[1] / LARGE[0]
+    return [
+        *(Row(f"portfolio run, {count:,} rows, CPU time", run.cpu_seconds, "s") for count, run in found.items()),
+        Row(f"portfolio run, {LARGE[1]:,} rows", most.seconds, "s", 600),
+        Row(f"portfolio run, {LARGE[1]:,} rows, memory", most.peak_mib, "MiB", 4096),
+        Row("portfolio run: time grows / rows grow", most.seconds / small.seconds / growth, "x", 1.1),
+    ]
+
+
 def leaks(work: Path) -> list[Row]:
     """How often a column is left out for giving the target away, where it does and where it does not."""
     rows = []
@@ -317,6 +338,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "frames": frames,
     "scale": scale,
     "own_data": own_data,
+    "large_table": large_table,
     "leaks": leaks,
 }
 
