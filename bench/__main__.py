@@ -216,6 +216,25 @@ def inference(work: Path) -> list[Row]:
     return rows
 
 
+def one_row(work: Path) -> list[Row]:
+    """One row of each use case that has a champion here, beside one of the first use case."""
+    found = printed(python("bench.one_row"), ROOT)
+    first = found[default_use_case()]
+    return [
+        *(Row(f"one row of {name}, CPU time", microseconds, "µs") for name, microseconds in found.items()),
+        *(
+            # The target is for tables. A text is as long as it is.
+            Row(f"{name} / {default_use_case()}", microseconds / first, "x", 1.5 if _is_table(name) else None)
+            for name, microseconds in found.items()
+            if name != default_use_case()
+        ),
+    ]
+
+
+def _is_table(use_case: str) -> bool:
+    return {field.kind for field in load_use_case(use_case).inputs} <= {"number", "category"}
+
+
 def scoring(work: Path) -> list[Row]:
     """Rows a second of `portfolio score`, beside those of a bare loop over the same arrays."""
     found = printed(python("bench.scoring"), looped(work))
@@ -334,6 +353,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "evidence": evidence,
     "lightning": lightning,
     "inference": inference,
+    "one_row": one_row,
     "scoring": scoring,
     "frames": frames,
     "scale": scale,
