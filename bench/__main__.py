@@ -235,6 +235,18 @@ def _is_table(use_case: str) -> bool:
     return {field.kind for field in load_use_case(use_case).inputs} <= {"number", "category"}
 
 
+def workers(work: Path) -> list[Row]:
+    """Two workers beside one, on two cores."""
+    found = printed(python("bench.workers"), ROOT)
+    return [
+        *(
+            Row(f"{count} {'worker' if count == '1' else 'workers'}", rate, "requests/s")
+            for count, rate in found.items()
+        ),
+        Row("two workers / one", found["2"] / found["1"], "x", at_least=1.8),
+    ]
+
+
 def scoring(work: Path) -> list[Row]:
     """Rows a second of `portfolio score`, beside those of a bare loop over the same arrays."""
     found = printed(python("bench.scoring"), looped(work))
@@ -354,6 +366,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "lightning": lightning,
     "inference": inference,
     "one_row": one_row,
+    "workers": workers,
     "scoring": scoring,
     "frames": frames,
     "scale": scale,
