@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +168,33 @@ def test_figures_come_back_from_the_run_cache(miniature: Path) -> None:
     assert (miniature.parent / "ran").read_text() == "ran\n" * 2
 
 
+def test_the_stages_are_read_once_another_run_has_written_their_lock_file(miniature: Path) -> None:
+    versioning.reproduce("greet@toy", LOG)
+    write = (
+        "from pathlib import Path; from pipelines.versioning import _repository\n"
+        "path = Path('dvc.lock'); whole = path.read_text()\n"
+        "with _repository().lock:\n"
+        "    path.write_text(whole[: whole.index('cmd') + 2]); print('half', flush=True)\n"
+        "    input(); path.write_text(whole)\n"
+    )
+    command, environment = [sys.executable, "-c", write], {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as writer, ThreadPoolExecutor(1) as thread:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "half\n"
+        reading = thread.submit(versioning.stage_graph, "toy")
+        # Who does not wait has read it by then.
+        wait([reading], timeout=2)
+        writer.communicate("\n")
+        assert "greet@toy" in reading.result(60)
+
+
 @pytest.mark.parametrize("versioned", [False, True])
 def test_a_missing_input_is_a_data_error_with_the_remedy(miniature: Path, versioned: bool) -> None:
     if versioned:
         versioning.add(Path("input"))
     shutil.rmtree("input")
-    with pytest.raises(DataError, match=r"input.*portfolio collect toy, then dvc repro greet@toy"):
+    with pytest.raises(DataError, match=r"input.*portfolio run toy"):
         versioning.reproduce("greet@toy", LOG)
 
 
