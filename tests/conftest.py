@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -119,6 +120,16 @@ def environment_kept() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One that pytest deletes some runs later: a killed process, or one of pytest-xdist's, leaves its own behind."""
+    folder = tmp_path_factory.mktemp("of-processes")
+    with environment_kept(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        os.environ["TMPDIR"] = str(folder)
+        yield
 
 
 @pytest.fixture(autouse=True)
