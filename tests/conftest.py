@@ -341,6 +341,13 @@ def built(built_once: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest
     return copy
 
 
+def make_repository(folder: Path) -> Path:
+    """Make of a folder what git and DVC work in, with this repository's settings."""
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return folder
+
+
 def checkout(folder: Path) -> Path:
     """A repository with this working tree's files, and the use cases of the tests, in one commit."""
     add_test_use_cases(copy_tree(folder))
@@ -376,7 +383,7 @@ def checkout_of_one(folder: Path) -> Path:
 def committed(folder: Path) -> Path:
     """The repository, with all that it holds in a commit."""
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-    for command in (["add", "-A"], [*identity, "commit", "-qm", "tree"]):
+    for command in (["add", "-A"], [*identity, "commit", "--allow-empty", "-qm", "tree"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
     return folder
 

@@ -16,7 +16,7 @@ import yaml
 from pipelines import versioning
 from portfolio.contract.loading import use_case_names
 from portfolio.core.errors import DataError, PortfolioError
-from tests.conftest import ROOT, checkout
+from tests.conftest import ROOT, checkout, make_repository
 
 LOG = Path("stage.log")
 
@@ -66,10 +66,11 @@ def test_dvc_repro_before_the_first_collect_names_the_remedy(tmp_path: Path) -> 
     for pointer in folder.glob("data/*/raw/batches.dvc"):
         # Of who has collected and committed; DVC then asks for `dvc pull`.
         pointer.unlink()
+    stages = [f"validate@{use_case}" for use_case in use_case_names()]
+    command = [sys.executable, "-m", "dvc", "repro", "--keep-going", *stages]
+    result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+    assert result.returncode != 0
     for use_case in use_case_names():
-        command = [sys.executable, "-m", "dvc", "repro", f"validate@{use_case}"]
-        result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
-        assert result.returncode != 0
         assert f"portfolio collect {use_case}" in result.stdout + result.stderr
 
 
@@ -92,10 +93,8 @@ stages:
 @pytest.fixture
 def miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with one stage, which takes no time, as the current folder."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / ".dvc", ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    monkeypatch.chdir(make_repository(tmp_path))
     Path("dvc.yaml").write_text(MINIATURE)
-    subprocess.run(["git", "init", "-q"], check=True)
     Path("input").mkdir()
     Path("input/toy").write_text("hello")
     return tmp_path
