@@ -142,8 +142,8 @@ def test_what_was_run_once_comes_back_whole(looped_once: Callable[[], Path], tmp
     config = clone / "configs" / "toy.yaml"
     assert repro(clone, "evaluate@toy") == []
     first = figures()
-    expected = {f"{name}.json" for name in ("validate", "prepare", "train", "evaluate", "evidence", "verdict")}
-    assert first.keys() == {*expected, "training.csv"}
+    expected = ("validate", "prepare", "train", "evaluate", "evidence", "verdict", "costs")
+    assert first.keys() == {*(f"{name}.json" for name in expected), "training.csv"}
     # The prices, and a comment.
     edit(config, "error_yen: 50", "error_yen: 40  # less")
     assert repro(clone, "evaluate@toy") == ["configure", "evaluate"]
