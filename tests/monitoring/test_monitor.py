@@ -184,3 +184,11 @@ def test_a_model_that_nobody_asks_is_said_to_be_stale_once(world: World, use_cas
     world.serve(5, world.rows(100))
     (found,) = look(use_case, address, midnight(6))
     assert found.start == midnight(1)
+
+
+def test_a_day_with_half_the_rows_of_any_before_is_told(world: World, use_case: UseCase, address: str) -> None:
+    for day in range(9):
+        world.serve(day, world.rows(200 if day == 8 else 600))
+        (found,) = look(use_case, address, midnight(day + 1))
+    assert found.verdict == "warn"
+    assert "volume_fell" in findings(found)

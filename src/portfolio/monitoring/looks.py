@@ -82,6 +82,11 @@ class Looks:
         with self._database.begin() as connection:
             return [_look(row._asdict()) for row in connection.execute(query)]
 
+    def since(self, time: datetime) -> list[Look]:
+        """The looks at windows that ended after that time, of all bundles."""
+        with self._database.begin() as connection:
+            return [_look(row._asdict()) for row in connection.execute(select(looks).where(looks.c.end > time))]
+
     def wanted(self) -> Look | None:
         """The newest look that asks for retraining and has not been acted on."""
         query = select(looks).where(looks.c.verdict == "harmful", looks.c.acted_at.is_(None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import BundleError
 from portfolio.core.paths import Paths
-from portfolio.monitoring import drift, estimate, harm
+from portfolio.monitoring import drift, estimate, harm, volume
 from portfolio.monitoring.answered import answered
 from portfolio.monitoring.inflow import Inflow
 from portfolio.monitoring.looks import Look, Looks, Reason, Verdict
@@ -48,6 +49,7 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
             for one in window.served(database, since, until):
                 before = next(iter(looks.last(1, one.digest)), None)
                 found.append(_look(store, database, one, before, since, until))
+            found = _with_volume(looks, found, until)
             found += _stale(store, looks, {one.digest for one in found}, until)
             for made in found:
                 looks.add(made)
@@ -141,6 +143,20 @@ def _nothing(
         "state": state or {},
     }
     return Look(start, until, one.model_version, one.digest, 0, 0, verdict, (reason,), figures)
+
+
+def _with_volume(looks: Looks, found: list[Look], until: datetime) -> list[Look]:
+    """If the volume has moved, the look at the newest version says so: it is of all versions together."""
+    # A window that ended in the first of these days may have begun before it.
+    earlier = looks.since(until - (volume.MOST_DAYS + 2) * volume.DAY)
+    reason = volume.moved(volume.by_day([*earlier, *found], until)) if found else None
+    if reason is None:
+        return found
+    *others, newest = found
+    verdict: Verdict = "harmful" if newest.verdict == "harmful" else "warn"
+    # What a look without a warning says is why there was none.
+    reasons = newest.reasons if newest.verdict in ("warn", "harmful") else ()
+    return [*others, replace(newest, verdict=verdict, reasons=(*reasons, reason))]
 
 
 def _stale(store: Store, looks: Looks, answered: set[str], until: datetime) -> list[Look]:
