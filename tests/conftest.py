@@ -131,7 +131,7 @@ def environment_kept() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One that pytest deletes some runs later: a killed process, or one of pytest-xdist's, leaves its own behind."""
+    """One that pytest deletes: what is killed, and each process of pytest-xdist, leaves its temporary files behind."""
     folder = tmp_path_factory.mktemp("of-processes")
     with environment_kept(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(folder))
