@@ -17,7 +17,7 @@ import yaml
 from pipelines import versioning
 from portfolio.contract.loading import use_case_names
 from portfolio.core.errors import DataError, PortfolioError
-from tests.conftest import ROOT, checkout
+from tests.conftest import ROOT, checkout, make_repository
 
 LOG = Path("stage.log")
 
@@ -62,16 +62,17 @@ def test_every_stage_comes_after_those_it_needs(repository: None, use_case: str)
         seen.add(address)
 
 
-@pytest.mark.parametrize("use_case", use_case_names())
-def test_dvc_repro_before_the_first_collect_names_the_remedy(tmp_path: Path, use_case: str) -> None:
+def test_dvc_repro_before_the_first_collect_names_the_remedy(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "clone")
     for pointer in folder.glob("data/*/raw/batches.dvc"):
         # Of who has collected and committed; DVC then asks for `dvc pull`.
         pointer.unlink()
-    command = [sys.executable, "-m", "dvc", "repro", f"validate@{use_case}"]
+    stages = [f"validate@{use_case}" for use_case in use_case_names()]
+    command = [sys.executable, "-m", "dvc", "repro", "--keep-going", *stages]
     result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
     assert result.returncode != 0
-    assert f"portfolio collect {use_case}" in result.stdout + result.stderr
+    for use_case in use_case_names():
+        assert f"portfolio collect {use_case}" in result.stdout + result.stderr
 
 
 def environment() -> dict[str, str]:
@@ -93,10 +94,8 @@ stages:
 @pytest.fixture
 def miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with one stage, which takes no time, as the current folder."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / ".dvc", ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    monkeypatch.chdir(make_repository(tmp_path))
     Path("dvc.yaml").write_text(MINIATURE)
-    subprocess.run(["git", "init", "-q"], check=True)
     Path("input").mkdir()
     Path("input/toy").write_text("hello")
     return tmp_path
