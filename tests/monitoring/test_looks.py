@@ -43,13 +43,16 @@ def test_a_look_is_read_as_it_was_written(looks: Looks) -> None:
 def test_only_harm_asks_for_retraining_until_it_is_acted_on(looks: Looks) -> None:
     for days, verdict in enumerate(("healthy", "warn", "insufficient_data")):
         looks.add(look(days, verdict=verdict))
-    assert looks.wanted() is None
+    served = look(0).digest
+    assert looks.wanted(served) is None
     harmful = look(3, verdict="harmful")
     looks.add(harmful)
     looks.add(look(4))
-    assert looks.wanted() == harmful
+    assert looks.wanted(served) == harmful
+    # What its successor is served for.
+    assert looks.wanted("e" * 64) is None
     looks.act(START)
-    assert looks.wanted() is None
+    assert looks.wanted(served) is None
     assert [found.acted_at for found in looks.last(2)] == [None, START]
 
 

@@ -64,6 +64,7 @@ def run(
     with server.flow_settings():
         # A server of our own has no pages on which anybody could be asked.
         outcome = training(use_case, feedback=feedback, may_ask=not server.is_own)
+    assert outcome is not None, "only what the monitor asks for can have been done already"
     seconds = {**start.seconds, **outcome.seconds}
     write_text(Paths(use_case).log("run").with_suffix(".json"), json.dumps({"seconds": seconds}, indent=1) + "\n")
     result = "promoted and published" if outcome.verdict.promoted else "not promoted"

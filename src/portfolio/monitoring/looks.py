@@ -82,9 +82,12 @@ class Looks:
         with self._database.begin() as connection:
             return [_look(row._asdict()) for row in connection.execute(query)]
 
-    def wanted(self) -> Look | None:
-        """The newest look that asks for retraining and has not been acted on."""
-        query = select(looks).where(looks.c.verdict == "harmful", looks.c.acted_at.is_(None))
+    def wanted(self, digest: str) -> Look | None:
+        """The newest look at this bundle that asks for retraining and has not been acted on.
+
+        Labels also come late for a version that has been replaced: what it cost is no reason to replace its successor.
+        """
+        query = select(looks).where(looks.c.digest == digest, looks.c.verdict == "harmful", looks.c.acted_at.is_(None))
         with self._database.begin() as connection:
             found = connection.execute(query.order_by(looks.c.looked_at.desc()).limit(1)).first()
         return None if found is None else _look(found._asdict())
@@ -96,8 +99,11 @@ class Looks:
             connection.execute(wanted.values(acted_at=at or datetime.now(UTC)))
 
     def add_event(self, event: Event) -> None:
+        """Add an event, or write one that is there anew."""
+        row = asdict(event) | {"figures": json.dumps(event.figures)}
         with self._database.begin() as connection:
-            connection.execute(insert(events).values(asdict(event) | {"figures": json.dumps(event.figures)}))
+            connection.execute(events.delete().where(events.c.event_id == event.event_id))
+            connection.execute(insert(events).values(row))
 
     def events(self, limit: int = 1000) -> list[Event]:
         """The latest events, the newest first."""
