@@ -35,6 +35,8 @@ def test_whoever_started_the_last_one_a_cool_down_follows() -> None:
     assert not held.is_due
     assert held.held == "the last one began at 2026-03-01 10:00 UTC; until 2026-03-02 10:00"
     assert request(LIMITS, HARM, 0, [begun(24, "person")], NOW).is_due
+    # A clock that was ahead does not hold it for ever.
+    assert request(LIMITS, HARM, 0, [begun(-24 * 365, "person")], NOW).is_due
     # A rollback is none.
     assert request(LIMITS, HARM, 0, [Event("rolled_back", at=NOW)], NOW).is_due
 

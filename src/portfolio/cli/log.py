@@ -43,7 +43,7 @@ def prune(
     from portfolio.monitoring.prediction_log.address import existing_log
     from portfolio.monitoring.prediction_log.log import PredictionLog
 
-    found = PredictionLog(url or existing_log(use_case or default_use_case()))
+    found = PredictionLog(existing_log(use_case or default_use_case(), url))
     try:
         deleted = found.prune(datetime.now(UTC) - timedelta(days=days), labelled=labelled)
         if deleted:

@@ -14,7 +14,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
 from portfolio.monitoring.events import looks_of, note_event
 from portfolio.monitoring.feedback import waiting_labels
-from portfolio.monitoring.looks import Event, Look
+from portfolio.monitoring.looks import CLOCKS_APART, Event, Look
 
 AskedBy = Literal["harm", "labels", "schedule", "person"]
 """Who asked for a run: a look that found harm, enough new labels, a schedule, or a person."""
@@ -73,7 +73,8 @@ def request(limits: Retrain, wanted: Look | None, new_labels: int, events: Seque
 
     A retraining that was cut off counts for the budget alone, or else whatever cuts it off would be met without end.
     """
-    retrainings = [event for event in events if event.kind == "retraining"]
+    # Whatever is still to come was noted by a clock that was ahead.
+    retrainings = [event for event in events if event.kind == "retraining" and event.at <= now + CLOCKS_APART]
     cut_off = [event for event in retrainings[:1] if event.figures.get(ENDED) is False]
     # What it took is in a batch, from which nobody has learned yet.
     new_labels += sum(event.figures["labels"] for event in cut_off)
