@@ -239,3 +239,18 @@ def test_what_labels_said_stands_while_the_bundle_is_away(world: World, use_case
             away.rename(folder)
         counts.append(found.figures["harm"]["labels"])
     assert counts[2] > counts[0] > 0
+
+
+def test_evidence_of_a_version_that_made_other_bets_is_begun_anew(
+    world: World, use_case: UseCase, address: str
+) -> None:
+    world.serve(0, world.rows(100))
+    (before,) = look(use_case, address, midnight(1))
+    state = before.figures["state"]
+    state["share"]["money"] = state["labels"]["whole"]["money"] = [0.5, 0.5]
+    kept = Looks(address)
+    kept.add(replace(before, look_id="earlier", looked_at=datetime.now(UTC)))
+    kept.close()
+    world.serve(1, world.rows(100))
+    (found,) = look(use_case, address, midnight(2))
+    assert 0 < found.figures["harm"]["labels"] < 100
