@@ -31,8 +31,8 @@ def prune(
 ) -> None:
     """Delete old answers from the prediction log, and give their space back.
 
-    Answers with a true label are kept, since they can't be made again; --labelled deletes them too. Servers may go on
-    writing meanwhile.
+    Answers with a true label are kept, since they can't be made again; --labelled deletes them too. Looks of the
+    monitor that are older go as well. Servers may go on writing meanwhile.
     """
     from datetime import UTC, datetime, timedelta
 
