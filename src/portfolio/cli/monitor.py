@@ -43,7 +43,7 @@ def monitor(
     from portfolio.monitoring.prediction_log.address import existing_log
 
     case = load_use_case(use_case)
-    address = url or existing_log(case.name)
+    address = existing_log(case.name, url)
     try:
         found = look(case, address)
         kept = Looks(address)
