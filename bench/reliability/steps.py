@@ -40,6 +40,8 @@ class Flow:
     parameters: dict[str, Any]
     project: Path
     api: str
+    log: Path
+    """What its last run said."""
     more: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
@@ -68,11 +70,6 @@ class Flow:
             patience.cancel()
             process.kill()
             process.wait()
-
-    @property
-    def log(self) -> Path:
-        """What its last run said."""
-        return self.project / "run.log"
 
     def run(self) -> dict[str, float]:
         """Run it to its end. Gives the seconds of each step. Raises RuntimeError if it fails."""
@@ -106,8 +103,8 @@ def training_killed(work: Path, like: Bundle, *, only: Collection[str] = ()) -> 
     """The training flow is killed at each of its steps, and run again: the results are those of an undisturbed run."""
     with toy.prefect_server(work) as prefect:
         api = f"{prefect.url}/api"
-        whole = Flow("training", {"use_case": TOY}, toy.copy(toy.untrained(), work / "whole"), api)
-        killed = Flow("training", {"use_case": TOY}, toy.copy(toy.untrained(), work / "killed"), api)
+        whole = Flow("training", {"use_case": TOY}, toy.copy(toy.untrained(), work / "whole"), api, work / "run.log")
+        killed = Flow("training", {"use_case": TOY}, toy.copy(toy.untrained(), work / "killed"), api, work / "run.log")
         seconds = whole.run()
         steps = [step for step in seconds if not only or step in only]
         came = sum(killed.kill(moment, step, seconds[step]) for step, moment in product(steps, MOMENTS))
@@ -124,7 +121,7 @@ def monitoring_killed(work: Path, like: Bundle) -> list[Row]:
     """The monitoring flow is killed at each of its steps: every answer and every label is looked at once."""
     project = toy.copy(toy.trained(), work / "project")
     with toy.prefect_server(work) as prefect, toy.served(project) as url:
-        flow = Flow("monitoring", {"use_case": TOY}, project, f"{prefect.url}/api")
+        flow = Flow("monitoring", {"use_case": TOY}, project, f"{prefect.url}/api", work / "run.log")
         asked = [toy.ask(url, *toy.rows(ROWS, seed=0))]
         _settle(project, asked)
         seconds = flow.run()
@@ -163,7 +160,9 @@ def scoring_killed(work: Path, like: Bundle, *, rows: int = 300_000) -> list[Row
         api = f"{prefect.url}/api"
 
         def flow(target: str) -> Flow:
-            return Flow("scoring", {"use_case": TOY, "source": "rows.parquet", "target": target}, project, api)
+            return Flow(
+                "scoring", {"use_case": TOY, "source": "rows.parquet", "target": target}, project, api, work / "run.log"
+            )
 
         seconds = flow("whole.parquet").run()
         for step, moment in product(seconds, MOMENTS):

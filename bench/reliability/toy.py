@@ -65,6 +65,11 @@ def copy(project: Path, folder: Path) -> Path:
     return Path(shutil.copytree(project, folder, symlinks=True))
 
 
+def remove(path: Path) -> None:
+    """A file or a folder."""
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """For commands in a project: its own code, its own state, no server that this process knows of."""
     own = {key: value for key, value in os.environ.items() if key not in OF_THIS_RUN}
@@ -98,7 +103,7 @@ def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProce
 
 
 @contextmanager
-def prefect_server(work: Path, port: int | None = None) -> Iterator[Server]:
+def prefect_server(work: Path, port: int | None = None, **more: str) -> Iterator[Server]:
     """A server of Prefect that outlives the runs on it, as `portfolio live` has one; its address is `url` + /api."""
     port = port or free_port()
     folder = work / "prefect-server"
@@ -108,7 +113,7 @@ def prefect_server(work: Path, port: int | None = None) -> Iterator[Server]:
             os.environ.pop(name, None)
         os.environ["PORTFOLIO_STATE"] = str(folder)
         local_environment()
-        variables = own_environment(os.environ)
+        variables = own_environment(os.environ) | more
     command = [sys.executable, "-m", "pipelines.server", str(port), "--pages"]
     server = Server(command, port, folder / "server.log", ready_path="/api/health", variables=variables)
     try:
@@ -205,8 +210,10 @@ def rows(count: int, seed: int) -> tuple[list[dict[str, Any]], list[str]]:
     random = np.random.default_rng([17, seed])
     weight, yellow = random.uniform(0.5, 3, count), random.integers(0, 2, count)
     ripe = weight + yellow + random.normal(0, 0.3, count) > 2
-    inputs = [{"weight": w, "colour": ("green", "yellow")[y]} for w, y in zip(weight.tolist(), yellow, strict=True)]
-    return inputs, [("unripe", "ripe")[label] for label in ripe]
+    inputs = [
+        {"weight": w, "colour": ("green", "yellow")[y]} for w, y in zip(weight.tolist(), yellow.tolist(), strict=True)
+    ]
+    return inputs, [("unripe", "ripe")[label] for label in ripe.astype(int).tolist()]
 
 
 def ask(url: str, inputs: list[dict[str, Any]], labels: list[str], *, wanted: bool = True) -> Asked:

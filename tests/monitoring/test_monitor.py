@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from portfolio.bundle.store import Store
 from portfolio.contract.loading import load_use_case
@@ -11,6 +13,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.monitoring.looks import Look, Looks
 from portfolio.monitoring.monitor import look
 from portfolio.monitoring.prediction_log import window
+from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.log import PredictionLog
 from tests.conftest import TOY
 from tests.monitoring.world import COLOURS, World, midnight
@@ -136,6 +139,27 @@ def test_short_windows_miss_nothing_and_count_nothing_twice(world: World, use_ca
     assert {one.verdict for one in found} == {"insufficient_data", "healthy"}
     audited = found[-1].figures["harm"]["labels"]
     assert 0 < audited < sum(one.labels for one in found) < 241
+
+
+def test_a_look_that_broke_off_has_looked_at_nothing(world: World, use_case: UseCase, address: str) -> None:
+    """Of two versions that answered, it would else be told of one, and the other's answers would never be looked at."""
+    other = World(world.store, world.log, test_rows=1000)
+    world.serve(0, world.rows(500))
+    other.serve(1, other.rows(300))
+    database = Database(address)
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE TRIGGER broken BEFORE INSERT ON looks WHEN EXISTS (SELECT * FROM looks) "
+                "BEGIN SELECT RAISE(ABORT, 'as if the process was killed here'); END"
+            )
+        )
+    with pytest.raises(IntegrityError):
+        look(use_case, address, midnight(2))
+    with database.begin() as connection:
+        connection.execute(text("DROP TRIGGER broken"))
+    database.close()
+    assert sorted(one.rows for one in look(use_case, address, midnight(2))) == [300, 500]
 
 
 def test_a_window_that_is_read_in_many_parts_is_read_once(

@@ -66,13 +66,19 @@ class Looks:
     def __init__(self, address: str) -> None:
         self._database = Database(address)
 
-    def add(self, look: Look) -> None:
-        row = asdict(look) | {
-            "reasons": json.dumps([asdict(reason) for reason in look.reasons]),
-            "figures": json.dumps(look.figures),
-        }
-        with self._database.begin() as connection:
-            connection.execute(insert(looks).values(row))
+    def add(self, *made: Look) -> None:
+        """Add all of them or, where that breaks off, none: what one moment's looks told of must not be in part only."""
+        rows = [
+            asdict(look)
+            | {
+                "reasons": json.dumps([asdict(reason) for reason in look.reasons]),
+                "figures": json.dumps(look.figures),
+            }
+            for look in made
+        ]
+        if rows:
+            with self._database.begin() as connection:
+                connection.execute(insert(looks), rows)
 
     def last(self, limit: int = 1, digest: str | None = None) -> list[Look]:
         """The latest looks, the newest first; of one bundle alone if its digest is given."""

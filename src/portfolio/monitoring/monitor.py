@@ -49,8 +49,7 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
                 before = next(iter(looks.last(1, one.digest)), None)
                 found.append(_look(store, database, one, before, since, until))
             found += _stale(store, looks, {one.digest for one in found}, until)
-            for made in found:
-                looks.add(made)
+            looks.add(*found)
             return found
         finally:
             database.close()
