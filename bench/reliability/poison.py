@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -77,7 +78,7 @@ def poisoned_batches(work: Path, like: Bundle, *, good: int = 50) -> list[Row]:
     wrong["the rows of an earlier batch"] = pl.read_parquet(first).head(BATCH_ROWS)
     names = _deliver(project, FIRST_DAY, wrong)
     told = toy.run(project, "run", TOY)
-    reasons = {kind: _quarantined(project, name) for kind, name in names.items()}
+    reasons = {kind: _reason(project, name, told.stdout) for kind, name in names.items()}
     for kind, reason in reasons.items():
         console.print(f"  {kind}: {reason or '[red]not quarantined[/]'}", highlight=False)
     after = toy.results(project)
@@ -108,13 +109,16 @@ def _deliver(project: Path, day: date, batches: dict[str, pl.DataFrame]) -> dict
     return names
 
 
-def _quarantined(project: Path, name: str) -> str:
+def _reason(project: Path, name: str, told: str) -> str:
     """Why a batch was quarantined whole; empty if it was not."""
     paths = Paths(TOY)
     if (project / paths.clean / f"{name}.parquet").exists():
         return ""
-    refused = project / paths.quarantine / f"{name}.parquet"
-    return str(pl.read_parquet(refused)["reason"].mode()[0]) if refused.exists() else ""
+    rows = project / paths.quarantine / f"{name}.parquet"
+    if rows.exists():
+        return str(pl.read_parquet(rows)["reason"].mode()[0])
+    # One without rows leaves none in quarantine.
+    return next(iter(re.findall(rf"batches without a row: .*{name}", told)), "")
 
 
 def poisoned_labels(work: Path, like: Bundle) -> list[Row]:
