@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bench.reliability import toy
 from bench.reliability.asking import SkippedError
+from bench.reliability.flows import Flow, undisturbed
 from bench.reliability.stepping import FILLER
-from bench.reliability.steps import Flow
 from bench.rows import Row, console
 from portfolio.bundle.bundle import Bundle
 from tests.conftest import TOY
@@ -31,20 +31,18 @@ def training_disk_full(work: Path, like: Bundle) -> list[Row]:
     mounted = ["unshare", "-rm", "sh", "-c", MOUNTED, "sh", SIZE, str(disk)]
     if subprocess.run([*mounted, "true"], capture_output=True).returncode:
         raise SkippedError("there is no right to mount a small disk here")
-    with toy.prefect_server(work) as prefect:
-        api = f"{prefect.url}/api"
-        known = Flow("training", {"use_case": TOY}, toy.copy(toy.trained(), work / "known"), api, work / "run.log")
-        steps = list(known.run())
-        command = [sys.executable, "-m", "bench.reliability.full_disk", str(toy.untrained()), str(disk), api, *steps]
-        done = subprocess.run([*mounted, *command], capture_output=True, text=True, check=True)
+    whole, seconds = undisturbed()
+    arguments = [str(toy.untrained()), str(disk), toy.prefect(), *seconds]
+    command = [sys.executable, "-m", "bench.reliability.full_disk", *arguments]
+    done = subprocess.run([*mounted, *command], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
     for step, said in found["unclear"].items():
         console.print(f"  {step}: {said}", markup=False)
-    differing = toy.differing(found["results"], toy.results(toy.trained()))
+    differing = toy.differing(found["results"], toy.results(whole))
     for name in differing:
         console.print(f"  {name} differs")
     return [
-        Row("steps of a training in which the disk fills up", len(steps), "", at_least=1),
+        Row("steps of a training in which the disk fills up", len(seconds), "", at_least=1),
         Row("runs that succeeded all the same", found["succeeded"], ""),
         Row("runs that failed and did not say that the disk is full", len(found["unclear"]), "", at_most=0),
         Row("files begun and left", len(found["left"]), "", at_most=0),
@@ -54,7 +52,7 @@ def training_disk_full(work: Path, like: Bundle) -> list[Row]:
 
 def main(untrained: str, disk: str, api: str, *steps: str) -> None:
     project = toy.copy(Path(untrained), Path(disk) / "project")
-    flow = Flow("training", {"use_case": TOY}, project, api, Path(disk).with_name("run.log"))
+    flow = Flow("training", {"use_case": TOY}, project, Path(disk).with_name("run.log"), api)
     unclear, succeeded = {}, 0
     for step in steps:
         with flow.begun("begin", step, "fill") as (process, told):

@@ -14,6 +14,7 @@ import polars as pl
 
 from bench.reliability import toy
 from bench.reliability.asking import call, wait_until
+from bench.reliability.flows import trained
 from bench.rows import Row, console
 from portfolio.bundle.bundle import Bundle
 from portfolio.core.paths import Paths
@@ -71,13 +72,13 @@ POISONS: dict[str, Change] = {
 
 def poisoned_batches(work: Path, like: Bundle, *, good: int = 50) -> list[Row]:
     """Batches that are wrong in form are quarantined whole, nothing else changes; good ones are all taken."""
-    project = toy.copy(toy.trained(), work / "project")
+    project = toy.copy(trained(), work / "project")
     before, paths = toy.results(project), Paths(TOY)
     (first, *_) = sorted((project / paths.batches).glob("*.parquet"))
     wrong = {name: change(batch(seed)) for seed, (name, change) in enumerate(POISONS.items())}
     wrong["the rows of an earlier batch"] = pl.read_parquet(first).head(BATCH_ROWS)
     names = _deliver(project, FIRST_DAY, wrong)
-    told = toy.run(project, "run", TOY)
+    told = toy.run(project, "run", TOY, PREFECT_API_URL=toy.prefect())
     reasons = {kind: _reason(project, name, told.stdout) for kind, name in names.items()}
     for kind, reason in reasons.items():
         console.print(f"  {kind}: {reason or '[red]not quarantined[/]'}", highlight=False)
@@ -123,7 +124,7 @@ def _reason(project: Path, name: str, told: str) -> str:
 
 def poisoned_labels(work: Path, like: Bundle) -> list[Row]:
     """Labels that are wrong in form are refused; of flipped ones, what is found. The champion stays."""
-    project = toy.copy(toy.trained(), work / "in-form")
+    project = toy.copy(trained(), work / "in-form")
     champion = toy.champion(project)
     at_the_door = 0
     with toy.served(project) as url:
@@ -135,7 +136,7 @@ def poisoned_labels(work: Path, like: Bundle) -> list[Row]:
             content = json.dumps(toy.of_request(conflicting.request_id, [label])).encode()
             at_the_door += 400 <= call(f"{url}/feedback", content)[0] < 500
         wait_until(lambda: toy.logged_rows(project) == 3 * BATCH_ROWS)
-    told = toy.run(project, "run", TOY)
+    told = toy.run(project, "run", TOY, PREFECT_API_URL=toy.prefect())
     told.check_returncode()
     quarantined = _feedback(project, Paths(TOY).quarantine)
     let_through = _feedback(project, Paths(TOY).clean)
@@ -150,7 +151,7 @@ def poisoned_labels(work: Path, like: Bundle) -> list[Row]:
         Row("rows learned from, of all of these", len(let_through), "", at_most=1),
         Row("said of those that nobody asked for", TOLD_OF_UNASKED in told.stdout, "", at_least=1),
     ]
-    changed = toy.champion(project) != champion
+    changed = int(toy.champion(project) != champion)
     for share in FLIPPED:
         rows += _flipped(work / f"{share:g}", share)
         changed += toy.champion(work / f"{share:g}") != champion
@@ -159,7 +160,7 @@ def poisoned_labels(work: Path, like: Bundle) -> list[Row]:
 
 def _flipped(folder: Path, share: float) -> list[Row]:
     """What a run says of labels of which a share is of the other class."""
-    project = toy.copy(toy.trained(), folder)
+    project = toy.copy(trained(), folder)
     random = np.random.default_rng(0)
     with toy.served(project) as url:
         inputs, labels = toy.rows(LABELLED, seed=1)
@@ -167,7 +168,7 @@ def _flipped(folder: Path, share: float) -> list[Row]:
         sent = [other[label] if random.random() < share else label for label in labels]
         asked = toy.ask(url, inputs, sent)
         wait_until(lambda: toy.logged_rows(project) == LABELLED)
-    told = toy.run(project, "run", TOY)
+    told = toy.run(project, "run", TOY, PREFECT_API_URL=toy.prefect())
     told.check_returncode()
     what = f"{asked.labels} labels, {share:.0%} flipped"
     return [

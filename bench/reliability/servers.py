@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.reliability import toy
-from bench.reliability.steps import Flow, aftermath
+from bench.reliability.flows import Flow, trained
+from bench.reliability.steps import aftermath
 from bench.rows import Row, console
 from bench.server import Server, free_port
 from portfolio.bundle.bundle import Bundle
@@ -37,7 +38,7 @@ Start = Callable[[ExitStack, Path, int], Server]
 
 
 def _prefect(stack: ExitStack, project: Path, port: int) -> Server:
-    return stack.enter_context(toy.prefect_server(project.parent, port))
+    return stack.enter_context(toy.prefect_server(project.parent.parent, port))
 
 
 def _mlflow(stack: ExitStack, project: Path, port: int) -> Server:
@@ -52,15 +53,15 @@ def _mlflow(stack: ExitStack, project: Path, port: int) -> Server:
 
 def _killed(work: Path, name: str, start: Start, *, back: bool) -> list[Row]:
     """One of them, which comes back or doesn't."""
-    project = toy.copy(toy.trained(), work / "project")
+    project = toy.copy(trained(), work / "project")
     _forget_network(project)
     with ExitStack() as stack:
         prefect, mlflow = free_port(), free_port()
-        ports = {_prefect: prefect, _mlflow: mlflow}
-        servers = {each: each(stack, project, ports[each]) for each in (_prefect, _mlflow)}
+        ports: dict[Start, int] = {_prefect: prefect, _mlflow: mlflow}
+        servers = {each: each(stack, project, port) for each, port in ports.items()}
         tracking = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}"}
         flow = Flow(
-            "training", {"use_case": TOY}, project, f"http://127.0.0.1:{prefect}/api", work / "run.log", tracking
+            "training", {"use_case": TOY}, project, work / "run.log", f"http://127.0.0.1:{prefect}/api", tracking
         )
         began = 0.0
         with flow.begun() as (process, told):
@@ -86,7 +87,7 @@ def _killed(work: Path, name: str, start: Start, *, back: bool) -> list[Row]:
             Row(f"{what}: the run says what is wrong, without a traceback", _is_clear(said), "", at_least=1),
             Row(f"{what}: the run ends after", seconds, "s", at_most=END_SECONDS),
         ]
-    found = aftermath(project, toy.differing(toy.results(project), toy.results(toy.trained())))
+    found = aftermath(project, toy.differing(toy.results(project), toy.results(trained())))
     return rows + [Row(f"{what}: {row.name}", row.value, row.unit, row.at_most, row.at_least) for row in found]
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import chdir, closing, contextmanager
+from contextlib import ExitStack, chdir, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,8 @@ from portfolio.monitoring.looks import Look, Looks
 from tests.conftest import TOY, checkout_of_one, committed, edit_config, environment_kept
 
 RUN_SECONDS = 600
+# Prefect makes its tables at the first start.
+START_SECONDS = 300
 AUDIT_SHARE = 0.5
 OF_THIS_RUN = ("PORTFOLIO_STATE", "PREFECT_HOME", "PREFECT_API_URL", "MLFLOW_TRACKING_URI", "SERVING_WORKERS")
 
@@ -38,7 +40,7 @@ OF_THIS_RUN = ("PORTFOLIO_STATE", "PREFECT_HOME", "PREFECT_API_URL", "MLFLOW_TRA
 @cache
 def untrained() -> Path:
     """A checkout in which nothing has been collected. Not to be changed."""
-    folder = checkout_of_one(_temporary() / "untrained")
+    folder = checkout_of_one(temporary() / "untrained")
     with chdir(folder):
         # Batches of any day are good, and many true labels are asked for.
         edit_config(TOY, collect={"until": None}, value={"audit_share": AUDIT_SHARE})
@@ -46,15 +48,8 @@ def untrained() -> Path:
 
 
 @cache
-def trained() -> Path:
-    """The same after a training that nothing has disturbed. Not to be changed."""
-    folder = copy(untrained(), _temporary() / "trained")
-    run(folder, "run", TOY).check_returncode()
-    return folder
-
-
-@cache
-def _temporary() -> Path:
+def temporary() -> Path:
+    """A folder that is gone when this process ends."""
     # Not under .state: these are projects with a .state of their own.
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -115,11 +110,20 @@ def prefect_server(work: Path, port: int | None = None, **more: str) -> Iterator
         local_environment()
         variables = own_environment(os.environ) | more
     command = [sys.executable, "-m", "pipelines.server", str(port), "--pages"]
-    server = Server(command, port, folder / "server.log", ready_path="/api/health", variables=variables)
+    log, path = folder / "server.log", "/api/health"
+    server = Server(command, port, log, ready_path=path, variables=variables, start_seconds=START_SECONDS)
     try:
         yield server
     finally:
         server.stop()
+
+
+@cache
+def prefect() -> str:
+    """The API of a server of Prefect for all items that need no server of their own."""
+    lasting = ExitStack()
+    atexit.register(lasting.close)
+    return f"{lasting.enter_context(prefect_server(temporary())).url}/api"
 
 
 def results(folder: Path) -> dict[str, str]:

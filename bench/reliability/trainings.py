@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.reliability import toy
+from bench.reliability.flows import trained
 from bench.reliability.steps import aftermath
 from bench.rows import Row
 from portfolio.bundle.bundle import Bundle
@@ -16,10 +17,8 @@ WAITS = "is under way: waiting for process"
 def trainings_at_once(work: Path, like: Bundle, *, count: int = 10) -> list[Row]:
     """So many trainings start at once: one trains, the others wait and find that nothing is left to do."""
     project = toy.copy(toy.untrained(), work / "project")
-    with toy.prefect_server(work) as prefect:
-        api = f"{prefect.url}/api"
-        begun = [toy.start(project, "run", TOY, PREFECT_API_URL=api) for _ in range(count)]
-        told = [process.communicate(timeout=toy.RUN_SECONDS)[0] for process in begun]
+    begun = [toy.start(project, "run", TOY, PREFECT_API_URL=toy.prefect()) for _ in range(count)]
+    told = [process.communicate(timeout=toy.RUN_SECONDS)[0] for process in begun]
     failed = [text for process, text in zip(begun, told, strict=True) if process.returncode]
     for text in failed:
         print(text[-2000:])
@@ -37,5 +36,5 @@ def trainings_at_once(work: Path, like: Bundle, *, count: int = 10) -> list[Row]
         ),
         Row("champions", len(toy.champions(project)), "", at_least=1, at_most=1),
         Row("registered versions", len(versions), "", at_least=1, at_most=1),
-        *aftermath(project, toy.differing(toy.results(project), toy.results(toy.trained()))),
+        *aftermath(project, toy.differing(toy.results(project), toy.results(trained()))),
     ]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.reliability import toy
+from bench.reliability.flows import trained
 from bench.rows import Row
 from portfolio.bundle.bundle import Bundle
 from tests.conftest import TOY
@@ -14,7 +15,7 @@ from tests.conftest import TOY
 
 def unchanged(work: Path, like: Bundle, *, count: int = 50) -> list[Row]:
     """The same network is trained again and again on the same rows, each time with another seed."""
-    project = toy.copy(toy.trained(), work / "project")
+    project = toy.copy(trained(), work / "project")
     found = toy.inside(project, "unchanged", str(count))
     return [
         Row("retrainings that change nothing but the seed", found["retrainings"], "", at_least=count),

@@ -17,6 +17,7 @@ import psutil
 
 from bench.reliability import toy
 from bench.reliability.asking import wait_until
+from bench.reliability.flows import trained
 from bench.rows import Row
 from bench.server import MIB, Server
 from portfolio.bundle.bundle import Bundle
@@ -33,10 +34,13 @@ OLD = timedelta(days=DAYS_KEPT + 1)
 
 def week(work: Path, like: Bundle, *, days: int = 7) -> list[Row]:
     """Monitoring each hour, pruning and a training with nothing to learn each day: what grows, and by how much."""
-    project = toy.copy(toy.trained(), work / "project")
+    project = toy.copy(trained(), work / "project")
     before = toy.results(project)
-    vacuum = {"PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": str(VACUUM_SECONDS)}
-    with toy.prefect_server(work, **vacuum) as prefect, toy.served(project) as url:
+    vacuum = str(VACUUM_SECONDS)
+    with (
+        toy.prefect_server(work, PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS=vacuum) as prefect,
+        toy.served(project) as url,
+    ):
         toy.ask(url, *toy.rows(ROWS_AN_HOUR, seed=0))
         wait_until(lambda: toy.logged_rows(project) == ROWS_AN_HOUR)
         database = work / "prefect-server" / "prefect" / "prefect.db"
