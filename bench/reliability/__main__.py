@@ -105,7 +105,9 @@ def main(wanted: list[str]) -> None:
                 traceback.print_exc()
         results[name]["seconds"] = round(time.monotonic() - started, 1)
     console.print(f"all together: {sum(result['seconds'] for result in results.values()) / 60:.1f} minutes")
-    content = {"machine": machine(), "bundle": bundle.digest, "items": results}
+    flows = {name: result for name, result in results.items() if name in OF_FLOWS}
+    items = {name: result for name, result in results.items() if name not in OF_FLOWS}
+    content = {"machine": machine(), "bundle": bundle.digest, "items": items, "flows": flows}
     write(ENVIRONMENTS / RESULTS.name if options else RESULTS, content)
     if not held:
         sys.exit(1)
