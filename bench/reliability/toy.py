@@ -30,7 +30,8 @@ from portfolio.core.paths import Paths
 from portfolio.monitoring.looks import Look, Looks
 from tests.conftest import TOY, checkout_of_one, committed, edit_config, environment_kept
 
-RUN_SECONDS = 600
+# A bound for what hangs; on a machine that is busy, a training takes minutes.
+RUN_SECONDS = 1800
 # Prefect makes its tables at the first start.
 START_SECONDS = 300
 AUDIT_SHARE = 0.5
@@ -93,7 +94,10 @@ def start(folder: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
 def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """The same, and wait for its end."""
     with start(folder, *arguments, **more) as process:
-        told, _ = process.communicate(timeout=RUN_SECONDS)
+        try:
+            told, _ = process.communicate(timeout=RUN_SECONDS)
+        finally:
+            process.kill()
     return subprocess.CompletedProcess(process.args, process.returncode, told)
 
 

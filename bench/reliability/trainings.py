@@ -18,7 +18,11 @@ def trainings_at_once(work: Path, like: Bundle, *, count: int = 10) -> list[Row]
     """So many trainings start at once: one trains, the others wait and find that nothing is left to do."""
     project = toy.copy(toy.untrained(), work / "project")
     begun = [toy.start(project, "run", TOY, PREFECT_API_URL=toy.prefect()) for _ in range(count)]
-    told = [process.communicate(timeout=toy.RUN_SECONDS)[0] for process in begun]
+    try:
+        told = [process.communicate(timeout=toy.RUN_SECONDS)[0] for process in begun]
+    finally:
+        for process in begun:
+            process.kill()
     failed = [text for process, text in zip(begun, told, strict=True) if process.returncode]
     for text in failed:
         print(text[-2000:])

@@ -59,6 +59,8 @@ def test_flows_send_heartbeats_to_a_named_server_alone(
         assert get_current_settings().flows.heartbeat_frequency == default
 
 
+# It makes its tables at the first start.
+START_SECONDS = 270
 # What `portfolio run` does up to its flow, and the first request of that.
 START = """
 from pathlib import Path
@@ -123,6 +125,7 @@ def test_a_server_that_answers_with_an_error_ends_the_wait_at_once(tmp_path: Pat
         raise server._failure or AssertionError("no failure")
 
 
+@pytest.mark.timeout(2 * START_SECONDS + 60)
 def test_a_killed_server_still_knows_who_has_a_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would else be taken for ever: nobody could give it back, and no later run of a deployment would begin."""
     monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path))
@@ -159,7 +162,7 @@ def lasting_server(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]
     command = [sys.executable, "-m", "pipelines.server", str(port), "--pages"]
     with (folder / "server.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            deadline = time.monotonic() + 180
+            deadline = time.monotonic() + START_SECONDS
             while not answers(f"http://127.0.0.1:{port}/api/health"):
                 assert process.poll() is None, (folder / "server.log").read_text()
                 assert time.monotonic() < deadline
