@@ -77,11 +77,11 @@ OF_TWO = ("worker-killed",)
 
 
 def main(wanted: list[str]) -> None:
-    options = _options(wanted)
+    chosen = options(wanted)
     bundle = image_champion()
     results: dict[str, Any] = {}
     held = True
-    for workers, item in product(WORKERS, options or ITEMS):
+    for workers, item in product(WORKERS, chosen or ITEMS):
         if (item in OF_TWO and workers == 1) or (item in OF_FLOWS and workers == 2):
             continue
         name = item if workers == 1 or item in OF_TWO else f"{item}, {workers} workers"
@@ -90,7 +90,7 @@ def main(wanted: list[str]) -> None:
         # Not under .state: the limits of a path to a socket or of a small disk are no part of what is tried.
         with tempfile.TemporaryDirectory() as folder, console.status(f"{name}: {(ITEMS[item].__doc__ or '').strip()}"):
             try:
-                rows = ITEMS[item](Path(folder), bundle, **options.get(item, {}))
+                rows = ITEMS[item](Path(folder), bundle, **chosen.get(item, {}))
                 results[name] = {"rows": [row.as_dict() for row in rows]}
                 show(f"{name}, {time.monotonic() - started:.0f} s", rows)
                 held = held and all(row.verdict != "missed" for row in rows)
@@ -108,12 +108,12 @@ def main(wanted: list[str]) -> None:
     flows = {name: result for name, result in results.items() if name in OF_FLOWS}
     items = {name: result for name, result in results.items() if name not in OF_FLOWS}
     content = {"machine": machine(), "bundle": bundle.digest, "items": items, "flows": flows}
-    write(ENVIRONMENTS / RESULTS.name if options else RESULTS, content)
+    write(ENVIRONMENTS / RESULTS.name if chosen else RESULTS, content)
     if not held:
         sys.exit(1)
 
 
-def _options(wanted: list[str]) -> dict[str, dict[str, int]]:
+def options(wanted: list[str]) -> dict[str, dict[str, int]]:
     """The items that were asked for, each with its count if that was given. Ends with a message if there is no such."""
     found = {}
     for name, _, count in (one.partition("=") for one in wanted):
