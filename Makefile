@@ -99,7 +99,7 @@ bench-serving: setup  ## compare with MLflow, LitServe, BentoML, MLServer and Fa
 bench-monitor: setup  ## measure how often the monitor is wrong, and how soon right, beside evidently (10 minutes; ONLY="...")
 	@python -m bench.monitor $(ONLY)
 
-reliability: setup  ## test what is claimed about the server's reliability (20 minutes; ONLY="kill overload")
+reliability: setup  ## test what is claimed about reliability (40 minutes; ONLY="kill overload", ONLY=live-killed=100)
 	@python -m bench.reliability $(ONLY)
 
 recording: setup  ## record the demo for the README, in docs/pictures/demo.svg

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from portfolio.core.paths import Paths
 
 # DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
 dvc.lock.DEFAULT_TIMEOUT = 0.3
+
+LEAST_FREE_BYTES = 64 * 1024
 
 # What DVC says of each step, its progress bars (at any level up to ERROR) and its advice to add dvc.lock to git are for
 # its own command line. Its errors come as exceptions.
@@ -95,12 +98,22 @@ def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
             ) from error
         # A stage that was killed, for want of memory for one, has said nothing.
         said = log.read_text(errors="replace").strip() if log.exists() else ""
-        reason = f"{_reason(said)}\nIts whole log: {log}" if said else str(error.__cause__ or error)
+        if said:
+            reason = f"{_reason(said)}\nIts whole log: {log}"
+        elif _is_full(log.parent):
+            reason = f"No space is left for {log.parent.absolute()}. Make room, then run the same again."
+        else:
+            reason = str(error.__cause__ or error)
         raise PortfolioError(f"Stage {address} failed. {reason}") from error
     except LockError as error:
         raise _under_way(address, error) from error
     except DvcException as error:
         raise PortfolioError(f"DVC can't run {address}: {error}") from error
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether a stage may have had no room for a message there."""
+    return folder.exists() and shutil.disk_usage(folder).free < LEAST_FREE_BYTES
 
 
 def _under_way(address: str, error: LockError) -> PortfolioError:

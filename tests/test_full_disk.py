@@ -95,6 +95,28 @@ def test_a_stage_on_a_full_disk_leaves_the_old_outputs(built: Built) -> None:
     assert list(Paths("toy").splits.parent.glob(".*.partial")) == []
 
 
+ONE_STAGE = """
+stages:
+  fail:
+    matrix:
+      use_case: [toy]
+    cmd: echo "Error; no space left" >logs/stage.log
+    outs: [never]
+"""
+RUN_IT = (
+    "from pathlib import Path; from pipelines.versioning import reproduce; "
+    "reproduce('fail@toy', Path('logs/stage.log'))"
+)
+
+
+def test_a_stage_that_found_no_room_for_its_message_is_said_to_have_a_full_disk(workspace: Path) -> None:
+    make_repository()
+    Path("dvc.yaml").write_text(ONE_STAGE)
+    full = FULL.replace("data/", "logs/")
+    result = on_small_disk("logs", "64k", f'{full}; {sys.executable} -c "{RUN_IT}"')
+    assert f"Stage fail@toy failed. No space is left for {Path('logs').absolute()}" in result.stderr
+
+
 def test_publishing_on_a_full_disk_leaves_the_old_champion(workspace: Path) -> None:
     for version in (1, 2):
         tiny_bundle(Path(f"bundle-{version}"), float(version), version)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from portfolio.bundle.store import Store
 from portfolio.contract.loading import load_use_case
@@ -13,6 +15,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.monitoring.looks import Look, Looks
 from portfolio.monitoring.monitor import look
 from portfolio.monitoring.prediction_log import window
+from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.log import PredictionLog
 from tests.conftest import TOY
 from tests.monitoring.world import COLOURS, World, midnight
@@ -140,6 +143,27 @@ def test_short_windows_miss_nothing_and_count_nothing_twice(world: World, use_ca
     assert 0 < audited < sum(one.labels for one in found) < 241
 
 
+def test_a_look_that_broke_off_has_looked_at_nothing(world: World, use_case: UseCase, address: str) -> None:
+    """Of two versions that answered, it would else be told of one, and the other's answers would never be looked at."""
+    other = World(world.store, world.log, test_rows=1000)
+    world.serve(0, world.rows(500))
+    other.serve(1, other.rows(300))
+    database = Database(address)
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE TRIGGER broken BEFORE INSERT ON looks WHEN EXISTS (SELECT * FROM looks) "
+                "BEGIN SELECT RAISE(ABORT, 'as if the process was killed here'); END"
+            )
+        )
+    with pytest.raises(IntegrityError):
+        look(use_case, address, midnight(2))
+    with database.begin() as connection:
+        connection.execute(text("DROP TRIGGER broken"))
+    database.close()
+    assert sorted(one.rows for one in look(use_case, address, midnight(2))) == [300, 500]
+
+
 def test_a_window_that_is_read_in_many_parts_is_read_once(
     world: World, use_case: UseCase, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,28 +220,6 @@ def test_a_day_with_half_the_rows_of_any_before_is_told(world: World, use_case: 
         (found,) = look(use_case, address, midnight(day + 1))
     assert found.verdict == "warn"
     assert "volume_fell" in findings(found)
-
-
-def test_looks_at_several_versions_are_kept_together_or_not_at_all(
-    world: World, use_case: UseCase, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed between two of them, the next look would go on after both, and never see the window of the second."""
-    second = World(world.store, world.log, version=2)
-    world.serve(0, world.rows(100))
-    second.serve(1, second.rows(100))
-    written: list[object] = []
-
-    def killed_at_the_second(look: Look) -> dict[str, object]:
-        written.append(look)
-        if len(written) == 2:
-            raise KeyboardInterrupt
-        return asdict(look)
-
-    with monkeypatch.context() as patched:
-        patched.setattr("portfolio.monitoring.looks.asdict", killed_at_the_second)
-        with pytest.raises(KeyboardInterrupt):
-            look(use_case, address, midnight(2))
-    assert [(one.model_version, one.rows) for one in look(use_case, address, midnight(2))] == [(1, 100), (2, 100)]
 
 
 def test_a_look_of_a_clock_that_was_ahead_hides_nothing(world: World, use_case: UseCase, address: str) -> None:
