@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -223,12 +223,20 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
     """Put a file into the folder of a use case, once its rows are known to fit; return where it is."""
     from portfolio.contract.folder import Folder
     from portfolio.contract.loading import load_use_case
+    from portfolio.contract.picture_files import Pictures
     from portfolio.core.errors import ConfigError, SourceError
+    from portfolio.data.collect import named_rows
     from portfolio.data.normalize import normalize
+    from portfolio.data.validate import check_rows
     from portfolio.profiling import origins
 
     case = load_use_case(use_case)
     source = case.source
+    if isinstance(source, Pictures):
+        raise ConfigError(
+            f"'{use_case}' is of pictures. Copy the new ones into a folder of their day, with one folder for each "
+            f"class, such as {source.folder}/{date.today()}/{case.output.labels[0]}/, then: portfolio collect {use_case}"
+        )
     if not isinstance(source, Folder):
         raise ConfigError(
             f"The rows of '{use_case}' come from {type(source).__name__}, and files are added to a Folder. Its "
@@ -236,7 +244,13 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
         )
     if not path.is_file():
         raise SourceError(f"{path} is not there. Check its path.")
-    faults = normalize(case, source.table(path)).faults
-    if faults:
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path} is empty. Nothing was copied.")
+    rows = named_rows(source, date.today(), source.table(path))
+    if faults := normalize(case, rows).faults:
         raise SourceError(f"{path} does not fit '{use_case}': {'; '.join(faults)}. Nothing was copied.")
-    return origins.add_file(source.path, path, day.date() if day else None, dated=bool(source.date))
+    good, bad = check_rows(rows, case.schema(), case, case.config().validate_)
+    if good.is_empty():
+        why = bad["reason"][0] if len(bad) else "it has no rows"
+        raise SourceError(f"{path} does not fit '{use_case}': {why}. Nothing was copied.")
+    return origins.add_file(use_case, source, path, day.date() if day else None)

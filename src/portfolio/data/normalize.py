@@ -12,7 +12,7 @@ from portfolio.bundle.texts import normalized
 from portfolio.contract.fields import is_of_bytes
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
-from portfolio.core.labels import category_text, declared
+from portfolio.core.labels import category_text, declared, listed
 
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "?")
 """What tables write where they have no value, in lower case."""
@@ -44,8 +44,13 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
     found = Normalized(frame)
     wanted, allowed = use_case.columns(), {*use_case.ignore, use_case.source.date}
     strange = [name for name in frame.columns if name not in wanted and name not in allowed]
-    found.faults += [f"the column '{name}' is neither an input nor ignored" for name in strange]
-    found.faults += [f"the column '{name}' is missing" for name in wanted if name not in frame.columns]
+    missing = [name for name in wanted if name not in frame.columns]
+    if strange:
+        found.faults.append(
+            _columns(strange, "is neither an input nor ignored", "are neither inputs nor ignored")
+        )
+    if missing:
+        found.faults.append(_columns(missing, "is missing", "are missing"))
     if found.faults:
         return found
     by_name = {field.name: field for field in use_case.inputs}
@@ -66,12 +71,18 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
     return found
 
 
+def _columns(names: Sequence[str], one: str, many: str) -> str:
+    shown = listed([f"'{name}'" for name in names])
+    return f"the column {shown} {one}" if len(names) == 1 else f"the columns {shown} {many}"
+
+
 def normalize_inputs(fields: Sequence[InputField], frame: pl.DataFrame) -> Normalized:
     """The columns of a model's inputs alone, each in the form of its kind. One that may be missing may not be there."""
     found = Normalized(frame)
     missing = [field.name for field in fields if field.name not in frame.columns and not field.nullable]
-    found.faults += [f"the column '{name}' is missing" for name in missing]
-    if not found.faults:
+    if missing:
+        found.faults.append(_columns(missing, "is missing", "are missing"))
+    else:
         nothing = pl.Series([None] * len(frame), dtype=pl.String)
         columns = [(field, frame[field.name] if field.name in frame.columns else nothing) for field in fields]
         found.frame = pl.DataFrame([_column(field, column, found).alias(field.name) for field, column in columns])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from portfolio.contract.csv_file import Format
-from portfolio.contract.folder import date_in
+from portfolio.contract.folder import Folder, date_in
 from portfolio.contract.sources import DOWNLOADS
 from portfolio.contract.sql import Sql, password_of, with_variable
 from portfolio.core import files
@@ -121,20 +122,26 @@ def with_date(path: Path, day: date) -> str:
     return f"{path.name.removesuffix(ends)}-{day}{ends}"
 
 
-def add_file(folder: Path, path: Path, day: date | None, *, dated: bool) -> Path:
+def add_file(use_case: str, source: Folder, path: Path, day: date | None) -> Path:
     """Copy a file into the folder of a use case, under a name with a date unless a column dates its rows.
 
-    Raises ConfigError if a file of that name is there already.
+    Raises ConfigError, before anything is copied, if its day or its content is there already.
     """
-    name = path.name if dated or date_in(path.name) else with_date(path, day or date.today())
+    name = path.name if source.date or date_in(path.name) else with_date(path, day or date.today())
     if day is not None and date_in(name) != day:
         name = with_date(path, day)
-    target = folder / name
-    if target.exists():
+    there = source.files()
+    twin = next((other for other in there.values() if filecmp.cmp(other, path, shallow=False)), None)
+    if twin is not None:
+        raise ConfigError(f"{path} is the same as {twin}, which is there already. Nothing was copied.")
+    day = date_in(name) or source.day(path)
+    if day in there:
         raise ConfigError(
-            f"{target} is there already. If the new file corrects it, put it in its place and run portfolio recollect; "
-            "if it is another batch, give it another date: --date 2026-01-31"
+            f"{path} would be of {day}, and so is {there[day]}: a file is one batch. If it is another batch, give it "
+            "another date: --date 2026-01-31; if it corrects that file, put it in its place and run portfolio "
+            f"recollect {use_case}. Nothing was copied."
         )
+    target = source.path / name
     with files.replaced(target) as partial:
         shutil.copyfile(path, partial)
     return target
