@@ -113,6 +113,19 @@ def test_more_rows_without_a_key_are_collected_too(
     assert f"2 new batches ({2 * ROWS} rows)" in said
 
 
+def test_a_file_without_names_for_its_columns_is_given_some(
+    workspace: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As such files are published: without the end of a table's name, too.
+    lines = csv_text(PLAIN).splitlines()[1:]
+    Path("shop.data").write_text("\n".join(lines))
+    assert "--columns first,second" in run_main(new(file="shop.data"), 1, monkeypatch, capsys).err
+    output(new("--columns", "age,size,town,bought", file="shop.data"), monkeypatch, capsys)
+    Path("next.data").write_text("\n".join(lines[::-1]))
+    said = output(["collect", "shop", "next.data", "--date", "2025-02-28"], monkeypatch, capsys)
+    assert f"2 new batches ({2 * ROWS} rows)" in said
+
+
 def test_a_file_of_a_day_that_is_taken_is_refused_before_it_is_copied(
     rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
