@@ -140,7 +140,7 @@ class Pictures(Source):
                 lines.append(
                     f"{count} came after the batch of {day} was collected, which never changes: {late[0].path}, for "
                     f"one. Move what is new to the folder of another day, such as {self.folder}/{_free_day(found)}/"
-                    f"{late[0].label}; or replace the batch with portfolio recollect"
+                    f"{late[0].label}; or replace the batch with portfolio recollect NAME"
                 )
         return lines
 

@@ -114,7 +114,7 @@ def edited(files: dict[date, Path], batches: dict[date, Path]) -> list[str]:
     shown = ", ".join(sorted({str(files[day]) for day in late})[:3])
     return [
         f"{shown}: changed after the batch of {late[0]} was collected, which stays as it is. To see what is different, "
-        "and to replace it: portfolio recollect"
+        "and to replace it: portfolio recollect NAME"
     ]
 
 
