@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sqlite3
 from datetime import date
 from pathlib import Path
@@ -95,10 +96,67 @@ def test_more_rows_are_collected_from_a_file(
     assert {path.stem for path in Paths("shop").batches.glob("*.parquet")} == {"2025-02-28", str(date.today())}
 
 
+@pytest.fixture
+def undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What collecting does in git and DVC, left out."""
+    monkeypatch.setattr("pipelines.versioning.check_place", lambda name: None)
+    monkeypatch.setattr("pipelines.versioning.add", lambda path: None)
+
+
+def test_more_rows_without_a_key_are_collected_too(
+    workspace: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("rows.csv").write_text(csv_text(PLAIN))
+    output(new(), monkeypatch, capsys)
+    Path("more.csv").write_text(csv_text({**PLAIN, "age": PLAIN["age"][::-1]}))
+    said = output(["collect", "shop", "more.csv", "--date", "2025-02-28"], monkeypatch, capsys)
+    assert f"2 new batches ({2 * ROWS} rows)" in said
+
+
+def test_a_file_without_names_for_its_columns_is_given_some(
+    workspace: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As such files are published: without the end of a table's name, too.
+    lines = csv_text(PLAIN).splitlines()[1:]
+    Path("shop.data").write_text("\n".join(lines))
+    assert "--columns first,second" in run_main(new(file="shop.data"), 1, monkeypatch, capsys).err
+    output(new("--columns", "age,size,town,bought", file="shop.data"), monkeypatch, capsys)
+    Path("next.data").write_text("\n".join(lines[::-1]))
+    said = output(["collect", "shop", "next.data", "--date", "2025-02-28"], monkeypatch, capsys)
+    assert f"2 new batches ({2 * ROWS} rows)" in said
+
+
+def test_a_file_of_a_day_that_is_taken_is_refused_before_it_is_copied(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    Path("more.csv").write_text(with_column("id", list(range(ROWS, 2 * ROWS))))
+    said = run_main(["collect", "shop", "more.csv"], 1, monkeypatch, capsys).err
+    assert f"would be of {date.today()}" in said
+    assert "--date 2026-01-31" in said
+    assert "portfolio recollect shop" in said
+    # Nothing lies in the way of the same file under another date.
+    assert "2 new batches" in output(["collect", "shop", "more.csv", "--date", "2025-02-28"], monkeypatch, capsys)
+    said = run_main(["collect", "shop", "more.csv", "--date", "2025-03-31"], 1, monkeypatch, capsys).err
+    assert "more.csv is the same as data/shop/files/more-2025-02-28.csv" in said
+
+
+def test_a_renamed_use_case_keeps_its_files(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    output(["rename", "shop", "store"], monkeypatch, capsys)
+    assert "1 new batch (300 rows)" in output(["collect", "store"], monkeypatch, capsys)
+    # Without the folder, nothing new can come, and that is said.
+    shutil.rmtree(Path("data") / "store" / "files")
+    assert "data/store/files is not there" in output(["collect", "store"], monkeypatch, capsys)
+
+
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
         (csv_text(PLAIN), [], "the column 'id' is missing"),
+        (with_column("id", list(range(ROWS))).replace("Osaka", "大阪"), [], "town: "),
         (with_column("id", list(range(ROWS))).replace("town", "place"), [], "'place' is neither an input nor ignored"),
         ("", [], "is empty"),
         (None, [], "Check its path"),
@@ -117,15 +175,6 @@ def test_a_file_that_does_not_fit_is_not_copied(
         Path("more.csv").write_text(content)
     assert message in run_main(["collect", "shop", "more.csv", *options], 1, monkeypatch, capsys).err
     assert len([*(Path("data") / "shop" / "files").iterdir()]) == 1
-
-
-def test_a_second_file_of_the_same_day_needs_another_date(
-    rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    output(new(), monkeypatch, capsys)
-    said = run_main(["collect", "shop", "rows.csv"], 1, monkeypatch, capsys).err
-    assert "portfolio recollect" in said
-    assert "--date 2026-01-31" in said
 
 
 def test_files_are_added_to_a_folder_only(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +27,9 @@ def new(
     ],
     target: Annotated[str, typer.Option(help="The column to predict.")] = "",
     query: Annotated[str, typer.Option(help="Of a database: the SELECT that gives the rows.")] = "",
+    columns: Annotated[
+        str, typer.Option(help="Names for the columns of a file that has none, in their order: label,text.")
+    ] = "",
     key: Annotated[str, typer.Option(help="The column that names each row, if there is one.")] = "",
     date: Annotated[str, typer.Option(help="The column that dates the rows.")] = "",
     split_by: Annotated[
@@ -54,14 +57,15 @@ def new(
     if Path(file).expanduser().is_dir():
         _new_pictures(name, Path(file).expanduser(), positive, ask=sys.stdin.isatty() and not yes)
         return
-    source = origin(file, query, date, name)
+    named = [column.strip() for column in columns.split(",")] if columns else []
+    source = origin(file, query, date, name, named)
     rows = source.sample()
     ask = sys.stdin.isatty() and not yes
     if not target:
-        columns = ", ".join(rows.rows.columns[:60])
+        there = ", ".join(rows.rows.columns[:60])
         if not ask:
-            raise ConfigError(f"Which column is to be predicted? Name it: --target COLUMN. There are: {columns}.")
-        console.print(f"The columns are: {columns}.", markup=False)
+            raise ConfigError(f"Which column is to be predicted? Name it: --target COLUMN. There are: {there}.")
+        console.print(f"The columns are: {there}.", markup=False)
         target = typer.prompt("Which one is to be predicted")
 
     def answer(question: str) -> bool:
@@ -137,14 +141,16 @@ def _say_target(found: Draft) -> None:
         say(f"Target: {column.name}, from {shown(column.minimum or 0)} to {shown(column.maximum or 0)}.")
     else:
         shares = sorted(found.counts.items(), key=lambda item: -item[1])
-        first_few = [f"{label} {count / total:.1%}" for label, count in shares[:8]]
+        digits = 1 if shares[-1][1] >= 0.01 * total else 2
+        first_few = [f"{label} {count / total:.{digits}%}" for label, count in shares[:8]]
         say(f"Target: {found.target.name}: {', '.join(first_few)}{' ...' if len(shares) > 8 else ''}.")
         few = [label for label, count in shares if count < 10]
         if few:
             say(f"Too few rows to learn from or to be tested on (under 10): {', '.join(few[:8])}.")
-        if shares[0][1] > 0.9 * total:
+        if found.is_lopsided:
             say(
-                "Nearly all rows are of one class, so the share of right answers says little: look at the value in yen."
+                "Nearly all rows are of one class, so the share of right answers says little: the metric is "
+                f"{found.metric}. Look at the value in yen, and give each class its own price of an error."
             )
     if found.without_target:
         say(f"Rows without a target: {share_of(found.without_target)}. They will be left out.")
@@ -223,12 +229,21 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
     """Put a file into the folder of a use case, once its rows are known to fit; return where it is."""
     from portfolio.contract.folder import Folder
     from portfolio.contract.loading import load_use_case
+    from portfolio.contract.picture_files import Pictures
     from portfolio.core.errors import ConfigError, SourceError
+    from portfolio.data.collect import named_rows
     from portfolio.data.normalize import normalize
+    from portfolio.data.validate import check_rows
     from portfolio.profiling import origins
 
     case = load_use_case(use_case)
     source = case.source
+    if isinstance(source, Pictures):
+        raise ConfigError(
+            f"'{use_case}' is of pictures. Copy the new ones into a folder of their day, with one folder for each "
+            f"class, such as {source.folder}/{date.today()}/{case.output.labels[0]}/, then: "
+            f"portfolio collect {use_case}"
+        )
     if not isinstance(source, Folder):
         raise ConfigError(
             f"The rows of '{use_case}' come from {type(source).__name__}, and files are added to a Folder. Its "
@@ -236,7 +251,13 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
         )
     if not path.is_file():
         raise SourceError(f"{path} is not there. Check its path.")
-    faults = normalize(case, source.table(path)).faults
-    if faults:
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path} is empty. Nothing was copied.")
+    rows = named_rows(source, date.today(), source.table(path))
+    if faults := normalize(case, rows).faults:
         raise SourceError(f"{path} does not fit '{use_case}': {'; '.join(faults)}. Nothing was copied.")
-    return origins.add_file(source.path, path, day.date() if day else None, dated=bool(source.date))
+    good, bad = check_rows(rows, case.schema(), case, case.config().validate_)
+    if good.is_empty():
+        why = bad["reason"][0] if len(bad) else "it has no rows"
+        raise SourceError(f"{path} does not fit '{use_case}': {why}. Nothing was copied.")
+    return origins.add_file(use_case, source, path, day.date() if day else None)

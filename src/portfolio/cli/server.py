@@ -61,7 +61,12 @@ def serve(
         os.environ["PORTFOLIO_USE_CASE"] = use_case
     if workers is not None:
         os.environ["SERVING_WORKERS"] = str(workers)
-    sockets = listening(host, port, "portfolio serve --port {port} (make serve PORT={port})")
+    again = f"portfolio serve {use_case} --port {{port}} (make serve USE_CASE={use_case} PORT={{port}})"
+    sockets = listening(host, port, again)
+    if sys.stderr.isatty():
+        # Whoever started it by hand sees more than lines of JSON.
+        shown = f"[{host}]" if ":" in host else host
+        print(f"{use_case}: http://{shown}:{port} and its API at /docs. Stop with Ctrl-C.", file=sys.stderr)
     # What is imported stays: looking through it for reference cycles would take a tenth of the start. `run` enables it
     # again.
     gc.disable()

@@ -14,9 +14,10 @@ import polars as pl
 from portfolio.contract.checks import RESERVED
 from portfolio.contract.csv_file import plain_numbers
 from portfolio.contract.sources import ROW
+from portfolio.core.cells import MISSING
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.data.leaks import STRONG, TOLD, explained, find_leaks
-from portfolio.data.normalize import MISSING
+from portfolio.data.normalize import without_units
 from portfolio.profiling.baseline import Baseline, baseline
 from portfolio.profiling.codes import is_code
 from portfolio.profiling.columns import MAX_CATEGORIES, Column, profile, profile_column, twins
@@ -30,6 +31,14 @@ MIN_ROWS_PER_CLASS = 5
 
 UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
 WITH_UNIT = re.compile(r"[$€£¥￥]\s*[+-]?\d[\d.,]*$|[+-]?\d[\d.,]*\s*([%円人件個]|[mck]?m|m?l|[mk]?g|m²|min|h)$")
+
+MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+PERIOD = re.compile(
+    rf"(明治|大正|昭和|平成|令和)\s*(\d+|元)年度?|({MONTH})[a-z]*\W*(\d{{2}}|\d{{4}})|\d{{4}}([-/.]|年)\d{{1,2}}月?|"
+    r"\d{4}\W?q[1-4]",
+    re.IGNORECASE,
+)
+"""A year, a quarter or a month: the next one has a name of its own."""
 
 NO_LABEL = [word for word in MISSING if word != "none"]
 """A class may well be called none."""
@@ -78,6 +87,18 @@ class Draft:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def is_lopsided(self) -> bool:
+        """Whether nearly all rows are of one class, so that the share of right answers says little."""
+        return bool(self.counts) and max(self.counts.values()) > 0.9 * sum(self.counts.values())
+
+    @property
+    def metric(self) -> str:
+        """The metric to declare; empty for the usual one."""
+        if not self.is_lopsided:
+            return ""
+        return "average_precision" if len(self.counts) == 2 else "balanced_accuracy"
+
+    @property
     def inputs(self) -> list[Column]:
         return [found.column for found in self.decisions.values() if found.role == "input"]
 
@@ -117,6 +138,10 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
         if column.coded
     ]
     decisions[wanted.target].role = "target"
+    if not found.quantity and len(found.counts) > 2 and found.target.kind == "number":
+        found.notes.append(
+            f"If the classes of '{wanted.target}' are in an order, as grades are, say so: Classes(..., ordered=True)."
+        )
     found.split_by = tuple(wanted.split_by)
     for name in wanted.drop:
         decisions[name] = Decision(columns[name], "left out", "you dropped it")
@@ -201,7 +226,7 @@ def _target(sample: Sample, column: Column, wanted: Wanted) -> Draft:
     counts: dict[str, int] = {}
     log = False
     if quantity:
-        log = _is_skewed(rows[name], column)
+        log = _is_skewed(model_column(rows, column), column)
         if wanted.positive:
             raise ConfigError(f"--positive is for a class, and the target '{name}' is a quantity. Leave it out.")
     else:
@@ -243,7 +268,7 @@ def _is_skewed(values: pl.Series, column: Column) -> bool:
     """Whether a logarithm would help: the values are above 0, and some are many times the median."""
     if column.minimum is None or column.minimum <= 0:
         return False
-    numbers = values.cast(pl.Float64, strict=False).drop_nulls()
+    numbers = values.drop_nulls()
     high, median = numbers.quantile(0.99), numbers.median()
     return isinstance(high, float) and isinstance(median, float) and high > 4 * median
 
@@ -364,6 +389,12 @@ def _no_input(column: Column, total: int) -> str:
 
 def _written_otherwise(column: Column) -> str:
     """Of texts that are dates or numbers to a person: how to write them; empty for any other column."""
+    texts = column.kind in ("category", "identifier", "code") and column.distinct > 2
+    if texts and all(PERIOD.fullmatch(value.strip()) for value in column.values):
+        return (
+            f"points in time, such as {column.values[0]}, of which new rows have later ones: write them as 2026-01-31 "
+            "to date the rows, or the month or the year as a number"
+        )
     if column.kind in ("identifier", "code") and column.values:
         example = column.values[0]
         if UNSURE_DATE.match(example):
@@ -376,7 +407,7 @@ def _written_otherwise(column: Column) -> str:
 def _describe_input(decision: Decision) -> None:
     column, said = decision.column, []
     if column.kind == "number" and column.minimum is not None and column.maximum is not None:
-        said.append(f"{shown(column.minimum)} to {shown(column.maximum)}")
+        said.append(f"{shown(column.minimum)} to {shown(column.maximum)} {column.unit}".rstrip())
     elif column.kind == "category":
         said.append(
             ", ".join(" ".join(value.split()) for value in column.values[:5])
@@ -449,7 +480,7 @@ def model_column(rows: pl.DataFrame, column: Column, missing: Sequence[str] = MI
         texts = values.cast(pl.String).str.strip_chars()
         return texts.set(texts.str.to_lowercase().is_in(missing), None)
     if values.dtype == pl.String:
-        values = values.str.strip_chars()
+        values = pl.select(without_units(pl.lit(values), column.unit)).to_series()
     numbers = values.cast(pl.Float64, strict=False).fill_nan(None)
     return numbers.set(numbers == float(column.coded), None) if column.coded else numbers
 
@@ -462,7 +493,7 @@ def _look_at_all(found: Draft) -> None:
         value = pl.col(column.name)
         if column.kind == "number":
             if schema[column.name] == pl.String:
-                value = plain_numbers(value, found.sample.written).str.strip_chars()
+                value = without_units(plain_numbers(value, found.sample.written), column.unit)
             number = value.cast(pl.Float64, strict=False)
             number = pl.when(number.is_finite()).then(number)
             if column.coded:
