@@ -60,8 +60,8 @@ def leakage(use_case: str, language: str) -> str:
     if not measured:
         return str(words["no_figures"].format(command=f"`portfolio study cross-validate {use_case}`"))
     ways = [words[way] for way in ("row_by_row", "kept_together")]
-    figures = (figure_name(metric, words), words["value"])
-    lines = table([words["candidate"], *(f"{figure}, {way}" for figure in figures for way in ways)])
+    heads = (figure_name(metric, words), words["value"])
+    lines = table([words["candidate"], *(f"{head}, {way}" for head in heads for way in ways)])
     for name, sides in measured.items():
         figures = [spread(side[metric]) for side in sides] + [yen(mean(side[VALUE])) for side in sides]
         lines.append(table_row(name.replace("_", " "), *figures))
