@@ -25,7 +25,8 @@ SERVED = "served at"
 RUNS_AT_ONCE = 3
 MONITORING = "*/10 * * * *"
 TRAINING = "0 3 * * 1"
-PRUNING = "30 3 * * *"
+# Between two looks of the monitor: while room is given back, answers wait to be written, and a look would miss them.
+PRUNING = "35 3 * * *"
 
 
 def deployments() -> list[RunnerDeployment]:
