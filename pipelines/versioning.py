@@ -6,9 +6,11 @@ import json
 import logging
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import dvc.lock
 from dvc.exceptions import CheckoutError, DvcException, NotDvcRepoError, ReproductionError
@@ -24,6 +26,7 @@ from portfolio.core.paths import Paths
 
 # DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
 dvc.lock.DEFAULT_TIMEOUT = 0.3
+READS, READ_AGAIN_SECONDS = 4, 0.3
 
 # What DVC says of each step, its progress bars (at any level up to ERROR) and its advice to add dvc.lock to git are for
 # its own command line. Its errors come as exceptions.
@@ -39,16 +42,25 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     import networkx
 
     check_place(use_case)
-    try:
-        graph = _repository().index.graph
-    except DvcException as error:
-        raise PortfolioError(f"DVC can't read its stages: {error}. Bring back what it names with git.") from error
+    graph = _read_graph()
     # Those of the root: an address of another folder's names its file too.
     ours = [stage for stage in graph if re.fullmatch(rf"\w+@{re.escape(use_case)}", stage.addressing)]
     ordered = [stage for stage in reversed(list(networkx.topological_sort(graph))) if stage in ours]
     return {
         stage.addressing: [need.addressing for need in graph.successors(stage) if need in ours] for stage in ordered
     }
+
+
+def _read_graph() -> Any:
+    """DVC's graph of all stages. What another run is just writing, such as dvc.lock, is read again."""
+    for _ in range(READS - 1):
+        with suppress(DvcException):
+            return _repository().index.graph
+        time.sleep(READ_AGAIN_SECONDS)
+    try:
+        return _repository().index.graph
+    except DvcException as error:
+        raise PortfolioError(f"DVC can't read its stages: {error}. Bring back what it names with git.") from error
 
 
 def check_place(use_case: str) -> None:
@@ -82,8 +94,8 @@ def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
         if isinstance(error.__cause__, (FileNotFoundError, MissingDataSource)):
             use_case = re.split("[@-]", address)[-1]
             raise DataError(
-                f"What {address} depends on is not there ({error.__cause__}). Collect it, and run the stages before: "
-                f"portfolio collect {use_case}, then dvc repro {address}"
+                f"What {address} depends on is not there ({error.__cause__}). Collect the data, and run the stages "
+                f"before: portfolio run {use_case}"
             ) from error
         if not isinstance(error.__cause__, StageCmdFailedError):
             raise PortfolioError(

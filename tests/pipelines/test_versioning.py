@@ -172,8 +172,29 @@ def test_a_missing_input_is_a_data_error_with_the_remedy(miniature: Path, versio
     if versioned:
         versioning.add(Path("input"))
     shutil.rmtree("input")
-    with pytest.raises(DataError, match=r"input.*portfolio collect toy, then dvc repro greet@toy"):
+    with pytest.raises(DataError, match=r"input.*portfolio run toy"):
         versioning.reproduce("greet@toy", LOG)
+
+
+def test_a_lock_that_another_run_is_writing_is_read_again(miniature: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, opened = Path("dvc.lock"), versioning._repository
+    lock.write_text("schema: '2.0'\nsta")
+
+    def then_whole() -> Any:
+        found = opened()
+        if reads:
+            lock.write_text("schema: '2.0'\nstages: {}\n")
+        reads.append(1)
+        return found
+
+    reads: list[int] = []
+    monkeypatch.setattr(versioning, "_repository", then_whole)
+    assert list(versioning.stage_graph("toy")) == ["greet@toy"]
+    # One that stays so is damaged.
+    monkeypatch.undo()
+    lock.write_text("schema: '2.0'\nsta")
+    with pytest.raises(PortfolioError, match=r"dvc\.lock.* with git"):
+        versioning.stage_graph("toy")
 
 
 @pytest.mark.parametrize("remove", [".git", ".dvc"])

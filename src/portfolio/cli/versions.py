@@ -40,7 +40,7 @@ def models(use_case: UseCaseName) -> None:
         return
     table = Table(title=case.title, show_lines=True)
     for heading in ("version", "alias", "candidate", "digest", "test metrics", "verdict"):
-        table.add_column(heading, no_wrap=heading in ("version", "alias", "digest"))
+        table.add_column(heading, no_wrap=heading in ("version", "alias", "digest"), overflow="fold")
     for version in versions:
         scores = {name: value for name, value in version.metrics.items() if name.startswith("test/")}
         table.add_row(
