@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,14 +23,14 @@ AWAY_SECONDS = 3.0
 END_SECONDS = 240.0
 
 
-def servers_killed(work: Path, like: Bundle) -> list[Row]:
+def servers_killed(work: Path, like: Bundle, *, back: Collection[bool] = (True, False)) -> list[Row]:
     """Prefect's and MLflow's server are killed in the middle of a training."""
     rows = []
     for name, start in (("Prefect's server", _prefect), ("MLflow's server", _mlflow)):
-        for back in (True, False):
-            folder = work / f"{name.split()[0]}-{back}"
+        for returns in back:
+            folder = work / f"{name.split()[0]}-{returns}"
             folder.mkdir()
-            rows += _killed(folder, name, start, back=back)
+            rows += _killed(folder, name, start, back=returns)
     return rows
 
 
@@ -43,10 +43,9 @@ def _prefect(stack: ExitStack, project: Path, port: int) -> Server:
 
 def _mlflow(stack: ExitStack, project: Path, port: int) -> Server:
     command = [sys.executable, "-m", "portfolio", "mlflow", "--port", str(port)]
-    variables = toy.environment(project)
-    server = Server(
-        command, port, project.parent / "mlflow.log", ready_path="/health", cwd=project, variables=variables
-    )
+    log, variables = project.parent / "mlflow.log", toy.environment(project)
+    seconds = toy.START_SECONDS
+    server = Server(command, port, log, ready_path="/health", cwd=project, variables=variables, start_seconds=seconds)
     stack.callback(server.stop)
     return server
 
