@@ -45,6 +45,8 @@ class Program:
     ready: str = ""
     shown: str = ""
     """The address for people."""
+    said: str = ""
+    """Of one without an address: what its log says once it does its work."""
     ready_seconds: float = 180.0
 
 
@@ -157,13 +159,13 @@ class Supervisor:
                     f"{program.name} ended with code {kept.process.returncode} while it was starting. Its output is in "
                     f"{program.log}{last_lines(program.log)}"
                 )
-            # What answers there may be another's: two that start at the same time both find the port free.
-            if not program.ready or (_answers(program.ready) and _listens(kept.process.pid, program.ready)):
+            if _is_ready(kept):
                 return
             if time.monotonic() - kept.started_at > program.ready_seconds:
+                where = f" at {program.ready}" if program.ready else ""
                 raise PortfolioError(
-                    f"{program.name} did not answer at {program.ready} within {program.ready_seconds:g} s. Its output "
-                    f"is in {program.log}{last_lines(program.log)}"
+                    f"{program.name} did not answer{where} within {program.ready_seconds:g} s. Its output is in "
+                    f"{program.log}{last_lines(program.log)}"
                 )
             time.sleep(0.1)
 
@@ -348,6 +350,14 @@ def created_at(process: psutil.Process) -> float:
     import psutil
 
     return process.create_time() - (psutil.boot_time() if psutil.LINUX else 0.0)
+
+
+def _is_ready(kept: Kept) -> bool:
+    """Whether it does its work. What answers at its address may be another's: two may have found the port free."""
+    program = kept.program
+    if program.ready:
+        return _answers(program.ready) and _listens(kept.process.pid, program.ready)
+    return program.said in program.log.read_text(errors="replace")
 
 
 def _listens(pid: int, address: str) -> bool:

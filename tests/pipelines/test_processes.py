@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import httpx
@@ -201,6 +202,17 @@ def test_one_that_ends_while_it_starts_is_shown_with_its_last_lines(tmp_path: Pa
         Supervisor(tmp_path / "record.json", print) as supervisor,
     ):
         supervisor.start(Program("broken", command, tmp_path / "log", "http://127.0.0.1:1"))
+
+
+def test_one_without_an_address_is_ready_once_its_log_says_so(tmp_path: Path) -> None:
+    code = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)\nprint('served', flush=True)"
+    command = [sys.executable, "-c", f"{code}\ntime.sleep(600)"]
+    with chdir(tmp_path), Supervisor(tmp_path / "record.json", print) as supervisor:
+        with pytest.raises(PortfolioError, match=r"flows did not answer within 0.5 s"):
+            supervisor.start(Program("flows", command, tmp_path / "log", said="served", ready_seconds=0.5))
+        (tmp_path / "go").touch()
+        supervisor.start(Program("flows", command, tmp_path / "log", said="served"))
+        assert (tmp_path / "log").read_text() == "served\n"
 
 
 def test_one_that_does_not_answer_in_time_is_named(tmp_path: Path) -> None:

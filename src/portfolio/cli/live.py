@@ -125,6 +125,7 @@ def _train(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
 
 def programs(use_case: str, port: int, mlflow_port: int, prefect_port: int) -> list[Program]:
     """In the order in which they are started."""
+    from pipelines.deployments import SERVED
     from pipelines.processes import Program
     from portfolio.core.environment import state_folder
 
@@ -138,5 +139,5 @@ def programs(use_case: str, port: int, mlflow_port: int, prefect_port: int) -> l
         Program("prefect", of_prefect, logs / "prefect.log", f"{prefect}/api/health", prefect),
         Program("mlflow", of_mlflow, logs / "mlflow.log", f"{mlflow}/health", mlflow),
         Program("api", of_api, logs / "api.log", f"{api}/readyz", api),
-        Program("deployments", [*python, "pipelines.deployments"], logs / "deployments.log"),
+        Program("deployments", [*python, "pipelines.deployments"], logs / "deployments.log", said=SERVED),
     ]
