@@ -72,7 +72,7 @@ check: setup  ## lint, types, import rules, and whether the docs' figures are th
 test: setup  ## run all tests that need no Docker
 	@# The tests of one file share what it sets up. Those that measure times come last, with the machine to themselves.
 	pytest -m "not compose and not alone" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-	pytest -m "not compose and alone"
+	pytest -m "not compose and alone" $$(grep -rl --include='*.py' mark.alone tests)
 
 lock: setup  ## update the locked versions
 	bash requirements/lock.sh
@@ -99,7 +99,7 @@ bench-serving: setup  ## compare with MLflow, LitServe, BentoML, MLServer and Fa
 bench-monitor: setup  ## measure how often the monitor is wrong, and how soon right, beside evidently (10 minutes; ONLY="...")
 	@python -m bench.monitor $(ONLY)
 
-reliability: setup  ## test what is claimed about the server's reliability (20 minutes; ONLY="kill overload")
+reliability: setup  ## test what is claimed about reliability (40 minutes; ONLY="kill overload", ONLY=live-killed=100)
 	@python -m bench.reliability $(ONLY)
 
 recording: setup  ## record the demo for the README, in docs/pictures/demo.svg

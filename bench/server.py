@@ -41,9 +41,10 @@ class Server:
         ready_path: str = "/readyz",
         cwd: Path | None = None,
         variables: dict[str, str] | None = None,
+        start_seconds: float = START_SECONDS,
     ) -> None:
         """Start it and wait until it answers. Raises RuntimeError, with the end of its log, if it does not."""
-        self.port, self.log = port, log
+        self.port, self.log, self._start_seconds = port, log, start_seconds
         pinned = ["taskset", "-c", str(cpu)] if cpu is not None else []
         started = time.perf_counter()
         with log.open("ab") as stream:
@@ -68,7 +69,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def _wait(self, path: str) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self._start_seconds
         while True:
             try:
                 with urllib.request.urlopen(f"{self.url}{path}", timeout=5):

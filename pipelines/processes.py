@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from select import select
 from types import FrameType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import urlsplit
 
 from portfolio.core import files
 from portfolio.core.errors import PortfolioError
@@ -29,6 +30,8 @@ STOP_SECONDS = 10.0
 LOOK_SECONDS = 5.0
 # A program that ended within so many seconds of its start waits before the next one, and longer each time.
 LASTING_SECONDS = 10.0
+# By so much a process's time of creation may be off: it is told in whole seconds where the clock is concerned.
+SAME_SECONDS = 2.0
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.5, 5.0
 
 
@@ -52,6 +55,7 @@ class Running:
     name: str
     pid: int
     created_at_seconds: float
+    """As `created_at` tells it."""
     shown: str
     ready: str
     log: str
@@ -62,12 +66,20 @@ class Running:
 
         try:
             process = psutil.Process(self.pid)
-            return abs(process.create_time() - self.created_at_seconds) < 1 and _runs(process)
+            return abs(created_at(process) - self.created_at_seconds) <= SAME_SECONDS and _runs(process)
         except psutil.NoSuchProcess:
             return False
 
     def answers(self) -> bool:
         return self.is_alive() and (not self.ready or _answers(self.ready))
+
+    def state(self) -> Literal["not running", "no answer", "answers", "running"]:
+        """`running` is said of what has no address that could be asked."""
+        if not self.is_alive():
+            return "not running"
+        if not self.ready:
+            return "running"
+        return "answers" if _answers(self.ready) else "no answer"
 
 
 @dataclass
@@ -88,20 +100,29 @@ class Supervisor:
 
     def __init__(self, record: Path, tell: Callable[[str], None]) -> None:
         """`tell` is given a line for each program that ended and is started again."""
+        from filelock import FileLock
+
         self.stopping = False
         self._record = record
-        self._tell = tell
+        self._tell_line = tell
+        # Where a file system has no flock, filelock's other kind of lock would outlive a killed process.
+        self._lock = FileLock(record.with_suffix(".lock"), fallback_to_soft=False)
         self._kept: list[Kept] = []
+        self._is_recorded = True
         # Readable when a signal arrives or a child ends.
         self._woken, self._wake = os.pipe()
 
     def __enter__(self) -> Self:
+        """Raises PortfolioError if another one has the same record, or has left something running."""
+        self._take()
         for end in (self._woken, self._wake):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, self._noted)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._asked_to_stop)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # `nohup` ignores SIGHUP: what it starts is to outlive its terminal.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._asked_to_stop)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,6 +130,23 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         for end in (self._woken, self._wake):
             os.close(end)
+        self._lock.release()
+
+    def _take(self) -> None:
+        from filelock import Timeout
+
+        self._record.parent.mkdir(parents=True, exist_ok=True)
+        there = read_record(self._record)
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            number = f", as process {there[0].pid}" if there else ""
+            raise PortfolioError(
+                f"It is running already{number}. See portfolio status, or end it: portfolio stop"
+            ) from None
+        if any(one.is_alive() for one in there):
+            self._lock.release()
+            raise PortfolioError("Some of it still runs after a crash. End it first: portfolio stop")
 
     def start(self, program: Program) -> None:
         """Start a program, and return when it is ready. Raises PortfolioError if it ends before, or takes too long."""
@@ -119,7 +157,8 @@ class Supervisor:
                     f"{program.name} ended with code {kept.process.returncode} while it was starting. Its output is in "
                     f"{program.log}{last_lines(program.log)}"
                 )
-            if not program.ready or _answers(program.ready):
+            # What answers there may be another's: two that start at the same time both find the port free.
+            if not program.ready or (_answers(program.ready) and _listens(kept.process.pid, program.ready)):
                 return
             if time.monotonic() - kept.started_at > program.ready_seconds:
                 raise PortfolioError(
@@ -142,6 +181,8 @@ class Supervisor:
         """Start again what ends, until a signal asks to stop."""
         while not self.stopping:
             self._start_again()
+            if not self._is_recorded:
+                self._try_to_write()
             pauses = [kept.due_at - time.monotonic() for kept in self._kept if kept.due_at is not None]
             wait = max(0.0, min([LOOK_SECONDS, *pauses]))
             if select([self._woken], [], [], wait)[0]:
@@ -173,9 +214,35 @@ class Supervisor:
                 kept.pause_seconds = min(LAST_PAUSE_SECONDS, 2 * kept.pause_seconds)
                 self._tell(f"{kept.program.name} ended ({_how(kept.process.returncode)}), and is started again")
             if kept.due_at is not None and now >= kept.due_at:
-                kept.process, kept.started_at, kept.due_at = _launched(kept.program), now, None
-                kept.starts += 1
-                self._write()
+                self._relaunch(kept, now)
+
+    def _relaunch(self, kept: Kept, now: float) -> None:
+        """Start a program again; where the machine has no room for it now, a while later. The others go on."""
+        try:
+            kept.process = _launched(kept.program)
+        except OSError as error:
+            kept.due_at = now + LAST_PAUSE_SECONDS
+            self._tell(f"{kept.program.name} can't be started ({error.strerror}), and is tried again")
+            return
+        kept.started_at, kept.due_at = now, None
+        kept.starts += 1
+        self._try_to_write()
+
+    def _try_to_write(self) -> None:
+        """Write the record; if the disk is full, the next time."""
+        try:
+            self._write()
+        except OSError as error:
+            if self._is_recorded:
+                self._tell(f"{self._record} can't be written ({error.strerror}), and is tried again")
+            self._is_recorded = False
+        else:
+            self._is_recorded = True
+
+    def _tell(self, line: str) -> None:
+        # The terminal may be gone, or the disk full on which its output is kept.
+        with suppress(OSError):
+            self._tell_line(line)
 
     def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
@@ -186,11 +253,10 @@ class Supervisor:
     def _write(self) -> None:
         import psutil
 
-        found = [_running(os.getpid(), psutil.Process().create_time(), Program("supervisor", (), Path()), 1)]
+        found = [_running(psutil.Process(), Program("supervisor", (), Path()), 1)]
         for kept in self._kept:
             with suppress(psutil.NoSuchProcess):
-                created = psutil.Process(kept.process.pid).create_time()
-                found.append(_running(kept.process.pid, created, kept.program, kept.starts))
+                found.append(_running(psutil.Process(kept.process.pid), kept.program, kept.starts))
         files.write_text(self._record, json.dumps([asdict(one) for one in found], indent=1) + "\n")
 
 
@@ -269,8 +335,32 @@ def _launched(program: Program) -> subprocess.Popen[bytes]:
         )
 
 
-def _running(pid: int, created: float, program: Program, starts: int) -> Running:
-    return Running(program.name, pid, created, program.shown, program.ready, str(program.log), starts)
+def _running(process: psutil.Process, program: Program, starts: int) -> Running:
+    log = str(program.log) if program.command else ""
+    return Running(program.name, process.pid, created_at(process), program.shown, program.ready, log, starts)
+
+
+def created_at(process: psutil.Process) -> float:
+    """When a process was created, in seconds of a clock that nobody sets: on Linux since the machine's start.
+
+    There, psutil adds that to the start's time of day, which moves whenever the clock is set.
+    """
+    import psutil
+
+    return process.create_time() - (psutil.boot_time() if psutil.LINUX else 0.0)
+
+
+def _listens(pid: int, address: str) -> bool:
+    """Whether a program, or what it has started, listens on the address's port."""
+    import psutil
+
+    port = urlsplit(address).port
+    for process in _members(pid):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            for found in process.net_connections("tcp"):
+                if found.status == psutil.CONN_LISTEN and found.laddr.port == port:
+                    return True
+    return False
 
 
 def _answers(address: str) -> bool:

@@ -29,6 +29,10 @@ from portfolio.core.paths import live_record
 START_TIMEOUT_SECONDS = 180
 OF_ANOTHER_SERVER = ("PREFECT_SERVER_API_", "PREFECT_SERVER_CSRF_", "PREFECT_API_", "PREFECT_PROFILE")
 
+# Which run has its deployment's only place. In memory, as Prefect has it by itself, it is forgotten when the server is
+# killed: a place that was taken then would stay so for ever, and no later run would begin.
+LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
+
 
 class PrefectServer:
     """Prefect's API: the one that PREFECT_API_URL names, or else a server of our own on a free loopback port.
@@ -161,7 +165,7 @@ def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
     if not any(name.endswith("_DATABASE_CONNECTION_URL") for name in kept):
         address = sqlite_address(home / "prefect.db", "sqlite+aiosqlite")
         stated["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = address
-    return kept | stated
+    return LEASES | kept | stated
 
 
 def lasting_address() -> str | None:

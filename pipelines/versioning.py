@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import dvc.lock
 from dvc.exceptions import CheckoutError, DvcException, NotDvcRepoError, ReproductionError
@@ -26,7 +25,8 @@ from portfolio.core.paths import Paths
 
 # DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
 dvc.lock.DEFAULT_TIMEOUT = 0.3
-READS, READ_AGAIN_SECONDS = 4, 0.3
+
+LEAST_FREE_BYTES = 64 * 1024
 
 # What DVC says of each step, its progress bars (at any level up to ERROR) and its advice to add dvc.lock to git are for
 # its own command line. Its errors come as exceptions.
@@ -42,25 +42,21 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     import networkx
 
     check_place(use_case)
-    graph = _read_graph()
+    repository = _repository()
+    try:
+        # Who writes dvc.lock holds DVC's lock: without it, half of a file could be read.
+        with repository.lock:
+            graph = repository.index.graph
+    except LockError as error:
+        raise _under_way(f"The run of '{use_case}'", error) from error
+    except DvcException as error:
+        raise PortfolioError(f"DVC can't read its stages: {error}. Bring back what it names with git.") from error
     # Those of the root: an address of another folder's names its file too.
     ours = [stage for stage in graph if re.fullmatch(rf"\w+@{re.escape(use_case)}", stage.addressing)]
     ordered = [stage for stage in reversed(list(networkx.topological_sort(graph))) if stage in ours]
     return {
         stage.addressing: [need.addressing for need in graph.successors(stage) if need in ours] for stage in ordered
     }
-
-
-def _read_graph() -> Any:
-    """DVC's graph of all stages. What another run is just writing, such as dvc.lock, is read again."""
-    for _ in range(READS - 1):
-        with suppress(DvcException):
-            return _repository().index.graph
-        time.sleep(READ_AGAIN_SECONDS)
-    try:
-        return _repository().index.graph
-    except DvcException as error:
-        raise PortfolioError(f"DVC can't read its stages: {error}. Bring back what it names with git.") from error
 
 
 def check_place(use_case: str) -> None:
@@ -94,8 +90,7 @@ def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
         if isinstance(error.__cause__, (FileNotFoundError, MissingDataSource)):
             use_case = re.split("[@-]", address)[-1]
             raise DataError(
-                f"What {address} depends on is not there ({error.__cause__}). Collect the data, and run the stages "
-                f"before: portfolio run {use_case}"
+                f"What {address} depends on is not there ({error.__cause__}). To make it: portfolio run {use_case}"
             ) from error
         if not isinstance(error.__cause__, StageCmdFailedError):
             raise PortfolioError(
@@ -103,12 +98,22 @@ def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
             ) from error
         # A stage that was killed, for want of memory for one, has said nothing.
         said = log.read_text(errors="replace").strip() if log.exists() else ""
-        reason = f"{_reason(said)}\nIts whole log: {log}" if said else str(error.__cause__ or error)
+        if said:
+            reason = f"{_reason(said)}\nIts whole log: {log}"
+        elif _is_full(log.parent):
+            reason = f"No space is left for {log.parent.absolute()}. Make room, then run the same again."
+        else:
+            reason = str(error.__cause__ or error)
         raise PortfolioError(f"Stage {address} failed. {reason}") from error
     except LockError as error:
         raise _under_way(address, error) from error
     except DvcException as error:
         raise PortfolioError(f"DVC can't run {address}: {error}") from error
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether a stage may have had no room for a message there."""
+    return folder.exists() and shutil.disk_usage(folder).free < LEAST_FREE_BYTES
 
 
 def _under_way(address: str, error: LockError) -> PortfolioError:

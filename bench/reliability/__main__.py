@@ -1,8 +1,9 @@
-"""Try what is claimed of the server's reliability: `make reliability`, or python -m bench.reliability [ITEM ...].
+"""Try what is claimed of reliability: `make reliability`, or python -m bench.reliability [ITEM[=COUNT] ...].
 
-Without items all are tried, with one worker and with two, and the figures go to metrics/reliability.json; with items,
-only to .state/bench. What is served is the champion of the first use case of params.yaml, which must be an image
-classifier.
+Without items all are tried, those of the server with one worker and with two, and the figures go to
+metrics/reliability.json; with items, only to .state/bench. A count says how often: live-killed=100. What is served is
+the champion of the first use case of params.yaml, which must be an image classifier; flows run in a project of their
+own, with the tests' small use case.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from inspect import signature
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,19 +23,26 @@ from bench.peer import ENVIRONMENTS
 from bench.reliability.asking import SkippedError
 from bench.reliability.damage import bundles
 from bench.reliability.ends import kill, sigterm, worker_killed
+from bench.reliability.full_disk import flows_disk_full
 from bench.reliability.hostile import hostile
 from bench.reliability.live import live_killed
 from bench.reliability.malformed import malformed, schemathesis
+from bench.reliability.poison import poisoned_batches, poisoned_labels
 from bench.reliability.pressure import large_bodies, overload, slow_clients
+from bench.reliability.servers import servers_killed
+from bench.reliability.steps import monitoring_killed, scoring_killed, training_killed
 from bench.reliability.surroundings import clock_back, disk_full, store_gone
 from bench.reliability.swaps import swaps
+from bench.reliability.trainings import trainings_at_once
+from bench.reliability.unchanged import unchanged
+from bench.reliability.week import week
 from bench.rows import ROOT, Row, console, machine, show, write
 from bench.subject import image_champion, one_message
-from portfolio.bundle.bundle import Bundle
 from portfolio.core.paths import RELIABILITY
 
 RESULTS = ROOT / RELIABILITY
-ITEMS: dict[str, Callable[[Path, Bundle], list[Row]]] = {
+Item = Callable[..., list[Row]]
+OF_SERVER: dict[str, Item] = {
     "swaps": swaps,
     "bundles": bundles,
     "sigterm": sigterm,
@@ -48,24 +57,32 @@ ITEMS: dict[str, Callable[[Path, Bundle], list[Row]]] = {
     "store-gone": store_gone,
     "disk-full": disk_full,
     "clock-back": clock_back,
-    "live-killed": live_killed,
 }
-
-
+OF_FLOWS: dict[str, Item] = {
+    "live-killed": live_killed,
+    "training-killed": training_killed,
+    "monitoring-killed": monitoring_killed,
+    "scoring-killed": scoring_killed,
+    "servers-killed": servers_killed,
+    "trainings-at-once": trainings_at_once,
+    "flows-disk-full": flows_disk_full,
+    "poisoned-batches": poisoned_batches,
+    "poisoned-labels": poisoned_labels,
+    "unchanged": unchanged,
+    "week": week,
+}
+ITEMS = OF_SERVER | OF_FLOWS
 WORKERS = (1, 2)
 OF_TWO = ("worker-killed",)
-# And one that starts its API with one worker.
-OF_ONE = ("live-killed",)
 
 
-def main(names: list[str]) -> None:
-    if unknown := [name for name in names if name not in ITEMS]:
-        sys.exit(f"There is no item {', '.join(unknown)}. There are: {', '.join(ITEMS)}.")
+def main(wanted: list[str]) -> None:
+    chosen = options(wanted)
     bundle = image_champion()
     results: dict[str, Any] = {}
     held = True
-    for workers, item in product(WORKERS, names or ITEMS):
-        if (item in OF_TWO and workers == 1) or (item in OF_ONE and workers == 2):
+    for workers, item in product(WORKERS, chosen or ITEMS):
+        if (item in OF_TWO and workers == 1) or (item in OF_FLOWS and workers == 2):
             continue
         name = item if workers == 1 or item in OF_TWO else f"{item}, {workers} workers"
         os.environ["SERVING_WORKERS"] = str(workers)
@@ -73,7 +90,7 @@ def main(names: list[str]) -> None:
         # Not under .state: the limits of a path to a socket or of a small disk are no part of what is tried.
         with tempfile.TemporaryDirectory() as folder, console.status(f"{name}: {(ITEMS[item].__doc__ or '').strip()}"):
             try:
-                rows = ITEMS[item](Path(folder), bundle)
+                rows = ITEMS[item](Path(folder), bundle, **chosen.get(item, {}))
                 results[name] = {"rows": [row.as_dict() for row in rows]}
                 show(f"{name}, {time.monotonic() - started:.0f} s", rows)
                 held = held and all(row.verdict != "missed" for row in rows)
@@ -87,10 +104,26 @@ def main(names: list[str]) -> None:
                 console.print(f"[red]{name} failed[/]")
                 traceback.print_exc()
         results[name]["seconds"] = round(time.monotonic() - started, 1)
-    content = {"machine": machine(), "bundle": bundle.digest, "items": results}
-    write(ENVIRONMENTS / RESULTS.name if names else RESULTS, content)
+    console.print(f"all together: {sum(result['seconds'] for result in results.values()) / 60:.1f} minutes")
+    flows = {name: result for name, result in results.items() if name in OF_FLOWS}
+    items = {name: result for name, result in results.items() if name not in OF_FLOWS}
+    content = {"machine": machine(), "bundle": bundle.digest, "items": items, "flows": flows}
+    write(ENVIRONMENTS / RESULTS.name if chosen else RESULTS, content)
     if not held:
         sys.exit(1)
+
+
+def options(wanted: list[str]) -> dict[str, dict[str, int]]:
+    """The items that were asked for, each with its count if that was given. Ends with a message if there is no such."""
+    found = {}
+    for name, _, count in (one.partition("=") for one in wanted):
+        if name not in ITEMS:
+            sys.exit(f"There is no item {name}. There are: {', '.join(ITEMS)}.")
+        counted = "count" in signature(ITEMS[name]).parameters
+        if count and not (counted and count.isdecimal()):
+            sys.exit(f"{name}={count}: " + ("a count is a whole number." if counted else f"{name} has no count."))
+        found[name] = {"count": int(count)} if count else {}
+    return found
 
 
 if __name__ == "__main__":

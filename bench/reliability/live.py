@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from bench.clients import Clients
-from bench.reliability.asking import body, predict_request, publish, wait_until
+from bench.reliability.asking import body, call, predict_request, publish, wait_until
 from bench.reliability.ends import Received, is_whole, logged
 from bench.rows import ROOT, Row
 from bench.server import free_port
@@ -24,11 +24,16 @@ from portfolio.bundle.bundle import Bundle
 from serving.record.recorder import SECONDS_TO_DISK
 
 START_SECONDS, READY_SECONDS = 180.0, 15.0
+# What a run's process does with them, or without.
+OF_RUNS = ("prefect", "deployments")
+RUN_SECONDS = 6.0
+# A run that was killed keeps its deployment's place for five minutes.
+SLOT_SECONDS = 420.0
 # They ask again at once, and the servers that start beside them need the cores too.
 FEW_CONNECTIONS = 1
 
 
-def live_killed(work: Path, like: Bundle, *, count: int = 100, seed: int = 0) -> list[Row]:
+def live_killed(work: Path, like: Bundle, *, count: int = 20, seed: int = 0) -> list[Row]:
     """Each time all must be there again within 15 seconds; no answer is missing from the log, and nothing is left."""
     publish(work, like, 1)
     moments = random.Random(seed)
@@ -37,7 +42,7 @@ def live_killed(work: Path, like: Bundle, *, count: int = 100, seed: int = 0) ->
     slowest, late = 0.0, 0
     ports = {name: free_port() for name in ("port", "mlflow-port", "prefect-port")}
     with _live(work, like.manifest.use_case, ports) as record:
-        url = f"http://127.0.0.1:{ports['port']}"
+        url, prefect = (f"http://127.0.0.1:{ports[name]}" for name in ("port", "prefect-port"))
         everything = set(_tree(record))
         returned_at = time.time()
         with Clients(url, predict_request(url, body(like)), FEW_CONNECTIONS, received.see) as clients:
@@ -45,6 +50,10 @@ def live_killed(work: Path, like: Bundle, *, count: int = 100, seed: int = 0) ->
                 time.sleep(SECONDS_TO_DISK + moments.uniform(0.2, 1))
                 before = {one.name: one for one in read_record(record)[1:]}
                 killed = before[moments.choice(sorted(before))]
+                if killed.name in OF_RUNS:
+                    # So that there is a run under way which loses it.
+                    _begin_run(prefect)
+                    time.sleep(moments.uniform(0, RUN_SECONDS))
                 at = time.time()
                 os.kill(killed.pid, signal.SIGKILL)
                 seconds = wait_until(lambda old=killed: _are_ready(record, old), START_SECONDS)  # type: ignore[misc]
@@ -54,6 +63,8 @@ def live_killed(work: Path, like: Bundle, *, count: int = 100, seed: int = 0) ->
                     returned_at = time.time()
                 everything |= set(_tree(record))
             failed = clients.failed - clients.lost
+        run = _begin_run(prefect)
+        began = wait_until(lambda: _has_ended(prefect, run), SLOT_SECONDS)
     left = [one for one in everything if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
     return [
         Row("kills of a process of `portfolio live`", count, ""),
@@ -67,6 +78,7 @@ def live_killed(work: Path, like: Bundle, *, count: int = 100, seed: int = 0) ->
             "",
             at_most=0,
         ),
+        Row("time until a run of a deployment is through afterwards", began, "s", at_most=SLOT_SECONDS),
         Row("damaged logs", not is_whole(work), "", at_most=0),
         Row("processes left after it was stopped", len(left), "", at_most=0),
     ]
@@ -95,6 +107,17 @@ def _live(work: Path, use_case: str, ports: dict[str, int]) -> Iterator[Path]:
 def _are_ready(record: Path, killed: Running) -> bool:
     now = {one.name: one for one in read_record(record)[1:]}
     return killed.name in now and now[killed.name].pid != killed.pid and all(one.answers() for one in now.values())
+
+
+def _begin_run(prefect: str) -> str:
+    """Begin a run of the monitoring flow. Gives its id."""
+    _, deployment, _ = call(f"{prefect}/api/deployments/name/monitoring/portfolio")
+    _, run, _ = call(f"{prefect}/api/deployments/{deployment['id']}/create_flow_run", b"{}")
+    return str(run["id"])
+
+
+def _has_ended(prefect: str, run: str) -> bool:
+    return bool(call(f"{prefect}/api/flow_runs/{run}")[1]["state"]["type"] == "COMPLETED")
 
 
 def _tree(record: Path) -> Iterator[psutil.Process]:

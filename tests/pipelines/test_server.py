@@ -8,15 +8,20 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from socket import socket
 
+import httpx
 import pytest
+import yaml
 
 import pipelines.server
-from pipelines.server import PrefectServer
+from pipelines.server import PrefectServer, own_environment
+from portfolio.core.environment import local_environment
 from portfolio.core.errors import PortfolioError
 from tests.conftest import ROOT
 
@@ -54,11 +59,13 @@ def test_flows_send_heartbeats_to_a_named_server_alone(
         assert get_current_settings().flows.heartbeat_frequency == default
 
 
+# It makes its tables at the first start.
+START_SECONDS = 270
 # What `portfolio run` does up to its flow, and the first request of that.
 START = """
 from pathlib import Path
 from portfolio.core.environment import local_environment
-from pipelines.server import PrefectServer
+from pipelines.server import PrefectServer, own_environment
 
 local_environment()
 server = PrefectServer(Path("prefect.log"))
@@ -116,6 +123,60 @@ def test_a_server_that_answers_with_an_error_ends_the_wait_at_once(tmp_path: Pat
         process.kill()
     with pytest.raises(PortfolioError, match=r"answered 404 .*prefect\.log.*unset it, or name that server"):
         raise server._failure or AssertionError("no failure")
+
+
+@pytest.mark.timeout(2 * START_SECONDS + 60)
+def test_a_killed_server_still_knows_who_has_a_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would else be taken for ever: nobody could give it back, and no later run of a deployment would begin."""
+    monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path))
+    local_environment()
+    with lasting_server(tmp_path) as (process, api):
+        httpx.post(f"{api}/v2/concurrency_limits/", json={"name": "runs", "limit": 1}, timeout=60).raise_for_status()
+        taken = {"names": ["runs"], "slots": 1}
+        held = httpx.post(f"{api}/v2/concurrency_limits/increment-with-lease", json=taken, timeout=60)
+        process.kill()
+    with lasting_server(tmp_path) as (_, api):
+        given_back = {"lease_id": held.raise_for_status().json()["lease_id"]}
+        freed = httpx.post(f"{api}/v2/concurrency_limits/decrement-with-lease", json=given_back, timeout=60)
+        again = httpx.post(f"{api}/v2/concurrency_limits/increment-with-lease", json=taken, timeout=60)
+    assert (freed.status_code, again.status_code) == (204, 200), freed.text
+
+
+def test_the_server_in_a_container_forgets_what_ours_forgets() -> None:
+    """Old runs, and not who has a slot."""
+    local_environment()
+    ours = own_environment(os.environ)
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["prefect"]["environment"]
+    kept = ("PREFECT_SERVER_SERVICES_DB_VACUUM_", "PREFECT_SERVER_CONCURRENCY_")
+    shared = {name: value for name, value in ours.items() if name.startswith(kept)}
+    assert len(shared) == 3
+    assert {name: str(compose.get(name)) for name in shared} == shared
+
+
+@contextmanager
+def lasting_server(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Such as `portfolio live` starts, and its address, once it answers."""
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "pipelines.server", str(port), "--pages"]
+    with (folder / "server.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not answers(f"http://127.0.0.1:{port}/api/health"):
+                assert process.poll() is None, (folder / "server.log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield process, f"http://127.0.0.1:{port}/api"
+        finally:
+            process.kill()
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(address, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 @contextmanager

@@ -93,7 +93,8 @@ def documents(built: Callable[[str], Path]) -> dict[str, Path]:
         {"name": "there twice", "value": 0, "unit": "", "at_most": 0, "at_least": None, "verdict": "held"},
     ]
     items = {"kill": {"rows": kills}, "disk-full": {"skipped": "not without root"}}
-    write(RELIABILITY, {"machine": "one abacus", "items": items})
+    flows = {"training-killed": {"rows": [{**kills[2], "name": "files begun and left"}]}}
+    write(RELIABILITY, {"machine": "one abacus", "items": items, "flows": flows})
     false_alarms = {"name": "years in which it cries wolf", "value": 0.5, "unit": "%", "at_most": 1, "at_least": None}
     write(MONITOR_BENCH, {"false_alarms": {"machine": "one abacus", "rows": [{**false_alarms, "verdict": "held"}]}})
     return {"en": folder / "README.md", "ja": folder / "README.ja.md"}
@@ -195,7 +196,19 @@ def test_what_was_tried_and_did_not_hold_is_told(documents: dict[str, Path]) -> 
     text = filled(documents["en"])
     assert "| kill: not in the log | 3 | ≤ 0: missed |" in text
     assert "disk-full: not without root" in text
-    assert "1 of 2 reliability targets are met" in text
+    assert "2 of 3 reliability targets are met" in text
+
+
+def test_what_was_tried_of_the_flows_has_a_table_of_its_own(documents: dict[str, Path]) -> None:
+    documents["en"].write_text(BLOCK.format("reliability flows"))
+    told = "| training-killed: files begun and left | 0 | ≤ 0: met |"
+    assert told in filled(documents["en"])
+    documents["en"].write_text(BLOCK.format("reliability"))
+    assert told not in filled(documents["en"])
+    measured = json.loads(RELIABILITY.read_text())
+    write(RELIABILITY, {name: part for name, part in measured.items() if name != "flows"})
+    documents["en"].write_text(BLOCK.format("reliability flows"))
+    assert "No figures yet. This measures them: `make reliability`" in filled(documents["en"])
 
 
 @pytest.mark.parametrize(

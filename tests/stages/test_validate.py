@@ -57,6 +57,15 @@ def test_a_batch_with_too_many_bad_rows_goes_whole(batches: list[Path]) -> None:
     assert len(folder(PATHS.quarantine)[batches[1].stem]) == len(raw)
 
 
+def test_a_batch_without_rows_is_told(batches: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """It leaves no row in quarantine whose reason could be read."""
+    pl.read_parquet(batches[1]).clear().write_parquet(batches[1])
+    run_stage("validate", "toy")
+    assert set(folder(PATHS.clean)) == {batches[0].stem, batches[2].stem}
+    assert json.loads(PATHS.metrics("validate").read_text())["quarantined_batches"] == 1
+    assert capsys.readouterr().out.endswith(f"; batches without a row: {batches[1].stem}\n")
+
+
 def test_a_batch_without_one_of_the_classes_is_kept_with_a_word(
     batches: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ from portfolio.contract.sources import Csv
 from portfolio.core import files
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, DataError, RegistryError
+from portfolio.core.labels import listed
 from portfolio.scoring.scorer import Scored, Scorer
 from portfolio.scoring.source import Part, Source
 from portfolio.scoring.summary import Summary, summary
@@ -53,10 +54,9 @@ class Job:
             raise ConfigError(f"{target.parent} is not a folder. Make it first: mkdir -p {target.parent}")
         self.target, self._parts = target, target.with_name(f"{target.name}.parts")
         self._source = Source.at(source, _written(use_case))
-        if target.exists():
-            raise ConfigError(f"{target} is there already. Delete it, or name another output.")
         self._store = Store.of(use_case)
         self._use_case = use_case
+        self._check_free()
 
     @property
     def rejected(self) -> Path:
@@ -71,6 +71,8 @@ class Job:
         place = hashlib.sha256(str(self.target.absolute()).encode()).hexdigest()
         lock = state_folder() / "locks" / "scoring" / f"{place}.lock"
         with files.alone(lock, f"another scoring into {self.target}"):
+            # Whoever was waited for has written it.
+            self._check_free()
             bundle = Bundle.open(self._store.bundle_folder(self._begun() or self._champion()))
             fields = bundle.manifest.inputs
             source = self._source.fitted(fields)
@@ -87,6 +89,18 @@ class Job:
                 raise
             shutil.rmtree(self._parts, ignore_errors=True)
         return found
+
+    def _check_free(self) -> None:
+        """Raise ConfigError if a file is there that would be overwritten: what an earlier try wrote is none."""
+        mine = () if self.target.exists() or not (self._parts / JOB_NAME).exists() else (self.rejected, self.summary)
+        sources = {file.resolve() for file in self._source.files}
+        written = (self.target, self.rejected, self.summary)
+        there = [path for path in written if path.resolve() in sources or (path.exists() and path not in mine)]
+        if there:
+            raise ConfigError(
+                f"{listed([str(path) for path in there])} would be overwritten. Move what is there already, or name "
+                "another output."
+            )
 
     def _champion(self) -> str:
         """The digest of what is served. Raises RegistryError if nothing is."""

@@ -58,7 +58,10 @@ def run(use_case: UseCase, config: Config) -> None:
             "quarantined_batches": len(batches) - len(list(clean.iterdir())),
         }
         _check_enough(use_case, limits, counts, quarantine)
+        empty = [path.stem for path in batches if not any((at / path.name).exists() for at in (clean, quarantine))]
         notes = _missing_classes(use_case, clean)
+    if empty:
+        notes.append(f"batches without a row: {listed(empty)}")
     if len(batches) < len(collected):
         notes.append(f"batches after collect.until ({until}), which are left out: {len(collected) - len(batches)}")
     files.write_text(paths.metrics("validate"), json.dumps(counts, indent=1) + "\n")

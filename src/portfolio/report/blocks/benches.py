@@ -65,7 +65,8 @@ def serving_result(_: str, language: str) -> str:
     ours = servers[OURS]["loads"][load]
     times = {name: number(round(ours["rate"] / servers[name]["loads"][load]["rate"], 1)) for name in COMPARED}
     compared = [words["times"].format(times=times[name], name=name) for name in COMPARED]
-    items = read_metrics(RELIABILITY, RELIABILITY_COMMAND)["items"].values()
+    tried = read_metrics(RELIABILITY, RELIABILITY_COMMAND)
+    items = [*tried["items"].values(), *tried.get("flows", {}).values()]
     verdicts = [row["verdict"] for item in items for row in item.get("rows", []) if row["verdict"]]
     text: str = words["serving_text"].format(
         rate=number(ours["rate"]),
@@ -88,12 +89,13 @@ def monitor(_: str, language: str) -> str:
     return "\n\n".join(parts)
 
 
-def reliability(_: str, language: str) -> str:
-    """What was tried of the server's reliability, item by item."""
+def reliability(part: str, language: str) -> str:
+    """What was tried of the server's reliability, item by item; or of that of the flows, as `reliability flows`."""
     found = read_metrics(RELIABILITY, RELIABILITY_COMMAND)
-    rows = {name: item["rows"] for name, item in found["items"].items() if "rows" in item}
+    items = found.get("flows" if part == "flows" else "items")
+    if items is None:
+        return str(read_words(language)["no_figures"].format(command=f"`{RELIABILITY_COMMAND}`"))
+    rows = {name: item["rows"] for name, item in items.items() if "rows" in item}
     text = measured(rows, RELIABILITY_COMMAND, found["machine"], language)
-    left = [
-        f"{name}: {item.get('skipped') or item['failed']}" for name, item in found["items"].items() if name not in rows
-    ]
+    left = [f"{name}: {item.get('skipped') or item['failed']}" for name, item in items.items() if name not in rows]
     return "\n\n".join([text, *left])
