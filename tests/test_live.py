@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from pipelines.processes import Running, read_record
+from pipelines.record import Running, read_record
 from tests.conftest import TOY, checkout_of_one
 from tests.serving.runtime.test_hot_swap import free_port
 

@@ -23,7 +23,7 @@ from bench.peer import ENVIRONMENTS
 from bench.reliability.asking import SkippedError
 from bench.reliability.damage import bundles
 from bench.reliability.ends import kill, sigterm, worker_killed
-from bench.reliability.full_disk import training_disk_full
+from bench.reliability.full_disk import flows_disk_full
 from bench.reliability.hostile import hostile
 from bench.reliability.live import live_killed
 from bench.reliability.malformed import malformed, schemathesis
@@ -65,7 +65,7 @@ OF_FLOWS: dict[str, Item] = {
     "scoring-killed": scoring_killed,
     "servers-killed": servers_killed,
     "trainings-at-once": trainings_at_once,
-    "training-disk-full": training_disk_full,
+    "flows-disk-full": flows_disk_full,
     "poisoned-batches": poisoned_batches,
     "poisoned-labels": poisoned_labels,
     "unchanged": unchanged,

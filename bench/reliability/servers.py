@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
+
+import yaml
 
 from bench.reliability import toy
 from bench.reliability.flows import Flow, trained
@@ -17,20 +19,22 @@ from portfolio.bundle.bundle import Bundle
 from portfolio.core.paths import Paths
 from tests.conftest import TOY
 
+STAGE = f"train@{TOY}"
+"""In its middle."""
 # As long as `portfolio live` takes to start one again.
 AWAY_SECONDS = 3.0
 # Longer than that, a run without its server must not go on.
 END_SECONDS = 240.0
 
 
-def servers_killed(work: Path, like: Bundle) -> list[Row]:
+def servers_killed(work: Path, like: Bundle, *, back: Collection[bool] = (True, False)) -> list[Row]:
     """Prefect's and MLflow's server are killed in the middle of a training."""
     rows = []
     for name, start in (("Prefect's server", _prefect), ("MLflow's server", _mlflow)):
-        for back in (True, False):
-            folder = work / f"{name.split()[0]}-{back}"
+        for returns in back:
+            folder = work / f"{name.split()[0]}-{returns}"
             folder.mkdir()
-            rows += _killed(folder, name, start, back=back)
+            rows += _killed(folder, name, start, back=returns)
     return rows
 
 
@@ -43,10 +47,9 @@ def _prefect(stack: ExitStack, project: Path, port: int) -> Server:
 
 def _mlflow(stack: ExitStack, project: Path, port: int) -> Server:
     command = [sys.executable, "-m", "portfolio", "mlflow", "--port", str(port)]
-    variables = toy.environment(project)
-    server = Server(
-        command, port, project.parent / "mlflow.log", ready_path="/health", cwd=project, variables=variables
-    )
+    log, variables = project.parent / "mlflow.log", toy.environment(project)
+    seconds = toy.START_SECONDS
+    server = Server(command, port, log, ready_path="/health", cwd=project, variables=variables, start_seconds=seconds)
     stack.callback(server.stop)
     return server
 
@@ -66,7 +69,7 @@ def _killed(work: Path, name: str, start: Start, *, back: bool) -> list[Row]:
         began = 0.0
         with flow.begun() as (process, told):
             for line in told:
-                if line == f"begin train@{TOY}\n":
+                if line == f"begin {STAGE}\n":
                     time.sleep(AWAY_SECONDS)
                     servers[start].kill()
                     began = time.monotonic()
@@ -93,9 +96,11 @@ def _killed(work: Path, name: str, start: Start, *, back: bool) -> list[Row]:
 
 def _forget_network(project: Path) -> None:
     """The network is to be trained again, and nothing else."""
-    toy.remove(project / ".dvc" / "cache")
-    toy.remove(project / Paths(TOY).models / "network")
-    toy.remove(project / ".state" / "checkpoints")
+    cache = project / ".dvc" / "cache"
+    trained_before = yaml.safe_load((project / "dvc.lock").read_text())["stages"][STAGE]["outs"]
+    kept = [cache / "files" / "md5" / out["md5"][:2] / out["md5"][2:] for out in trained_before]
+    for path in (*kept, cache / "runs", project / Paths(TOY).models / "network", project / ".state" / "checkpoints"):
+        toy.remove(path)
 
 
 def _is_clear(said: str) -> bool:

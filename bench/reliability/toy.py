@@ -33,7 +33,7 @@ from tests.conftest import TOY, checkout_of_one, committed, edit_config, environ
 # A bound for what hangs; on a machine that is busy, a training takes minutes.
 RUN_SECONDS = 1800
 # Prefect makes its tables at the first start.
-START_SECONDS = 300
+START_SECONDS = 400
 AUDIT_SHARE = 0.5
 OF_THIS_RUN = ("PORTFOLIO_STATE", "PREFECT_HOME", "PREFECT_API_URL", "MLFLOW_TRACKING_URI", "SERVING_WORKERS")
 

@@ -8,6 +8,7 @@ import sqlite3
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from portfolio.core.paths import PARAMS, Paths, listed_use_cases
@@ -177,10 +178,55 @@ def test_a_file_that_does_not_fit_is_not_copied(
     assert len([*(Path("data") / "shop" / "files").iterdir()]) == 1
 
 
+def test_pictures_are_added_to_a_folder_of_their_day(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    for number, label in enumerate(("cats", "dogs") * 30):
+        Path("pets", label).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), (number, 200, 3 * number)).save(Path("pets", label, f"{number}.png"))
+    output(["new", "pets", "pets", "--yes"], monkeypatch, capsys)
+    said = run_main(["collect", "pets", "pets"], 1, monkeypatch, capsys).err
+    assert f"data/pets/pictures/{date.today()}/cats/" in said
+    assert "portfolio collect pets" in said
+
+
 def test_files_are_added_to_a_folder_only(
     rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert f"portfolio collect {TOY}" in run_main(["collect", TOY, "rows.csv"], 1, monkeypatch, capsys).err
+
+
+def test_check_holds_what_is_declared_against_the_rows(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused() -> str:
+        return run_main(["check", "shop"], 1, monkeypatch, capsys).err
+
+    output(new(), monkeypatch, capsys)
+    (file,) = (Path("data") / "shop" / "files").iterdir()
+    right = file.read_text()
+    file.write_text(right.replace("age", "years", 1))
+    said = refused()
+    assert "the column 'age' is missing" in said
+    assert "'years' is neither an input nor ignored" in said
+    file.write_text(right)
+    output(["collect", "shop"], monkeypatch, capsys)
+    (batch,) = Paths("shop").batches.glob("*.parquet")
+    pl.read_parquet(batch).rename({"age": "years"}).write_parquet(batch)
+    assert f"{batch} do not fit: the column 'years'" in refused()
+    batch.unlink()
+    file.unlink()
+    assert "data/shop/files has no file" in refused()
+
+
+def test_a_mistyped_use_case_is_guessed(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("check", "serve", "rename"):
+        arguments = [command, f"{TOY}s", *(["other"] if command == "rename" else [])]
+        assert f"Did you mean '{TOY}'?" in run_main(arguments, 1, monkeypatch, capsys).err
 
 
 def test_remove_asks_and_takes_no_for_an_answer(

@@ -37,6 +37,15 @@ def test_a_window_that_goes_on_from_the_start_of_the_last_is_counted_once() -> N
     assert volume.by_day([first, replace(first, end=midnight(2), rows=second)], midnight(2)) == [70, 0]
 
 
+def test_days_in_which_nobody_looked_are_not_taken_for_days_without_rows() -> None:
+    """The first look of all, weeks after the first answer, and one after a pause of the monitor."""
+    first = Look(midnight(0), midnight(20), 1, "a" * 64, 3_000, 0, "healthy", (), {})
+    assert volume.by_day([first], midnight(20)) == [3_000]
+    resumed = Look(midnight(10), midnight(20), 1, "a" * 64, 9_000, 0, "healthy", (), {})
+    assert volume.by_day([*hourly(10, 900), resumed], midnight(20)) == [9_000]
+    assert volume.moved(volume.by_day([first], midnight(20))) is None
+
+
 @pytest.mark.parametrize(
     ("last", "finding"), [(400, "volume_fell"), (1_700, None), (4_100, "volume_rose"), (0, "volume_fell")]
 )

@@ -73,3 +73,4 @@ def run(
     write_text(Paths(use_case).log("run").with_suffix(".json"), json.dumps({"seconds": seconds}, indent=1) + "\n")
     result = "promoted and published" if outcome.verdict.promoted else "not promoted"
     console.print(f"Version {outcome.version}: {result} ({outcome.verdict.reason}).")
+    console.print(f"Next: portfolio serve {use_case}, and portfolio report {use_case}", markup=False)

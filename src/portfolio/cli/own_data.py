@@ -13,10 +13,13 @@ from portfolio.cli.arguments import NamedUseCase, UseCaseName
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from portfolio.contract.use_case import UseCase
     from portfolio.profiling.draft import Draft
 
 app = typer.Typer()
 PANEL = "Use your own data"
+FEW = 100
+"""So many rows show what columns there are, and of which kinds."""
 
 
 @app.command(rich_help_panel=PANEL)
@@ -129,7 +132,7 @@ def _decisions(found: Draft) -> Table:
 
 def _say_target(found: Draft) -> None:
     from portfolio.core.terminal import console
-    from portfolio.profiling.draft import share_of, shown
+    from portfolio.profiling.words import share_of, shown
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
@@ -180,7 +183,7 @@ def check(use_case: UseCaseName) -> None:
     from portfolio.core.terminal import console, failure
 
     case = find_use_case(use_case)
-    wrong = problems(case)
+    wrong = problems(case) or _unlike_its_data(case)
     for problem in wrong:
         failure(problem)
     left = to_do(case)
@@ -193,6 +196,31 @@ def check(use_case: UseCaseName) -> None:
         f"[green]✓[/] {use_case}: nothing is wrong"
         + (f"; {len(left)} texts are left to write." if left else f". Next: portfolio run {use_case}")
     )
+
+
+def _unlike_its_data(case: UseCase) -> list[str]:
+    """How the newest rows that there are differ from what is declared, as far as their columns tell."""
+    import polars as pl
+
+    from portfolio.contract.folder import Folder
+    from portfolio.core.paths import Paths
+    from portfolio.data.batches import of_source
+    from portfolio.data.collect import named_rows
+    from portfolio.data.normalize import normalize
+
+    collected, where = of_source(Paths(case.name).batches), case.folder / "use_case.py"
+    if collected:
+        _, path = collected.popitem()
+        rows = pl.read_parquet(path, n_rows=FEW)
+    elif isinstance(case.source, Folder):
+        files = case.source.files()
+        if not files:
+            return [f"{case.source.path} has no file with rows yet. Put the first one there."]
+        day, path = files.popitem()
+        rows = named_rows(case.source, day, case.source.table(path)).head(FEW)
+    else:
+        return []
+    return [f"{where} and the rows in {path} do not fit: {fault}." for fault in normalize(case, rows).faults]
 
 
 @app.command(rich_help_panel=PANEL)
@@ -215,11 +243,11 @@ def remove(use_case: NamedUseCase, yes: Annotated[bool, typer.Option("--yes", he
 @app.command(rich_help_panel=PANEL)
 def rename(use_case: NamedUseCase, new_name: Annotated[str, typer.Argument(help="Its new name.")]) -> None:
     """Give a use case another name. Its models bear the old one, so it must be trained again."""
-    from portfolio.core.errors import ConfigError
+    from portfolio.contract.loading import no_use_case, use_case_names
     from portfolio.profiling import project
 
     if not project.places_there(use_case):
-        raise ConfigError(f"There is no use case '{use_case}'.")
+        raise no_use_case(use_case, use_case_names())
     project.check_new_name(new_name)
     project.rename(use_case, new_name)
     print(f"'{use_case}' is now '{new_name}'. Train it: portfolio run {new_name}")

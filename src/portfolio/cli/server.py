@@ -51,12 +51,11 @@ def serve(
         use_case = default_use_case()
     # Serving knows only bundles: an image contains no use cases, and whatever is in the store can be served.
     if use_case and not (state_folder() / "store" / use_case).exists():
-        from portfolio.contract.loading import use_case_names
-        from portfolio.core.errors import ConfigError
+        from portfolio.contract.loading import no_use_case, use_case_names
 
         known = use_case_names()
         if known and use_case not in known:
-            raise ConfigError(f"There is no use case '{use_case}'. There are: {', '.join(known)}.")
+            raise no_use_case(use_case, known)
     if use_case:
         os.environ["PORTFOLIO_USE_CASE"] = use_case
     if workers is not None:

@@ -21,11 +21,14 @@ LEAST_CHANGE_ROWS = 100
 def by_day(looks: Iterable[Look], until: datetime) -> list[int]:
     """The rows that were looked at in each of the days that end at `until`, a day before it and so on, newest first.
 
-    Whole days alone count, back to the first look. The windows of one bundle that begin together contain each other:
-    the longest has the rows of all.
+    Whole days alone count, back to the first look, or to a day in which nobody looked: the rows of such days are in the
+    next look, and which day had how many is not known. The windows of one bundle that begin together contain each
+    other: the longest has the rows of all.
     """
     longest: dict[tuple[str, datetime], Look] = {}
+    watched: set[int] = set()
     for one in looks:
+        watched.add((until - one.end) // DAY)
         known = longest.get((one.digest, one.start))
         if known is None or one.end > known.end:
             longest[one.digest, one.start] = one
@@ -33,6 +36,7 @@ def by_day(looks: Iterable[Look], until: datetime) -> list[int]:
     if not windows:
         return []
     days = min((until - min(one.start for one in windows)) // DAY, MOST_DAYS + 1)
+    days = next((day for day in range(days) if day not in watched), days)
     rows = [0] * days
     for one in windows:
         if (day := (until - one.end) // DAY) < days:

@@ -19,6 +19,10 @@ import polars as pl
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
+from portfolio.contract.csv_file import Format
+from portfolio.contract.folder import Folder
+from portfolio.contract.loading import find_use_case, use_case_names
+from portfolio.contract.sources import Csv
 from portfolio.core import files
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, DataError, RegistryError
@@ -33,6 +37,12 @@ Progress = Callable[[int], None]
 """Told of rows that have been scored."""
 
 
+def _written(use_case: str) -> Format:
+    """How the use case declares that its files are written. Where it is not known, as in an image: plainly."""
+    source = find_use_case(use_case).source if use_case in use_case_names() else None
+    return source.written if isinstance(source, (Csv, Folder)) else Format()
+
+
 class Job:
     """Scores a source into `target`, whose name says the format: .csv or .parquet."""
 
@@ -43,7 +53,7 @@ class Job:
         if not target.absolute().parent.is_dir():
             raise ConfigError(f"{target.parent} is not a folder. Make it first: mkdir -p {target.parent}")
         self.target, self._parts = target, target.with_name(f"{target.name}.parts")
-        self._source = Source.at(source)
+        self._source = Source.at(source, _written(use_case))
         self._store = Store.of(use_case)
         self._use_case = use_case
         self._check_free()
@@ -65,12 +75,13 @@ class Job:
             self._check_free()
             bundle = Bundle.open(self._store.bundle_folder(self._begun() or self._champion()))
             fields = bundle.manifest.inputs
-            self._source.check(fields)
-            scorer = Scorer(bundle, self._source.columns(), several=len(self._source.files) > 1)
+            source = self._source.fitted(fields)
+            source.check(fields)
+            scorer = Scorer(bundle, source.columns(), several=len(source.files) > 1)
             job = {"source": self._source.identity(), "digest": bundle.digest}
             files.write_text(self._parts / JOB_NAME, json.dumps(job))
             try:
-                self._score(scorer, self._source.parts(fields), on_rows)
+                self._score(scorer, source.parts(fields), on_rows)
                 found = self._join(bundle)
             except DataError:
                 # Another try will be of a corrected source, to which these parts do not belong.

@@ -14,7 +14,9 @@ import httpx
 import psutil
 import pytest
 
-from pipelines.processes import Program, Running, Supervisor, created_at, end_all, read_record
+from pipelines.processes import created_at
+from pipelines.record import Running, end_all, read_record
+from pipelines.supervisor import Program, Supervisor
 from portfolio.core.errors import PortfolioError
 from tests.serving.runtime.test_hot_swap import free_port, wait_until
 
@@ -29,7 +31,7 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), SimpleHTTPRequestHandler).serve_fore
 KEEPER = """
 import sys
 from pathlib import Path
-from pipelines.processes import Program, Supervisor
+from pipelines.supervisor import Program, Supervisor
 folder, *ports = sys.argv[1:]
 with Supervisor(Path(folder) / "state" / "record.json", lambda line: print(line, flush=True)) as supervisor:
     for number, port in enumerate(ports):
