@@ -24,6 +24,7 @@ from socket import socket
 from statistics import median
 from typing import Any
 
+from bench import large_table as large
 from bench.frames import LIBRARIES
 from bench.leaks import GIVEN_AWAY, HONEST, found_share
 from bench.own_data import TARGET, measured, write_rows
@@ -36,6 +37,7 @@ from portfolio.core.paths import Paths, default_use_case
 
 ROUNDS = 3
 ROWS = (1_800, 100_000, 1_000_000)
+LARGE = (250_000, 1_000_000)
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -214,6 +216,37 @@ def inference(work: Path) -> list[Row]:
     return rows
 
 
+def one_row(work: Path) -> list[Row]:
+    """One row of each use case that has a champion here, beside one of the first use case."""
+    found = printed(python("bench.one_row"), ROOT)
+    first = found[default_use_case()]
+    return [
+        *(Row(f"one row of {name}, CPU time", microseconds, "µs") for name, microseconds in found.items()),
+        *(
+            # The target is for tables. A text is as long as it is.
+            Row(f"{name} / {default_use_case()}", microseconds / first, "x", 1.5 if _is_table(name) else None)
+            for name, microseconds in found.items()
+            if name != default_use_case()
+        ),
+    ]
+
+
+def _is_table(use_case: str) -> bool:
+    return {field.kind for field in load_use_case(use_case).inputs} <= {"number", "category"}
+
+
+def workers(work: Path) -> list[Row]:
+    """Two workers beside one, on two cores."""
+    found = printed(python("bench.workers"), ROOT)
+    return [
+        *(
+            Row(f"{count} {'worker' if count == '1' else 'workers'}", rate, "requests/s")
+            for count, rate in found.items()
+        ),
+        Row("two workers / one", found["2"] / found["1"], "x", at_least=1.8),
+    ]
+
+
 def scoring(work: Path) -> list[Row]:
     """Rows a second of `portfolio score`, beside those of a bare loop over the same arrays."""
     found = printed(python("bench.scoring"), looped(work))
@@ -295,6 +328,25 @@ def own_data(work: Path) -> list[Row]:
     return rows
 
 
+def large_table(work: Path) -> list[Row]:
+    """The whole loop over a million rows with 30 inputs, and over a quarter of them."""
+    folder, found = clone(work / "large_table"), {}
+    for count in LARGE:
+        file, name = work / f"{count}.parquet", f"rows_{count}"
+        timed(python("bench.large_table", str(count), str(file)), folder)
+        timed(python("portfolio", "new", name, str(file), "--target", large.TARGET, "--key", large.KEY), folder)
+        found[count] = measured(python("portfolio", "run", name), folder, environment())
+        timed(python("portfolio", "remove", name, "--yes"), folder)
+    small, most = (found[count] for count in LARGE)
+    growth = LARGE[1] / LARGE[0]
+    return [
+        *(Row(f"portfolio run, {count:,} rows, CPU time", run.cpu_seconds, "s") for count, run in found.items()),
+        Row(f"portfolio run, {LARGE[1]:,} rows", most.seconds, "s", 600),
+        Row(f"portfolio run, {LARGE[1]:,} rows, memory", most.peak_mib, "MiB", 4096),
+        Row("portfolio run: time grows / rows grow", most.seconds / small.seconds / growth, "x", 1.1),
+    ]
+
+
 def leaks(work: Path) -> list[Row]:
     """How often a column is left out for giving the target away, where it does and where it does not."""
     rows = []
@@ -313,10 +365,13 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "evidence": evidence,
     "lightning": lightning,
     "inference": inference,
+    "one_row": one_row,
+    "workers": workers,
     "scoring": scoring,
     "frames": frames,
     "scale": scale,
     "own_data": own_data,
+    "large_table": large_table,
     "leaks": leaks,
 }
 

@@ -41,6 +41,10 @@ def false_alarms(_: Path) -> list[Row]:
         fields = years.Fields(random, 1_000, 5_000)
         share = float(np.mean([fields.warns(count).mean() for _ in range(4)]))
         rows.append(Row(f"windows of {count:,} rows without change: drift is told", 100 * share, "%", at_most=5))
+    share = years.days_of_moved_volume(random, years=200)
+    rows.append(
+        Row("days that vary by chance and by weekday: more or fewer rows are told", 100 * share, "%", at_most=1)
+    )
     return rows
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from portfolio.bundle.policy import Floats
 from portfolio.core.types import Array
-from portfolio.monitoring import drift, estimate, evidence, harm, verdict
+from portfolio.monitoring import drift, estimate, evidence, harm, verdict, volume
 
 YEARS, DAYS = 1_000, 365
 ROWS_A_DAY, AUDIT_SHARE = 500, 0.02
@@ -139,6 +139,20 @@ def years(random: np.random.Generator, setting: Setting) -> tuple[float, float]:
         ever |= labels.alarms(setting.error_rate, audited) | harmful
         warned += float((below | fields.warns(ROWS_A_DAY)).mean()) / DAYS
     return float(ever.mean()), warned
+
+
+def days_of_moved_volume(random: np.random.Generator, years: int) -> float:
+    """The share of days that are told to have more or fewer rows, though none has: only chance and Sundays are in it.
+
+    A day has a third more or less than usual (gamma), and a Sunday half.
+    """
+    usual = 2_000 * np.where(np.arange(DAYS) % 7 == 6, 0.5, 1.0)
+    told = 0
+    for _ in range(years):
+        rows = random.poisson(usual * random.gamma(9, 1 / 9, DAYS))
+        for day in range(volume.LEAST_DAYS, DAYS):
+            told += volume.moved(rows[max(0, day - volume.MOST_DAYS) : day + 1][::-1].tolist()) is not None
+    return told / (years * (DAYS - volume.LEAST_DAYS))
 
 
 def labels_needed(

@@ -32,6 +32,8 @@ print(use_case.title)
 # at the training rows as long as you like; what you see in the test rows must not change the model.
 
 # %%
+if not paths.best.exists():
+    sys.exit(f"'{name}' has not been trained here yet. Train it: portfolio run {name}")
 splits = {split: load_split(use_case, split) for split in ("train", "val", "test")}
 print({split: len(rows) for split, rows in splits.items()})
 train = splits["train"].rows

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
@@ -11,12 +9,11 @@ from prefect.events import emit_event
 from pipelines.notices import notice, tell_end
 from pipelines.training import artifact_key, is_locked
 from portfolio.contract.loading import load_use_case
+from portfolio.core import files
 from portfolio.core.paths import Paths
-from portfolio.monitoring.events import looks_of
-from portfolio.monitoring.feedback import waiting_labels
 from portfolio.monitoring.looks import Look
 from portfolio.monitoring.prediction_log.address import log_address, logged_use_cases
-from portfolio.monitoring.retraining import Request, request
+from portfolio.monitoring.retraining import Request, current_request
 
 RETRAINING_WANTED = "portfolio.retraining.wanted"
 """The event that starts a training. Prefect keeps no events for later: each run emits it until it is acted on."""
@@ -41,15 +38,10 @@ def look(use_case: str, address: str) -> list[Look]:
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=is_locked)
 def ask(use_case: str, address: str) -> Request:
     """Ask for a retraining, if one is due, by an event that starts it."""
-    case = load_use_case(use_case)
-    with looks_of(use_case) as looks:
-        assert looks is not None
-        wanted, events = looks.wanted(), looks.events()
-    labels = waiting_labels(case, address, Paths(use_case).batches)
-    found = request(case.config().retrain, wanted, labels, events, datetime.now(UTC))
-    if found.is_due:
+    found = current_request(load_use_case(use_case), address)
+    if found.is_due and not files.is_held(Paths(use_case).lock("run")):
         resource = {"prefect.resource.id": resource_id(use_case), "prefect.resource.name": use_case}
-        emit_event(RETRAINING_WANTED, resource, payload={"asked_by": found.asked_by, "labels": labels})
+        emit_event(RETRAINING_WANTED, resource, payload={"asked_by": found.asked_by})
         notice(f"retraining of {use_case} asked for, by {found.asked_by}")
     return found
 

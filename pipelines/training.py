@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect import flow, get_run_logger, pause_flow_run, task
+from prefect import Flow, flow, get_run_logger, pause_flow_run, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import FlowPauseTimeout
 from prefect.futures import PrefectFuture
 from prefect.input import RunInput
@@ -34,7 +34,7 @@ from portfolio.monitoring.events import looks_of, note_event
 from portfolio.monitoring.feedback import Taken, take_feedback
 from portfolio.monitoring.looks import Event
 from portfolio.monitoring.prediction_log.address import log_address
-from portfolio.monitoring.retraining import OF_MONITOR, AskedBy
+from portfolio.monitoring.retraining import OF_MONITOR, AskedBy, current_request, note_cancelled, retraining
 from portfolio.registry.registry import Registry
 
 REPORT = "report"
@@ -177,6 +177,10 @@ class Answer(RunInput):
     promote: bool = False
 
 
+def _end_retraining(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    note_cancelled(flow_run.parameters["use_case"])
+
+
 TASK_RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 
 
@@ -188,10 +192,14 @@ TASK_RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
     on_completion=[tell_end],
     on_failure=[tell_end],
     on_crashed=[tell_end],
-    on_cancellation=[tell_end],
+    on_cancellation=[tell_end, _end_retraining],
 )
-def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person", may_ask: bool = True) -> Outcome:
+def training(
+    use_case: str, feedback: bool = True, asked_by: AskedBy = "person", may_ask: bool = True
+) -> Outcome | None:
     """From new data to a published champion. The stages and their order are read from dvc.yaml.
+
+    Gives back None if the monitor asked for it, and another run has done it meanwhile.
 
     Args:
         use_case: One of the use cases in params.yaml.
@@ -201,20 +209,23 @@ def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person",
     """
     os.environ[LOGS_VARIABLE] = "1"
     with _alone(use_case) as steps:
+        if asked_by in OF_MONITOR and not _is_due(use_case):
+            get_run_logger().info("it is not due any more: another run has been under way meanwhile")
+            return None
         begun = datetime.now(UTC)
         find_champion(use_case)
         collected = collect(use_case)
         taken = collect_feedback(use_case) if feedback else Taken(notes=["left out, as this run was told"])
-        if collected.added or taken.path or asked_by in OF_MONITOR:
-            note_event(use_case, Event("retraining", figures={"asked_by": asked_by, "labels": taken.rows}, at=begun))
-        version(use_case)
-        ran = run_stages(use_case)
-        _note_quarantined(use_case, [*collected.added, *([taken.path.stem] if taken.path else [])])
-        number = register(use_case)
-        settle(use_case, number)
-        asks = load_use_case(use_case).config().retrain.require_approval
-        verdict = promote(use_case, number, "awaited" if asks else "given")
-        ran += _report(use_case)
+        is_retraining = collected.added or taken.path or asked_by in OF_MONITOR
+        with retraining(use_case, asked_by, taken.rows, begun) if is_retraining else nullcontext():
+            version(use_case)
+            ran = run_stages(use_case)
+            _note_quarantined(use_case, [*collected.added, *([taken.path.stem] if taken.path else [])])
+            number = register(use_case)
+            settle(use_case, number)
+            asks = load_use_case(use_case).config().retrain.require_approval
+            verdict = promote(use_case, number, "awaited" if asks else "given")
+            ran += _report(use_case)
     if verdict.awaits_approval and may_ask:
         # Meanwhile others may run: whether the gate lets it through is seen again afterwards.
         agreed = _ask(use_case, number, verdict)
@@ -228,6 +239,12 @@ def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person",
     outcome = Outcome(collected, taken, ran, number, verdict, steps.seconds)
     create_markdown_artifact(key=artifact_key(use_case), markdown=outcome.markdown(use_case))
     return outcome
+
+
+def _is_due(use_case: str) -> bool:
+    """Whether the monitor would still ask for a retraining. It asks again and again, also while one waits its turn."""
+    address = log_address(use_case)
+    return address is not None and current_request(load_use_case(use_case), address).is_due
 
 
 @contextmanager

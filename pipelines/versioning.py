@@ -42,8 +42,13 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     import networkx
 
     check_place(use_case)
+    repository = _repository()
     try:
-        graph = _repository().index.graph
+        # Who writes dvc.lock holds DVC's lock: without it, half of a file could be read.
+        with repository.lock:
+            graph = repository.index.graph
+    except LockError as error:
+        raise _under_way(f"The run of '{use_case}'", error) from error
     except DvcException as error:
         raise PortfolioError(f"DVC can't read its stages: {error}. Bring back what it names with git.") from error
     # Those of the root: an address of another folder's names its file too.
@@ -85,8 +90,7 @@ def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
         if isinstance(error.__cause__, (FileNotFoundError, MissingDataSource)):
             use_case = re.split("[@-]", address)[-1]
             raise DataError(
-                f"What {address} depends on is not there ({error.__cause__}). Collect it, and run the stages before: "
-                f"portfolio collect {use_case}, then dvc repro {address}"
+                f"What {address} depends on is not there ({error.__cause__}). To make it: portfolio run {use_case}"
             ) from error
         if not isinstance(error.__cause__, StageCmdFailedError):
             raise PortfolioError(

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False)
 
-    use_case: str = Field(default_factory=_use_case, pattern=r"^[a-z][a-z0-9_]*$", validation_alias=USE_CASE_VARIABLE)
+    use_case: str = Field(default_factory=_use_case, validation_alias=USE_CASE_VARIABLE)
     workers: int = Field(default=1, ge=1, le=64, description="processes that serve; the limits below are of each")
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=256 * 1024 * 1024)
     max_rows: int = Field(default=1000, ge=1, le=100_000)
@@ -100,6 +100,14 @@ class Settings(BaseSettings):
             # Someone who sets it wants to restrict access, and without a key the server would be open to anyone.
             raise ValueError("it is set but holds no key; unset it if anyone may use the server")
         return found
+
+    @field_validator("use_case")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        # Whatever can name a use case, in any alphabet, and no path that leads elsewhere.
+        if not value.isidentifier():
+            raise ValueError("it must consist of letters, digits and underscores, and begin with a letter")
+        return value
 
     @field_validator("cors_origins", mode="before")
     @classmethod

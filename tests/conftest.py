@@ -8,8 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
+from datetime import date
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +113,11 @@ def publish(store: Store, folder: Path, *, version: int, bias: float = 0.0) -> s
     return store.publish(folder, bundle.manifest).digest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those of the whole project, which take longest, come first: so that none is left when all others are done."""
+    items.sort(key=lambda item: len(item.path.relative_to(ROOT).parts))
+
+
 @contextmanager
 def environment_kept() -> Iterator[None]:
     """Undo what is set on the way: local_environment() sets what the tools beside us read, for the whole process."""
@@ -119,6 +127,16 @@ def environment_kept() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One that pytest deletes: what is killed, and each process of pytest-xdist, leaves its temporary files behind."""
+    folder = tmp_path_factory.mktemp("of-processes")
+    with environment_kept(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        os.environ["TMPDIR"] = str(folder)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -182,6 +200,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 QUICK_EPOCHS = 3
+QUICK_ROWS = 2500
 MADE_UP_ROWS = 800
 
 
@@ -192,6 +211,29 @@ def edit_config(use_case: str, **sections: dict[str, Any]) -> None:
     for section, values in sections.items():
         config[section] = {**(config.get(section) or {}), **values}
     path.write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def quicken(use_case: str) -> None:
+    """Change the config in the current folder so that all stages take seconds.
+
+    Of the project's own use cases, which may be large, that is one network in the place of several, and the first
+    batches.
+    """
+    edit_config(use_case, train={"max_epochs": QUICK_EPOCHS})
+    if use_case in USE_CASES:
+        edit_config(use_case, train={"members": 1})
+        case = load_use_case(use_case)
+        if is_at_hand(case):
+            edit_config(use_case, collect={"until": day_of_row(case, QUICK_ROWS)})
+
+
+def day_of_row(case: UseCase, number: int) -> date:
+    """The day of the batch that has the source's row of this number, or else of the last that is to be collected."""
+    until = case.config().collect.until
+    days = [day for day in case.source.dates() if until is None or day <= until]
+    batches = case.source.read(days)
+    rows = accumulate(len(batch) for batch in batches.values())
+    return next((day for day, so_far in zip(batches, rows, strict=True) if so_far >= number), days[-1])
 
 
 def stage_names() -> list[str]:
@@ -238,33 +280,47 @@ def common_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="session")
 def built_once(common_folder: Path) -> Callable[[str], Path]:
-    """A folder in which a use case was collected and every stage was run, with few epochs. Not to be changed."""
-    failed: dict[str, Exception] = {}
+    """A folder in which a use case was collected and every stage was run, quickly. Not to be changed."""
+    return lambda use_case: made_once(common_folder / use_case, lambda folder: build_in(folder, use_case))
 
-    def build(use_case: str) -> Path:
-        if use_case in failed:
-            raise failed[use_case]
-        folder, done = common_folder / use_case, common_folder / f"{use_case}.built"
-        with FileLock(common_folder / f"{use_case}.lock"):
-            if not done.exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
-                try:
-                    build_in(folder, use_case)
-                except Exception as error:
-                    failed[use_case] = error
-                    raise
-                done.touch()
-        return folder
 
-    return build
+@pytest.fixture(scope="session")
+def looped_once(common_folder: Path) -> Callable[[], Path]:
+    """A repository with all use cases, in which the loop has run on the toy. Not to be changed; a copy works alike."""
+
+    def loop(folder: Path) -> None:
+        run_in(checkout(folder), "portfolio", "run", TOY)
+
+    return lambda: made_once(common_folder / "looped", loop)
+
+
+FAILED: dict[Path, Exception] = {}
+"""Of what this process has failed to make."""
+
+
+def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """A folder that one of the processes of this run fills, while the others wait."""
+    done = folder.with_suffix(".done")
+    with FileLock(folder.with_suffix(".lock")):
+        if folder in FAILED:
+            raise FAILED[folder]
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            try:
+                make(folder)
+            except Exception as error:
+                FAILED[folder] = error
+                raise
+            done.touch()
+    return folder
 
 
 def build_in(folder: Path, use_case: str) -> Path:
     make_workspace(folder)
     with environment_kept(), chdir(folder):
         os.environ["PORTFOLIO_STATE"] = str(folder / ".state")
-        edit_config(use_case, train={"max_epochs": QUICK_EPOCHS})
+        quicken(use_case)
         collect(use_case)
         for name in stage_names():
             run_stage(name, use_case)
@@ -283,6 +339,13 @@ def built(built_once: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest
         return folder
 
     return copy
+
+
+def make_repository(folder: Path) -> Path:
+    """Make of a folder what git and DVC work in, with this repository's settings."""
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return folder
 
 
 def checkout(folder: Path) -> Path:
@@ -320,7 +383,7 @@ def checkout_of_one(folder: Path) -> Path:
 def committed(folder: Path) -> Path:
     """The repository, with all that it holds in a commit."""
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-    for command in (["add", "-A"], [*identity, "commit", "-qm", "tree"]):
+    for command in (["add", "-A"], [*identity, "commit", "--allow-empty", "-qm", "tree"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
     return folder
 
@@ -353,9 +416,10 @@ def mlflow(empty_mlflow: Path, built: Callable[[str], Path], monkeypatch: pytest
 def run_in(folder: Path, *command: str) -> str:
     """Run a command with the code of a copy. What it prints is shown if it fails."""
     beside = Path(sys.executable).parent
+    dropped = ("PREFECT_API_URL", "MLFLOW_TRACKING_URI")
     environment = {
         # Options meant for this run would make the one inside it collect this file again, and so on for ever.
-        **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")},
+        **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST_") and key not in dropped},
         "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
         "PORTFOLIO_STATE": str(folder / ".state"),

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import create_connection, socket
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from sqlalchemy.engine import make_url
 
 DEBIANS = Path("/usr/lib/postgresql")
+
+# The system's own folder, as long as the tests have none of theirs.
+SYSTEMS = gettempdir()
 
 
 def programs() -> Path | None:
@@ -35,7 +38,7 @@ def server() -> Iterator[str]:
     """
     bin_folder = programs()
     assert bin_folder is not None
-    with TemporaryDirectory(prefix="postgres-") as folder, socket() as probe:
+    with TemporaryDirectory(prefix="postgres-", dir=SYSTEMS) as folder, socket() as probe:
         # The server refuses to run as root.
         user = None
         if os.geteuid() == 0:
@@ -64,7 +67,7 @@ def server() -> Iterator[str]:
 def pooled(address: str) -> Iterator[str]:
     """The address of pgbouncer before a server, with two connections that each transaction may get any of."""
     url = make_url(address)
-    with TemporaryDirectory(prefix="pgbouncer-") as folder, socket() as probe:
+    with TemporaryDirectory(prefix="pgbouncer-", dir=SYSTEMS) as folder, socket() as probe:
         user = "postgres" if os.geteuid() == 0 else None
         if user is not None:
             os.chown(folder, pwd.getpwnam(user).pw_uid, -1)

@@ -7,7 +7,9 @@ up from its declarations.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,15 +38,20 @@ from portfolio.data.normalize import normalize
 from portfolio.data.split import identities
 from portfolio.data.validate import check_batch
 from portfolio.evaluation.metrics import score
+from portfolio.registry.registry import Registry
 from serving.app import create_app
 from tests.conftest import ALL_USE_CASES, ROOT, USE_CASES, is_at_hand
+from tests.serving.conftest import example
 
 
-@pytest.fixture(params=ALL_USE_CASES)
-def case(request: pytest.FixtureRequest, built: Callable[[str], Path]) -> UseCase:
-    """Each use case, in a folder where all its stages have run."""
-    built(request.param)
-    return load_use_case(request.param)
+@pytest.fixture(scope="module", params=ALL_USE_CASES)
+def case(
+    request: pytest.FixtureRequest, built_once: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[UseCase]:
+    """Each use case, in the folder where all its stages have run: nothing here changes that."""
+    with chdir(built_once(request.param)), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PORTFOLIO_STATE", str(tmp_path_factory.mktemp("state")))
+        yield load_use_case(request.param)
 
 
 @pytest.fixture
@@ -298,29 +305,54 @@ def test_the_candidates_learned_something(case: UseCase) -> None:
     assert {name: found[loss] for name, found in scores.items() if not found[loss] < constant[loss]} == {}
 
 
-@pytest.fixture
-def served(case: UseCase, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+@pytest.fixture(scope="module")
+def served(case: UseCase) -> Iterator[TestClient]:
     """A server of the evaluated network."""
-    monkeypatch.setenv("PORTFOLIO_USE_CASE", case.name)
     folder = Paths(case.name).candidates()["network"]
     manifest = Bundle.open(folder).manifest
     lineage = manifest.lineage.model_copy(update={"model_version": 1})
     Store.of(case.name).publish(folder, manifest.model_copy(update={"lineage": lineage}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PORTFOLIO_USE_CASE", case.name)
+        with TestClient(create_app()) as client:
+            yield client
+
+
+@pytest.mark.parametrize("name", ALL_USE_CASES)
+def test_its_best_candidate_becomes_the_champion_and_answers(
+    built: Callable[[str], Path], empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    database = built(name) / ".state" / "mlflow" / "mlflow.db"
+    database.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(empty_mlflow, database)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("PORTFOLIO_USE_CASE", name)
+    case = load_use_case(name)
+    registry = Registry(case)
+    assert registry.promote(registry.register(case.config())).promoted
+    champion = Store.of(name).champion()
+    assert champion is not None
+    assert champion.digest == Bundle.open(Paths(name).best_folder()).digest
     with TestClient(create_app()) as client:
-        yield client
+        assert client.get("/model").json()["digest"] == champion.digest
+        (prediction,) = client.post("/predict", json=example(client)).raise_for_status().json()["predictions"]
+    if case.output.task == "classification":
+        assert prediction["class"] in case.output.classes
+    else:
+        targets = load_split(case, "train").targets
+        assert targets.min() <= prediction["value"] <= targets.max()
 
 
 def test_it_can_be_served(case: UseCase, served: TestClient) -> None:
-    document = served.get("/openapi.json").json()
-    example = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
-    answer = served.post("/predict", json=example)
+    asked = example(served)
+    answer = served.post("/predict", json=asked)
     assert answer.status_code == 200, answer.text
     (prediction,) = answer.json()["predictions"]
     assert prediction["class"] in case.output.classes if case.output.classes else prediction["value"]
     assert prediction["decision"] in ("machine", "person")
     assert prediction["expected_yen"] <= case.config().value.by_hand_yen
     for field in case.inputs:
-        without = {key: value for key, value in example["instances"][0].items() if key != field.name}
+        without = {key: value for key, value in asked["instances"][0].items() if key != field.name}
         status = served.post("/predict", json={"instances": [without]}).status_code
         assert status == (200 if field.nullable else 422), field.name
 

@@ -59,6 +59,7 @@ def test_a_wrong_answer_fails_in_each(exercises: Path) -> None:
         name = solution.read_text().split("def ", 1)[1].split("(")[0]
         wrong = "[False] * len(args[0])" if name == "is_test" else "0.5"
         (exercises / solution.stem / "answer.py").write_text(f"def {name}(*args, **kwargs):\n    return {wrong}\n")
+    code, said = tried(exercises, "-rf")
+    assert code == 1, said
     for solution in SOLUTIONS:
-        code, said = tried(exercises, solution.stem)
-        assert code == 1, said
+        assert f"FAILED {solution.stem}/" in said

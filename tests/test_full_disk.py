@@ -14,7 +14,7 @@ import pytest
 
 from portfolio.core import files
 from portfolio.core.paths import Paths
-from tests.conftest import collect, edit_config, tiny_bundle
+from tests.conftest import collect, edit_config, make_repository, tiny_bundle
 from tests.use_cases.toy.use_case import DAYS
 
 Built = Callable[[str], Path]
@@ -65,14 +65,8 @@ def assert_clear(result: subprocess.CompletedProcess[str], reason: str) -> None:
     assert "run the command again" in result.stderr
 
 
-def make_repository() -> None:
-    """What DVC works in."""
-    subprocess.run(["git", "init", "--quiet"], check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
-
-
 def test_a_collect_on_a_full_disk_is_completed_when_there_is_room(workspace: Path) -> None:
-    make_repository()
+    make_repository(workspace)
     edit_config("toy", collect={"until": None})
     result = on_small_disk(
         "data",
@@ -153,8 +147,7 @@ def test_publishing_on_a_full_disk_leaves_the_old_champion(workspace: Path) -> N
 def test_a_file_that_can_not_be_written_whole_is_not_there(
     built: Built, arguments: tuple[str, ...], reason: str
 ) -> None:
-    built("toy")
-    make_repository()
+    make_repository(built("toy"))
     last = max(Paths("toy").batches.glob("*.parquet"))
     last.unlink()
     before = (contents(Paths("toy").batches), contents(Paths("toy").splits))

@@ -17,7 +17,7 @@ import pytest
 from portfolio.bundle.manifest import read_manifest
 from portfolio.core import files
 from portfolio.core.paths import Paths
-from tests.conftest import checkout, collect, run_stage
+from tests.conftest import checkout, collect, make_repository, run_stage
 
 Built = Callable[[str], Path]
 TIMEOUT_SECONDS = 240
@@ -78,8 +78,7 @@ def test_a_killed_collect_is_completed_by_the_next(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     folder = Paths("toy").batches
-    subprocess.run(["git", "init", "--quiet"], check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
+    make_repository(workspace)
     process = subprocess.Popen(
         [sys.executable, "-c", STOPPING_COLLECT, point, "collect", "toy"],
         stdout=subprocess.PIPE,

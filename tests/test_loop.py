@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from socket import socket
@@ -24,12 +25,10 @@ from starlette.testclient import TestClient
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
 from portfolio.contract.loading import load_use_case
-from portfolio.data.dataset import load_split
 from serving.app import create_app
 from serving.settings import Settings
-from tests.conftest import ROOT, USE_CASES, checkout, checkout_of_one, edit_config, is_at_hand, stage_names
-
-STAGES = stage_names()
+from tests.conftest import ROOT, USE_CASES, checkout, checkout_of_one, edit_config, is_at_hand, quicken
+from tests.serving.conftest import example
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +86,9 @@ def test_the_demo_tells_the_whole_story_and_leaves_everything_as_it_was(clone: P
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(looped_once: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another clone, in which the loop has run."""
-    folder = checkout_of_one(tmp_path_factory.mktemp("work"))
-    succeed(folder, "run", "toy")
-    return folder
+    return Path(shutil.copytree(looped_once(), tmp_path_factory.mktemp("work") / "clone", symlinks=True))
 
 
 def test_the_loop_ends_with_a_champion_and_goes_on_with_what_is_new(
@@ -104,13 +101,6 @@ def test_the_loop_ends_with_a_champion_and_goes_on_with_what_is_new(
     assert manifest.lineage.mlflow_run_id
     scores = json.loads((work / "metrics" / "toy" / "evaluate.json").read_text())
     assert scores["candidates"][scores["best"]]["accuracy"] > 0.85
-
-    # With nothing new, nothing runs and nothing changes.
-    metrics = {path: path.stat().st_mtime_ns for path in (work / "metrics").rglob("*.json")}
-    again = succeed(work, "run", "toy")
-    assert again.count("nothing has changed") == len(STAGES)
-    assert {path: path.stat().st_mtime_ns for path in (work / "metrics").rglob("*.json")} == metrics
-    assert Store.of("toy").champion() == champion
 
     # New days arrive: they are collected, and what depends on them runs.
     monkeypatch.chdir(work)
@@ -206,33 +196,21 @@ def test_dvc_works_as_its_users_expect(work: Path, tmp_path: Path, monkeypatch: 
     assert len(json.loads((work / "metrics" / "toy" / "studies" / "capacity.json").read_text())["points"]) == 2
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone with the project's own use cases."""
-    return checkout(tmp_path_factory.mktemp("project"))
-
-
-@pytest.mark.parametrize("name", USE_CASES)
-def test_the_loop_on_each_use_case_ends_in_a_served_answer(
-    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+def test_the_loop_on_the_projects_first_use_case_ends_with_its_champion_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(project)
+    """Of the others tests/test_contract.py shows it, without DVC and Prefect, which do the same for all."""
+    name = USE_CASES[0]
+    folder = checkout(tmp_path)
+    monkeypatch.chdir(folder)
     case = load_use_case(name)
     if not is_at_hand(case):
         pytest.skip("its source is out of reach here")
-    told = succeed(project, "run", name, PORTFOLIO_MIRROR=os.environ.get("PORTFOLIO_MIRROR", ""))
+    quicken(name)
+    told = succeed(folder, "run", PORTFOLIO_MIRROR=os.environ.get("PORTFOLIO_MIRROR", ""))
     # Trained anew, it may be the very champion that git names.
     assert re.search(r"promoted and published|it is\s+already\s+the\s+champion,\s+and\s+published", told)
-    monkeypatch.setenv("PORTFOLIO_STATE", str(project / ".state"))
+    monkeypatch.setenv("PORTFOLIO_STATE", str(folder / ".state"))
     monkeypatch.setenv("PORTFOLIO_USE_CASE", name)
     with TestClient(create_app(Settings())) as client:
-        document = client.get("/openapi.json").json()
-        content = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
-        answer = client.post("/predict", json=content["example"])
-        assert answer.status_code == 200
-        (prediction,) = answer.json()["predictions"]
-    if case.output.task == "classification":
-        assert prediction["class"] in case.output.classes
-    else:
-        targets = load_split(case, "train").targets
-        assert targets.min() <= prediction["value"] <= targets.max()
+        assert client.post("/predict", json=example(client)).status_code == 200

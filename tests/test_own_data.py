@@ -134,7 +134,7 @@ def test_a_file_becomes_a_served_explained_and_labelled_answer(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code in (0, None)
-    edit_config(NAME, train={"max_epochs": 3})
+    edit_config(NAME, train={"max_epochs": 3, "members": 1})
     case = load_use_case(NAME)
     collect(case.source, Paths(NAME).batches)
     for stage in stage_names():

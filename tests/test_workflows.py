@@ -21,9 +21,20 @@ def read(path: Path) -> dict[str, Any]:
     return {"on" if key is True else key: value for key, value in yaml.safe_load(path.read_text()).items()}
 
 
-@pytest.mark.skipif((ROOT / ANSWERS).exists(), reason="a project of one's own may be without")
+of_the_template = pytest.mark.skipif((ROOT / ANSWERS).exists(), reason="a project of one's own may be without")
+
+
+@of_the_template
 def test_there_are_workflows_and_one_runs_on_a_schedule() -> None:
     assert any("schedule" in read(path)["on"] for path in WORKFLOWS)
+
+
+@of_the_template
+def test_a_change_is_checked_by_the_targets_that_a_developer_runs() -> None:
+    """Also the documentation: its site is built, which fails where a link leads nowhere."""
+    matrix = read(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]["make"]["strategy"]["matrix"]
+    assert matrix["target"] == ["check", "docs", "test", "test-compose"]
+    assert "make docs" in (ROOT / ".ci" / "run").read_text()
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

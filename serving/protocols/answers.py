@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from portfolio.bundle.bundle import Bundle
-from portfolio.bundle.policy import INTERVAL_LEVEL, MACHINE, PERSON, half_widths, saved
+from portfolio.bundle.policy import INTERVAL_LEVEL, MACHINE, PERSON, interval_ratio, saved
 from portfolio.core.types import Array
 from serving.errors import RequestError
 
@@ -73,8 +73,8 @@ class Decisions:
         ]
         self.intervals: list[list[float]] | None = None
         if manifest.error_ratios:
-            half = half_widths(outputs, manifest.error_ratios)
-            self.intervals = np.stack([outputs[:, 0] - half, outputs[:, 0] + half], axis=1).tolist()
+            ratio = interval_ratio(manifest.error_ratios)
+            self.intervals = [[value - ratio * scale, value + ratio * scale] for value, scale in self.rows]
 
     def audits(self) -> list[bool]:
         """By row, whether the machine answered and a person is asked all the same."""

@@ -21,7 +21,6 @@ from serving.runtime.served import ServedModel
 from serving.settings import Settings
 
 logger = logging.getLogger("serving")
-NO_CHAMPION = "No champion has been published yet. Train and publish one: make run"
 RETRY_SECONDS = 2
 # After a refusal, until it is tried again. The right bundle must be served within seconds of its last file.
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 2.0
@@ -85,8 +84,13 @@ class StoreWatcher:
     def served(self) -> ServedModel:
         """What is served now. Raises RequestError before the first champion."""
         if self.current is None:
-            raise RequestError(503, "not_ready", self.refusal or NO_CHAMPION, retry_after_seconds=RETRY_SECONDS)
+            raise RequestError(503, "not_ready", self.refusal or self._no_champion, retry_after_seconds=RETRY_SECONDS)
         return self.current
+
+    @property
+    def _no_champion(self) -> str:
+        name = self._settings.use_case
+        return f"No champion of '{name}' has been published yet. Train and publish one: portfolio run {name}"
 
     def refresh(self, *, force: bool = False) -> None:
         """Load what the store names, if that has changed. If a bundle is refused, the old one stays."""
@@ -100,6 +104,7 @@ class StoreWatcher:
     def _load_champion(self) -> None:
         named = self.store.served()
         if named is None:
+            logger.warning("%s", self._no_champion)
             return
         # Loaded again even if it is the one being served: its files may have been damaged since.
         self.current = self._load(named)

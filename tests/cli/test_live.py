@@ -1,4 +1,4 @@
-"""`portfolio live`, `status` and `stop` alone; tests/pipelines/test_processes.py keeps real programs running."""
+"""`portfolio live`, `status` and `stop` alone; tests/pipelines/test_supervisor.py keeps real programs running."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from socket import socket
 import psutil
 import pytest
 
+from pipelines.processes import created_at
 from portfolio.core.paths import live_record
 from tests.cli.conftest import portfolio
 from tests.conftest import TOY
@@ -24,7 +25,7 @@ def sleeper(workspace: Path) -> Iterator[subprocess.Popen[bytes]]:
     found = {
         "name": "api",
         "pid": process.pid,
-        "created_at_seconds": psutil.Process(process.pid).create_time(),
+        "created_at_seconds": created_at(psutil.Process(process.pid)),
         "shown": "http://127.0.0.1:8000",
         "ready": "",
         "log": "api.log",
@@ -46,8 +47,11 @@ def test_nothing_that_runs_is_said_with_how_to_start_it(workspace: Path) -> None
 
 def test_what_a_crash_left_is_shown_and_ended(sleeper: subprocess.Popen[bytes]) -> None:
     shown = portfolio("status")
-    assert shown.returncode == 0
-    assert all(part in shown.stdout for part in ("api", "ready", str(sleeper.pid), "http://127.0.0.1:8000"))
+    # It still answers, but nothing would start it again.
+    assert shown.returncode == 1
+    assert all(part in shown.stdout for part in ("api", "running", str(sleeper.pid), "http://127.0.0.1:8000"))
+    assert "supervisor" in shown.stdout
+    assert "Nothing starts again what ends: portfolio stop, then portfolio live" in shown.stdout
     assert "portfolio stop" in portfolio("live", TOY).stderr
     assert portfolio("stop").stdout == "Ended: api.\n"
     assert sleeper.wait(timeout=10) != 0

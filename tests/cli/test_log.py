@@ -43,3 +43,13 @@ def test_a_log_that_is_not_there_is_named(
 ) -> None:
     told = " ".join(run_main(["log", "prune", "--days", "30"], 1, monkeypatch, capsys).err.split())
     assert "There is no prediction log" in told
+
+
+@pytest.mark.parametrize("command", [["log", "prune", "toy", "--days", "30"], ["monitor", "toy"]])
+def test_a_mistyped_address_makes_no_empty_log_that_says_all_is_well(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    mistyped = workspace / "lgo" / "toy.db"
+    told = " ".join(run_main([*command, "--url", f"sqlite:///{mistyped}"], 1, monkeypatch, capsys).err.split())
+    assert "There is no prediction log" in told
+    assert not mistyped.parent.exists()

@@ -9,6 +9,7 @@ import typer
 from portfolio.cli.main import app, main
 from tests.cli.conftest import output, portfolio, run_main
 from tests.conftest import ALL_USE_CASES
+from tests.serving.runtime.test_hot_swap import free_port
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,8 @@ def test_without_a_use_case_and_params_the_remedy_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (workspace / "params.yaml").unlink()
+    # Not the usual one, on which the project of whoever runs this may be serving.
+    monkeypatch.setenv("PORT", str(free_port()))
     said = " ".join(run_main(command, 1, monkeypatch, capsys).err.split())
     assert "no params.yaml" in said
     assert remedy in said

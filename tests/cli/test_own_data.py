@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sqlite3
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from portfolio.core.paths import PARAMS, Paths, listed_use_cases
@@ -95,10 +97,67 @@ def test_more_rows_are_collected_from_a_file(
     assert {path.stem for path in Paths("shop").batches.glob("*.parquet")} == {"2025-02-28", str(date.today())}
 
 
+@pytest.fixture
+def undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What collecting does in git and DVC, left out."""
+    monkeypatch.setattr("pipelines.versioning.check_place", lambda name: None)
+    monkeypatch.setattr("pipelines.versioning.add", lambda path: None)
+
+
+def test_more_rows_without_a_key_are_collected_too(
+    workspace: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("rows.csv").write_text(csv_text(PLAIN))
+    output(new(), monkeypatch, capsys)
+    Path("more.csv").write_text(csv_text({**PLAIN, "age": PLAIN["age"][::-1]}))
+    said = output(["collect", "shop", "more.csv", "--date", "2025-02-28"], monkeypatch, capsys)
+    assert f"2 new batches ({2 * ROWS} rows)" in said
+
+
+def test_a_file_without_names_for_its_columns_is_given_some(
+    workspace: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As such files are published: without the end of a table's name, too.
+    lines = csv_text(PLAIN).splitlines()[1:]
+    Path("shop.data").write_text("\n".join(lines))
+    assert "--columns first,second" in run_main(new(file="shop.data"), 1, monkeypatch, capsys).err
+    output(new("--columns", "age,size,town,bought", file="shop.data"), monkeypatch, capsys)
+    Path("next.data").write_text("\n".join(lines[::-1]))
+    said = output(["collect", "shop", "next.data", "--date", "2025-02-28"], monkeypatch, capsys)
+    assert f"2 new batches ({2 * ROWS} rows)" in said
+
+
+def test_a_file_of_a_day_that_is_taken_is_refused_before_it_is_copied(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    Path("more.csv").write_text(with_column("id", list(range(ROWS, 2 * ROWS))))
+    said = run_main(["collect", "shop", "more.csv"], 1, monkeypatch, capsys).err
+    assert f"would be of {date.today()}" in said
+    assert "--date 2026-01-31" in said
+    assert "portfolio recollect shop" in said
+    # Nothing lies in the way of the same file under another date.
+    assert "2 new batches" in output(["collect", "shop", "more.csv", "--date", "2025-02-28"], monkeypatch, capsys)
+    said = run_main(["collect", "shop", "more.csv", "--date", "2025-03-31"], 1, monkeypatch, capsys).err
+    assert "more.csv is the same as data/shop/files/more-2025-02-28.csv" in said
+
+
+def test_a_renamed_use_case_keeps_its_files(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    output(["rename", "shop", "store"], monkeypatch, capsys)
+    assert "1 new batch (300 rows)" in output(["collect", "store"], monkeypatch, capsys)
+    # Without the folder, nothing new can come, and that is said.
+    shutil.rmtree(Path("data") / "store" / "files")
+    assert "data/store/files is not there" in output(["collect", "store"], monkeypatch, capsys)
+
+
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
         (csv_text(PLAIN), [], "the column 'id' is missing"),
+        (with_column("id", list(range(ROWS))).replace("Osaka", "大阪"), [], "town: "),
         (with_column("id", list(range(ROWS))).replace("town", "place"), [], "'place' is neither an input nor ignored"),
         ("", [], "is empty"),
         (None, [], "Check its path"),
@@ -119,19 +178,55 @@ def test_a_file_that_does_not_fit_is_not_copied(
     assert len([*(Path("data") / "shop" / "files").iterdir()]) == 1
 
 
-def test_a_second_file_of_the_same_day_needs_another_date(
-    rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_pictures_are_added_to_a_folder_of_their_day(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output(new(), monkeypatch, capsys)
-    said = run_main(["collect", "shop", "rows.csv"], 1, monkeypatch, capsys).err
-    assert "portfolio recollect" in said
-    assert "--date 2026-01-31" in said
+    from PIL import Image
+
+    for number, label in enumerate(("cats", "dogs") * 30):
+        Path("pets", label).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), (number, 200, 3 * number)).save(Path("pets", label, f"{number}.png"))
+    output(["new", "pets", "pets", "--yes"], monkeypatch, capsys)
+    said = run_main(["collect", "pets", "pets"], 1, monkeypatch, capsys).err
+    assert f"data/pets/pictures/{date.today()}/cats/" in said
+    assert "portfolio collect pets" in said
 
 
 def test_files_are_added_to_a_folder_only(
     rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert f"portfolio collect {TOY}" in run_main(["collect", TOY, "rows.csv"], 1, monkeypatch, capsys).err
+
+
+def test_check_holds_what_is_declared_against_the_rows(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused() -> str:
+        return run_main(["check", "shop"], 1, monkeypatch, capsys).err
+
+    output(new(), monkeypatch, capsys)
+    (file,) = (Path("data") / "shop" / "files").iterdir()
+    right = file.read_text()
+    file.write_text(right.replace("age", "years", 1))
+    said = refused()
+    assert "the column 'age' is missing" in said
+    assert "'years' is neither an input nor ignored" in said
+    file.write_text(right)
+    output(["collect", "shop"], monkeypatch, capsys)
+    (batch,) = Paths("shop").batches.glob("*.parquet")
+    pl.read_parquet(batch).rename({"age": "years"}).write_parquet(batch)
+    assert f"{batch} do not fit: the column 'years'" in refused()
+    batch.unlink()
+    file.unlink()
+    assert "data/shop/files has no file" in refused()
+
+
+def test_a_mistyped_use_case_is_guessed(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("check", "serve", "rename"):
+        arguments = [command, f"{TOY}s", *(["other"] if command == "rename" else [])]
+        assert f"Did you mean '{TOY}'?" in run_main(arguments, 1, monkeypatch, capsys).err
 
 
 def test_remove_asks_and_takes_no_for_an_answer(

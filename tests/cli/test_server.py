@@ -16,6 +16,8 @@ def test_a_port_in_use_is_named(workspace: Path) -> None:
         result = portfolio("serve", "toy", "--port", str(port))
     assert result.returncode == 1
     assert f"127.0.0.1:{port}" in result.stderr
+    # The remedy serves the same use case.
+    assert f"portfolio serve toy --port {port + 1}" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize(

@@ -165,3 +165,19 @@ def test_rows_are_read_as_they_are_asked_for() -> None:
 
 def test_the_rows_are_json() -> None:
     assert json.loads(json.dumps(rows("rooms,place\n3,a\n", "csv"), allow_nan=False)) == GOOD[:1]
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "NA", "-", "null"])
+def test_what_was_missing_in_training_is_missing_in_a_file(nothing: str) -> None:
+    fields = (TABLE[1], InputField(name="place", kind="category", categories=("a", "-"), nullable=True, example="a"))
+    (row,) = rows(f"age,place\n{nothing},{nothing}\n", "csv", fields)
+    # Unless such a word was declared as a category.
+    assert row == {"age": None, "place": "-" if nothing == "-" else None}
+
+
+@pytest.mark.parametrize(("cell", "number"), [("1,568千人", 1568), ("23.1 千人", 23.1), ("12", 12), ("１２千人", 12)])
+def test_a_number_may_have_its_unit_with_it(cell: str, number: float) -> None:
+    fields = (InputField(name="people", kind="number", unit="千人", example=3),)
+    assert rows(f'people\n"{cell}"\n', "csv", fields) == [{"people": number}]
+    with pytest.raises(DataError, match="which is not a number"):
+        rows("people\n12人\n", "csv", fields)

@@ -170,3 +170,21 @@ def test_a_value_that_is_no_date_is_named(folder: Path, days: list[str | None], 
         Csv(path="rows.csv", date="day").dates()
     with pytest.raises(SourceError, match=re.escape("no column 'when' to date the rows by. There are: n, day.")):
         Csv(path="rows.csv", date="when").dates()
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2026-01-05T00:30:00+09:00", "2026-01-06T23:30:00+09:00"],
+        ["2026-01-05 00:30+0900", "2026-01-06 23:30+0900"],
+        ["2026-01-05T00:30:00.5Z", "2026-01-06T23:30:00Z"],
+    ],
+)
+def test_a_time_with_its_zone_is_of_the_day_that_is_written(folder: Path, times: list[str]) -> None:
+    write({"n": [1, 2], "at": times})
+    assert batches(Csv(path="rows.csv", date="at")) == {START: [1], START + timedelta(days=1): [2]}
+    zoned = pl.DataFrame({"n": [1, 2], "at": ["2026-01-05T00:30", "2026-01-06T23:30"]}).with_columns(
+        pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M").dt.replace_time_zone("Asia/Tokyo")
+    )
+    zoned.write_parquet("rows.parquet")
+    assert batches(Csv(path="rows.parquet", date="at")) == {START: [1], START + timedelta(days=1): [2]}

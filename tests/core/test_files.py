@@ -136,6 +136,8 @@ def test_a_lock_is_waited_for_and_ends_with_its_process_however_that_ends(
         assert f"waiting for process {first.pid}" in second.stderr.readline()
         first.kill()
         assert second.stdout.readline() == "held\n"
+        assert files.is_held(path)
+    assert not files.is_held(path)
     with files.alone(path):
         pass
     assert capsys.readouterr().err == ""

@@ -233,3 +233,19 @@ def test_a_picture_that_lacks_pixels_is_named_by_its_row(bad: list[float] | None
 def test_a_column_without_lists_is_no_picture() -> None:
     frame = pl.DataFrame({"id": ["a"], "ink": ["[0, 1]"], "shape": ["ring"]})
     assert normalize(Picture("picture"), frame).faults == ["the column 'ink' holds no lists of pixels"]
+
+
+def test_a_text_with_the_declared_unit_is_a_number() -> None:
+    class Town(Table):
+        source = Csv(path="rows.csv", key="id", start="2026-01-05")
+        target = Quantity("people", unit="千人")
+        inputs = [Number("old", unit="%", missing=True), Number("walk", unit="分")]  # noqa: RUF012
+
+    frame = pl.DataFrame(
+        {"id": ["a", "b"], "people": ["1,568千人", "20"], "old": ["23.1\uff05", "NA"], "walk": ["5分", "5秒"]}
+    )
+    found = normalize(Town("town"), frame)
+    assert found.frame["people"].to_list() == [1568, 20]
+    assert found.frame["old"].to_list() == [23.1, None]
+    # Of another unit, it is not this quantity.
+    assert found.reasons == {1: ["walk: '5秒' is not a number"]}

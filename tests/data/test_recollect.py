@@ -16,7 +16,7 @@ from portfolio.core.paths import Paths
 from portfolio.data.batches import next_feedback
 from portfolio.data.collect import collect
 from portfolio.data.recollect import Difference, differences, replace
-from tests.conftest import checkout, write_use_case
+from tests.conftest import make_repository, write_use_case
 
 START = date(2026, 1, 5)
 ROWS = "id,age,town,bought\n" + "".join(f"{n},{20 + n},{'AB'[n % 2]},{('no', 'yes')[n % 2]}\n" for n in range(8))
@@ -120,10 +120,9 @@ def test_where_nothing_was_collected_there_is_nothing_to_replace(folder: Path) -
     [([], "", False), ([], "n\n", False), ([], "y\n", True), (["--yes"], "", True)],
 )
 def test_the_command_shows_the_difference_and_asks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], typed: str, replaced: bool
+    workspace: Path, options: list[str], typed: str, replaced: bool
 ) -> None:
-    monkeypatch.chdir(checkout(tmp_path))
-    monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path / ".state"))
+    make_repository(workspace)
     write_use_case("small")
     Path("rows.csv").write_text(ROWS)
     run = CliRunner()

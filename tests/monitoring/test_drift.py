@@ -6,7 +6,7 @@ from scipy.stats import chi2_contingency
 
 from portfolio.bundle.reference import of_categories, of_numbers
 from portfolio.core.types import Array
-from portfolio.monitoring.drift import ALPHA, beyond, drifts, holm, median, two_samples
+from portfolio.monitoring.drift import ALPHA, beyond, drifts, holm, median, median_of, two_samples
 from portfolio.monitoring.tally import Tally
 
 
@@ -60,6 +60,21 @@ def test_the_median_is_found_within_its_bin() -> None:
     random = np.random.default_rng(0)
     found = tally(random.normal(size=5000), random.normal(0.4, 1, 5000))
     assert median(found.reference, found.counts[:-2]) == pytest.approx(0.4, abs=0.06)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
+def test_the_median_is_that_of_the_values_also_where_they_lie_beyond_the_reference(sign: int, share: float) -> None:
+    """A field that came in another unit: what lies within the reference says nothing of it."""
+    random = np.random.default_rng(0)
+    values = random.normal(size=9000)
+    values[random.random(9000) < share] *= 1000
+    values = np.abs(values) * sign
+    found = tally(np.abs(random.normal(size=5000)) * sign, values)
+    assert median_of(found) == pytest.approx(np.median(values), rel=0.1)
+    assert len(found.above.values) + len(found.below.values) <= 2000
+    (told,) = drifts({("x", ""): found})
+    assert told["to"] == median_of(found)
 
 
 def test_more_tests_ask_for_more_evidence() -> None:

@@ -46,6 +46,18 @@ def test_it_is_the_same_evidence_however_often_one_looks_before_a_change() -> No
     assert max(after) / min(after) < 20
 
 
+@pytest.mark.parametrize(("promised", "now"), [(0.01, 0.02), (0.03, 0.045), (0.1, 0.14)])
+def test_labels_without_end_find_harm_that_is_small(promised: float, now: float) -> None:
+    """An alarm that never comes, however many labels say so, would be none."""
+    at, each = limit({0.0: round(2000 * (1 - promised)), 1.0: round(2000 * promised)}, 1.0), 500
+    assert at < now
+    money, seen = evidence.none_yet(), 0
+    while evidence.total(money, seen) < 100:
+        counts = each * np.array([1 - now, now])
+        money, seen = evidence.after(money, seen, at, np.array([0.0, 1.0]), counts), seen + each
+        assert seen < 100_000
+
+
 def test_a_limit_allows_for_errors_that_the_test_rows_did_not_show() -> None:
     # Of no error in n rows: 1 - 0.05 ** (1 / n), exactly (Clopper and Pearson).
     assert limit({0.0: 300}, 210.0) == pytest.approx(1 - 0.05 ** (1 / 300), rel=0.05)

@@ -77,6 +77,25 @@ def test_each_label_is_taken_once_and_a_later_correction_is_told(answered: Answe
     assert second not in taken.notes[0]
 
 
+def test_the_labels_of_a_batch_that_was_deleted_are_taken_again_and_no_other_batch_is_touched(
+    answered: Answered,
+) -> None:
+    batches = []
+    for first in (2.1, 2.5):
+        answered.add(melons(2, first), ["ripe", "ripe"])
+        batches.append(take().path)
+    deleted, kept = batches
+    assert deleted is not None
+    assert kept is not None
+    labels, content = pl.read_parquet(deleted), kept.read_bytes()
+    deleted.unlink()
+    again = take().path
+    assert again is not None
+    assert again not in batches
+    assert pl.read_parquet(again).equals(labels)
+    assert kept.read_bytes() == content
+
+
 def test_labels_that_contradict_each_other_are_quarantined(answered: Answered) -> None:
     collect(TOY)
     answered.add([(2.1234, "yellow")] * 2 + melons(10, 2.2), ["ripe", "unripe"] + ["ripe"] * 10)

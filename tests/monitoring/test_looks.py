@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from portfolio.monitoring.looks import Event, Look, Looks, Reason
+from portfolio.monitoring.prediction_log.log import PredictionLog
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -43,14 +44,29 @@ def test_a_look_is_read_as_it_was_written(looks: Looks) -> None:
 def test_only_harm_asks_for_retraining_until_it_is_acted_on(looks: Looks) -> None:
     for days, verdict in enumerate(("healthy", "warn", "insufficient_data")):
         looks.add(look(days, verdict=verdict))
-    assert looks.wanted() is None
+    served = look(0).digest
+    assert looks.wanted(served) is None
     harmful = look(3, verdict="harmful")
     looks.add(harmful)
     looks.add(look(4))
-    assert looks.wanted() == harmful
+    assert looks.wanted(served) == harmful
+    # What its successor is served for.
+    assert looks.wanted("e" * 64) is None
     looks.act(START)
-    assert looks.wanted() is None
+    assert looks.wanted(served) is None
     assert [found.acted_at for found in looks.last(2)] == [None, START]
+
+
+def test_old_looks_are_deleted_but_for_those_that_the_next_goes_on_from(looks: Looks, tmp_path: Path) -> None:
+    """One every ten minutes: without end they would fill the disk."""
+    of_one = [look(days) for days in range(4)]
+    of_another = [look(days, digest="e" * 64, look_id=f"another {days}") for days in range(2)]
+    looks.add(*of_one, *of_another)
+    log = PredictionLog(f"sqlite:///{tmp_path / 'log.db'}")
+    log.prune(of_one[2].looked_at, labelled=False)
+    log.close()
+    assert looks.last(9, "d" * 64) == [of_one[3], of_one[2]]
+    assert looks.last(9, "e" * 64) == [of_another[1]]
 
 
 def test_events_come_newest_first(looks: Looks) -> None:

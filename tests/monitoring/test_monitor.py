@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -197,14 +199,68 @@ def test_what_is_unlike_training_makes_the_estimate_untrusted(world: World, use_
     assert not found.figures["yen_per_1000"]["estimated"]["trusted"]
 
 
-def test_a_model_that_nobody_asks_is_said_to_be_stale_once(world: World, use_case: UseCase, address: str) -> None:
+def test_a_model_that_nobody_asks_is_said_to_be_stale_each_day(world: World, use_case: UseCase, address: str) -> None:
     world.serve(0, world.rows(100))
     look(use_case, address, midnight(1))
     world.store.name_champion(world.digest, 1)
     assert look(use_case, address, midnight(1) + (midnight(1) - midnight(0)) / 2) == []
-    (found,) = look(use_case, address, midnight(3))
-    assert (found.verdict, findings(found)) == ("warn", ["stale"])
-    assert look(use_case, address, midnight(4)) == []
+    for day in (3, 4):
+        (found,) = look(use_case, address, midnight(day))
+        assert (found.verdict, findings(found)) == ("warn", ["stale"])
+        assert found.reasons[0].figures["hours"] == pytest.approx(24 * (day - 1), abs=3)
+        assert look(use_case, address, midnight(day) + (midnight(1) - midnight(0)) / 2) == []
     world.serve(5, world.rows(100))
     (found,) = look(use_case, address, midnight(6))
     assert found.start == midnight(1)
+
+
+def test_a_day_with_half_the_rows_of_any_before_is_told(world: World, use_case: UseCase, address: str) -> None:
+    for day in range(9):
+        world.serve(day, world.rows(200 if day == 8 else 600))
+        (found,) = look(use_case, address, midnight(day + 1))
+    assert found.verdict == "warn"
+    assert "volume_fell" in findings(found)
+
+
+def test_a_look_of_a_clock_that_was_ahead_hides_nothing(world: World, use_case: UseCase, address: str) -> None:
+    world.serve(0, world.rows(100))
+    (before,) = look(use_case, address, midnight(1))
+    ahead = datetime.now(UTC) + timedelta(days=365)
+    kept = Looks(address)
+    kept.add(replace(before, start=midnight(1), end=ahead, looked_at=ahead, look_id="ahead", verdict="harmful"))
+    world.serve(1, world.rows(100))
+    (found,) = look(use_case, address, midnight(2))
+    assert (found.start, found.rows) == (midnight(1), 100)
+    assert kept.last() == [found]
+    assert kept.wanted(world.digest) is None
+    kept.close()
+
+
+def test_what_labels_said_stands_while_the_bundle_is_away(world: World, use_case: UseCase, address: str) -> None:
+    folder, away = world.store.bundle_folder(world.digest), world.store.folder / "away"
+    counts = []
+    for day in range(3):
+        world.serve(day, world.rows(200))
+        if day == 1:
+            folder.rename(away)
+        (found,) = look(use_case, address, midnight(day + 1))
+        if day == 1:
+            assert findings(found) == ["bundle_gone"]
+            away.rename(folder)
+        counts.append(found.figures["harm"]["labels"])
+    assert counts[2] > counts[0] > 0
+
+
+def test_evidence_of_a_version_that_made_other_bets_is_begun_anew(
+    world: World, use_case: UseCase, address: str
+) -> None:
+    world.serve(0, world.rows(100))
+    (before,) = look(use_case, address, midnight(1))
+    state = before.figures["state"]
+    state["share"]["money"] = state["labels"]["whole"]["money"] = [0.5, 0.5]
+    kept = Looks(address)
+    kept.add(replace(before, look_id="earlier", looked_at=datetime.now(UTC)))
+    kept.close()
+    world.serve(1, world.rows(100))
+    (found,) = look(use_case, address, midnight(2))
+    assert 0 < found.figures["harm"]["labels"] < 100

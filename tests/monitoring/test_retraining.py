@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from portfolio.contract.config import Retrain
-from portfolio.monitoring.looks import Event, Look
-from portfolio.monitoring.retraining import AskedBy, Request, request
+from portfolio.monitoring.events import looks_of
+from portfolio.monitoring.looks import Event, Look, Looks
+from portfolio.monitoring.retraining import AskedBy, Request, note_cancelled, request, retraining
+from tests.conftest import TOY
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LIMITS = Retrain(min_labels=200, cool_down_hours=24, max_per_week=2)
@@ -31,8 +35,47 @@ def test_whoever_started_the_last_one_a_cool_down_follows() -> None:
     assert not held.is_due
     assert held.held == "the last one began at 2026-03-01 10:00 UTC; until 2026-03-02 10:00"
     assert request(LIMITS, HARM, 0, [begun(24, "person")], NOW).is_due
+    # A clock that was ahead does not hold it for ever.
+    assert request(LIMITS, HARM, 0, [begun(-24 * 365, "person")], NOW).is_due
     # A rollback is none.
     assert request(LIMITS, HARM, 0, [Event("rolled_back", at=NOW)], NOW).is_due
+
+
+def test_one_that_was_cut_off_is_asked_for_again_until_the_budget_is_used_up() -> None:
+    """A kill, or a machine that was switched off: nobody would do it before the cool-down has passed."""
+
+    def cut_off(hours: float, labels: int = 0) -> Event:
+        return replace(begun(hours), figures={"asked_by": "harm", "labels": labels, "ended": False})
+
+    assert request(LIMITS, HARM, 0, [cut_off(1)], NOW) == Request("harm")
+    # Its labels are in a batch by now, from which nobody has learned.
+    assert request(LIMITS, None, 150, [cut_off(1, labels=50)], NOW) == Request("labels")
+    assert request(LIMITS, None, 149, [cut_off(1, labels=50)], NOW) == Request()
+    assert not request(LIMITS, HARM, 0, [cut_off(1), cut_off(2)], NOW).is_due
+    # One after it has learned from them, too.
+    assert request(LIMITS, None, 150, [begun(30), cut_off(40, labels=50)], NOW) == Request()
+
+
+def test_how_a_retraining_ended_is_noted_unless_it_was_cut_off(workspace: Path) -> None:
+    Looks(f"sqlite:///{workspace / '.state' / 'log' / f'{TOY}.db'}").add_event(Event("promoted", 1))
+
+    def noted() -> list[object]:
+        with looks_of(TOY) as looks:
+            assert looks is not None
+            return [event.figures["ended"] for event in looks.events() if event.kind == "retraining"]
+
+    with retraining(TOY, "harm", 7, NOW):
+        assert noted() == [False]
+    assert noted() == [True]
+    with pytest.raises(ValueError, match="no such"), retraining(TOY, "harm", 7, NOW + timedelta(hours=1)):
+        raise ValueError("no such column")
+    assert noted() == [True, True]
+    # As SIGTERM and Ctrl-C end it.
+    with pytest.raises(KeyboardInterrupt), retraining(TOY, "harm", 7, NOW + timedelta(hours=2)):
+        raise KeyboardInterrupt
+    assert noted() == [False, True, True]
+    note_cancelled(TOY)
+    assert noted() == [True, True, True]
 
 
 def test_the_monitor_has_a_budget_and_a_person_has_none() -> None:

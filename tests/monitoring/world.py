@@ -35,6 +35,7 @@ class World:
     log: PredictionLog
     audit_share: float = 0.5
     test_rows: int = 2000
+    version: int = 1
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def __post_init__(self) -> None:
@@ -48,7 +49,7 @@ class World:
         targets = self.targets(inputs)
         self.manifest = Manifest(
             use_case=self.store.folder.name,
-            candidate="made up",
+            candidate=f"made up {self.version}",
             inputs=INPUTS,
             output=OUTPUT,
             policy=policy,
@@ -57,7 +58,7 @@ class World:
             reference={one.name: reference(one, inputs[one.name]) for one in INPUTS},
             golden_inputs={"weight": [0.0], "colour": ["green"]},
             golden_outputs=[[0.5, 0.5]],
-            lineage=Lineage(model_version=1),
+            lineage=Lineage(model_version=self.version),
             model_sha256="0" * 64,
         )
         self.digest = bundle_digest(self.manifest)
@@ -97,7 +98,7 @@ class World:
                 Record(
                     request_id,
                     at.timestamp(),
-                    1,
+                    self.version,
                     self.digest,
                     outputs[part],
                     machine[part].tolist(),

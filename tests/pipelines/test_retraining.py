@@ -167,7 +167,7 @@ def test_harm_starts_a_training_that_learns_from_the_labels_once_a_person_agrees
     assert (run["parameters"]["use_case"], run["parameters"]["asked_by"]) == (TOY, "harm")
     assert Store.of(TOY).champion() == champion
     looks = Looks(f"sqlite:///{clone / '.state' / 'log' / f'{TOY}.db'}")
-    harmful = looks.wanted()
+    harmful = looks.wanted(champion.digest)
     assert harmful is not None
     assert (harmful.model_version, harmful.labels) == (champion.model_version, ANSWERED)
     batch = next(Paths(TOY).batches.glob("*-feedback-001.parquet"))
@@ -176,10 +176,17 @@ def test_harm_starts_a_training_that_learns_from_the_labels_once_a_person_agrees
     ask(prefect, f"/flow_runs/{run['id']}/resume", {"run_input": {"promote": True}})
     (run,) = wait_for(lambda: in_state(prefect, "training", *ENDED))
     assert run["state"]["type"] == "COMPLETED", run["state"]
-    assert looks.wanted() is None
+    assert looks.wanted(champion.digest) is None
     promoted, retraining = looks.events()
     assert (promoted.kind, promoted.model_version) == ("promoted", champion.model_version + 1)
-    assert (retraining.kind, retraining.figures) == ("retraining", {"asked_by": "harm", "labels": ANSWERED})
+    assert (retraining.kind, retraining.figures) == (
+        "retraining",
+        {"asked_by": "harm", "labels": ANSWERED, "ended": True},
+    )
+    # Asked for once more, while the first one waited for its turn.
+    again = start(prefect, "training", use_case=TOY, asked_by="harm")
+    assert wait_for(lambda: [run for run in in_state(prefect, "training", *ENDED) if run["id"] == again])
+    assert looks.events() == [promoted, retraining]
     looks.close()
     swapped = Store.of(TOY).champion()
     assert swapped is not None

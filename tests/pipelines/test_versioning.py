@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 from pipelines import versioning
 from portfolio.contract.loading import use_case_names
 from portfolio.core.errors import DataError, PortfolioError
-from tests.conftest import ROOT, checkout
+from tests.conftest import ROOT, TOY, checkout, make_repository
 
 LOG = Path("stage.log")
 
@@ -61,16 +62,19 @@ def test_every_stage_comes_after_those_it_needs(repository: None, use_case: str)
         seen.add(address)
 
 
-@pytest.mark.parametrize("use_case", use_case_names())
-def test_dvc_repro_before_the_first_collect_names_the_remedy(tmp_path: Path, use_case: str) -> None:
+def test_dvc_repro_before_the_first_collect_names_the_remedy(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "clone")
     for pointer in folder.glob("data/*/raw/batches.dvc"):
         # Of who has collected and committed; DVC then asks for `dvc pull`.
         pointer.unlink()
-    command = [sys.executable, "-m", "dvc", "repro", f"validate@{use_case}"]
+    # The toy has never had a folder for data, as one that was just made from a file.
+    names = dict.fromkeys([*use_case_names(), TOY])
+    stages = [f"validate@{name}" for name in names]
+    command = [sys.executable, "-m", "dvc", "repro", "--keep-going", *stages]
     result = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
     assert result.returncode != 0
-    assert f"portfolio collect {use_case}" in result.stdout + result.stderr
+    for name in names:
+        assert f"portfolio collect {name}" in result.stdout + result.stderr
 
 
 def environment() -> dict[str, str]:
@@ -92,10 +96,8 @@ stages:
 @pytest.fixture
 def miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with one stage, which takes no time, as the current folder."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / ".dvc", ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    monkeypatch.chdir(make_repository(tmp_path))
     Path("dvc.yaml").write_text(MINIATURE)
-    subprocess.run(["git", "init", "-q"], check=True)
     Path("input").mkdir()
     Path("input/toy").write_text("hello")
     return tmp_path
@@ -167,12 +169,33 @@ def test_figures_come_back_from_the_run_cache(miniature: Path) -> None:
     assert (miniature.parent / "ran").read_text() == "ran\n" * 2
 
 
+def test_the_stages_are_read_once_another_run_has_written_their_lock_file(miniature: Path) -> None:
+    versioning.reproduce("greet@toy", LOG)
+    write = (
+        "from pathlib import Path; from pipelines.versioning import _repository\n"
+        "path = Path('dvc.lock'); whole = path.read_text()\n"
+        "with _repository().lock:\n"
+        "    path.write_text(whole[: whole.index('cmd') + 2]); print('half', flush=True)\n"
+        "    input(); path.write_text(whole)\n"
+    )
+    command, environment = [sys.executable, "-c", write], {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as writer, ThreadPoolExecutor(1) as thread:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "half\n"
+        reading = thread.submit(versioning.stage_graph, "toy")
+        # Who does not wait has read it by then.
+        wait([reading], timeout=2)
+        writer.communicate("\n")
+        assert "greet@toy" in reading.result(60)
+
+
 @pytest.mark.parametrize("versioned", [False, True])
 def test_a_missing_input_is_a_data_error_with_the_remedy(miniature: Path, versioned: bool) -> None:
     if versioned:
         versioning.add(Path("input"))
     shutil.rmtree("input")
-    with pytest.raises(DataError, match=r"input.*portfolio collect toy, then dvc repro greet@toy"):
+    with pytest.raises(DataError, match=r"input.*portfolio run toy"):
         versioning.reproduce("greet@toy", LOG)
 
 

@@ -45,27 +45,45 @@ def drafted(
     return draft(sample(path), Wanted(target, **wanted))
 
 
-def workbook(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
-    """An Excel file with the least that one must have: no library for writing them is needed elsewhere."""
+def workbook(
+    path: Path, columns: Mapping[str, Sequence[object]], sheets: Mapping[str, Sequence[Sequence[object]]] | None = None
+) -> None:
+    """An Excel file with the least that one must have: no library for writing them is needed elsewhere.
+
+    It has one sheet of those columns, or the rows of several sheets.
+    """
     space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-    rows = [list(columns), *zip(*columns.values(), strict=True)]
-    sheet = "".join(f"<row>{''.join(_cell(value) for value in row)}</row>" for row in rows)
+    sheets = sheets or {"Sheet1": [list(columns), *zip(*columns.values(), strict=True)]}
+    numbered = list(enumerate(sheets, start=1))
     parts = {
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels" '
         'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" '
-        f'ContentType="{kind}.sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" '
-        f'ContentType="{kind}.worksheet+xml"/></Types>',
+        f'ContentType="{kind}.sheet.main+xml"/>'
+        + "".join(
+            f'<Override PartName="/xl/worksheets/sheet{number}.xml" ContentType="{kind}.worksheet+xml"/>'
+            for number, _ in numbered
+        )
+        + "</Types>",
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
         f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{space}" xmlns:r="{office}"><sheets>'
-        '<sheet name="Sheet1" sheetId="1" r:id="r1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
-        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
-        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{space}"><sheetData>{sheet}</sheetData></worksheet>',
+        + "".join(f'<sheet name="{name}" sheetId="{number}" r:id="r{number}"/>' for number, name in numbered)
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+        + "".join(
+            f'<Relationship Id="r{number}" Type="{office}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+            for number, _ in numbered
+        )
+        + "</Relationships>",
     }
+    for number, name in numbered:
+        rows = "".join(f"<row>{''.join(_cell(value) for value in row)}</row>" for row in sheets[name])
+        parts[f"xl/worksheets/sheet{number}.xml"] = (
+            f'<worksheet xmlns="{space}"><sheetData>{rows}</sheetData></worksheet>'
+        )
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in parts.items():
             archive.writestr(name, f'<?xml version="1.0" encoding="UTF-8"?>{text}')

@@ -38,8 +38,9 @@ LEFT_OUT: dict[str, tuple[list[Any], str]] = {
     "leak": (["paid" if answer == "yes" else "open" for answer in ANSWERS], "gives the target away"),
     "": (list(range(5, 5 + ROWS)), "has no name"),
     "sold": ([f"1/{number % 28 + 1}/2025" for number in NUMBERS], "write them as 2026-01-31"),
-    "price": ([f"${number}" for number in NUMBERS], "write the numbers alone"),
-    "share": ([f"{number}%" for number in NUMBERS], "write the numbers alone"),
+    "share": ([f"{number},5 %" for number in NUMBERS], "write the numbers alone"),
+    "issued": ([f"{month}-2025" for month in ("Jan", "Feb", "Mar") * 100], "of which new rows have later ones"),
+    "year": ([f"平成{number % 9 + 1}年" for number in NUMBERS], "of which new rows have later ones"),
 }
 
 
@@ -50,6 +51,40 @@ def test_what_no_model_should_see_is_left_out_and_says_why(tmp_path: Path, name:
     # Of two that say the same, the first is kept.
     assert why in (left_out(found, "town") if name == "twin" else left_out(found, name))
     assert len(found.inputs) == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "highest"),
+    [
+        ([f"{number / 10}%" for number in NUMBERS], "%", 29.9),
+        ([f"¥{1000 * number:,}" for number in NUMBERS], "¥", 299_000),
+        ([f"{1000 * number:,} 千人" if number % 20 else "…" for number in NUMBERS], "千人", 299_000),
+        ([f"{number % 40}分".translate({ord("1"): "\uff11"}) for number in NUMBERS], "分", 39),
+    ],
+)
+def test_numbers_that_have_their_unit_with_them_are_numbers(
+    tmp_path: Path, values: list[str], unit: str, highest: float
+) -> None:
+    found = drafted(tmp_path, with_column("measured", values)).decisions["measured"]
+    assert (found.role, found.column.kind, found.column.unit) == ("input", "number", unit)
+    assert found.column.maximum == highest
+
+
+def test_a_few_lengths_are_categories(tmp_path: Path) -> None:
+    found = drafted(tmp_path, with_column("term", ["36 months", "60 months"] * (ROWS // 2)))
+    assert found.decisions["term"].column.kind == "category"
+
+
+def test_a_number_of_each_row_that_is_called_one_is_the_key(tmp_path: Path) -> None:
+    numbers = [7919 * number % 100_003 for number in range(1, ROWS + 1)]
+    assert drafted(tmp_path, with_column("customer_id", numbers)).key == "customer_id"
+    assert drafted(tmp_path, with_column("income", numbers)).key == ""
+
+
+def test_where_nearly_all_rows_are_of_one_class_the_metric_looks_at_the_other(tmp_path: Path) -> None:
+    rare = ["yes" if number % 25 == 0 else "no" for number in NUMBERS]
+    assert drafted(tmp_path, csv_text({**PLAIN, "bought": rare})).metric == "average_precision"
+    assert drafted(tmp_path, csv_text(PLAIN)).metric == ""
 
 
 def test_a_number_for_each_row_is_the_key(tmp_path: Path) -> None:

@@ -90,6 +90,8 @@ def test_a_renamed_use_case_runs_under_its_new_name(copy: Path) -> None:
 def test_without_any_use_case_the_checks_pass_and_a_new_one_can_come(copy: Path) -> None:
     for name in ALL_USE_CASES:
         run_in(copy, "portfolio", "remove", name, "--yes")
+    # The project's own is its owner's, in any language.
+    (copy / "README.md").write_text("<!-- figures: use-cases -->\n<!-- /figures -->\n")
     run_in(copy, "portfolio", "readme")
     committed(copy)
     run_in(copy, "portfolio", "readme", "--check")

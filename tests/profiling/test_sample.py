@@ -46,8 +46,9 @@ def test_a_file_of_a_european_program_is_read(tmp_path: Path) -> None:
         (TEXT.replace("\n", "\r"), "rows.csv"),
         (TEXT.replace(",", " , "), "rows.csv"),
         (f"統計表\n2025年\n\n{TEXT}\n注1 速報値\n", "rows.csv"),
+        (f"統計表,,,\n,,,2025年\n{TEXT},,,\n※ 速報値,,,\n", "rows.csv"),
     ],
-    ids=["semicolon", "tab", "tsv", "pipe", "decimal comma", "crlf", "cr", "spaces", "titles and notes"],
+    ids=["semicolon", "tab", "tsv", "pipe", "decimal comma", "crlf", "cr", "spaces", "titles and notes", "padded"],
 )
 def test_separators_line_ends_and_titles_are_found_out(tmp_path: Path, content: str, name: str) -> None:
     rows = sample(written(tmp_path, content, name)).rows
@@ -78,6 +79,22 @@ def test_parquet_and_workbooks_are_read(tmp_path: Path) -> None:
         assert (rows["age"].to_list(), rows["town"].to_list()) == (AGES, PLAIN["town"])
 
 
+def test_the_table_in_a_workbook_is_found(tmp_path: Path) -> None:
+    titled = [["Sales of 2025", "", "", ""], list(PLAIN), *zip(*PLAIN.values(), strict=True)]
+    workbook(tmp_path / "rows.xlsx", {}, {"cover": [["Internal"]], "sales": titled, "codes": [["a", "b"], ["c", "d"]]})
+    found = sample(tmp_path / "rows.xlsx")
+    assert (found.written.sheet, found.written.skip_rows) == ("sales", 1)
+    assert {column: found.rows[column].to_list() for column in found.rows.columns} == PLAIN
+
+
+def test_a_file_without_names_is_given_some(tmp_path: Path) -> None:
+    path = written(tmp_path, TEXT.split("\n", 1)[1])
+    rows = sample(path, ["years", "size", "town", "bought"]).rows
+    assert (rows["years"].to_list(), len(rows)) == (AGES, ROWS)
+    with pytest.raises(SourceError, match="has 4 fields, and columns= names 2"):
+        sample(path, ["years", "size"])
+
+
 def test_a_large_file_is_not_held_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LARGE_BYTES", 1000)
     monkeypatch.setattr(module, "SAMPLE_ROWS", 50)
@@ -93,6 +110,7 @@ BROKEN = {
     "blank lines only": (" \n\n", "is empty"),
     "names and no rows": ("a,b\n", "no rows"),
     "no names": (TEXT.split("\n", 1)[1], "line 1, should have the names of the columns"),
+    "words and no names": ("ham,see you\nspam,a prize\nham,ok\nham,yes\n" * 9, "--columns first,second"),
     "a name twice": (TEXT.replace("age,size", "age,age"), "names the column 'age' twice"),
     "two columns without a name": (TEXT.replace("age,size", ","), "no names for the columns 1, 2"),
     "a row that is too long": (TEXT.replace("\n", "\n1,2,Nara,yes,5\n", 1), "line 2, has 5 fields where there are 4"),

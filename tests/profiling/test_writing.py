@@ -41,6 +41,10 @@ FILES = {
     "dated": with_column("day", [f"2025年{n % 12 + 1}月{n % 28 + 1}日" for n in range(ROWS)]).encode("cp932"),
     "keyed": with_column("id", list(range(ROWS))).encode("utf-16"),
     "european": csv_text(PLAIN, ";").replace(".", ",").encode("latin-1"),
+    "measured": with_column("walk", [f"{age % 30}分" for age in AGES]).encode("cp932"),
+    "merged": f"Sales,,,\n,of people,,\nage,size,town,bought\n{csv_text(PLAIN).split(chr(10), 1)[1]}".encode(),
+    "rare": csv_text({**PLAIN, "bought": ["yes" if n % 25 == 0 else "no" for n in range(ROWS)]}).encode(),
+    "flagged": with_column("flagged", [age % 2 for age in AGES[::-1]]).encode(),
     "titled": f"Sales\n\n{csv_text(PLAIN)}\nSource: made up\n".encode(),
 }
 

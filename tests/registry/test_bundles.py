@@ -26,6 +26,18 @@ def test_a_bundle_that_was_damaged_in_mlflow_is_not_published(registry: Registry
     assert aliases(registry)["champion"] == 1
 
 
+def test_no_copy_of_a_bundle_stays_behind(
+    registry: Registry, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while the process runs either: a server that watches for weeks ends by a signal."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    for kind in (MIDDLING, GOOD):
+        registry.promote(train(kind))
+    assert list(scratch.iterdir()) == []
+
+
 def test_lineage_names_what_made_each_part(registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORTFOLIO_GIT_COMMIT", "first")
     registry.promote(train(GOOD))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -39,62 +40,65 @@ KILLED_AT: dict[str, tuple[type, str]] = {
 }
 
 
-@pytest.mark.parametrize("killed", KILLED_AT)
 @pytest.mark.parametrize("change", ["rollback", "force"])
 def test_what_a_kill_cuts_off_is_finished_by_the_next_command(
-    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch, change: str, killed: str
+    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     registry.promote(train(MIDDLING))
     registry.promote(train(GOOD), force=True)
-    with monkeypatch.context() as patch:
-        # A process that is killed undoes nothing.
-        patch.setattr(ExitStack, "__exit__", lambda *_: None)
-        patch.setattr(*KILLED_AT[killed], lambda *_: (_ for _ in ()).throw(InterruptedError()))
-        with pytest.raises(InterruptedError):
-            registry.rollback() if change == "rollback" else registry.promote(1, force=True)
-    assert registry.settle(1).version == 1
-    assert (published().model_version, aliases(registry)["champion"]) == (1, 1)
-    said = verdict_record()
-    assert said["champion"]["digest"] == digest_in_git() == published().digest
-    assert said["reason"] == ("rollback from version 2" if change == "rollback" else "promoted by hand")
-    assert bool(said["rolled_back"]) == (change == "rollback")
-    # Once, and not again by each command after it.
-    registry.promote(2, force=True)
-    assert registry.settle(2).version == 2
+    for owner, name in KILLED_AT.values():
+        with monkeypatch.context() as patch:
+            # A process that is killed undoes nothing.
+            patch.setattr(ExitStack, "__exit__", lambda *_: None)
+            patch.setattr(owner, name, lambda *_: (_ for _ in ()).throw(InterruptedError()))
+            with pytest.raises(InterruptedError):
+                registry.rollback() if change == "rollback" else registry.promote(1, force=True)
+        assert registry.settle(1).version == 1
+        assert (published().model_version, aliases(registry)["champion"]) == (1, 1)
+        said = verdict_record()
+        assert said["champion"]["digest"] == digest_in_git() == published().digest
+        assert said["reason"] == ("rollback from version 2" if change == "rollback" else "promoted by hand")
+        assert bool(said["rolled_back"]) == (change == "rollback")
+        # Once, and not again by each command after it.
+        registry.promote(2, force=True)
+        assert registry.settle(2).version == 2
 
 
-@pytest.mark.parametrize("fault", ["alias", "champion.json", "champions"])
+FAILS_AT: dict[str, tuple[object, str]] = {
+    "alias": (MlflowClient, "set_registered_model_alias"),
+    "champion.json": (Store, "name_champion"),
+    "champions": (record, "copy_bundle"),
+}
+
+
 @pytest.mark.parametrize("change", ["rollback", "promote"])
 def test_what_fails_half_way_leaves_nothing_half_done(
-    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch, fault: str, change: str
+    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     registry.promote(train(MIDDLING))
-    registry.promote(train(GOOD))
+    champion = train(GOOD)
+    registry.promote(champion)
     challenger = train(BAD)
 
     def state() -> tuple[object, ...]:
         return published(), aliases(registry), verdict_record(), digest_in_git()
 
-    calls = []
-
-    def fail(*_: object, **__: object) -> None:
-        calls.append(1)
-        if len(calls) == 1:
-            raise OSError(28, "No space left on device")
-
     before = state()
-    owner, name = {
-        "alias": (MlflowClient, "set_registered_model_alias"),
-        "champion.json": (Store, "name_champion"),
-        "champions": (record, "copy_bundle"),
-    }[fault]
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, fail)
-        with pytest.raises(OSError, match="No space"):
-            registry.rollback() if change == "rollback" else registry.promote(challenger, force=True)
-    assert state() == before
-    # Nor does it count as rolled back.
-    assert registry.promote(train(GOOD)) == ALREADY_CHAMPION
+    for owner, name in FAILS_AT.values():
+        outcomes = iter([OSError(28, "No space left on device")])
+
+        def fail(*_: object, outcomes: Iterator[OSError] = outcomes, **__: object) -> None:
+            """Once: what is undone then does not fail."""
+            for error in outcomes:
+                raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fail)
+            with pytest.raises(OSError, match="No space"):
+                registry.rollback() if change == "rollback" else registry.promote(challenger, force=True)
+        assert state() == before
+        # Nor does it count as rolled back.
+        assert registry.promote(champion) == ALREADY_CHAMPION
     assert registry.rollback() == 1
 
 

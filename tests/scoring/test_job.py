@@ -129,6 +129,28 @@ def test_after_kill_9_it_goes_on_with_each_row_once(bundle: Bundle, store: Store
     assert not parts.exists()
 
 
+@pytest.mark.parametrize("name", ["out.rejected.csv", "out.summary.json", "out.csv"])
+def test_no_file_that_is_there_is_overwritten(bundle: Bundle, tmp_path: Path, name: str) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text('pixels\n"[1, 2, 3, 4]"\nnothing\n')
+    waiting = Job(TOY, source, tmp_path / "out.csv")
+    (tmp_path / name).write_text("precious")
+    # Also one that came while this one waited for its turn.
+    for job in (lambda: waiting, lambda: Job(TOY, source, tmp_path / "out.csv")):
+        with pytest.raises(ConfigError, match=f"{name} would be overwritten"):
+            job().run()
+    assert (tmp_path / name).read_text() == "precious"
+
+
+def test_rows_that_were_rejected_are_not_lost_when_they_are_scored_again(bundle: Bundle, tmp_path: Path) -> None:
+    source = tmp_path / "out.rejected.csv"
+    source.write_text('pixels\n"[1, 2, 3, 4]"\nnothing\n')
+    before = source.read_text()
+    with pytest.raises(ConfigError, match=r"out.rejected.csv would be overwritten"):
+        Job(TOY, source, tmp_path / "out.csv")
+    assert source.read_text() == before
+
+
 def test_parts_of_another_input_are_not_mixed_in(bundle: Bundle, tmp_path: Path) -> None:
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     table(pixels(20_000)).write_parquet(source)
@@ -181,7 +203,7 @@ def test_what_is_wrong_is_said_before_anything_is_read(store: Store, tmp_path: P
         Job(TOY, source, tmp_path / "out.csv").run()
     with pytest.raises(ConfigError, match=r"must end in .csv or .parquet"):
         Job(TOY, source, tmp_path / "out.xlsx")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="would be overwritten"):
         Job(TOY, source, source)
     with pytest.raises(ConfigError, match="mkdir -p"):
         Job(TOY, source, tmp_path / "no" / "out.csv")

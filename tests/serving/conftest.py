@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,6 +97,12 @@ def services(client: TestClient) -> Services:
     assert isinstance(client.app, Front)
     found: Services = client.app.app.state.services
     return found
+
+
+def example(client: TestClient) -> Any:
+    """The request that a server shows as an example."""
+    document = client.get("/openapi.json").json()
+    return document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
 
 
 def best_bundle(folder: Path, use_case: str) -> Bundle:

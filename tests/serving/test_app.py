@@ -2,12 +2,15 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
 
+from portfolio.bundle.bundle import write_bundle
 from portfolio.bundle.store import Store
 from serving.app import create_app
+from tests.conftest import tiny_bundle
 from tests.serving.conftest import services
 
 GOOD = {"instances": [{"pixels": [4, 3, 2, 1]}]}
@@ -86,13 +89,31 @@ def test_the_documented_examples_of_a_version_and_of_feedback_work(client: TestC
     assert {"201", "401", "404", "408", "409", "413", "422", "503"} <= feedback["responses"].keys()
 
 
+@pytest.mark.parametrize("name", ["売上", "Sales_2024"])
+def test_a_use_case_may_have_any_name_that_new_takes(
+    name: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTFOLIO_USE_CASE", name)
+    tiny = tiny_bundle(tmp_path / "tiny", version=1)
+    named = tiny.manifest.model_copy(update={"use_case": name})
+    write_bundle(tmp_path / "named", (tmp_path / "tiny" / "model.onnx").read_bytes(), named)
+    Store.of(name).publish(tmp_path / "named", named)
+    with TestClient(create_app()) as client:
+        answer = post(client, GOOD)
+        assert answer.json()["model"]["use_case"] == name
+        label = {"request_id": answer.json()["request_id"], "label": "left"}
+        assert client.post("/feedback", json=label).status_code == 201
+        for path in ("/", "/metrics", "/stats", f"/v2/models/{quote(name)}", "/monitor/queue", "/openapi.json"):
+            assert client.get(path).status_code == 200, path
+
+
 def test_without_a_champion_it_says_what_to_do(store: Store, tmp_path: Path) -> None:
     with TestClient(create_app()) as client:
         assert client.get("/healthz").status_code == 200
         assert post(client, GOOD).status_code == 503
         answer = client.get("/readyz")
         assert answer.status_code == 503
-        assert "make run" in answer.json()["error"]["message"]
+        assert answer.json()["error"]["message"].endswith("portfolio run toy")
 
 
 def test_the_documentation_loads_nothing_from_outside(client: TestClient) -> None:

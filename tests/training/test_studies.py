@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from portfolio.data.dataset import load_split
 from portfolio.data.split import identities
 from portfolio.report.words import PAGES
 from portfolio.training import studies
-from tests.conftest import edit_config, run_stage
+from tests.conftest import edit_config, environment_kept, run_stage
 
 Built = Callable[[str], Path]
 
@@ -29,13 +32,30 @@ def run(name: str) -> dict[str, Any]:
     invoked = CliRunner().invoke(app, ["study", name, "toy", "--uncached"])
     if invoked.exception:
         raise invoked.exception
-    result: dict[str, Any] = json.loads(Paths("toy").study(name).read_text())
-    return result
+    return result(name, Path())
 
 
-def test_the_learning_curve_takes_more_and_more_rows(built: Built) -> None:
+def result(name: str, folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / Paths("toy").study(name)).read_text()))
+
+
+@pytest.fixture(scope="module")
+def studied(built_once: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every study was made. Not to be changed."""
+    folder = tmp_path_factory.mktemp("studied") / "toy"
+    shutil.copytree(built_once("toy"), folder)
+    with chdir(folder), environment_kept():
+        os.environ["PORTFOLIO_STATE"] = str(folder / ".state")
+        same_value = load_use_case("toy").config().train.weight_decay
+        edit_config("toy", studies={"ablation": {"nothing else": {"train.weight_decay": same_value}}})
+        for name in STUDIES:
+            run(name)
+    return folder
+
+
+def test_the_learning_curve_takes_more_and_more_rows(built: Built, studied: Path) -> None:
     built("toy")
-    found = run("learning-curve")
+    found = result("learning-curve", studied)
     rows = len(load_split(load_use_case("toy"), "train"))
     assert [point["train_rows"] for point in found["points"]] == [round(0.5 * rows), rows]
     for point in found["points"]:
@@ -44,17 +64,13 @@ def test_the_learning_curve_takes_more_and_more_rows(built: Built) -> None:
         assert len(set(point["val"]["log_loss"])) == 2
 
 
-def test_capacity_goes_from_small_to_large(built: Built) -> None:
-    built("toy")
-    parameters = [point["parameters"] for point in run("capacity")["points"]]
+def test_capacity_goes_from_small_to_large(studied: Path) -> None:
+    parameters = [point["parameters"] for point in result("capacity", studied)["points"]]
     assert parameters == sorted(set(parameters))
 
 
-def test_an_ablation_stands_beside_the_config_as_it_is(built: Built) -> None:
-    built("toy")
-    same_value = load_use_case("toy").config().train.weight_decay
-    edit_config("toy", studies={"ablation": {"nothing else": {"train.weight_decay": same_value}}})
-    configured, same = run("ablation")["points"]
+def test_an_ablation_stands_beside_the_config_as_it_is(studied: Path) -> None:
+    configured, same = result("ablation", studied)["points"]
     assert configured["name"] == studies.AS_CONFIGURED
     assert configured["val"] == same["val"]
 
@@ -94,9 +110,11 @@ def test_rows_that_belong_together_share_a_fold_and_are_compared_with_rows_on_th
         assert sum(len(fold.val) for fold in folds) == len(train) + len(val)
 
 
-def test_the_result_has_both_and_the_terminal_shows_them(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_has_both_and_the_report_shows_them(
+    built: Built, studied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     built("toy")
-    assert "by_row" not in run("cross-validate")
+    assert "by_row" not in result("cross-validate", studied)
     monkeypatch.setattr(load_use_case("toy").source, "split_by", ("colour",))
     found = run("cross-validate")
     names = ["constant", "logistic_regression", "network"]
@@ -125,12 +143,13 @@ def test_a_key_that_is_not_there_is_named(built: Built) -> None:
     assert isinstance(CliRunner().invoke(app, ["study", "ablation", "toy"]).exception, ConfigError)
 
 
-def test_the_report_shows_the_studies_that_there_are(built: Built) -> None:
+def test_the_report_shows_the_studies_that_there_are(built: Built, studied: Path) -> None:
     built("toy")
     paths = Paths("toy")
     assert not paths.report_is_stale()
     for name in STUDIES:
-        run(name)
+        paths.study(name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(studied / paths.study(name), paths.study(name))
     assert paths.report_is_stale()
     run_stage("report", "toy")
     assert not paths.report_is_stale()

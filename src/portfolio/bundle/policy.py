@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import inf
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -140,7 +142,14 @@ class Decider:
 
     def row(self, outputs: list[float]) -> tuple[int, float, float, bool]:
         """The same for one row, in plain Python: there, the start-up time of NumPy's functions is most of the work."""
-        if self._is_regression or self._costs is not None:
+        if self._is_regression:
+            certain = 1.0
+            if self._tolerance is not None:
+                ratio = self._tolerance / outputs[1] if outputs[1] else inf
+                certain = float(np.interp(ratio, self._ratios, self._levels, left=0))
+            cost = self._error_yen * (1 - certain)
+            return 0, certain, cost, cost <= self._check_yen
+        if self._costs is not None:
             answers, certainty, error_yen, by_machine = self(np.array([outputs]))
             return int(answers[0]), float(certainty[0]), float(error_yen[0]), bool(by_machine[0])
         certain = max(outputs)
@@ -155,8 +164,13 @@ class Decider:
 
 def half_widths(predictions: Array, error_ratios: tuple[float, ...], level: float = INTERVAL_LEVEL) -> Floats:
     """How far the interval that covers `level` of the true values reaches to both sides of each value, [rows]."""
-    ratio = np.interp(level, levels(len(error_ratios)), error_ratios)
-    return np.asarray(ratio * predictions[:, 1].astype(np.float64))
+    return np.asarray(interval_ratio(error_ratios, level) * predictions[:, 1].astype(np.float64))
+
+
+@lru_cache(maxsize=16)
+def interval_ratio(error_ratios: tuple[float, ...], level: float = INTERVAL_LEVEL) -> float:
+    """The half width of that interval, in units of the error's scale."""
+    return float(np.interp(level, levels(len(error_ratios)), error_ratios))
 
 
 def levels(count: int) -> Floats:

@@ -15,6 +15,7 @@ from math import isfinite
 from typing import Any, BinaryIO
 
 from portfolio.bundle.manifest import InputField
+from portfolio.core.cells import is_missing, without_unit
 from portfolio.core.errors import DataError
 
 Row = dict[str, Any]
@@ -110,11 +111,18 @@ def _value(field: InputField, row: Row, number: int, as_text: bool) -> Any:
             raise DataError(f"Row {number}: {field.name} must be a list of {field.width} numbers.")
         return [_number(field, entry, number, as_text=False) for entry in values]
     value = row.get(field.name)
-    if value is None or (as_text and value == "" and field.nullable):
+    if value is None or (as_text and _says_nothing(field, value)):
         if not field.nullable:
             raise DataError(f"Row {number}: {field.name} has no value.")
         return None
     return value if field.is_string else _number(field, value, number, as_text)
+
+
+def _says_nothing(field: InputField, value: str) -> bool:
+    """Whether a text stands for a missing value, as in training: blank, or a word such as NA that is no category."""
+    if field.kind == "text" or not field.nullable:
+        return field.nullable and not value.strip()
+    return is_missing(value) and value not in field.categories
 
 
 def _number(field: InputField, value: Any, number: int, as_text: bool) -> float | None:
@@ -122,7 +130,7 @@ def _number(field: InputField, value: Any, number: int, as_text: bool) -> float 
         # The server takes neither for a number.
         raise DataError(f"Row {number}: {field.name} is {json.dumps(value)[:40]}, which is not a number.")
     try:
-        found = float(_plain(value))
+        found = float(_plain(without_unit(value, field.unit) if isinstance(value, str) else value))
     except (TypeError, ValueError, OverflowError):
         raise DataError(f"Row {number}: {field.name} is {str(value)[:40]!r}, which is not a number.") from None
     if isfinite(found):

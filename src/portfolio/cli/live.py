@@ -10,7 +10,7 @@ import typer
 from portfolio.cli.arguments import UseCaseName
 
 if TYPE_CHECKING:
-    from pipelines.processes import Program, Supervisor
+    from pipelines.supervisor import Program, Supervisor
     from portfolio.core.terminal import Steps
 
 app = typer.Typer()
@@ -30,31 +30,23 @@ def live(
     """
     import os
 
-    from pipelines.processes import Supervisor, read_record
+    from pipelines.supervisor import Supervisor
     from portfolio.cli.server import listening
     from portfolio.contract.loading import load_use_case
     from portfolio.core.environment import local_environment
-    from portfolio.core.errors import PortfolioError
     from portfolio.core.paths import live_record
     from portfolio.core.terminal import Steps, console
 
     load_use_case(use_case)
-    record = live_record()
-    there = read_record(record)
-    if there and there[0].is_alive():
-        raise PortfolioError(
-            f"It is running already, as process {there[0].pid}. See portfolio status, or end it: portfolio stop"
-        )
-    if any(one.is_alive() for one in there):
-        raise PortfolioError("Some of it still runs after a crash. End it first: portfolio stop")
-    for number, option in ((port, "--port"), (mlflow_port, "--mlflow-port"), (prefect_port, "--prefect-port")):
-        for probe in listening("127.0.0.1", number, f"portfolio live {option} {{port}}"):
-            probe.close()
     local_environment()
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{prefect_port}/api"
     os.environ["PORTFOLIO_USE_CASE"] = use_case
     steps = Steps()
+    ports = ((port, "--port"), (mlflow_port, "--mlflow-port"), (prefect_port, "--prefect-port"))
     with Supervisor(live_record(), lambda line: console.print(f"[yellow]{line}[/]")) as supervisor:
+        for number, option in ports:
+            for probe in listening("127.0.0.1", number, f"portfolio live {option} {{port}}"):
+                probe.close()
         for program in programs(use_case, port, mlflow_port, prefect_port):
             if supervisor.stopping:
                 break
@@ -73,7 +65,7 @@ def live(
 @app.command(rich_help_panel=PANEL)
 def stop() -> None:
     """End what `portfolio live` has started, also after it has crashed."""
-    from pipelines.processes import end_all, read_record
+    from pipelines.record import end_all, read_record
     from portfolio.core.paths import live_record
 
     ended = end_all(read_record(live_record()), live_record())
@@ -85,21 +77,23 @@ def status() -> None:
     """Show what `portfolio live` has started, and whether it answers. Exit code 1 if something does not."""
     from rich.table import Table
 
-    from pipelines.processes import read_record
+    from pipelines.record import read_record
     from portfolio.core.paths import live_record
     from portfolio.core.terminal import console
 
-    found = [one for one in read_record(live_record()) if one.name != "supervisor"]
+    found = read_record(live_record())
     if not found:
         print("Nothing is running. Start it: portfolio live (make live)")
         raise typer.Exit(1)
     table = Table("what", "state", "process", "starts", "address", title_justify="left")
-    states = ["ready" if one.answers() else "running" if one.is_alive() else "not running" for one in found]
+    states = [one.state() for one in found]
     for one, state in zip(found, states, strict=True):
-        colour = {"ready": "green", "running": "yellow"}.get(state, "red")
+        colour = {"not running": "red", "no answer": "yellow"}.get(state, "green")
         table.add_row(one.name, f"[{colour}]{state}[/]", str(one.pid), str(one.starts), one.shown or one.log)
     console.print(table)
-    if set(states) != {"ready"}:
+    if states[0] == "not running":
+        console.print("Nothing starts again what ends: portfolio stop, then portfolio live")
+    if not set(states) <= {"answers", "running"}:
         raise typer.Exit(1)
 
 
@@ -117,7 +111,7 @@ def _make_records(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
 
 def _train(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
     """Train the first champion. Raises PortfolioError if that fails."""
-    from pipelines.processes import Program, last_lines
+    from pipelines.supervisor import Program, last_lines
     from portfolio.core.environment import state_folder
     from portfolio.core.errors import PortfolioError
 
@@ -131,7 +125,8 @@ def _train(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
 
 def programs(use_case: str, port: int, mlflow_port: int, prefect_port: int) -> list[Program]:
     """In the order in which they are started."""
-    from pipelines.processes import Program
+    from pipelines.deployments import SERVED
+    from pipelines.supervisor import Program
     from portfolio.core.environment import state_folder
 
     logs = state_folder() / "logs" / "live"
@@ -144,5 +139,5 @@ def programs(use_case: str, port: int, mlflow_port: int, prefect_port: int) -> l
         Program("prefect", of_prefect, logs / "prefect.log", f"{prefect}/api/health", prefect),
         Program("mlflow", of_mlflow, logs / "mlflow.log", f"{mlflow}/health", mlflow),
         Program("api", of_api, logs / "api.log", f"{api}/readyz", api),
-        Program("deployments", [*python, "pipelines.deployments"], logs / "deployments.log"),
+        Program("deployments", [*python, "pipelines.deployments"], logs / "deployments.log", said=SERVED),
     ]

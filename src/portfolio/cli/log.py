@@ -31,8 +31,8 @@ def prune(
 ) -> None:
     """Delete old answers from the prediction log, and give their space back.
 
-    Answers with a true label are kept, since they can't be made again; --labelled deletes them too. Servers may go on
-    writing meanwhile.
+    Answers with a true label are kept, since they can't be made again; --labelled deletes them too. Looks of the
+    monitor that are older go as well. Servers may go on writing meanwhile.
     """
     from datetime import UTC, datetime, timedelta
 
@@ -43,7 +43,7 @@ def prune(
     from portfolio.monitoring.prediction_log.address import existing_log
     from portfolio.monitoring.prediction_log.log import PredictionLog
 
-    found = PredictionLog(url or existing_log(use_case or default_use_case()))
+    found = PredictionLog(existing_log(use_case or default_use_case(), url))
     try:
         deleted = found.prune(datetime.now(UTC) - timedelta(days=days), labelled=labelled)
         if deleted:

@@ -51,20 +51,26 @@ def run(
     server = PrefectServer(state_folder() / "logs" / "prefect.log")
     server.start()
     start = Steps()
-    with start.step("prefect") as step:
-        # While the server starts: what the flow imports, MLflow's database and DVC's graph.
-        from pipelines import versioning
-        from pipelines.training import training
-        from portfolio.registry.registry import Registry
+    try:
+        with start.step("prefect") as step:
+            # While the server starts: what the flow imports, MLflow's database and DVC's graph.
+            from pipelines import versioning
+            from pipelines.training import training
+            from portfolio.registry.registry import Registry
 
-        Registry(case)
-        versioning.stage_graph(use_case)
-        server.wait()
-        step.result = f"its API answers at {os.environ['PREFECT_API_URL']}"
-    with server.flow_settings(), server.expected():
-        # A server of our own has no pages on which anybody could be asked.
-        outcome = training(use_case, feedback=feedback, may_ask=not server.is_own)
+            Registry(case)
+            versioning.stage_graph(use_case)
+            server.wait()
+            step.result = f"its API answers at {os.environ['PREFECT_API_URL']}"
+        with server.flow_settings(), server.expected():
+            # A server of our own has no pages on which anybody could be asked.
+            outcome = training(use_case, feedback=feedback, may_ask=not server.is_own)
+    except KeyboardInterrupt:
+        console.print(f"Stopped. What was finished is kept, and the same command goes on: portfolio run {use_case}")
+        raise typer.Exit(130) from None
+    assert outcome is not None, "only what the monitor asks for can have been done already"
     seconds = {**start.seconds, **outcome.seconds}
     write_text(Paths(use_case).log("run").with_suffix(".json"), json.dumps({"seconds": seconds}, indent=1) + "\n")
     result = "promoted and published" if outcome.verdict.promoted else "not promoted"
     console.print(f"Version {outcome.version}: {result} ({outcome.verdict.reason}).")
+    console.print(f"Next: portfolio serve {use_case}, and portfolio report {use_case}", markup=False)

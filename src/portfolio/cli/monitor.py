@@ -28,7 +28,7 @@ def monitor(
     explain: Annotated[
         bool, typer.Option("--explain", help="Also learn what tells these rows from those of training.")
     ] = False,
-    lang: Annotated[Language, typer.Option(help="Language of the words.")] = Language.en,
+    lang: Annotated[Language, typer.Option(help="Language of the table.")] = Language.en,
 ) -> None:
     """Look at the answers and labels since the last look, and say whether the model still does what was promised.
 
@@ -43,7 +43,7 @@ def monitor(
     from portfolio.monitoring.prediction_log.address import existing_log
 
     case = load_use_case(use_case)
-    address = url or existing_log(case.name)
+    address = existing_log(case.name, url)
     try:
         found = look(case, address)
         kept = Looks(address)
@@ -79,20 +79,22 @@ def _show(name: str, look: Look, language: str) -> None:
 
     from portfolio.core.terminal import console
     from portfolio.monitoring.looks import Reason
+    from portfolio.report.words import figure_name, read_words
 
-    table = Table(
-        title=f"{name}, version {look.model_version}: {look.start:%Y-%m-%d %H:%M} to {look.end:%Y-%m-%d %H:%M} UTC",
-        show_header=False,
-    )
+    words = read_words(language)
+    its: dict[str, str] = words["look"]
+    title = its["period"].format(name=name, version=look.model_version, start=look.start, end=look.end)
+    table = Table(title=title, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("verdict", Text(look.verdict.replace("_", " "), style=STYLES[look.verdict]))
+    table.add_row(its["verdict"], Text(words["verdicts"][look.verdict], style=STYLES[look.verdict]))
     for number, reason in enumerate(look.reasons):
-        table.add_row("" if number else "why", Text(reason.told(language)))
-    table.add_row("to do", Text(Reason(f"do_{look.verdict}").told(language)))
-    table.add_row("seen", f"{look.rows:,} rows, {look.labels:,} labels")
-    for key, unit, scale in (("yen_per_1000", "yen per 1,000", 1), ("quality", look.figures["quality"]["name"], 100)):
-        table.add_row(unit or "", _figures(look.figures[key], scale))
+        table.add_row("" if number else its["why"], Text(reason.told(language)))
+    table.add_row(its["to_do"], Text(Reason(f"do_{look.verdict}").told(language)))
+    table.add_row(its["seen"], its["counts"].format(rows=look.rows, labels=look.labels))
+    quality = look.figures["quality"]
+    table.add_row(its["yen_per_1000"], _figures(look.figures["yen_per_1000"], 1, its))
+    table.add_row(figure_name(quality["name"] or "", words), _figures(quality, 100, its))
     console.print(table)
 
 
@@ -113,16 +115,16 @@ def _explain(case: UseCase, address: str, look: Look) -> None:
     )
 
 
-def _figures(figures: dict[str, object], scale: float) -> str:
+def _figures(figures: dict[str, object], scale: float, words: dict[str, str]) -> str:
     """What was promised, estimated and seen, in one line."""
     digits = 0 if scale == 1 else 1
     parts = []
     for name in ("promised", "estimated", "seen"):
         value = figures[name]
         if isinstance(value, dict):
-            low, high = (f"{scale * value[end]:,.{digits}f}" for end in ("low", "high"))
-            doubt = " (not to be trusted)" if value.get("trusted") is False else ""
-            parts.append(f"{name} {scale * value['value']:,.{digits}f} ({low} to {high}){doubt}")
+            between = words["to"].format(**{end: f"{scale * value[end]:,.{digits}f}" for end in ("low", "high")})
+            doubt = words["untrusted"] if value.get("trusted") is False else ""
+            parts.append(f"{words[name]} {scale * value['value']:,.{digits}f} ({between}){doubt}")
         elif isinstance(value, float):
-            parts.append(f"{name} {scale * value:,.{digits}f}")
+            parts.append(f"{words[name]} {scale * value:,.{digits}f}")
     return "; ".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +13,13 @@ from portfolio.cli.arguments import NamedUseCase, UseCaseName
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from portfolio.contract.use_case import UseCase
     from portfolio.profiling.draft import Draft
 
 app = typer.Typer()
 PANEL = "Use your own data"
+FEW = 100
+"""So many rows show what columns there are, and of which kinds."""
 
 
 @app.command(rich_help_panel=PANEL)
@@ -27,6 +30,9 @@ def new(
     ],
     target: Annotated[str, typer.Option(help="The column to predict.")] = "",
     query: Annotated[str, typer.Option(help="Of a database: the SELECT that gives the rows.")] = "",
+    columns: Annotated[
+        str, typer.Option(help="Names for the columns of a file that has none, in their order: label,text.")
+    ] = "",
     key: Annotated[str, typer.Option(help="The column that names each row, if there is one.")] = "",
     date: Annotated[str, typer.Option(help="The column that dates the rows.")] = "",
     split_by: Annotated[
@@ -54,14 +60,15 @@ def new(
     if Path(file).expanduser().is_dir():
         _new_pictures(name, Path(file).expanduser(), positive, ask=sys.stdin.isatty() and not yes)
         return
-    source = origin(file, query, date, name)
+    named = [column.strip() for column in columns.split(",")] if columns else []
+    source = origin(file, query, date, name, named)
     rows = source.sample()
     ask = sys.stdin.isatty() and not yes
     if not target:
-        columns = ", ".join(rows.rows.columns[:60])
+        there = ", ".join(rows.rows.columns[:60])
         if not ask:
-            raise ConfigError(f"Which column is to be predicted? Name it: --target COLUMN. There are: {columns}.")
-        console.print(f"The columns are: {columns}.", markup=False)
+            raise ConfigError(f"Which column is to be predicted? Name it: --target COLUMN. There are: {there}.")
+        console.print(f"The columns are: {there}.", markup=False)
         target = typer.prompt("Which one is to be predicted")
 
     def answer(question: str) -> bool:
@@ -125,7 +132,7 @@ def _decisions(found: Draft) -> Table:
 
 def _say_target(found: Draft) -> None:
     from portfolio.core.terminal import console
-    from portfolio.profiling.draft import share_of, shown
+    from portfolio.profiling.words import share_of, shown
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
@@ -137,14 +144,16 @@ def _say_target(found: Draft) -> None:
         say(f"Target: {column.name}, from {shown(column.minimum or 0)} to {shown(column.maximum or 0)}.")
     else:
         shares = sorted(found.counts.items(), key=lambda item: -item[1])
-        first_few = [f"{label} {count / total:.1%}" for label, count in shares[:8]]
+        digits = 1 if shares[-1][1] >= 0.01 * total else 2
+        first_few = [f"{label} {count / total:.{digits}%}" for label, count in shares[:8]]
         say(f"Target: {found.target.name}: {', '.join(first_few)}{' ...' if len(shares) > 8 else ''}.")
         few = [label for label, count in shares if count < 10]
         if few:
             say(f"Too few rows to learn from or to be tested on (under 10): {', '.join(few[:8])}.")
-        if shares[0][1] > 0.9 * total:
+        if found.is_lopsided:
             say(
-                "Nearly all rows are of one class, so the share of right answers says little: look at the value in yen."
+                "Nearly all rows are of one class, so the share of right answers says little: the metric is "
+                f"{found.metric}. Look at the value in yen, and give each class its own price of an error."
             )
     if found.without_target:
         say(f"Rows without a target: {share_of(found.without_target)}. They will be left out.")
@@ -174,7 +183,7 @@ def check(use_case: UseCaseName) -> None:
     from portfolio.core.terminal import console, failure
 
     case = find_use_case(use_case)
-    wrong = problems(case)
+    wrong = problems(case) or _unlike_its_data(case)
     for problem in wrong:
         failure(problem)
     left = to_do(case)
@@ -187,6 +196,31 @@ def check(use_case: UseCaseName) -> None:
         f"[green]✓[/] {use_case}: nothing is wrong"
         + (f"; {len(left)} texts are left to write." if left else f". Next: portfolio run {use_case}")
     )
+
+
+def _unlike_its_data(case: UseCase) -> list[str]:
+    """How the newest rows that there are differ from what is declared, as far as their columns tell."""
+    import polars as pl
+
+    from portfolio.contract.folder import Folder
+    from portfolio.core.paths import Paths
+    from portfolio.data.batches import of_source
+    from portfolio.data.collect import named_rows
+    from portfolio.data.normalize import normalize
+
+    collected, where = of_source(Paths(case.name).batches), case.folder / "use_case.py"
+    if collected:
+        _, path = collected.popitem()
+        rows = pl.read_parquet(path, n_rows=FEW)
+    elif isinstance(case.source, Folder):
+        files = case.source.files()
+        if not files:
+            return [f"{case.source.path} has no file with rows yet. Put the first one there."]
+        day, path = files.popitem()
+        rows = named_rows(case.source, day, case.source.table(path)).head(FEW)
+    else:
+        return []
+    return [f"{where} and the rows in {path} do not fit: {fault}." for fault in normalize(case, rows).faults]
 
 
 @app.command(rich_help_panel=PANEL)
@@ -209,11 +243,11 @@ def remove(use_case: NamedUseCase, yes: Annotated[bool, typer.Option("--yes", he
 @app.command(rich_help_panel=PANEL)
 def rename(use_case: NamedUseCase, new_name: Annotated[str, typer.Argument(help="Its new name.")]) -> None:
     """Give a use case another name. Its models bear the old one, so it must be trained again."""
-    from portfolio.core.errors import ConfigError
+    from portfolio.contract.loading import no_use_case, use_case_names
     from portfolio.profiling import project
 
     if not project.places_there(use_case):
-        raise ConfigError(f"There is no use case '{use_case}'.")
+        raise no_use_case(use_case, use_case_names())
     project.check_new_name(new_name)
     project.rename(use_case, new_name)
     print(f"'{use_case}' is now '{new_name}'. Train it: portfolio run {new_name}")
@@ -223,12 +257,21 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
     """Put a file into the folder of a use case, once its rows are known to fit; return where it is."""
     from portfolio.contract.folder import Folder
     from portfolio.contract.loading import load_use_case
+    from portfolio.contract.picture_files import Pictures
     from portfolio.core.errors import ConfigError, SourceError
+    from portfolio.data.collect import named_rows
     from portfolio.data.normalize import normalize
+    from portfolio.data.validate import check_rows
     from portfolio.profiling import origins
 
     case = load_use_case(use_case)
     source = case.source
+    if isinstance(source, Pictures):
+        raise ConfigError(
+            f"'{use_case}' is of pictures. Copy the new ones into a folder of their day, with one folder for each "
+            f"class, such as {source.folder}/{date.today()}/{case.output.labels[0]}/, then: "
+            f"portfolio collect {use_case}"
+        )
     if not isinstance(source, Folder):
         raise ConfigError(
             f"The rows of '{use_case}' come from {type(source).__name__}, and files are added to a Folder. Its "
@@ -236,7 +279,13 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
         )
     if not path.is_file():
         raise SourceError(f"{path} is not there. Check its path.")
-    faults = normalize(case, source.table(path)).faults
-    if faults:
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path} is empty. Nothing was copied.")
+    rows = named_rows(source, date.today(), source.table(path))
+    if faults := normalize(case, rows).faults:
         raise SourceError(f"{path} does not fit '{use_case}': {'; '.join(faults)}. Nothing was copied.")
-    return origins.add_file(source.path, path, day.date() if day else None, dated=bool(source.date))
+    good, bad = check_rows(rows, case.schema(), case, case.config().validate_)
+    if good.is_empty():
+        why = bad["reason"][0] if len(bad) else "it has no rows"
+        raise SourceError(f"{path} does not fit '{use_case}': {why}. Nothing was copied.")
+    return origins.add_file(use_case, source, path, day.date() if day else None)

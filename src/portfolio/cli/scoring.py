@@ -16,7 +16,9 @@ PANEL = "Score files"
 
 @app.command(rich_help_panel=PANEL)
 def score(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="CSV, TSV or Parquet: a file, or a folder of them.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="CSV, TSV, Parquet or Excel: a file, or a folder of them.")
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The output, .csv or .parquet; a new file.")],
     use_case: UseCaseName,
 ) -> None:

@@ -51,17 +51,21 @@ def serve(
         use_case = default_use_case()
     # Serving knows only bundles: an image contains no use cases, and whatever is in the store can be served.
     if use_case and not (state_folder() / "store" / use_case).exists():
-        from portfolio.contract.loading import use_case_names
-        from portfolio.core.errors import ConfigError
+        from portfolio.contract.loading import no_use_case, use_case_names
 
         known = use_case_names()
         if known and use_case not in known:
-            raise ConfigError(f"There is no use case '{use_case}'. There are: {', '.join(known)}.")
+            raise no_use_case(use_case, known)
     if use_case:
         os.environ["PORTFOLIO_USE_CASE"] = use_case
     if workers is not None:
         os.environ["SERVING_WORKERS"] = str(workers)
-    sockets = listening(host, port, "portfolio serve --port {port} (make serve PORT={port})")
+    again = f"portfolio serve {use_case} --port {{port}} (make serve USE_CASE={use_case} PORT={{port}})"
+    sockets = listening(host, port, again)
+    if sys.stderr.isatty():
+        # Whoever started it by hand sees more than lines of JSON.
+        shown = f"[{host}]" if ":" in host else host
+        print(f"{use_case}: http://{shown}:{port} and its API at /docs. Stop with Ctrl-C.", file=sys.stderr)
     # What is imported stays: looking through it for reference cycles would take a tenth of the start. `run` enables it
     # again.
     gc.disable()

@@ -39,7 +39,8 @@ def simulate(
     """Send real rows to a running server, drifted if asked, and the true labels that it asks for.
 
     It asks for those of the rows that a person decides, and of a random share of the others. All are in its prediction
-    log then, as if they had come from users. If the server requires an API key, set PORTFOLIO_API_KEY.
+    log then, as if they had come from users, and the next training learns from the labels. If the server requires an
+    API key, set PORTFOLIO_API_KEY.
     """
     from portfolio.cli.client import API_KEY_VARIABLE
     from portfolio.client.simulate import Simulator
@@ -58,6 +59,11 @@ def simulate(
         task = bar.add_task(f"requests of {use_case}{f', {drift}' if drift else ''}", total=count)
         found = simulator.send(count, rate=rate, labels=labels, progress=lambda sent: bar.update(task, completed=sent))
     _show(found)
+    if drift and found.labels and of is Rows.test:
+        console.print(
+            "The next training learns from these labels, and is then judged by test rows of which it has seen a "
+            "drifted copy. Do that in a clone: git clone . ../trial"
+        )
     if found.failed:
         console.print(f"[red]{found.failed:,} requests were not answered[/]: {dict(found.statuses)}")
         sys.exit(1)

@@ -26,29 +26,31 @@ Reference = Annotated[
 
 @app.command(rich_help_panel=PANEL)
 def models(use_case: UseCaseName) -> None:
-    """List the registered versions, newest first, with aliases, metrics, digests and the gate's verdict."""
+    """List the registered versions, newest first, with aliases, value, digests and the gate's verdict."""
     from rich.table import Table
 
+    from portfolio.bundle.policy import VALUE
     from portfolio.contract.loading import load_use_case
     from portfolio.core.terminal import console
     from portfolio.registry.registry import Registry
+    from portfolio.report.words import figure_name, number, read_words
 
     case = load_use_case(use_case)
     versions = Registry(case).versions()
     if not versions:
         console.print(f"No version of '{use_case}' yet. Train one: portfolio run {use_case}")
         return
+    words = read_words("en")
     table = Table(title=case.title, show_lines=True)
-    for heading in ("version", "alias", "candidate", "digest", "test metrics", "verdict"):
-        table.add_column(heading, no_wrap=heading in ("version", "alias", "digest"))
+    for heading in ("version", "model", "test rows", "verdict"):
+        table.add_column(heading, no_wrap=heading in ("version", "test rows"))
     for version in versions:
-        scores = {name: value for name, value in version.metrics.items() if name.startswith("test/")}
+        scores = {"yen per 1,000": version.metrics.get(f"test/{VALUE}")}
+        scores[figure_name(case.metric, words)] = version.metrics.get(f"test/{case.metric}")
         table.add_row(
-            str(version.number),
-            "\n".join(version.aliases),
-            version.candidate,
-            version.digest[:12],
-            "\n".join(f"{name.removeprefix('test/')} {value:,.4f}" for name, value in sorted(scores.items())),
+            "\n".join([str(version.number), *version.aliases]),
+            f"{version.candidate.replace('_', ' ')}\n{version.digest[:12]}",
+            "\n".join(f"{name} {number(value)}" for name, value in scores.items()),
             version.verdict,
         )
     console.print(table)

@@ -42,6 +42,7 @@ class Written(TypedDict, total=False):
     skip_footer: int
     missing: Mapping[str, tuple[str, ...]]
     columns: Sequence[str]
+    sheet: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Format:
     `decimal` is the decimal mark, `thousands` what stands between groups of three digits. `skip_rows` lines stand
     before the names of the columns, and `skip_footer` lines after the last row. `missing` has, by column, what
     stands for a missing value there, such as 999, beside what always does. `columns` names the columns of a file that
-    does not do so itself.
+    does not do so itself; they come before the first row then. `sheet` names the sheet of a workbook, which else is the
+    first one. Of a workbook, what comes before and after its rows, `columns` and `missing` count too.
     """
 
     encoding: str = "utf-8"
@@ -62,6 +64,7 @@ class Format:
     skip_footer: int = 0
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     columns: Sequence[str] = ()
+    sheet: str = ""
 
     def __post_init__(self) -> None:
         try:

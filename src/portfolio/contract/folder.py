@@ -49,7 +49,8 @@ class Folder(Source):
         return {day: self.table(files[day]) for day in days}
 
     def late(self, batches: dict[date, Path]) -> list[str]:
-        return edited(self.files(), batches)
+        gone = [] if self.path.is_dir() else [f"{self.path} is not there, so no new rows can come from it"]
+        return gone + edited(self.files(), batches)
 
     def table(self, path: Path) -> pl.DataFrame:
         """The rows of one file. Raises SourceError if it can't be read."""

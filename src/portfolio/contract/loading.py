@@ -5,9 +5,11 @@ They are imported from there and from nowhere else, so a worktree or a queued ex
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -41,13 +43,20 @@ def find_use_case(name: str) -> UseCase:
             f"There is no {USE_CASES}/NAME/{MODULE}.py in {Path.cwd()}. Run this in the repository's root, or add one."
         )
     if name not in names:
-        raise ConfigError(f"There is no use case '{name}'. There are: {', '.join(names)}.")
+        raise no_use_case(name, names)
     if not name.isidentifier():
         raise ConfigError(
             f"{USE_CASES}/{name}: the folder is a Python package, so its name must consist of letters, digits and "
             "underscores. Rename it, its config, and its word in params.yaml."
         )
     return _class(name)(name)
+
+
+def no_use_case(name: str, names: Sequence[str]) -> ConfigError:
+    """What to say of a name that none of the use cases has."""
+    near = difflib.get_close_matches(name, names, 1)
+    meant = f" Did you mean '{near[0]}'?" if near else ""
+    return ConfigError(f"There is no use case '{name}'.{meant} There are: {', '.join(names)}.")
 
 
 def _class(name: str) -> type[UseCase]:

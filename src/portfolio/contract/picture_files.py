@@ -87,7 +87,7 @@ class Pictures(Source):
                 f"height={height}, width={width}: both must be at least 1, and their product at most "
                 f"{MAX_PIXELS_SCALED:,} pixels, as of 224 x 224. Pictures are scaled to that size."
             )
-        self._folder, self._height, self._width = Path(folder).expanduser(), height, width
+        self.folder, self._height, self._width = Path(folder).expanduser(), height, width
         self._channels: Literal[1, 3] = 3 if colour else 1
         self._start = first_day(start)
         try:
@@ -139,27 +139,27 @@ class Pictures(Source):
                 count = "1 picture" if len(late) == 1 else f"{len(late):,} pictures"
                 lines.append(
                     f"{count} came after the batch of {day} was collected, which never changes: {late[0].path}, for "
-                    f"one. Move what is new to the folder of another day, such as {self._folder}/{_free_day(found)}/"
-                    f"{late[0].label}; or replace the batch with portfolio recollect"
+                    f"one. Move what is new to the folder of another day, such as {self.folder}/{_free_day(found)}/"
+                    f"{late[0].label}; or replace the batch with portfolio recollect NAME"
                 )
         return lines
 
     def _days(self) -> dict[date, list[PictureFile]]:
         """The files by the day of their batch. Raises SourceError if there are none, or it is not clear which."""
         days: dict[date, list[PictureFile]] = {}
-        for day, file in picture_files(self._folder):
+        for day, file in picture_files(self.folder):
             if day is None and self._start is None:
                 raise SourceError(
-                    f"{file.path} is in no folder of a day, such as {self._folder}/2026-01-31/{file.label}. Move it "
+                    f"{file.path} is in no folder of a day, such as {self.folder}/2026-01-31/{file.label}. Move it "
                     'there, or give such pictures a day: start="2026-01-31".'
                 )
             days.setdefault(day or self._start, []).append(file)  # type: ignore[arg-type]
         if not days:
-            raise SourceError(f"{self._folder} has no picture in it. Put some there by class, such as cats/1.jpg.")
+            raise SourceError(f"{self.folder} has no picture in it. Put some there by class, such as cats/1.jpg.")
         if (self._start is not None) and len({file.within != file.key for file in days.get(self._start, [])}) > 1:
             raise SourceError(
                 f'start="{self._start}" is the day of the pictures that are in no folder of a day, and there is also '
-                f"the folder {self._folder}/{self._start}. Rename the folder, or choose another start."
+                f"the folder {self.folder}/{self._start}. Rename the folder, or choose another start."
             )
         return days
 

@@ -114,7 +114,7 @@ def edited(files: dict[date, Path], batches: dict[date, Path]) -> list[str]:
     shown = ", ".join(sorted({str(files[day]) for day in late})[:3])
     return [
         f"{shown}: changed after the batch of {late[0]} was collected, which stays as it is. To see what is different, "
-        "and to replace it: portfolio recollect"
+        "and to replace it: portfolio recollect NAME"
     ]
 
 
@@ -183,7 +183,7 @@ def dates_of(rows: pl.DataFrame, column: str) -> pl.Series:
     if column not in rows.columns:
         raise SourceError(f"There is no column '{column}' to date the rows by. There are: {', '.join(rows.columns)}.")
     dated = rows[column].cast(pl.String) if rows[column].dtype.is_integer() else rows[column]
-    days = parsed_dates(dated) if dated.dtype == pl.String else dated.cast(pl.Date, strict=False)
+    days = parsed_dates(dated) if dated.dtype == pl.String else calendar_days(dated)
     if days.null_count():
         raise SourceError(
             f"{days.null_count():,} of {len(days):,} values of '{column}' are not dates. Correct them, or date the "
@@ -192,11 +192,24 @@ def dates_of(rows: pl.DataFrame, column: str) -> pl.Series:
     return days.alias("day")
 
 
-def parsed_dates(column: pl.Series) -> pl.Series:
-    """Dates of texts such as 2026-01-31, 20260131, 2026年1月31日 or 31.01.2026, also with a time; else null."""
+def calendar_days(times: pl.Series) -> pl.Series:
+    """The days of dates or times; of times with a zone, the days there."""
     import polars as pl
 
-    column = column.str.strip_chars().str.replace(r"^(\d{4})年(\d{1,2})月(\d{1,2})日", "$1-$2-$3")
+    if isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone:
+        times = times.dt.replace_time_zone(None)
+    return times.cast(pl.Date, strict=False)
+
+
+def parsed_dates(column: pl.Series) -> pl.Series:
+    """Dates of texts such as 2026-01-31, 20260131, 2026年1月31日 or 31.01.2026, also with a time; else null.
+
+    Of a time with its zone, the date is the one that is written.
+    """
+    import polars as pl
+
+    column = column.str.strip_chars().str.replace(r"^(.*\d:\d\d\S*?)\s*(?:Z|[+-]\d\d:?\d\d)$", "$1")
+    column = column.str.replace(r"^(\d{4})年(\d{1,2})月(\d{1,2})日", "$1-$2-$3")
     compact = column.str.to_date("%Y%m%d", strict=False)
     if compact.null_count() == column.null_count():
         return compact

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls")
 """What the names of tables end in; a CSV file may be packed, and end in .gz."""
 
+NAMELESS = "__UNNAMED__"
+"""What columns without a name are called while a workbook is read."""
+
 
 def is_table(path: Path) -> bool:
     """Whether the file's name ends as those of tables do."""
@@ -52,13 +55,77 @@ def read_table(path: Path, where: str, written: Format) -> pl.DataFrame:
     import polars as pl
 
     try:
-        # Of every row: a column whose first thousand cells are numbers may have text further down.
-        table = pl.read_parquet(path) if kind == "parquet" else pl.read_excel(path, infer_schema_length=None)
+        table = pl.read_parquet(path) if kind == "parquet" else _of_workbook(path, where, written)
+    except SourceError:
+        raise
     except Exception as error:  # polars' own, pyo3's, fastexcel's
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SourceError(
-            f"{where} can't be read as a {kind} ({reason[:200]}). It is cut off: fetch it again."
-        ) from error
+        raise _unreadable(where, kind, error) from error
     if not table.columns:
         raise SourceError(f"{where} has no columns. Check the file; of a workbook, the first sheet is read.")
     return table.select(without(column, written) for column in table)
+
+
+def sheets_of(path: Path, where: str) -> list[str]:
+    """The names of a workbook's sheets. Raises SourceError if it can't be read."""
+    import fastexcel
+
+    try:
+        return list(fastexcel.read_excel(path).sheet_names)
+    except Exception as error:  # pyo3's and fastexcel's
+        raise _unreadable(where, "workbook", error) from error
+
+
+def cells_of(path: Path, sheet: str) -> list[list[str]]:
+    """All cells of a sheet as texts, row by row, also the empty ones."""
+    import polars as pl
+
+    try:
+        table = pl.read_excel(
+            path,
+            sheet_name=sheet,
+            has_header=False,
+            infer_schema_length=0,
+            drop_empty_rows=False,
+            drop_empty_cols=False,
+        )
+    except pl.exceptions.NoDataError:
+        return []
+    return [[cell or "" for cell in row] for row in table.rows()]
+
+
+def _of_workbook(path: Path, where: str, written: Format) -> pl.DataFrame:
+    import polars as pl
+
+    sheets = sheets_of(path, where)
+    if written.sheet and written.sheet not in sheets:
+        raise SourceError(
+            f"{where} has no sheet '{written.sheet}'. There are: {', '.join(sheets)}. Give it that name, or correct "
+            "sheet= in the use case."
+        )
+    skipped = {"skip_rows" if written.columns else "header_row": written.skip_rows} if written.skip_rows else {}
+    table = pl.read_excel(
+        path,
+        sheet_name=written.sheet or sheets[0],
+        has_header=not written.columns,
+        read_options=skipped,
+        # Of every row: a column whose first thousand cells are numbers may have text further down.
+        infer_schema_length=None,
+    )
+    if written.columns:
+        if len(table.columns) != len(written.columns):
+            raise SourceError(
+                f"{where} has {len(table.columns)} columns, and columns= names {len(written.columns)}. Name as many "
+                "as there are."
+            )
+        table.columns = list(written.columns)
+    nameless = [name for name in table.columns if name.startswith(NAMELESS)]
+    if len(nameless) > 1:
+        places = ", ".join(str(table.columns.index(name) + 1) for name in nameless)
+        raise SourceError(f"{where}, row {written.skip_rows + 1}, has no names for the columns {places}. Add them.")
+    table = table.rename({name: "" for name in nameless})
+    return table.head(len(table) - written.skip_footer)
+
+
+def _unreadable(where: str, kind: str, error: Exception) -> SourceError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return SourceError(f"{where} can't be read as a {kind} ({reason[:200]}). It is cut off: fetch it again.")

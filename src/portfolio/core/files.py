@@ -95,6 +95,19 @@ def alone(path: Path, what: str = "the same") -> Iterator[None]:
         lock.release()
 
 
+def is_held(path: Path) -> bool:
+    """Whether anybody holds the lock at `path` now."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lock.acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
 def write_text(path: Path, text: str) -> None:
     with replaced(path) as partial:
         partial.write_text(text, encoding="utf-8")

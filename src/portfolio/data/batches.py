@@ -30,5 +30,6 @@ def of_feedback(folder: Path) -> list[Path]:
 def next_feedback(folder: Path, day: date | None = None) -> Path:
     """Where the next of them goes: `2026-01-31-feedback-001.parquet`. No batch of a source has such a name."""
     day = day or datetime.now(UTC).date()
-    number = 1 + sum(path.stem.startswith(str(day)) for path in of_feedback(folder))
-    return folder / f"{day}{FEEDBACK}{number:03d}.parquet"
+    # Not their count: one before the last may have been deleted, so that its labels are taken again.
+    numbers = [int(path.stem.rpartition("-")[2]) for path in of_feedback(folder) if path.stem.startswith(str(day))]
+    return folder / f"{day}{FEEDBACK}{max(numbers, default=0) + 1:03d}.parquet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from unicodedata import normalize as unicode_normalized
 
 import polars as pl
 
@@ -12,10 +13,8 @@ from portfolio.bundle.texts import normalized
 from portfolio.contract.fields import is_of_bytes
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
-from portfolio.core.labels import category_text, declared
-
-MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "?")
-"""What tables write where they have no value, in lower case."""
+from portfolio.core.cells import GROUPED, MISSING, is_missing
+from portfolio.core.labels import category_text, declared, listed
 
 Reasons = dict[int, list[str]]
 
@@ -44,20 +43,23 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
     found = Normalized(frame)
     wanted, allowed = use_case.columns(), {*use_case.ignore, use_case.source.date}
     strange = [name for name in frame.columns if name not in wanted and name not in allowed]
-    found.faults += [f"the column '{name}' is neither an input nor ignored" for name in strange]
-    found.faults += [f"the column '{name}' is missing" for name in wanted if name not in frame.columns]
+    missing = [name for name in wanted if name not in frame.columns]
+    if strange:
+        found.faults.append(_columns(strange, "is neither an input nor ignored", "are neither inputs nor ignored"))
+    if missing:
+        found.faults.append(_columns(missing, "is missing", "are missing"))
     if found.faults:
         return found
     by_name = {field.name: field for field in use_case.inputs}
-    numeric = [*use_case.source.cell_columns]
+    units = dict.fromkeys(use_case.source.cell_columns, "")
     if isinstance(use_case.target, Quantity):
-        numeric.append(use_case.target.column)
+        units[use_case.target.column] = use_case.target.unit
     columns = []
     for name in wanted:
         if name in by_name:
             columns.append(_column(by_name[name], frame[name], found))
-        elif name in numeric:
-            columns.append(_numbers(frame[name], found))
+        elif name in units:
+            columns.append(_numbers(frame[name], found, units[name]))
         elif name == use_case.target.column:
             columns.append(_labels(frame[name], found, use_case.output.labels))
         else:
@@ -66,12 +68,18 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
     return found
 
 
+def _columns(names: Sequence[str], one: str, many: str) -> str:
+    shown = listed([f"'{name}'" for name in names])
+    return f"the column {shown} {one}" if len(names) == 1 else f"the columns {shown} {many}"
+
+
 def normalize_inputs(fields: Sequence[InputField], frame: pl.DataFrame) -> Normalized:
     """The columns of a model's inputs alone, each in the form of its kind. One that may be missing may not be there."""
     found = Normalized(frame)
     missing = [field.name for field in fields if field.name not in frame.columns and not field.nullable]
-    found.faults += [f"the column '{name}' is missing" for name in missing]
-    if not found.faults:
+    if missing:
+        found.faults.append(_columns(missing, "is missing", "are missing"))
+    else:
         nothing = pl.Series([None] * len(frame), dtype=pl.String)
         columns = [(field, frame[field.name] if field.name in frame.columns else nothing) for field in fields]
         found.frame = pl.DataFrame([_column(field, column, found).alias(field.name) for field, column in columns])
@@ -83,10 +91,17 @@ def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
         return _images(field, column, found)
     if field.kind == "text":
         return _labels(column, found).map_elements(normalized, return_dtype=pl.String).replace("", None)
-    return _numbers(column, found) if field.kind == "number" else _labels(column, found, field.categories)
+    return _numbers(column, found, field.unit) if field.kind == "number" else _labels(column, found, field.categories)
 
 
-def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
+def without_units(text: pl.Expr, unit: str) -> pl.Expr:
+    """Numbers that are written with their unit, such as 1,568 kg, without it: `without_unit` for a column."""
+    unit = unicode_normalized("NFKC", unit)
+    bare = text.str.normalize("NFKC").str.strip_chars().str.strip_suffix(unit).str.strip_prefix(unit).str.strip_chars()
+    return pl.when(bare.str.contains(GROUPED)).then(bare.str.replace_all(",", "", literal=True)).otherwise(bare)
+
+
+def _numbers(column: pl.Series, found: Normalized, unit: str) -> pl.Series:
     if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Boolean, pl.Null)):
         found.faults.append(f"the column '{column.name}' holds no numbers ({column.dtype})")
         return column
@@ -94,6 +109,8 @@ def _numbers(column: pl.Series, found: Normalized) -> pl.Series:
         text = column.str.strip_chars()
         text = text.set(text.str.to_lowercase().is_in(MISSING), None)
         numbers = text.cast(pl.Float64, strict=False)
+        if unit and numbers.null_count() > text.null_count():
+            numbers = pl.select(without_units(pl.lit(text), unit).cast(pl.Float64, strict=False)).to_series()
         unread = numbers.is_null() & text.is_not_null()
         for row in unread.arg_true():
             found.reasons.setdefault(row, []).append(f"{column.name}: '{text[row][:40]}' is not a number")
@@ -121,7 +138,7 @@ def _label(text: str, known: Sequence[str]) -> str | None:
     if not text.strip():
         return None
     found = declared(text, known) if known else text
-    return None if found not in known and known and text.strip().lower() in MISSING else found
+    return None if found not in known and known and is_missing(text) else found
 
 
 def _images(field: InputField, column: pl.Series, found: Normalized) -> pl.Series:

@@ -133,14 +133,30 @@ def moved(tally: Tally) -> dict[str, Any]:
     # Of the bins together against the missing ones, whichever moved more.
     if abs(new[-2] - old[-2]) > np.abs(new[:-2] - old[:-2]).sum() / 2 or not now[:-2].any() or not before[:-2].any():
         return {"of": "(missing)", "from": float(old[-2]), "to": float(new[-2])}
-    return {"of": "median", "from": median(tally.reference, before[:-2]), "to": median(tally.reference, now[:-2])}
+    return {"of": "median", "from": median(tally.reference, before[:-2]), "to": median_of(tally)}
 
 
-def median(reference: Reference, counts: Sequence[int] | Array) -> float:
-    """The median of values that are only known by their bins, by interpolation within its bin."""
+def median_of(tally: Tally) -> float:
+    """The median of a window's values: where most lie beyond the reference, no bin of it can tell."""
+    half = tally.counts[:-2].sum() / 2
+    if tally.below.count > half:
+        return float(np.quantile(tally.below.values, half / tally.below.count))
+    if tally.above.count > half:
+        return float(np.quantile(tally.above.values, 1 - half / tally.above.count))
+    return median(tally.reference, tally.counts[:-2], tally.below.count, tally.above.count)
+
+
+def median(reference: Reference, counts: Sequence[int] | Array, below: int = 0, above: int = 0) -> float:
+    """The median of values that are only known by their bins, by interpolation within its bin.
+
+    So many of the first bin's and the last bin's lie beyond the reference.
+    """
     low, high = (end if end is not None else 0.0 for end in (reference.low, reference.high))
-    ends = np.array([low, *reference.edges, high])
-    cumulative = np.concatenate([[0], np.cumsum(counts)])
+    ends = np.array([low, low, *reference.edges, high, high])
+    inside = np.array(counts, dtype=np.int64)
+    inside[0] -= below
+    inside[-1] -= above
+    cumulative = np.cumsum([0, below, *inside, above])
     half = cumulative[-1] / 2
     place = int(np.clip(np.searchsorted(cumulative, half, side="right") - 1, 0, len(ends) - 2))
     within = (half - cumulative[place]) / max(cumulative[place + 1] - cumulative[place], 1)

@@ -28,7 +28,7 @@ def looks_of(use_case: str) -> Iterator[Looks | None]:
 
 
 def note_event(use_case: str, event: Event) -> None:
-    """Add an event, if there is a prediction log. What happened stands, even if the log can't be written."""
+    """Add an event, or write it anew, if there is a prediction log. What happened stands, even if that can't be."""
     try:
         with looks_of(use_case) as looks:
             if looks is not None:

@@ -54,7 +54,7 @@ def seen(manifest: Manifest, promise: Promise, inflow: Inflow, outcome: Outcome,
     live = {WHOLE: outcome.costs} | {_name(*group): costs for group, costs in outcome.costs_by_slice.items()}
     labelled: dict[str, Any] = {}
     for name, alpha in alphas.items() if worst else ():
-        before = state.get("labels", {}).get(name)
+        before = _known(state.get("labels", {}).get(name))
         if before is None and not live.get(name):
             continue
         of = _Evidence(before or _begin(promised[name], worst, 1 - (1 - LIMIT_CONFIDENCE) * alpha / ALPHA))
@@ -63,7 +63,7 @@ def seen(manifest: Manifest, promise: Promise, inflow: Inflow, outcome: Outcome,
     found = [_told(name, one, alphas[name], worst) for name, one in labelled.items()]
     slices = [one for one in found if one["slice"] != WHOLE]
     whole = next((one for one in found if one["slice"] == WHOLE), {"evidence": 1.0, "labels": 0})
-    share = _Evidence(state.get("share") or _begin(_shares(promise), 1.0, 1 - (1 - LIMIT_CONFIDENCE) / 2))
+    share = _Evidence(_known(state.get("share")) or _begin(_shares(promise), 1.0, 1 - (1 - LIMIT_CONFIDENCE) / 2))
     people = inflow.rows - inflow.expected.by_machine
     # The rows of a shorter window come again in the next.
     if inflow.rows >= LEAST_ROWS:
@@ -103,6 +103,11 @@ class _Evidence:
     @property
     def total(self) -> float:
         return float(evidence.total(np.array(self.state["money"]), self.state["count"]))
+
+
+def _known(state: State | None) -> State | None:
+    """What the last look left; None if that is of a version of this project that made other bets."""
+    return state if state and len(state["money"]) == len(evidence.BETS) else None
 
 
 def _begin(costs: Mapping[float, int], worst: float, confidence: float) -> State:

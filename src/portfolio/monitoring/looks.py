@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, select
 
 from portfolio.core.sentences import told
 from portfolio.monitoring.prediction_log.database import Database
@@ -17,6 +17,8 @@ from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.tables import events, looks
 
 FINDINGS = Path(__file__).with_name("findings.yaml")
+# By so much the clocks of two machines may differ.
+CLOCKS_APART = timedelta(minutes=1)
 Verdict = Literal["healthy", "insufficient_data", "warn", "harmful"]
 EventKind = Literal["promoted", "refused", "rolled_back", "retraining", "quarantined"]
 
@@ -66,15 +68,15 @@ class Looks:
     def __init__(self, address: str) -> None:
         self._database = Database(address)
 
-    def add(self, *made: Look) -> None:
-        """Add all of them or, where that breaks off, none: what one moment's looks told of must not be in part only."""
+    def add(self, *found: Look) -> None:
+        """All of them, or none: where one has been looked at and another not, the next look goes on after both."""
         rows = [
             asdict(look)
             | {
                 "reasons": json.dumps([asdict(reason) for reason in look.reasons]),
                 "figures": json.dumps(look.figures),
             }
-            for look in made
+            for look in found
         ]
         if rows:
             with self._database.begin() as connection:
@@ -82,15 +84,26 @@ class Looks:
 
     def last(self, limit: int = 1, digest: str | None = None) -> list[Look]:
         """The latest looks, the newest first; of one bundle alone if its digest is given."""
-        query = select(looks).order_by(looks.c.looked_at.desc()).limit(limit)
+        query = select(looks).where(_has_been()).order_by(looks.c.looked_at.desc()).limit(limit)
         if digest is not None:
             query = query.where(looks.c.digest == digest)
         with self._database.begin() as connection:
             return [_look(row._asdict()) for row in connection.execute(query)]
 
-    def wanted(self) -> Look | None:
-        """The newest look that asks for retraining and has not been acted on."""
-        query = select(looks).where(looks.c.verdict == "harmful", looks.c.acted_at.is_(None))
+    def since(self, time: datetime) -> list[Look]:
+        """The looks at windows that ended after that time, of all bundles."""
+        query = select(looks).where(looks.c.end > time, _has_been())
+        with self._database.begin() as connection:
+            return [_look(row._asdict()) for row in connection.execute(query)]
+
+    def wanted(self, digest: str) -> Look | None:
+        """The newest look at this bundle that asks for retraining and has not been acted on.
+
+        Labels also come late for a version that has been replaced: what it cost is no reason to replace its successor.
+        """
+        query = select(looks).where(
+            looks.c.digest == digest, looks.c.verdict == "harmful", looks.c.acted_at.is_(None), _has_been()
+        )
         with self._database.begin() as connection:
             found = connection.execute(query.order_by(looks.c.looked_at.desc()).limit(1)).first()
         return None if found is None else _look(found._asdict())
@@ -102,8 +115,11 @@ class Looks:
             connection.execute(wanted.values(acted_at=at or datetime.now(UTC)))
 
     def add_event(self, event: Event) -> None:
+        """Add an event, or write one that is there anew."""
+        row = asdict(event) | {"figures": json.dumps(event.figures)}
         with self._database.begin() as connection:
-            connection.execute(insert(events).values(asdict(event) | {"figures": json.dumps(event.figures)}))
+            connection.execute(events.delete().where(events.c.event_id == event.event_id))
+            connection.execute(insert(events).values(row))
 
     def events(self, limit: int = 1000) -> list[Event]:
         """The latest events, the newest first."""
@@ -114,6 +130,11 @@ class Looks:
 
     def close(self) -> None:
         self._database.close()
+
+
+def _has_been() -> ColumnElement[bool]:
+    """Whether a look was made until now. Others are of a clock that was ahead: none would follow before that time."""
+    return looks.c.looked_at <= datetime.now(UTC) + CLOCKS_APART
 
 
 def _look(row: dict[str, Any]) -> Look:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.errors import BundleError
 from portfolio.core.paths import Paths
-from portfolio.monitoring import drift, estimate, harm
+from portfolio.monitoring import drift, estimate, harm, volume
 from portfolio.monitoring.answered import answered
 from portfolio.monitoring.inflow import Inflow
 from portfolio.monitoring.looks import Look, Looks, Reason, Verdict
@@ -34,10 +35,10 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
     look had too few rows to say anything, it goes on from that one's start. Labels count once, in the look after they
     came. Raises as `PredictionLog` does.
     """
-    until = until or datetime.now(UTC) - LAG
     store = Store.of(use_case.name)
     # Two at once would both go on from the same look.
     with files.alone(Paths(use_case.name).lock("monitor"), f"a look at {use_case.name}"):
+        until = until or datetime.now(UTC) - LAG
         database, looks = Database(address), Looks(address)
         try:
             latest = looks.last()
@@ -48,6 +49,7 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
             for one in window.served(database, since, until):
                 before = next(iter(looks.last(1, one.digest)), None)
                 found.append(_look(store, database, one, before, since, until))
+            found = _with_volume(looks, found, until)
             found += _stale(store, looks, {one.digest for one in found}, until)
             looks.add(*found)
             return found
@@ -58,23 +60,24 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
 
 def _look(store: Store, database: Database, one: Served, before: Look | None, since: datetime, until: datetime) -> Look:
     """`since` is where the window of a bundle begins that has not been looked at yet."""
-    start = labels_since = since
+    start, labels_since, state = since, since, {}
     if before is not None:
-        start, labels_since = before.start if before.rows < estimate.LEAST_ROWS else before.end, before.end
+        start, labels_since, state = _goes_on_from(before), before.end, before.figures["state"]
     try:
         manifest, _ = read_manifest(store.bundle_folder(one.digest))
     except BundleError:
-        return _nothing(one, start, until, Reason("bundle_gone", {"digest": one.digest[:12]}))
+        # It may come back, and what labels have said of it stands.
+        return _nothing(one, start, until, Reason("bundle_gone", {"digest": one.digest[:12]}), state)
     if manifest.promise is None:
         return _nothing(one, start, until, Reason("no_promise", {"version": one.model_version}))
     inflow, outcome = Inflow(manifest), Outcome(manifest)
-    newest = before.figures["state"].get("newest") if before else None
+    newest = state.get("newest")
     for requests in window.answers(database, one.digest, start, until):
         inflow.add(answered(manifest, requests))
         newest = in_utc(requests[-1]["answered_at"]).isoformat()
     for rows in window.labels(database, one.digest, labels_since, until):
         outcome.add(rows)
-    figures = measure(manifest, inflow, outcome, before.figures["state"] if before else {})
+    figures = measure(manifest, inflow, outcome, state)
     figures["state"]["newest"] = newest
     verdict, reasons = judge(manifest, manifest.promise, inflow, figures)
     return Look(start, until, one.model_version, one.digest, inflow.rows, outcome.labels, verdict, reasons, figures)
@@ -142,13 +145,27 @@ def _nothing(
     return Look(start, until, one.model_version, one.digest, 0, 0, verdict, (reason,), figures)
 
 
+def _with_volume(looks: Looks, found: list[Look], until: datetime) -> list[Look]:
+    """If the volume has moved, the look at the newest version says so: it is of all versions together."""
+    # A window that ended in the first of these days may have begun before it.
+    earlier = looks.since(until - (volume.MOST_DAYS + 2) * volume.DAY)
+    reason = volume.moved(volume.by_day([*earlier, *found], until)) if found else None
+    if reason is None:
+        return found
+    *others, newest = found
+    verdict: Verdict = "harmful" if newest.verdict == "harmful" else "warn"
+    # What a look without a warning says is why there was none.
+    reasons = newest.reasons if newest.verdict in ("warn", "harmful") else ()
+    return [*others, replace(newest, verdict=verdict, reasons=(*reasons, reason))]
+
+
 def _stale(store: Store, looks: Looks, answered: set[str], until: datetime) -> list[Look]:
-    """A look at what is served, if nobody has asked it for a day; once, until somebody does."""
+    """A look at what is served, if nobody has asked it for a day; one each day, which shows that the monitor runs."""
     served = store.served()
     if served is None or served.digest in answered:
         return []
     before = next(iter(looks.last(1, served.digest)), None)
-    if before is None or any(reason.finding == "stale" for reason in before.reasons):
+    if before is None or until - before.end < STALE_AFTER:
         return []
     newest = before.figures["state"].get("newest")
     idle = until - (datetime.fromisoformat(newest) if newest else before.end)
@@ -156,4 +173,9 @@ def _stale(store: Store, looks: Looks, answered: set[str], until: datetime) -> l
         return []
     one = Served(served.digest, served.model_version)
     reason = Reason("stale", {"hours": idle.total_seconds() / 3600})
-    return [_nothing(one, before.end, until, reason, before.figures["state"], "warn")]
+    return [_nothing(one, _goes_on_from(before), until, reason, before.figures["state"], "warn")]
+
+
+def _goes_on_from(before: Look) -> datetime:
+    """Where the window begins after a look's: with its own, if that had too few rows to say anything."""
+    return before.start if before.rows < estimate.LEAST_ROWS else before.end

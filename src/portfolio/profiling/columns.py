@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -10,9 +11,10 @@ from typing import Any, Literal
 
 import polars as pl
 
-from portfolio.contract.sources import parsed_dates
+from portfolio.contract.sources import calendar_days, parsed_dates
+from portfolio.core.cells import MISSING
 from portfolio.core.errors import SourceError
-from portfolio.data.normalize import MISSING
+from portfolio.data.normalize import without_units
 
 Kind = Literal["number", "category", "date", "text", "identifier", "code", "constant", "empty", "nested"]
 
@@ -25,6 +27,14 @@ FEW_WORDS = 3
 OFTEN = 3
 CODED = (-1, -9, *(sign * int("9" * digits) for digits in range(2, 7) for sign in (1, -1)))
 """What stands for a missing number in old data, where it lies far from all others."""
+
+
+NUMBERED = re.compile(r"(?i:(?:^|[\W_])id)$|[a-z]I[Dd]$|番号$")
+"""What a column is called that numbers the rows, if each of its integers comes once."""
+MEASURED = r"^([¥$€£])?\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s*([^\d\s.,:/+-]\S{0,9})?$"
+"""A number with its unit."""
+MIN_MEASURED = 10
+"""Of fewer different ones, such as 36 months and 60 months, each is a category."""
 
 
 @dataclass
@@ -42,6 +52,8 @@ class Column:
     integer: bool = False
     missing_words: tuple[str, ...] = ()
     """Values that stand for a missing one, beside what always does."""
+    unit: str = ""
+    """Of numbers that are written with one, such as 23.1%."""
     coded: str = ""
     """One of them, such as 999, that is only likely to."""
     stray: int = 0
@@ -72,7 +84,7 @@ def profile_column(column: pl.Series, *, coded: bool = True) -> Column:
     if column.dtype.is_nested() or column.dtype == pl.Binary or column.dtype == pl.Object:
         return Column(column.name, "nested", column.null_count() / len(column), 0)
     if column.dtype.is_temporal():
-        return _dates(column, column.cast(pl.Date, strict=False))
+        return _dates(column, calendar_days(column))
     if column.dtype == pl.Boolean:
         column = column.cast(pl.String)
     if column.dtype.is_numeric():
@@ -90,11 +102,16 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     counts = present.value_counts()
     numbers = counts[column.name].cast(pl.Float64, strict=False)
     is_code = counts[column.name].str.contains(r"^[+-]?0\d").any()
-    strays = counts.filter(numbers.is_null())
-    if not is_code and len(strays) < len(counts):
-        stray = int(strays["count"].sum())
-        if stray == 0 or stray <= (1 - MOSTLY) * len(present) or len(strays) <= FEW_WORDS < len(counts) - len(strays):
-            return _numbers_with_strays(column, texts, strays, coded=coded)
+    if not is_code and _are_numbers(counts, numbers):
+        return _numbers_with_strays(column, texts, counts.filter(numbers.is_null()), coded=coded)
+    if unit := _unit(counts[column.name]):
+        measured = pl.select(without_units(pl.lit(texts), unit).alias(column.name)).to_series()
+        numbers = pl.select(without_units(pl.lit(counts[column.name]), unit).cast(pl.Float64, strict=False)).to_series()
+        if _are_numbers(counts, numbers):
+            found = _numbers_with_strays(column, measured, counts.filter(numbers.is_null()), coded=coded)
+            # What has a unit was counted or measured, and names nothing.
+            found.unit, found.kind = unit, "number" if found.kind == "identifier" else found.kind
+            return found
     dates = _as_dates(present, counts[column.name])
     if dates is not None:
         found = _dates(column, dates)
@@ -118,6 +135,25 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     else:
         found.kind = "identifier" if distinct >= 0.95 * len(present) else "code"
     return found
+
+
+def _are_numbers(counts: pl.DataFrame, numbers: pl.Series) -> bool:
+    """Whether texts, with how often each comes, are numbers but for mistakes and words for missing ones."""
+    strays = counts.filter(numbers.is_null())
+    stray = int(strays["count"].sum())
+    return len(strays) < len(counts) and (
+        stray <= (1 - MOSTLY) * int(counts["count"].sum()) or len(strays) <= FEW_WORDS < len(counts) - len(strays)
+    )
+
+
+def _unit(values: pl.Series) -> str:
+    """What most of these texts have before or after a number, the same in all; empty if nothing."""
+    parts = values.str.normalize("NFKC").str.strip_chars().str.extract_groups(MEASURED).struct.unnest().drop_nulls("2")
+    if len(parts) < MIN_MEASURED or parts["2"].str.contains(r"^[+-]?0\d").any():
+        return ""
+    units = parts.select(pl.col("1").fill_null("") + pl.col("3").fill_null("")).to_series()
+    (unit, count), *_ = units.value_counts(sort=True).rows()
+    return str(unit) if count >= MOSTLY * len(parts) and count >= MIN_MEASURED else ""
 
 
 def _numbers_with_strays(column: pl.Series, texts: pl.Series, strays: pl.DataFrame, *, coded: bool) -> Column:
@@ -167,7 +203,7 @@ def _numbers(column: pl.Series, numbers: pl.Series, *, coded: bool) -> Column:
         found.coded = _plain(code)
     if distinct == 1:
         found.kind = "constant" if found.missing_share == 0 else "number"
-    elif found.unique and integer and len(present) >= 20 and _counts_rows(present):
+    elif found.unique and integer and len(present) >= 20 and (_counts_rows(present) or NUMBERED.search(column.name)):
         found.kind = "identifier"
     return found
 

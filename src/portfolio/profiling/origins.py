@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
 from portfolio.contract.csv_file import Format
-from portfolio.contract.folder import date_in
+from portfolio.contract.folder import Folder, date_in
 from portfolio.contract.sources import DOWNLOADS
 from portfolio.contract.sql import Sql, password_of, with_variable
+from portfolio.contract.tables import is_table, kind_of_table
 from portfolio.core import files
 from portfolio.core.download import download_to_pin
 from portfolio.core.errors import ConfigError
@@ -32,14 +35,14 @@ class Origin(Protocol):
         ...
 
 
-def origin(text: str, query: str, date_column: str, name: str) -> Origin:
+def origin(text: str, query: str, date_column: str, name: str, columns: Sequence[str] = ()) -> Origin:
     """What a text on the command line names. Raises ConfigError for what does not go together."""
     if text.startswith(("http://", "https://")):
-        found: Origin = WebFile(text)
+        found: Origin = WebFile(text, tuple(columns))
     elif "://" in text:
         found = Database(text, query, date_column, name)
     else:
-        found = LocalFile(Path(text).expanduser())
+        found = LocalFile(Path(text).expanduser(), tuple(columns))
     if query and not isinstance(found, Database):
         raise ConfigError("--query is for a database's address, such as sqlite:///shop.db. Leave it out for a file.")
     return found
@@ -48,24 +51,27 @@ def origin(text: str, query: str, date_column: str, name: str) -> Origin:
 @dataclass(frozen=True)
 class LocalFile:
     path: Path
+    columns: tuple[str, ...] = ()
 
     def sample(self) -> Sample:
-        return sample(self.path)
+        return sample(self.path, self.columns)
 
     def declare(self, name: str, found: Draft) -> str:
         folder = project.files_folder(name)
         folder.mkdir(parents=True)
-        dated = found.date or date_in(self.path.name)
-        shutil.copyfile(self.path, folder / (self.path.name if dated else with_date(self.path, date.today())))
+        name = table_name(self.path)
+        dated = found.date or date_in(name)
+        shutil.copyfile(self.path, folder / (name if dated else with_date(name, date.today())))
         return source_text("Folder", [python_text(str(folder))], found)
 
 
 @dataclass(frozen=True)
 class WebFile:
     url: str
+    columns: tuple[str, ...] = ()
 
     def sample(self) -> Sample:
-        return sample(self._fetched()[0])
+        return sample(self._fetched()[0], self.columns)
 
     def declare(self, name: str, found: Draft) -> str:
         dated = {} if found.date else {"start": f'"{date.today()}"'}
@@ -115,26 +121,41 @@ class Database:
         return Sql(self.shown, self.query, date=self.date)
 
 
-def with_date(path: Path, day: date) -> str:
+def table_name(path: Path) -> str:
+    """The file's name, with the end that tables have."""
+    ends = {"csv": ".csv", "parquet": ".parquet", "workbook": ".xlsx"}
+    return path.name if is_table(path) else f"{path.name}{ends[kind_of_table(path)]}"
+
+
+def with_date(name: str, day: date) -> str:
     """The file's name with that date before its end."""
-    ends = "".join(path.suffixes[-2:]) if path.name.endswith(".gz") else path.suffix
-    return f"{path.name.removesuffix(ends)}-{day}{ends}"
+    suffixes = Path(name).suffixes
+    ends = "".join(suffixes[-2:] if name.endswith(".gz") else suffixes[-1:])
+    return f"{name.removesuffix(ends)}-{day}{ends}"
 
 
-def add_file(folder: Path, path: Path, day: date | None, *, dated: bool) -> Path:
+def add_file(use_case: str, source: Folder, path: Path, day: date | None) -> Path:
     """Copy a file into the folder of a use case, under a name with a date unless a column dates its rows.
 
-    Raises ConfigError if a file of that name is there already.
+    Raises ConfigError, before anything is copied, if its day or its content is there already.
     """
-    name = path.name if dated or date_in(path.name) else with_date(path, day or date.today())
+    name = table_name(path)
+    if day is None and not (source.date or date_in(name)):
+        day = date.today()
     if day is not None and date_in(name) != day:
-        name = with_date(path, day)
-    target = folder / name
-    if target.exists():
+        name = with_date(name, day)
+    there = source.files()
+    twin = next((other for other in there.values() if filecmp.cmp(other, path, shallow=False)), None)
+    if twin is not None:
+        raise ConfigError(f"{path} is the same as {twin}, which is there already. Nothing was copied.")
+    day = date_in(name) or source.day(path)
+    if day in there:
         raise ConfigError(
-            f"{target} is there already. If the new file corrects it, put it in its place and run portfolio recollect; "
-            "if it is another batch, give it another date: --date 2026-01-31"
+            f"{path} would be of {day}, and so is {there[day]}: a file is one batch. If it is another batch, give it "
+            "another date: --date 2026-01-31; if it corrects that file, put it in its place and run portfolio "
+            f"recollect {use_case}. Nothing was copied."
         )
+    target = source.path / name
     with files.replaced(target) as partial:
         shutil.copyfile(path, partial)
     return target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import keyword
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,6 +106,7 @@ def rename(old: str, new: str) -> None:
     for place, target in moved:
         if place.exists():
             place.rename(target)
+    _follow_data(USE_CASES / new / "use_case.py", old, new)
 
     def renamed(names: list[str]) -> None:
         names[:] = [new if name == old else name for name in names]
@@ -112,6 +114,13 @@ def rename(old: str, new: str) -> None:
     _change_list(renamed)
     # What DVC knows of the old stages names the old paths: they run anew.
     _forget_stages(old)
+
+
+def _follow_data(path: Path, old: str, new: str) -> None:
+    """Let the declared source follow its files, which lie in the folder of the use case's data."""
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+        files.write_text(path, re.sub(rf"""(["'])data/{re.escape(old)}/""", rf"\1data/{new}/", text))
 
 
 def _champion(paths: Paths) -> list[Path]:

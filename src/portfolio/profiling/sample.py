@@ -7,7 +7,7 @@ import csv
 import io
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from portfolio.contract.csv_file import (
     BYTE_ORDER_MARKS,
     END_CHARACTERS,
-    FULL_WIDTH,
     OTHER_ENCODINGS,
     Format,
     check_end,
@@ -24,8 +23,9 @@ from portfolio.contract.csv_file import (
     typed,
 )
 from portfolio.contract.csv_file import unpacked as unpacked_bytes
-from portfolio.contract.tables import kind_of_table, read_table
+from portfolio.contract.tables import cells_of, kind_of_table, read_table, sheets_of
 from portfolio.core.errors import SourceError
+from portfolio.profiling.layout import Layout, is_number, layout, rows_of_notes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,6 +36,9 @@ LARGE_BYTES = 48 * 2**20
 LOOKED_AT_BYTES = 256 * 1024
 SEPARATORS = (",", "\t", ";", "|")
 MAX_COLUMNS = 2_000
+MIN_TABLE_ROWS = 20
+"""A sheet of fewer rows is a cover, a legend, or a list of codes, where there are others."""
+OFTEN = 2
 JAPANESE = ("cp932", "euc_jp")
 
 
@@ -54,8 +57,11 @@ class Sample:
         return len(self.rows) == self.total
 
 
-def sample(path: Path) -> Sample:
-    """Read the file at `path`, or as much of it as is needed. Raises SourceError with the reason and the remedy."""
+def sample(path: Path, columns: Sequence[str] = ()) -> Sample:
+    """Read the file at `path`, or as much of it as is needed. `columns` names the columns of a file that does not.
+
+    Raises SourceError with the reason and the remedy.
+    """
     where = str(path)
     if not path.is_file():
         raise SourceError(f"{where} is not there. Check its path.")
@@ -63,10 +69,12 @@ def sample(path: Path) -> Sample:
         raise SourceError(f"{where} is empty: it has neither the names of columns nor rows.")
     large = path.stat().st_size > LARGE_BYTES
     kind = kind_of_table(path)
-    if kind != "csv":
-        return _large_parquet(path) if large and kind == "parquet" else _small(path, Format())
-    written = _written(path)
-    plain = not (written.skip_rows or written.skip_footer) and written.encoding == "utf-8"
+    if kind == "workbook":
+        return _small(path, _of_workbook(path, columns))
+    if kind == "parquet":
+        return _large_parquet(path) if large else _small(path, Format())
+    written = _written(path, columns)
+    plain = not (written.skip_rows or written.skip_footer or written.columns) and written.encoding == "utf-8"
     if large and plain and not path.name.endswith(".gz"):
         return _large_csv(path, written)
     return _small(path, written)
@@ -138,20 +146,42 @@ def check_rows(rows: pl.DataFrame, where: str) -> None:
         )
 
 
-def _written(path: Path) -> Format:
-    """How a CSV file was written, as far as its beginning and its end tell."""
+def _written(path: Path, columns: Sequence[str]) -> Format:
+    """How a CSV file was written, as far as its beginning and its end tell. `columns` are its names, if it has none."""
     head, encoding = _head(path)
     text = _decoded(head, encoding)
     lines = text.splitlines()
     # The last one may be cut off.
     lines = (lines[:-1] if len(head) >= LOOKED_AT_BYTES else lines)[:1000]
     separator = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else _separator(lines)
-    skip_rows = _lines_before(lines, separator)
-    found = _rows(lines[skip_rows:], separator)
-    _check_header(path, found, skip_rows)
+    rows = _rows(lines, separator)
+    # A line break within quotes: lines are not rows.
+    place = layout(rows[:200]) if len(rows) == len(lines) else Layout()
+    if columns:
+        place = replace(place, columns=tuple(columns))
+    found = _rows(lines[place.skip_rows :], separator)
+    if not place.columns:
+        _check_header(path, found, place.skip_rows)
     footer = _lines_after(path, encoding, separator, len(found[0]) if found else 0)
-    decimal, thousands = _marks(list(itertools.chain.from_iterable(found[1:])), separator)
-    return Format(encoding, separator, decimal, thousands, skip_rows, footer)
+    values = itertools.chain.from_iterable(found if place.columns else found[1:])
+    decimal, thousands = _marks(list(values), separator)
+    return Format(encoding, separator, decimal, thousands, place.skip_rows, footer, columns=place.columns)
+
+
+def _of_workbook(path: Path, columns: Sequence[str]) -> Format:
+    """Which of its sheets has the table, the first of some size, and where in it the names stand."""
+    sheets = sheets_of(path, str(path))
+    for sheet in sheets:
+        rows = cells_of(path, sheet)
+        place = layout(rows[:200])
+        width = max((len(row) for row in rows), default=0)
+        if len(sheets) == 1 or (width > 1 and len(rows) - place.skip_rows > MIN_TABLE_ROWS):
+            named = tuple(columns) or place.columns
+            footer = rows_of_notes([row for row in rows if any(row)], width)
+            return Format(
+                skip_rows=place.skip_rows, skip_footer=footer, columns=named, sheet=sheet if len(sheets) > 1 else ""
+            )
+    return Format()
 
 
 def _head(path: Path) -> tuple[bytes, str]:
@@ -227,51 +257,38 @@ def _rows(lines: list[str], separator: str) -> list[list[str]]:
         return []
 
 
-def _lines_before(lines: list[str], separator: str) -> int:
-    """How many lines stand before the names of the columns: titles, which have fewer fields than the rows."""
-    rows = _rows(lines[:200], separator)
-    widths = Counter(len(row) for row in rows if len(row) > 1)
-    if not widths or len(rows) != len(lines[:200]):  # a line break within quotes: lines are not rows
-        return 0
-    width = widths.most_common(1)[0][0]
-    first = next((number for number, row in enumerate(rows) if len(row) >= width), 0)
-    return first if first <= 20 else 0
-
-
 def _lines_after(path: Path, encoding: str, separator: str, width: int) -> int:
-    """How many lines stand after the last row: notes, with one field where the rows have more."""
+    """How many lines stand after the last row: notes."""
     if width < 2 or path.name.endswith(".gz"):
         return 0
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 16_384))
         tail = stream.read().decode(encoding, errors="replace").splitlines()[-20:]
-    notes = itertools.takewhile(lambda row: len(row) < 2, reversed(_rows(tail, separator)))
-    return len(list(notes))
+    return rows_of_notes(_rows(tail, separator), width)
 
 
 def _check_header(path: Path, rows: list[list[str]], skip_rows: int) -> None:
-    """Raise SourceError where the first row looks like data: numbers where the rows below have numbers."""
+    """Raise SourceError where the first row looks like data: numbers above numbers, or what comes again below."""
     if len(rows) < 2:
         return
     # A year is a good name for a column.
-    numbers = [
-        place
-        for place, (name, value) in enumerate(zip(rows[0], rows[1], strict=False))
-        if _is_number(name) and _is_number(value) and not (name.isdigit() and 1900 <= int(name) <= 2100)
+    values = [
+        name
+        for name, value in zip(rows[0], rows[1], strict=False)
+        if is_number(name) and is_number(value) and not (name.isdigit() and 1900 <= int(name) <= 2100)
     ]
-    if numbers:
+    # Where files were put together, a whole line of names may come again.
+    below = [row for row in rows[1:] if row != rows[0]]
+    values += [
+        name
+        for place, name in enumerate(rows[0])
+        if name.strip() and sum(row[place] == name for row in below if len(row) > place) >= OFTEN
+    ]
+    if values:
         raise SourceError(
             f"{path}, line {skip_rows + 1}, should have the names of the columns, but has values such as "
-            f"'{rows[0][numbers[0]]}'. Add a first line with a name for each of the {len(rows[0])} columns."
+            f"'{values[0]}'. Say what the {len(rows[0])} columns are called, in their order: --columns first,second,..."
         )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.translate({ord(wide): plain for wide, plain in FULL_WIDTH.items()}).replace(",", "."))
-    except ValueError:
-        return False
-    return True
 
 
 def _marks(values: list[str], separator: str) -> tuple[str, str]:

@@ -41,6 +41,8 @@ def use_case_text(name: str, found: Draft, source: str) -> str:
         *_statement("source", source),
         *_statement("target", _target(found)),
     ]
+    if found.metric:
+        lines += _statement("metric", python_text(found.metric))
     lines.append("    inputs = [")
     for column in found.inputs:
         lines += python_call(_input(column), 8, end=",")
@@ -63,12 +65,14 @@ def source_text(kind: str, place: Sequence[str], found: Draft, **more: str) -> s
         arguments.append(f"date={python_text(found.date)}")
     arguments += [f"{name}={value}" for name, value in more.items()]
     written, usual = found.sample.written, Format()
-    for name in ("encoding", "separator", "decimal", "thousands"):
+    for name in ("encoding", "sheet", "separator", "decimal", "thousands"):
         if getattr(written, name) != getattr(usual, name):
             arguments.append(f"{name}={python_text(getattr(written, name))}")
     for name in ("skip_rows", "skip_footer"):
         if getattr(written, name):
             arguments.append(f"{name}={getattr(written, name)}")
+    if written.columns:
+        arguments.append(f"columns={_list(written.columns)}")
     if written.missing:
         words = ", ".join(f"{python_text(column)}: {_list(values)}" for column, values in written.missing.items())
         arguments.append(f"missing={{{words}}}")
@@ -81,7 +85,7 @@ def _target(found: Draft) -> str:
         labels = [label if column.kind == "number" else python_text(label) for label in found.counts]
         return f"Classes({python_text(column.name)}, [{', '.join(labels)}])"
     low, high = _bounds(column, above_zero=found.log)
-    return f"Quantity({python_text(column.name)}, {low}, {high}{', log=True' if found.log else ''})"
+    return f"Quantity({python_text(column.name)}, {low}, {high}{_unit(column)}{', log=True' if found.log else ''})"
 
 
 def _input(column: Column) -> str:
@@ -90,8 +94,14 @@ def _input(column: Column) -> str:
         return f"FreeText({python_text(column.name)}, {50 * ceil(column.longest * 1.5 / 50)}{missing})"
     if column.kind == "category":
         return f"Category({python_text(column.name)}, {_list(column.values)}{missing})"
+    if column.integer and (column.minimum, column.maximum, column.distinct) == (0, 1, 2):
+        return f"Number({python_text(column.name)}, 0, 1, step=1{missing})"
     low, high = _bounds(column)
-    return f"Number({python_text(column.name)}, {low}, {high}{missing})"
+    return f"Number({python_text(column.name)}, {low}, {high}{_unit(column)}{missing})"
+
+
+def _unit(column: Column) -> str:
+    return f", unit={python_text(column.unit)}" if column.unit else ""
 
 
 def _bounds(column: Column, *, above_zero: bool = False) -> tuple[str, str]:

@@ -109,4 +109,4 @@ class Agreement:
 
 
 def _nowhere(digest: str) -> str:
-    return f"none: git names bundle {digest[:12]}, which is neither here nor in a DVC remote"
+    return f"none: that of git, bundle {digest[:12]}, is neither here nor in a DVC remote, as in every new clone"

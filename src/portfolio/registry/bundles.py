@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 
-_copies = ExitStack()
-atexit.register(_copies.close)
-
-
-def _scratch() -> str:
-    """A folder that is deleted when this process ends: MLflow would leave one behind for every copy."""
-    return _copies.enter_context(TemporaryDirectory(prefix="portfolio-"))
-
-
 @dataclass(frozen=True)
 class Bundles:
     """The bundles of one use case."""
@@ -41,38 +32,53 @@ class Bundles:
     store: Store
     record: Record
 
-    def folder(self, number: int) -> Path:
+    @contextmanager
+    def folder(self, number: int) -> Iterator[Path]:
         """Where a version's bundle is: in the store, if it was ever there, or else in a copy from MLflow.
 
         Raises BundleError if MLflow's is not the one that was registered, and RegistryError if there is none.
         """
         digest = self.versions.digest(number)
         if self.store.holds(digest):
-            return self.store.bundle_folder(digest)
-        folder = self.download(number, "bundle")
-        if Bundle.open(folder).digest != digest:
-            raise BundleError(
-                f"The bundle of version {number} of '{self.use_case}' in MLflow is not the one that was registered: "
-                "its manifest was changed. Bring it back from a copy."
-            )
-        return folder
+            yield self.store.bundle_folder(digest)
+            return
+        with self.copied(number, "bundle") as folder:
+            if Bundle.open(folder).digest != digest:
+                raise BundleError(
+                    f"The bundle of version {number} of '{self.use_case}' in MLflow is not the one that was "
+                    "registered: its manifest was changed. Bring it back from a copy."
+                )
+            yield folder
 
-    def download(self, number: int, artifact: str) -> Path:
-        """Copy what MLflow keeps of a version's run. Raises RegistryError if it has no such artifact."""
+    @contextmanager
+    def copied(self, number: int, artifact: str) -> Iterator[Path]:
+        """A copy, for the time being, of what MLflow keeps of a version's run.
+
+        Raises RegistryError if it has no such artifact.
+        """
         from mlflow.exceptions import MlflowException
 
         run_id = str(self.versions.get(number).run_id)
-        try:
-            return Path(self.mlflow.download_artifacts(run_id, artifact, _scratch()))
-        except (MlflowException, OSError) as error:
-            raise RegistryError(
-                f"MLflow has no '{artifact}' of version {number} of '{self.use_case}' ({error}). Its files belong to "
-                f"run {run_id}; bring them back from a copy."
-            ) from error
+        # MLflow's own choice of a folder would stay behind.
+        with TemporaryDirectory(prefix="portfolio-") as scratch:
+            try:
+                path = Path(self.mlflow.download_artifacts(run_id, artifact, scratch))
+            except (MlflowException, OSError) as error:
+                raise RegistryError(
+                    f"MLflow has no '{artifact}' of version {number} of '{self.use_case}' ({error}). Its files belong "
+                    f"to run {run_id}; bring them back from a copy."
+                ) from error
+            yield path
+
+    def open(self, number: int) -> Bundle:
+        """A version's bundle. Raises BundleError and RegistryError as `folder` does."""
+        with self.folder(number) as folder:
+            return Bundle.open(folder)
 
     def manifest(self, number: int) -> Manifest:
         """A version's manifest with its lineage, which includes the version."""
-        manifest, _ = read_manifest(self.folder(number))
+        with self.folder(number) as folder:
+            manifest, _ = read_manifest(folder)
         version = self.versions.get(number)
         created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
         lineage = lineage_of(self.mlflow.get_run(str(version.run_id)))
@@ -81,7 +87,8 @@ class Bundles:
 
     def add_to_store(self, number: int) -> str:
         """Put a version's bundle into the store without naming it there. Gives back its digest."""
-        return self.store.add(self.folder(number), self.manifest(number))
+        with self.folder(number) as folder:
+            return self.store.add(folder, self.manifest(number))
 
     def served(self) -> Champion | None:
         """The store's champion, if it is whole."""

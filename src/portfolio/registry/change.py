@@ -95,4 +95,5 @@ class Change:
         self.path.unlink(missing_ok=True)
 
     def _keep(self, number: int) -> None:
-        self.record.keep(self.bundles.folder(number))
+        with self.bundles.folder(number) as folder:
+            self.record.keep(folder)

@@ -63,8 +63,8 @@ class Decisions:
         if found.get("digest") != self.versions.digest(number):
             found = {}
             if VERDICT_TAG in self.versions.get(number).tags:
-                with suppress(RegistryError):
-                    found = dict(json.loads(self.bundles.download(number, VERDICT_ARTIFACT).read_text()))
+                with suppress(RegistryError), self.bundles.copied(number, VERDICT_ARTIFACT) as path:
+                    found = dict(json.loads(path.read_text()))
         if not found:
             return None
         verdict = Verdict.from_dict(found)

@@ -24,7 +24,7 @@ class Judgement:
 
     def of(self, number: int, champion: int | None) -> Verdict:
         """Raises BundleError if the champion can't be opened."""
-        challenger = Bundle.open(self.bundles.folder(number))
+        challenger = self.bundles.open(number)
         manifest = challenger.manifest
         if {manifest.model_sha256, behavior_sha256(manifest)} & set(self.decisions.rolled_back()):
             return Verdict.decided(False, "rolled_back")
@@ -34,7 +34,7 @@ class Judgement:
         if champion is None:
             return self._ask(None, challenger, number)
         try:
-            old = Bundle.open(self.bundles.folder(champion))
+            old = self.bundles.open(champion)
         except BundleError as error:
             raise incomparable(error, self.use_case.name, champion, number) from error
         verdict = _of_same_model(old.manifest, manifest, self.use_case.config().value)

@@ -28,7 +28,7 @@ from portfolio.report import charts
 from portfolio.report.blocks.results import comparison
 from portfolio.report.blocks.studies import leakage, leakage_result, study
 from portfolio.report.production import production, told
-from portfolio.report.words import PAGES, TEMPLATES, number, percent, read_stage_metrics, read_words, yen
+from portfolio.report.words import PAGES, TEMPLATES, figure_name, number, percent, read_stage_metrics, read_words, yen
 
 WORST_ROWS = 8
 SHOWN_KINDS = 5
@@ -51,6 +51,7 @@ def write_report(use_case: UseCase, config: Config) -> None:
         words = read_words(language)
         card = use_case.card_texts()[language]
         context = {**facts, "language": language, "words": words, "card": card, "pages": PAGES}
+        context["figure_name"] = figure_name
         if facts["verdict"]:
             context["verdict"] = facts["verdict"] | Verdict.from_dict(facts["verdict"]).as_dict(language)
         context["plots"] = plots(use_case, facts, words)

@@ -52,6 +52,11 @@ def read_words(language: str) -> dict[str, Any]:
     return {key: text[language] for key, text in texts.items()}
 
 
+def figure_name(name: str, words: dict[str, Any]) -> str:
+    """What a figure of the metrics files is called, in the language of the words."""
+    return str(words["figures"].get(name, name.replace("_", " ")))
+
+
 def read_stage_metrics(use_case: str, name: str) -> Any:
     """The content of a metrics file that a stage wrote."""
     return read_metrics(Paths(use_case).metrics(name), f"portfolio run {use_case}")

@@ -19,9 +19,14 @@ import polars as pl
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
+from portfolio.contract.csv_file import Format
+from portfolio.contract.folder import Folder
+from portfolio.contract.loading import find_use_case, use_case_names
+from portfolio.contract.sources import Csv
 from portfolio.core import files
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, DataError, RegistryError
+from portfolio.core.labels import listed
 from portfolio.scoring.scorer import Scored, Scorer
 from portfolio.scoring.source import Part, Source
 from portfolio.scoring.summary import Summary, summary
@@ -30,6 +35,12 @@ JOB_NAME = "job.json"
 FORMATS = (".csv", ".parquet")
 Progress = Callable[[int], None]
 """Told of rows that have been scored."""
+
+
+def _written(use_case: str) -> Format:
+    """How the use case declares that its files are written. Where it is not known, as in an image: plainly."""
+    source = find_use_case(use_case).source if use_case in use_case_names() else None
+    return source.written if isinstance(source, (Csv, Folder)) else Format()
 
 
 class Job:
@@ -42,11 +53,10 @@ class Job:
         if not target.absolute().parent.is_dir():
             raise ConfigError(f"{target.parent} is not a folder. Make it first: mkdir -p {target.parent}")
         self.target, self._parts = target, target.with_name(f"{target.name}.parts")
-        self._source = Source.at(source)
-        if target.exists():
-            raise ConfigError(f"{target} is there already. Delete it, or name another output.")
+        self._source = Source.at(source, _written(use_case))
         self._store = Store.of(use_case)
         self._use_case = use_case
+        self._check_free()
 
     @property
     def rejected(self) -> Path:
@@ -61,14 +71,17 @@ class Job:
         place = hashlib.sha256(str(self.target.absolute()).encode()).hexdigest()
         lock = state_folder() / "locks" / "scoring" / f"{place}.lock"
         with files.alone(lock, f"another scoring into {self.target}"):
+            # Whoever was waited for has written it.
+            self._check_free()
             bundle = Bundle.open(self._store.bundle_folder(self._begun() or self._champion()))
             fields = bundle.manifest.inputs
-            self._source.check(fields)
-            scorer = Scorer(bundle, self._source.columns(), several=len(self._source.files) > 1)
+            source = self._source.fitted(fields)
+            source.check(fields)
+            scorer = Scorer(bundle, source.columns(), several=len(source.files) > 1)
             job = {"source": self._source.identity(), "digest": bundle.digest}
             files.write_text(self._parts / JOB_NAME, json.dumps(job))
             try:
-                self._score(scorer, self._source.parts(fields), on_rows)
+                self._score(scorer, source.parts(fields), on_rows)
                 found = self._join(bundle)
             except DataError:
                 # Another try will be of a corrected source, to which these parts do not belong.
@@ -76,6 +89,18 @@ class Job:
                 raise
             shutil.rmtree(self._parts, ignore_errors=True)
         return found
+
+    def _check_free(self) -> None:
+        """Raise ConfigError if a file is there that would be overwritten: what an earlier try wrote is none."""
+        mine = () if self.target.exists() or not (self._parts / JOB_NAME).exists() else (self.rejected, self.summary)
+        sources = {file.resolve() for file in self._source.files}
+        written = (self.target, self.rejected, self.summary)
+        there = [path for path in written if path.resolve() in sources or (path.exists() and path not in mine)]
+        if there:
+            raise ConfigError(
+                f"{listed([str(path) for path in there])} would be overwritten. Move what is there already, or name "
+                "another output."
+            )
 
     def _champion(self) -> str:
         """The digest of what is served. Raises RegistryError if nothing is."""

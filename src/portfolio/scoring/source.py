@@ -1,20 +1,28 @@
-"""What is to be scored: one file of rows, or a folder of them, read a part at a time."""
+"""What is to be scored: one file of rows, or a folder of them, read a part at a time.
+
+Plain CSV and Parquet may be larger than memory. A file that is written as the use case declares of its own, such as a
+workbook, or CSV in another encoding, is read at once, as for training.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
 
 from portfolio.bundle.manifest import InputField
+from portfolio.contract.csv_file import Format, without
+from portfolio.contract.tables import read_table
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.labels import listed
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
+WORKBOOKS = (".xlsx", ".xls")
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *WORKBOOKS)
 # Of a part: enough that what surrounds the model costs little, and little enough that a few fit into any memory.
 PART_BYTES = 8 * 1024 * 1024
 PART_ROWS = (1_000, 20_000)
@@ -31,13 +39,16 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """The files, in the order of their names."""
+    """The files, in the order of their names. `written` is how the use case declares that its own are written."""
 
     path: Path
     files: tuple[Path, ...]
+    written: Format
+    tables: Mapping[Path, pl.DataFrame] = MappingProxyType({})
+    """Those of the files that are read as declared."""
 
     @classmethod
-    def at(cls, path: Path) -> Source:
+    def at(cls, path: Path, written: Format) -> Source:
         """Raises DataError if nothing is there, ConfigError if it is of no kind that can be read."""
         if not path.exists():
             raise DataError(f"{path} is not there. Name a CSV or Parquet file, or a folder of them.")
@@ -45,30 +56,42 @@ class Source:
             files = sorted(file for file in path.iterdir() if _suffix(file) in SUFFIXES and file.is_file())
             if not files:
                 raise DataError(f"{path} has no file that ends in {', '.join(SUFFIXES)}.")
-            return cls(path, tuple(files))
+            return cls(path, tuple(files), written)
         if _suffix(path) not in SUFFIXES:
             raise ConfigError(f"{path} can't be scored: its name must end in {', '.join(SUFFIXES)}.")
-        return cls(path, (path,))
+        return cls(path, (path,), written)
 
     def identity(self) -> list[list[str | int]]:
         """What tells whether it is still what it was: name, bytes and time of change of each file."""
         found = [(file.name, file.stat()) for file in self.files]
         return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found]
 
+    def fitted(self, fields: Sequence[InputField]) -> Source:
+        """The same, with the files read as declared in which plain reading does not find the model's inputs."""
+        declared = [file for file in self.files if self._is_as_declared(file, fields)]
+        return replace(self, tables={file: read_table(file, str(file), self.written) for file in declared})
+
+    def _is_as_declared(self, file: Path, fields: Sequence[InputField]) -> bool:
+        if _suffix(file) in WORKBOOKS:
+            return True
+        if _suffix(file) == ".parquet" or replace(self.written, missing={}) == Format():
+            return False
+        if self.written.encoding != "utf-8" and not _is_utf8(file):
+            return True
+        try:
+            return bool(_lacking(set(self._columns(file)), fields))
+        except DataError:
+            return True
+
     def columns(self) -> list[str]:
         """The columns of all files. Raises DataError if one can't be read, or has a column twice."""
-        return list(dict.fromkeys(name for file in self.files for name in _columns(file)))
+        return list(dict.fromkeys(name for file in self.files for name in self._columns(file)))
 
     def check(self, fields: Sequence[InputField]) -> None:
         """Raise DataError, naming the file, if a column is missing that the model needs."""
         for file in self.files:
-            there = set(_columns(file))
-            lacking = [
-                field.name
-                for field in fields
-                if not field.nullable and field.name not in there and not there.issuperset(_own_columns(field))
-            ]
-            if lacking:
+            there = set(self._columns(file))
+            if lacking := _lacking(there, fields):
                 raise DataError(
                     f"{file} lacks the column{'s' if len(lacking) > 1 else ''} {listed(lacking)}. The model's inputs: "
                     f"{listed([field.name for field in fields], 30)}; the file's columns: {listed(sorted(there), 30)}."
@@ -78,8 +101,37 @@ class Source:
         """All rows, so many at a time. They are cut in the same places each time."""
         size = rows_of_a_part(fields)
         for number, file in enumerate(self.files):
-            for place, rows in enumerate(_read(file, size)):
+            for place, rows in enumerate(_read(file, self._scanned(file), size)):
+                if file not in self.tables:
+                    rows = rows.select(without(column, self.written) for column in rows)
                 yield Part(f"{number:05d}-{place:07d}", file, place * size + 1, _with_lists(rows, fields))
+
+    def _scanned(self, file: Path) -> pl.LazyFrame:
+        if file in self.tables:
+            return self.tables[file].lazy()
+        if _suffix(file) == ".parquet":
+            return pl.scan_parquet(file)
+        # As text: what a column holds further down is not known yet.
+        return pl.scan_csv(
+            file, separator="\t" if _suffix(file) == ".tsv" else ",", infer_schema=False, low_memory=True
+        )
+
+    def _columns(self, file: Path) -> list[str]:
+        try:
+            return self._scanned(file).collect_schema().names()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise _unreadable(file, error) from error
+
+
+def _lacking(there: set[str], fields: Sequence[InputField]) -> list[str]:
+    """The inputs that the model needs and that are in none of the columns."""
+    return [
+        field.name
+        for field in fields
+        if not (
+            field.nullable or field.name in there or (field.kind == "image" and there.issuperset(_own_columns(field)))
+        )
+    ]
 
 
 def rows_of_a_part(fields: Sequence[InputField]) -> int:
@@ -87,12 +139,12 @@ def rows_of_a_part(fields: Sequence[InputField]) -> int:
     return max(low, min(high, PART_BYTES // (4 * sum(field.width for field in fields))))
 
 
-def _read(file: Path, size: int) -> Iterator[pl.DataFrame]:
+def _read(file: Path, scanned: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
     """The rows in parts of exactly that size, but for the last."""
     waiting: list[pl.DataFrame] = []
     count = 0
     try:
-        for batch in _scanned(file).collect_batches(chunk_size=size, maintain_order=True):
+        for batch in scanned.collect_batches(chunk_size=size, maintain_order=True):
             waiting.append(batch)
             count += len(batch)
             if count >= size:
@@ -107,18 +159,12 @@ def _read(file: Path, size: int) -> Iterator[pl.DataFrame]:
         yield pl.concat(waiting)
 
 
-def _scanned(file: Path) -> pl.LazyFrame:
-    if _suffix(file) == ".parquet":
-        return pl.scan_parquet(file)
-    # As text: what a column holds further down is not known yet.
-    return pl.scan_csv(file, separator="\t" if _suffix(file) == ".tsv" else ",", infer_schema=False, low_memory=True)
-
-
-def _columns(file: Path) -> list[str]:
+def _is_utf8(file: Path) -> bool:
     try:
-        return _scanned(file).collect_schema().names()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(file, error) from error
+        file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _unreadable(file: Path, error: Exception) -> DataError:
@@ -132,8 +178,8 @@ def _suffix(file: Path) -> str:
 
 
 def _own_columns(field: InputField) -> list[str]:
-    """The columns of an image whose values have one each; for anything else what no table has."""
-    return [f"{field.name}_{place}" for place in range(field.width)] if field.kind == "image" else [""]
+    """The columns of an image whose values have one each."""
+    return [f"{field.name}_{place}" for place in range(field.width)]
 
 
 def _with_lists(rows: pl.DataFrame, fields: Sequence[InputField]) -> pl.DataFrame:

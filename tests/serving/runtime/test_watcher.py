@@ -36,6 +36,18 @@ def test_a_new_champion_takes_over_and_a_bad_one_does_not(client: TestClient, st
     assert "SHA-256" in client.get("/model").json()["last_refusal"]
 
 
+def test_without_a_champion_the_log_says_what_is_missing_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTFOLIO_USE_CASE", "toy")
+    watcher = StoreWatcher(Settings())
+    for _ in range(3):
+        watcher.refresh()
+    assert [record.getMessage() for record in caplog.records] == [
+        "No champion of 'toy' has been published yet. Train and publish one: portfolio run toy"
+    ]
+
+
 def test_a_pinned_version_is_served_until_it_is_unpinned(client: TestClient, store: Store, tmp_path: Path) -> None:
     def served() -> int:
         services(client).watcher.refresh()

@@ -87,5 +87,10 @@ def _say_how_to_go_on(story: Story, name: str, clone: Path, report: str) -> None
     console.print("  make help       everything else", highlight=False)
     if name != default_use_case():
         console.print(f"Add USE_CASE={name} to each.", highlight=False)
-    console.print(f"\nThe page of act 7 once more: cd {clone} && portfolio serve {name}, then /monitor", soft_wrap=True)
+    # Whoever came by `make demo` has no environment activated.
+    program = Path(sys.executable).with_name("portfolio")
+    console.print(
+        f"\nThe page of act 7 once more: cd {clone} && {program} serve {name}, then http://127.0.0.1:8000/monitor",
+        soft_wrap=True,
+    )
     console.print(f"What the model is worth, on one page: {report}", highlight=False, soft_wrap=True)

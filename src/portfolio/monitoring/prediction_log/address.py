@@ -15,11 +15,13 @@ def log_address(use_case: str) -> str | None:
     return os.environ.get("SERVING_LOG_URL") or (sqlite_address(path) if path.exists() else None)
 
 
-def existing_log(use_case: str) -> str:
-    """The same. Raises DataError, saying what makes it, if there is none."""
-    address = log_address(use_case)
-    if address is None:
-        path = state_folder() / "log" / f"{use_case}.db"
+def existing_log(use_case: str, url: str = "") -> str:
+    """The same, or `url` if that is given. Raises DataError, saying what makes it, if there is no such file."""
+    from portfolio.monitoring.prediction_log.database import file_of
+
+    address = url or log_address(use_case)
+    path = state_folder() / "log" / f"{use_case}.db" if address is None else file_of(address)
+    if address is None or (path is not None and not path.exists()):
         raise DataError(f"There is no prediction log {path}. It is made when `portfolio serve` answers; or set --url.")
     return address
 

@@ -26,7 +26,7 @@ class Database:
     def __init__(self, address: str) -> None:
         """Raises ConfigError if the address names no database that can be used."""
         url = _url(address)
-        self._file = Path(url.database) if url.database and url.get_backend_name() == "sqlite" else None
+        self._file = file_of(address)
         # A pooler such as pgbouncer gives each transaction another connection, on which no statement was prepared.
         options = {"timeout": 5} if self._file else {"connect_timeout": 5, "prepare_threshold": None}
         # A connection that was cut off is found when it is taken out, and replaced.
@@ -107,6 +107,12 @@ class Database:
         """Empty the journal of the file that was open. It may lie beside the new file, and would be taken for its."""
         with suppress(DBAPIError), self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def file_of(address: str) -> Path | None:
+    """Where SQLite keeps it; None of another database. Raises ConfigError as `Database` does."""
+    url = _url(address)
+    return Path(url.database) if url.database and url.get_backend_name() == "sqlite" else None
 
 
 def _url(address: str) -> URL:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Table, delete, select
+from sqlalchemy import Column, Table, delete, exists, select
 
 from portfolio.monitoring.prediction_log import asked, labels
 from portfolio.monitoring.prediction_log.asked import AskedRow
@@ -17,6 +17,7 @@ from portfolio.monitoring.prediction_log.tables import (
     Row,
     feedback,
     feedback_history,
+    looks,
     predictions,
     shadow_predictions,
 )
@@ -89,8 +90,13 @@ class PredictionLog:
     def prune(self, before: datetime, *, labelled: bool) -> int:
         """Delete the answers that were given before a time, with what belongs to them, and say how many they were.
 
-        Those that have a label are kept, unless `labelled`: they can be learned from.
+        Those that have a label are kept, unless `labelled`: they can be learned from. Looks that are older go too, but
+        for the newest at each bundle, from which the next one goes on.
         """
+        later = looks.alias("later")
+        is_followed = exists().where(later.c.digest == looks.c.digest, later.c.looked_at > looks.c.looked_at)
+        with self._database.begin() as connection:
+            connection.execute(delete(looks).where(looks.c.looked_at < before, is_followed))
         old = select(predictions.c.request_id).where(predictions.c.answered_at < before)
         if not labelled:
             old = old.where(predictions.c.request_id.not_in(select(feedback.c.request_id)))

@@ -10,7 +10,7 @@ from portfolio.core.files import read_metrics
 from portfolio.core.paths import Paths, listed_use_cases
 from portfolio.report.blocks.studies import leakage_result
 from portfolio.report.blocks.tables import table, table_row
-from portfolio.report.words import number, percent, read_stage_metrics, read_words, yen
+from portfolio.report.words import figure_name, number, percent, read_stage_metrics, read_words, yen
 
 
 def result(use_case: str, language: str) -> str:
@@ -29,7 +29,7 @@ def result(use_case: str, language: str) -> str:
         checking_all=yen(1000 * (evidence["prices"]["by_hand_yen"] - evidence["prices"]["check_yen"])),
         trusting_all=yen(figures["trust_all_yen_per_1000"]),
         by_machine=percent(figures["by_machine"]),
-        metric=case.metric,
+        metric=figure_name(case.metric, words),
         score=number(figures[case.metric]),
         rows=number(evaluation["test_rows"]),
     )
@@ -75,7 +75,7 @@ def _line(use_case: str, language: str) -> str:
         f"**{yen(figures[VALUE])}**",
         f"{yen(low)} \N{EN DASH} {yen(high)}",
         percent(figures["by_machine"]),
-        f"{case.metric} {number(figures[case.metric])}",
+        f"{figure_name(case.metric, words)} {number(figures[case.metric])}",
         best.replace("_", " "),
     )
 
@@ -86,7 +86,7 @@ def comparison(use_case: str, language: str) -> str:
     evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
     costs = read_stage_metrics(use_case, "costs")
     heads = [words[name] for name in ("candidate", "value", "interval")]
-    heads += [case.metric, *(words[name] for name in ("train_seconds", "latency", "size"))]
+    heads += [figure_name(case.metric, words), *(words[name] for name in ("train_seconds", "latency", "size"))]
     lines = table(heads)
     candidates = evaluation["candidates"]
     for name in sorted(candidates, key=lambda name: -candidates[name][VALUE]):

@@ -11,7 +11,7 @@ from portfolio.contract.sources import Cell
 from portfolio.core.files import read_metrics
 from portfolio.core.paths import Paths
 from portfolio.report.blocks.tables import table, table_row
-from portfolio.report.words import number, percent, read_stage_metrics, read_words, spread, yen
+from portfolio.report.words import figure_name, number, percent, read_stage_metrics, read_words, spread, yen
 
 
 def study(name: str, use_case: str, language: str) -> str:
@@ -22,7 +22,7 @@ def study(name: str, use_case: str, language: str) -> str:
     columns = [("train", loss), *(("val", metric) for metric in (loss, *more)), ("test", loss)]
     columns = [(side, metric) for side, metric in columns if side in found["points"][0]]
     sides = {"train": words["axis_train"], "val": words["axis_validation"], "test": words["axis_test"]}
-    lines = table([" ", *(f"{metric.replace('_', ' ')}, {sides[side]}" for side, metric in columns)])
+    lines = table([" ", *(f"{figure_name(metric, words)}, {sides[side]}" for side, metric in columns)])
     for point in found["points"]:
         lines.append(
             table_row(point["name"].replace("_", " "), *(spread(point[side][metric]) for side, metric in columns))
@@ -35,7 +35,7 @@ def cells(use_case: str, language: str) -> str:
     words, case = read_words(language), load_use_case(use_case)
     found = read_metrics(Paths(use_case).metrics("cells"), f"python -m bench.cells {use_case}")
     near = [words["near"].format(distance=_sizes(distances)) for distances in found["near"]]
-    metric = f"{case.metric} ({found['model'].replace('_', ' ')})"
+    metric = f"{figure_name(case.metric, words)} ({found['model'].replace('_', ' ')})"
     lines = table([words["cell_size"], words["cell_count"], *near, words["test_share_deviation"], metric])
     declared = [by.size for by in case.source.split_by if isinstance(by, Cell)]
     for row in found["sizes"]:
@@ -60,7 +60,8 @@ def leakage(use_case: str, language: str) -> str:
     if not measured:
         return str(words["no_figures"].format(command=f"`portfolio study cross-validate {use_case}`"))
     ways = [words[way] for way in ("row_by_row", "kept_together")]
-    lines = table([words["candidate"], *(f"{figure}, {way}" for figure in (metric, words["value"]) for way in ways)])
+    heads = (figure_name(metric, words), words["value"])
+    lines = table([words["candidate"], *(f"{head}, {way}" for head in heads for way in ways)])
     for name, sides in measured.items():
         figures = [spread(side[metric]) for side in sides] + [yen(mean(side[VALUE])) for side in sides]
         lines.append(table_row(name.replace("_", " "), *figures))
@@ -86,7 +87,7 @@ def leakage_result(use_case: str, language: str) -> str:
         alone, together = measured[best]
         text += words["leakage_text"].format(
             candidate=best.replace("_", " "),
-            metric=case.metric,
+            metric=figure_name(case.metric, words),
             alone=number(mean(alone[case.metric])),
             together=number(mean(together[case.metric])),
             alone_yen=yen(mean(alone[VALUE])),

@@ -1,0 +1,67 @@
+"""Our server with one worker and with two, in turns, on all cores: `python -m bench.workers` prints rates as JSON.
+
+A request has so many rows that wrk, which asks from the same cores, needs little of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from bench.peer import PEERS
+from bench.server import Server, portfolio_server
+from bench.subject import image_champion
+from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.store import Store
+
+WORKERS = (1, 2)
+ROUNDS, SECONDS = 5, 4
+CONNECTIONS, ROWS = 32, 256
+
+
+def main() -> None:
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is needed: apt-get install wrk")
+    bundle = image_champion()
+    found: dict[int, list[float]] = {count: [] for count in WORKERS}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        body = _body(Path(folder) / "body.json", bundle)
+        servers = {}
+        for count in WORKERS:
+            state = Path(folder) / str(count)
+            Store(state / "store" / bundle.manifest.use_case).publish(bundle.folder, bundle.manifest)
+            servers[count] = stack.enter_context(portfolio_server(state, workers=str(count)))
+        for _ in range(ROUNDS):
+            for count, server in servers.items():
+                found[count].append(_rate(server, body))
+    print(json.dumps({count: median(rates) for count, rates in found.items()}))
+
+
+def _body(path: Path, bundle: Bundle) -> Path:
+    (field,) = [one.name for one in bundle.manifest.inputs]
+    golden = bundle.manifest.golden_inputs[field]
+    path.write_text(json.dumps({"instances": [{field: golden[row % len(golden)]} for row in range(ROWS)]}))
+    return path
+
+
+def _rate(server: Server, body: Path) -> float:
+    """Requests a second."""
+    command = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s", "--timeout", "10s"]
+    command += ["-s", str(PEERS / "post.lua"), f"{server.url}/predict"]
+    done = subprocess.run(command, env={**os.environ, "BODY": str(body)}, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    if found["errors"]:
+        sys.exit(f"{found['errors']} requests failed")
+    server.settle()
+    return float(found["requests"] / found["seconds"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Where in a table the names of the columns stand: titles come before them, notes after the rows."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from portfolio.contract.csv_file import FULL_WIDTH
+
+MOST_TITLES = 20
+MOST_NAMES = 3
+"""So many rows of names may stand above each other, the upper ones over several columns."""
+NOTE = re.compile(r"\s*([*※(\uff08]|注|出典|資料|備考|note|source)", re.IGNORECASE)
+MEASURED = re.compile(r"[¥￥$€£]?\s*[+-]?\d[\d.,]*\s*\D{0,8}")
+
+Cells = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`skip_rows` rows come before the names of the columns; where `columns` has those, before the first row.
+
+    `columns` is empty unless the names stand in several rows, out of which they are put together.
+    """
+
+    skip_rows: int = 0
+    columns: tuple[str, ...] = ()
+
+
+def layout(rows: Sequence[Cells]) -> Layout:
+    """By the first rows of a table, each with its cells."""
+    widths = Counter(len(row) for row in rows if len(row) > 1)
+    if not widths:
+        return Layout()
+    width = widths.most_common(1)[0][0]
+    first = next((number for number, row in enumerate(rows) if not _is_title(row, width)), 0)
+    if first > MOST_TITLES:
+        return Layout()
+    names = _rows_of_names(rows[first:])
+    if names < 2:
+        return Layout(first)
+    return Layout(first + names, _put_together(rows[first : first + names]))
+
+
+def rows_of_notes(rows: Sequence[Cells], width: int) -> int:
+    """How many of the last rows of a table of so many columns are notes, or blank."""
+    return len(list(itertools.takewhile(lambda row: _is_note(row, width), reversed(rows))))
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text.translate({ord(wide): plain for wide, plain in FULL_WIDTH.items()}).replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _filled(row: Cells) -> int:
+    return sum(bool(cell.strip()) for cell in row)
+
+
+def _is_title(row: Cells, width: int) -> bool:
+    # What a spreadsheet writes has a separator for every column, also behind a title.
+    return len(row) < width or (width > 2 and _filled(row) < 2)
+
+
+def _is_note(row: Cells, width: int) -> bool:
+    if len(row) < 2:
+        return True
+    return width > 2 and _filled(row) < 2 and (not row[0].strip() or NOTE.match(row[0]) is not None)
+
+
+def _rows_of_names(rows: Sequence[Cells]) -> int:
+    """How many rows hold names: several only where the first leaves gaps, the last fills them, and numbers follow."""
+    head = list(itertools.takewhile(lambda row: not any(map(_is_measured, row)), rows[: MOST_NAMES + 1]))
+    if not 2 <= len(head) <= MOST_NAMES or len(rows) == len(head) or len({len(row) for row in head}) > 1:
+        return 1
+    gaps = [place for place, cell in enumerate(head[0]) if place and not cell.strip()]
+    named = all(any(row[place].strip() for row in head) for place in range(1, len(head[0])) if place not in gaps)
+    filled = any(head[-1][place].strip() for place in gaps)
+    return len(head) if gaps and named and filled else 1
+
+
+def _is_measured(cell: str) -> bool:
+    return is_number(cell) or MEASURED.fullmatch(cell.strip()) is not None
+
+
+def _put_together(rows: Sequence[Cells]) -> tuple[str, ...]:
+    """A name for each column: a cell of an upper row counts for the empty ones to its right, as merged cells do."""
+    spread = []
+    for number, row in enumerate(rows):
+        cells, last = [], ""
+        for place, cell in enumerate(row):
+            # What a row above begins anew ends what is merged here.
+            begins = any(above[place].strip() for above in rows[:number])
+            last = cell.strip() or ("" if begins or number == len(rows) - 1 else last)
+            cells.append(last)
+        spread.append(cells)
+    names = [" ".join(dict.fromkeys(filter(None, parts))) for parts in zip(*spread, strict=True)]
+    counts = Counter(names)
+    return tuple(f"{name} {place + 1}".strip() if counts[name] > 1 else name for place, name in enumerate(names))

@@ -1,0 +1,49 @@
+"""Files to be scored are read as those that the model was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portfolio.bundle.manifest import InputField
+from portfolio.contract.csv_file import Format
+from portfolio.core.errors import DataError
+from portfolio.scoring.source import Source
+from tests.profiling.made import workbook
+
+FIELDS = (InputField(name="年齢", kind="number", nullable=True, example=3), InputField(name="町", kind="text"))
+ROWS = [("20", "大阪"), ("999", "奈良"), ("40", "京都")]
+TEXT = "年齢,町\n" + "".join(f"{age},{town}\n" for age, town in ROWS)
+DECLARED = Format(encoding="cp932", skip_rows=1, missing={"年齢": ("999",)})
+
+
+def read(path: Path, written: Format) -> list[list[str | None]]:
+    source = Source.at(path, written).fitted(FIELDS)
+    source.check(FIELDS)
+    rows = [row for part in source.parts(FIELDS) for row in part.rows.select("年齢", "町").rows()]
+    return [[None if value is None else str(value) for value in row] for row in rows]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_file_is_read_plainly_or_as_declared(tmp_path: Path, plain: bool) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(TEXT.encode() if plain else f"表1,\n{TEXT}".encode("cp932"))
+    # What stands for a missing value does so in both.
+    assert read(path, DECLARED) == [["20", "大阪"], [None, "奈良"], ["40", "京都"]]
+
+
+def test_a_workbook_is_read(tmp_path: Path) -> None:
+    sheet = [["表1", ""], ["年齢", "町"], *([int(age), town] for age, town in ROWS)]
+    workbook(tmp_path / "rows.xlsx", {}, {"表紙": [["社外秘"]], "一覧": sheet})
+    written = Format(sheet="一覧", skip_rows=1, missing=DECLARED.missing)
+    assert read(tmp_path / "rows.xlsx", written) == [["20", "大阪"], [None, "奈良"], ["40", "京都"]]
+
+
+def test_what_fits_neither_way_is_named_by_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("表1,\n年,町\n20,大阪\n".encode("cp932"))
+    needed = (InputField(name="年齢", kind="number", example=3),)
+    source = Source.at(path, DECLARED).fitted(needed)
+    with pytest.raises(DataError, match=r"lacks the column 年齢.*the file's columns: 年, 町"):
+        source.check(needed)
