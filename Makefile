@@ -70,8 +70,10 @@ check: setup  ## lint, types, import rules, and whether the docs' figures are th
 	portfolio readme --check
 
 test: setup  ## run all tests that need no Docker
-	@# The tests of one file share what it sets up. Those that measure times come last, with the machine to themselves.
-	pytest -m "not compose and not alone" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@# The tests of one file share what it sets up; now and then they wait for a server, so there is a process more than
+	@# cores. Those that measure times come last, with the machine to themselves.
+	pytest -m "not compose and not alone" --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 \
+		--dist loadfile --no-loadscope-reorder
 	pytest -m "not compose and alone" $$(grep -rl --include='*.py' mark.alone tests)
 
 lock: setup  ## update the locked versions

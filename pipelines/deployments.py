@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 NAME = "portfolio"
 """Of each flow's deployment: they are shown as `training/portfolio`, `monitoring/portfolio` ..."""
+SERVED = "served at"
+"""What is said once they are registered."""
 RUNS_AT_ONCE = 3
 MONITORING = "*/10 * * * *"
 TRAINING = "0 3 * * 1"
-PRUNING = "30 3 * * *"
+# Between two looks of the monitor: while room is given back, answers wait to be written, and a look would miss them.
+PRUNING = "35 3 * * *"
 
 
 def deployments() -> list[RunnerDeployment]:
@@ -136,7 +139,7 @@ def serve(served: list[RunnerDeployment]) -> None:
     runner = Served(limit=RUNS_AT_ONCE, pause_on_shutdown=False)
     for deployment in served:
         runner.add_deployment(deployment)
-    print(f"{', '.join(one.full_name for one in served)}: served at {os.environ['PREFECT_API_URL']}", flush=True)
+    print(f"{', '.join(one.full_name for one in served)}: {SERVED} {os.environ['PREFECT_API_URL']}", flush=True)
     asyncio.run(runner.start())
 
 

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from socket import socket
 
-from pipelines.processes import read_record
+from pipelines.record import read_record
 from portfolio.core import files
 from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.errors import PortfolioError

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from pipelines.processes import Running, read_record
+from pipelines.record import Running, read_record
 from tests.conftest import TOY, checkout_of_one
 from tests.serving.runtime.test_hot_swap import free_port
 
@@ -60,6 +60,9 @@ def test_everything_starts_in_order_is_kept_running_and_ends_together(tmp_path: 
         assert -1 not in places, told
         assert places == sorted(places)
         assert portfolio("status").returncode == 0
+        # They are there by then, to be started by whoever reads that it is ready.
+        with urlopen(f"http://127.0.0.1:{prefect}/api/deployments/name/monitoring/portfolio") as answer:
+            assert json.load(answer)["name"] == "portfolio"
         with urlopen(f"http://127.0.0.1:{port}/model") as answer:
             assert json.load(answer)["use_case"] == TOY
 

@@ -19,7 +19,7 @@ from bench.reliability.asking import body, call, predict_request, publish, wait_
 from bench.reliability.ends import Received, is_whole, logged
 from bench.rows import ROOT, Row
 from bench.server import free_port
-from pipelines.processes import Running, read_record
+from pipelines.record import Running, read_record
 from portfolio.bundle.bundle import Bundle
 from serving.record.recorder import SECONDS_TO_DISK
 

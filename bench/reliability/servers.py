@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 
+import yaml
+
 from bench.reliability import toy
 from bench.reliability.flows import Flow, trained
 from bench.reliability.steps import aftermath
@@ -17,6 +19,8 @@ from portfolio.bundle.bundle import Bundle
 from portfolio.core.paths import Paths
 from tests.conftest import TOY
 
+STAGE = f"train@{TOY}"
+"""In its middle."""
 # As long as `portfolio live` takes to start one again.
 AWAY_SECONDS = 3.0
 # Longer than that, a run without its server must not go on.
@@ -65,7 +69,7 @@ def _killed(work: Path, name: str, start: Start, *, back: bool) -> list[Row]:
         began = 0.0
         with flow.begun() as (process, told):
             for line in told:
-                if line == f"begin train@{TOY}\n":
+                if line == f"begin {STAGE}\n":
                     time.sleep(AWAY_SECONDS)
                     servers[start].kill()
                     began = time.monotonic()
@@ -92,9 +96,11 @@ def _killed(work: Path, name: str, start: Start, *, back: bool) -> list[Row]:
 
 def _forget_network(project: Path) -> None:
     """The network is to be trained again, and nothing else."""
-    toy.remove(project / ".dvc" / "cache")
-    toy.remove(project / Paths(TOY).models / "network")
-    toy.remove(project / ".state" / "checkpoints")
+    cache = project / ".dvc" / "cache"
+    trained_before = yaml.safe_load((project / "dvc.lock").read_text())["stages"][STAGE]["outs"]
+    kept = [cache / "files" / "md5" / out["md5"][:2] / out["md5"][2:] for out in trained_before]
+    for path in (*kept, cache / "runs", project / Paths(TOY).models / "network", project / ".state" / "checkpoints"):
+        toy.remove(path)
 
 
 def _is_clear(said: str) -> bool:

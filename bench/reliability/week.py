@@ -78,7 +78,7 @@ def week(work: Path, like: Bundle, *, days: int = 7) -> list[Row]:
             at_most=1,
         ),
         Row("memory of Prefect's server, growth from the first day on", after_all["rss"] - after_a_day["rss"], "MiB"),
-        Row("memory of the process of the flows, growth from the first day on", memory[-1] - memory[0], "MiB"),
+        Row("memory of the process of the flows, growth from the second day on", memory[-1] - memory[0], "MiB"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""`portfolio live`, `status` and `stop` alone; tests/pipelines/test_processes.py keeps real programs running."""
+"""`portfolio live`, `status` and `stop` alone; tests/pipelines/test_supervisor.py keeps real programs running."""
 
 from __future__ import annotations
 

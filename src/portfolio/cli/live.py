@@ -10,7 +10,7 @@ import typer
 from portfolio.cli.arguments import UseCaseName
 
 if TYPE_CHECKING:
-    from pipelines.processes import Program, Supervisor
+    from pipelines.supervisor import Program, Supervisor
     from portfolio.core.terminal import Steps
 
 app = typer.Typer()
@@ -30,7 +30,7 @@ def live(
     """
     import os
 
-    from pipelines.processes import Supervisor
+    from pipelines.supervisor import Supervisor
     from portfolio.cli.server import listening
     from portfolio.contract.loading import load_use_case
     from portfolio.core.environment import local_environment
@@ -65,7 +65,7 @@ def live(
 @app.command(rich_help_panel=PANEL)
 def stop() -> None:
     """End what `portfolio live` has started, also after it has crashed."""
-    from pipelines.processes import end_all, read_record
+    from pipelines.record import end_all, read_record
     from portfolio.core.paths import live_record
 
     ended = end_all(read_record(live_record()), live_record())
@@ -77,7 +77,7 @@ def status() -> None:
     """Show what `portfolio live` has started, and whether it answers. Exit code 1 if something does not."""
     from rich.table import Table
 
-    from pipelines.processes import read_record
+    from pipelines.record import read_record
     from portfolio.core.paths import live_record
     from portfolio.core.terminal import console
 
@@ -111,7 +111,7 @@ def _make_records(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
 
 def _train(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
     """Train the first champion. Raises PortfolioError if that fails."""
-    from pipelines.processes import Program, last_lines
+    from pipelines.supervisor import Program, last_lines
     from portfolio.core.environment import state_folder
     from portfolio.core.errors import PortfolioError
 
@@ -125,7 +125,8 @@ def _train(use_case: str, steps: Steps, supervisor: Supervisor) -> None:
 
 def programs(use_case: str, port: int, mlflow_port: int, prefect_port: int) -> list[Program]:
     """In the order in which they are started."""
-    from pipelines.processes import Program
+    from pipelines.deployments import SERVED
+    from pipelines.supervisor import Program
     from portfolio.core.environment import state_folder
 
     logs = state_folder() / "logs" / "live"
@@ -138,5 +139,5 @@ def programs(use_case: str, port: int, mlflow_port: int, prefect_port: int) -> l
         Program("prefect", of_prefect, logs / "prefect.log", f"{prefect}/api/health", prefect),
         Program("mlflow", of_mlflow, logs / "mlflow.log", f"{mlflow}/health", mlflow),
         Program("api", of_api, logs / "api.log", f"{api}/readyz", api),
-        Program("deployments", [*python, "pipelines.deployments"], logs / "deployments.log"),
+        Program("deployments", [*python, "pipelines.deployments"], logs / "deployments.log", said=SERVED),
     ]

@@ -132,7 +132,7 @@ def _decisions(found: Draft) -> Table:
 
 def _say_target(found: Draft) -> None:
     from portfolio.core.terminal import console
-    from portfolio.profiling.draft import share_of, shown
+    from portfolio.profiling.words import share_of, shown
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)

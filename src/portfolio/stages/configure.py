@@ -15,4 +15,6 @@ from portfolio.core.paths import Paths
 
 def run(use_case: UseCase, config: Config) -> None:
     files.write_text(Paths(use_case.name).config, json.dumps(config.sections(), indent=1) + "\n")
+    # What `validate` depends on. Without it DVC ends with a missing folder; with it the stage says what to do.
+    Paths(use_case.name).batches.parent.mkdir(parents=True, exist_ok=True)
     print(f"{', '.join(config.sections())}")

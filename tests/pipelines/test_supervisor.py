@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from pipelines.processes import Program, Running, Supervisor, created_at, end_all, read_record
+from pipelines.processes import created_at
+from pipelines.record import Running, end_all, read_record
+from pipelines.supervisor import Program, Supervisor
 from portfolio.core.errors import PortfolioError
 from tests.serving.runtime.test_hot_swap import free_port, wait_until
 
@@ -28,7 +31,7 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), SimpleHTTPRequestHandler).serve_fore
 KEEPER = """
 import sys
 from pathlib import Path
-from pipelines.processes import Program, Supervisor
+from pipelines.supervisor import Program, Supervisor
 folder, *ports = sys.argv[1:]
 with Supervisor(Path(folder) / "state" / "record.json", lambda line: print(line, flush=True)) as supervisor:
     for number, port in enumerate(ports):
@@ -201,6 +204,17 @@ def test_one_that_ends_while_it_starts_is_shown_with_its_last_lines(tmp_path: Pa
         Supervisor(tmp_path / "record.json", print) as supervisor,
     ):
         supervisor.start(Program("broken", command, tmp_path / "log", "http://127.0.0.1:1"))
+
+
+def test_one_without_an_address_is_ready_once_its_log_says_so(tmp_path: Path) -> None:
+    code = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)\nprint('served', flush=True)"
+    command = [sys.executable, "-c", f"{code}\ntime.sleep(600)"]
+    with chdir(tmp_path), Supervisor(tmp_path / "record.json", print) as supervisor:
+        with pytest.raises(PortfolioError, match=r"flows did not answer within 0.5 s"):
+            supervisor.start(Program("flows", command, tmp_path / "log", said="served", ready_seconds=0.5))
+        (tmp_path / "go").touch()
+        supervisor.start(Program("flows", command, tmp_path / "log", said="served"))
+        assert (tmp_path / "log").read_text() == "served\n"
 
 
 def test_one_that_does_not_answer_in_time_is_named(tmp_path: Path) -> None:

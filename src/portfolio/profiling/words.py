@@ -1,0 +1,94 @@
+"""What is said of a column: what it holds as an input, or why it can't be one."""
+
+from __future__ import annotations
+
+import re
+
+from portfolio.profiling.columns import Column
+
+UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
+WITH_UNIT = re.compile(r"[$€£¥￥]\s*[+-]?\d[\d.,]*$|[+-]?\d[\d.,]*\s*([%円人件個]|[mck]?m|m?l|[mk]?g|m²|min|h)$")
+
+MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+PERIOD = re.compile(
+    rf"(明治|大正|昭和|平成|令和)\s*(\d+|元)年度?|({MONTH})[a-z]*\W*(\d{{2}}|\d{{4}})|\d{{4}}([-/.]|年)\d{{1,2}}月?|"
+    r"\d{4}\W?q[1-4]",
+    re.IGNORECASE,
+)
+"""A year, a quarter or a month: the next one has a name of its own."""
+
+
+def no_input(column: Column, total: int) -> str:
+    """Why no model here can use the column; empty if one can."""
+    if not column.name:
+        return "has no name, as an index that a program wrote"
+    if other := written_otherwise(column):
+        return other
+    distinct = f"{column.distinct:,} different values in {total:,} rows"
+    return {
+        "constant": "the same in every row",
+        "empty": "empty in every row",
+        "date": "a date: a model can use what follows from it, such as the weekday; add that as a column",
+        "nested": "lists, or bytes",
+        "text": f"free text ({column.words:.0f} words on average)",
+        "identifier": f"names the rows rather than describing them ({distinct})",
+        "code": f"too many to be categories ({distinct}); if rows that share one belong together: "
+        f"--split-by {quoted(column.name)}",
+    }.get(column.kind, "")
+
+
+def written_otherwise(column: Column) -> str:
+    """Of texts that are dates or numbers to a person: how to write them; empty for any other column."""
+    texts = column.kind in ("category", "identifier", "code") and column.distinct > 2
+    if texts and all(PERIOD.fullmatch(value.strip()) for value in column.values):
+        return (
+            f"points in time, such as {column.values[0]}, of which new rows have later ones: write them as 2026-01-31 "
+            "to date the rows, or the month or the year as a number"
+        )
+    if column.kind in ("identifier", "code") and column.values:
+        example = column.values[0]
+        if UNSURE_DATE.match(example):
+            return f"dates with the day or the month first, such as {example}: write them as 2026-01-31"
+        if WITH_UNIT.match(example):
+            return f"numbers with a sign or a unit, such as {example}: write the numbers alone"
+    return ""
+
+
+def described(column: Column) -> str:
+    """What an input holds."""
+    said = []
+    if column.kind == "number" and column.minimum is not None and column.maximum is not None:
+        said.append(f"{shown(column.minimum)} to {shown(column.maximum)} {column.unit}".rstrip())
+    elif column.kind == "category":
+        said.append(
+            ", ".join(" ".join(value.split()) for value in column.values[:5])
+            + (f" and {column.distinct - 5} more" if column.distinct > 5 else "")
+        )
+    words = missing_words(column)
+    if column.missing_share:
+        said.append(f"missing in {share_of(column.missing_share)}" + (f" ({', '.join(words)} too)" if words else ""))
+    if column.stray:
+        said.append(f"{column.stray:,} values are not numbers, such as '{column.stray_example}': rejected")
+    if column.far:
+        said.append(f"{column.far:,} values are far from all others, such as {shown(column.far_example)}: rejected")
+    return "; ".join(said)
+
+
+def shown(value: float) -> str:
+    """Four digits as in years; thousands are divided from five digits on."""
+    if abs(value) >= 1e15:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def share_of(part: float) -> str:
+    """A share as people say it: what there is of it is never 0."""
+    return f"{part:.1%}" if part >= 0.001 else "under 0.1%"
+
+
+def missing_words(column: Column) -> list[str]:
+    return [*column.missing_words, *([column.coded] if column.coded else [])]
+
+
+def quoted(name: str) -> str:
+    return f'"{name}"' if " " in name else name
