@@ -102,6 +102,13 @@ def test_a_file_that_can_not_be_predicted_is_one_message(
     assert message in run_main([*arguments, "--url", address], 1, monkeypatch, capsys).err
 
 
+def test_a_workbook_is_scored_without_a_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = run_main(["predict", "rows.xlsx"], 1, monkeypatch, capsys).err
+    assert "portfolio score rows.xlsx answers.csv" in " ".join(said.split())
+
+
 def test_a_load_is_told_as_json_and_as_a_table(
     address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

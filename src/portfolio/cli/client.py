@@ -63,6 +63,8 @@ def predict(
 
     forms = [form or ENDINGS.get(Path(file).suffix.removeprefix(".").lower()) for file in files]
     for file, found in zip(files, forms, strict=True):
+        if found is None and Path(file).suffix.lower() in (".xlsx", ".xls"):
+            raise ConfigError(f"'{file}' is a workbook. Without a server: portfolio score {file} answers.csv USE_CASE")
         if found is None:
             raise ConfigError(f"The format of '{file}' is unknown. Say --format {', --format '.join(Form)}.")
     url, key = url.rstrip("/"), os.environ.get(API_KEY_VARIABLE, "")

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
@@ -44,7 +43,7 @@ class Source:
     path: Path
     files: tuple[Path, ...]
     written: Format
-    tables: Mapping[Path, pl.DataFrame] = MappingProxyType({})
+    tables: Mapping[Path, pl.DataFrame]
     """Those of the files that are read as declared."""
 
     @classmethod
@@ -56,10 +55,10 @@ class Source:
             files = sorted(file for file in path.iterdir() if _suffix(file) in SUFFIXES and file.is_file())
             if not files:
                 raise DataError(f"{path} has no file that ends in {', '.join(SUFFIXES)}.")
-            return cls(path, tuple(files), written)
+            return cls(path, tuple(files), written, {})
         if _suffix(path) not in SUFFIXES:
             raise ConfigError(f"{path} can't be scored: its name must end in {', '.join(SUFFIXES)}.")
-        return cls(path, (path,), written)
+        return cls(path, (path,), written, {})
 
     def identity(self) -> list[list[str | int]]:
         """What tells whether it is still what it was: name, bytes and time of change of each file."""
