@@ -9,6 +9,7 @@ own, with the tests' small use case.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -129,5 +130,7 @@ def options(wanted: list[str]) -> dict[str, dict[str, int]]:
 
 
 if __name__ == "__main__":
+    # What was started ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     with one_message():
         main(sys.argv[1:])
