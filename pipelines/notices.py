@@ -48,11 +48,19 @@ def _write(line: str) -> None:
     path = notices_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     # One older file is kept: what runs for years must not fill the disk.
-    handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
+    handler = Strict(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
     try:
         handler.emit(logging.makeLogRecord({"msg": line}))
     finally:
         handler.close()
+
+
+class Strict(RotatingFileHandler):
+    """Raises what goes wrong, a full disk for one: by itself it prints a traceback."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, of the library
+        # It is called where one is being handled.
+        raise
 
 
 def _send(address: str, content: dict[str, str], logger: Any) -> None:

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from socket import socket
 
@@ -49,6 +49,8 @@ class PrefectServer:
         self._failure: PortfolioError | None = None
 
     def start(self) -> None:
+        # If the server is killed, its client would write a page for each event that it can't send.
+        os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
         lasting = lasting_address()
         if lasting and not os.environ.get("PREFECT_API_URL"):
             os.environ["PREFECT_API_URL"] = lasting
@@ -113,6 +115,20 @@ class PrefectServer:
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+
+    @contextmanager
+    def expected(self) -> Iterator[None]:
+        """Raise PortfolioError, with the remedy, if it ends while a flow runs on it."""
+        import httpx
+
+        try:
+            yield
+        except httpx.TransportError as error:
+            remedy = f"{self._log} may say why" if self.is_own else "start it again"
+            raise PortfolioError(
+                f"Prefect's server at {os.environ['PREFECT_API_URL']} does not answer any more ({error}): {remedy}. "
+                "What was done is kept; run the same again."
+            ) from error
 
     def _ask(self) -> None:
         """Ask until it answers. It prepares its routes when first asked, so it is asked what a flow will ask."""

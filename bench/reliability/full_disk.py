@@ -14,7 +14,6 @@ from bench.reliability.asking import SkippedError
 from bench.reliability.flows import Flow, undisturbed
 from bench.reliability.stepping import FILLER
 from bench.rows import Row, console
-from portfolio.bundle.bundle import Bundle
 from portfolio.core import files
 from tests.conftest import TOY
 
@@ -25,7 +24,7 @@ SAID = re.compile("No space left on device|database or disk is full|disk is full
 MOUNTED = 'mount -t tmpfs -o size=$1 none "$2" && shift 2 && exec "$@"'
 
 
-def flows_disk_full(work: Path, like: Bundle) -> list[Row]:
+def flows_disk_full(work: Path) -> list[Row]:
     """The disk fills up at each step: each time the run says so, and with room again the results are the same."""
     if shutil.which("unshare") is None:
         raise SkippedError("there is no `unshare` here, with which to mount a small disk")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -43,6 +44,7 @@ def live_killed(work: Path, like: Bundle, *, count: int = 20, seed: int = 0) -> 
     ports = {name: free_port() for name in ("port", "mlflow-port", "prefect-port")}
     with _live(work, like.manifest.use_case, ports) as record:
         url, prefect = (f"http://127.0.0.1:{ports[name]}" for name in ("port", "prefect-port"))
+        wait_until(lambda: _deployment(prefect)[0] == 200, START_SECONDS)
         everything = set(_tree(record))
         returned_at = time.time()
         with Clients(url, predict_request(url, body(like)), FEW_CONNECTIONS, received.see) as clients:
@@ -111,9 +113,14 @@ def _are_ready(record: Path, killed: Running) -> bool:
 
 def _begin_run(prefect: str) -> str:
     """Begin a run of the monitoring flow. Gives its id."""
-    _, deployment, _ = call(f"{prefect}/api/deployments/name/monitoring/portfolio")
-    _, run, _ = call(f"{prefect}/api/deployments/{deployment['id']}/create_flow_run", b"{}")
+    _, run, _ = call(f"{prefect}/api/deployments/{_deployment(prefect)[1]['id']}/create_flow_run", b"{}")
     return str(run["id"])
+
+
+def _deployment(prefect: str) -> tuple[int, Any]:
+    """The answer to whether the monitoring flow is deployed yet."""
+    status, answer, _ = call(f"{prefect}/api/deployments/name/monitoring/portfolio")
+    return status, answer
 
 
 def _has_ended(prefect: str, run: str) -> bool:

@@ -16,7 +16,6 @@ from bench.reliability import toy
 from bench.reliability.asking import call, wait_until
 from bench.reliability.flows import trained
 from bench.rows import Row, console
-from portfolio.bundle.bundle import Bundle
 from portfolio.core.paths import Paths
 from portfolio.data.batches import of_feedback
 from tests.conftest import TOY
@@ -70,7 +69,7 @@ POISONS: dict[str, Change] = {
 """What becomes of a good batch; one more repeats the rows of an earlier one."""
 
 
-def poisoned_batches(work: Path, like: Bundle, *, good: int = 50) -> list[Row]:
+def poisoned_batches(work: Path, *, good: int = 50) -> list[Row]:
     """Batches that are wrong in form are quarantined whole, nothing else changes; good ones are all taken."""
     project = toy.copy(trained(), work / "project")
     before, paths = toy.results(project), Paths(TOY)
@@ -122,7 +121,7 @@ def _reason(project: Path, name: str, told: str) -> str:
     return next(iter(re.findall(rf"batches without a row: .*{name}", told)), "")
 
 
-def poisoned_labels(work: Path, like: Bundle) -> list[Row]:
+def poisoned_labels(work: Path) -> list[Row]:
     """Labels that are wrong in form are refused; of flipped ones, what is found. The champion stays."""
     project = toy.copy(trained(), work / "in-form")
     champion = toy.champion(project)

@@ -15,7 +15,6 @@ from bench.reliability import toy
 from bench.reliability.asking import wait_until
 from bench.reliability.flows import Flow, trained, undisturbed
 from bench.rows import Row, console
-from portfolio.bundle.bundle import Bundle
 from portfolio.core import files
 from portfolio.monitoring import monitor
 from tests.conftest import TOY
@@ -25,7 +24,7 @@ ROWS = 200
 """Answered before each run of the monitoring flow."""
 
 
-def training_killed(work: Path, like: Bundle, *, only: Collection[str] = ()) -> list[Row]:
+def training_killed(work: Path, *, only: Collection[str] = ()) -> list[Row]:
     """The training flow is killed at each of its steps, and run again: the results are those of an undisturbed run."""
     whole, seconds = undisturbed()
     project = toy.copy(toy.untrained(), work / "project")
@@ -48,7 +47,7 @@ def training_killed(work: Path, like: Bundle, *, only: Collection[str] = ()) -> 
     ]
 
 
-def monitoring_killed(work: Path, like: Bundle) -> list[Row]:
+def monitoring_killed(work: Path) -> list[Row]:
     """The monitoring flow is killed at each of its steps: every answer and every label is looked at once."""
     project = toy.copy(trained(), work / "project")
     flow = Flow("monitoring", {"use_case": TOY}, project, work / "run.log", toy.prefect())
@@ -84,7 +83,7 @@ def _settle(project: Path, asked: Sequence[toy.Asked]) -> None:
     time.sleep(monitor.LAG.total_seconds())
 
 
-def scoring_killed(work: Path, like: Bundle, *, rows: int = 300_000) -> list[Row]:
+def scoring_killed(work: Path, *, rows: int = 300_000) -> list[Row]:
     """The scoring flow is killed at each of its steps, and run again: the output is that of an undisturbed run."""
     project = toy.copy(trained(), work / "project")
     toy.write_rows(project / "rows.parquet", rows)

@@ -8,13 +8,12 @@ from bench.reliability import toy
 from bench.reliability.flows import trained
 from bench.reliability.steps import aftermath
 from bench.rows import Row
-from portfolio.bundle.bundle import Bundle
 from tests.conftest import TOY
 
 WAITS = "is under way: waiting for process"
 
 
-def trainings_at_once(work: Path, like: Bundle, *, count: int = 10) -> list[Row]:
+def trainings_at_once(work: Path, *, count: int = 10) -> list[Row]:
     """So many trainings start at once: one trains, the others wait and find that nothing is left to do."""
     project = toy.copy(toy.untrained(), work / "project")
     begun = [toy.start(project, "run", TOY, PREFECT_API_URL=toy.prefect()) for _ in range(count)]

@@ -9,11 +9,10 @@ from pathlib import Path
 from bench.reliability import toy
 from bench.reliability.flows import trained
 from bench.rows import Row
-from portfolio.bundle.bundle import Bundle
 from tests.conftest import TOY
 
 
-def unchanged(work: Path, like: Bundle, *, count: int = 50) -> list[Row]:
+def unchanged(work: Path, *, count: int = 50) -> list[Row]:
     """The same network is trained again and again on the same rows, each time with another seed."""
     project = toy.copy(trained(), work / "project")
     found = toy.inside(project, "unchanged", str(count))

@@ -14,6 +14,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
 from portfolio.monitoring.looks import Look, Looks
 from portfolio.monitoring.monitor import look
+from portfolio.monitoring.outcome import Outcome
 from portfolio.monitoring.prediction_log import window
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.log import PredictionLog
@@ -264,3 +265,15 @@ def test_evidence_of_a_version_that_made_other_bets_is_begun_anew(
     world.serve(1, world.rows(100))
     (found,) = look(use_case, address, midnight(2))
     assert 0 < found.figures["harm"]["labels"] < 100
+
+
+def test_a_group_that_is_named_by_a_number_is_found_again(world: World) -> None:
+    """The test rows have it in double precision, and requests in single."""
+    promise = world.manifest.promise
+    assert promise is not None
+    by_slice = {"weight": {"0.1": ((0.0, 10),)}}
+    manifest = world.manifest.model_copy(update={"promise": promise.model_copy(update={"by_slice": by_slice})})
+    request = {"inputs": '{"weight": [[0.1]], "colour": [["green"]]}', "outputs": "[[0, 1]]", "by_machine": "[true]"}
+    outcome = Outcome(manifest)
+    outcome.add([{"request_id": "a" * 32, "row": 0, "label": '"no"', "request": {**request, "asked": "[0.5]"}}])
+    assert list(outcome.costs_by_slice) == [("weight", "0.1")]

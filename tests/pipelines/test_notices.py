@@ -61,3 +61,10 @@ def test_the_file_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> Non
     kept = sum(path.stat().st_size for path in notices_path().parent.glob("notices.jsonl*"))
     assert kept <= 2000
     assert "run 59" in notices_path().read_text()
+
+
+def test_a_full_disk_fails_nothing_and_shows_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    notices_path().parent.mkdir(parents=True)
+    notices_path().symlink_to("/dev/full")
+    notice("training of toy: Failed")
+    assert "Traceback" not in capfd.readouterr().err

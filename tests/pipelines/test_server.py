@@ -59,6 +59,16 @@ def test_flows_send_heartbeats_to_a_named_server_alone(
         assert get_current_settings().flows.heartbeat_frequency == default
 
 
+def test_a_server_that_is_gone_in_the_middle_of_a_flow_is_an_error_with_its_remedy(
+    broken: PrefectServer, tmp_path: Path
+) -> None:
+    with (
+        pytest.raises(PortfolioError, match=rf"does not answer any more \(.*{tmp_path}/prefect\.log.*the same again"),
+        broken.expected(),
+    ):
+        httpx.get(os.environ["PREFECT_API_URL"], trust_env=False)
+
+
 # It makes its tables at the first start.
 START_SECONDS = 270
 # What `portfolio run` does up to its flow, and the first request of that.

@@ -20,7 +20,7 @@ from portfolio.core.sentences import read_sentences
 from portfolio.evaluation import gate
 from portfolio.registry import judgement, registry
 from portfolio.report.page import INTERVIEWS
-from portfolio.report.words import PAGES, TEMPLATES, number, yen
+from portfolio.report.words import PAGES, TEMPLATES, number, read_words, yen
 from tests.conftest import ALL_USE_CASES, edit_config, run_stage
 
 
@@ -98,6 +98,22 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     in_japanese = "現行モデルと比べて1,000件あたり-12円"
     for name in (PAGES["ja"], INTERVIEWS["ja"]):
         assert in_japanese in (paths.report / name).read_text()
+
+
+@pytest.mark.parametrize("name", ["capacity", "ablation"])
+def test_a_study_is_on_the_page(built: Callable[[str], Path], name: str) -> None:
+    built("toy")
+    paths = Paths("toy")
+    sides = {side: {"log_loss": [0.25, 0.5]} for side in ("train", "val")}
+    points = [{"name": size, "repetitions": ["a", "b"], "parameters": int(size), **sides} for size in ("10", "20")]
+    paths.study(name).parent.mkdir(parents=True, exist_ok=True)
+    paths.study(name).write_text(json.dumps({"study": name, "metrics": ["log_loss"], "points": points}))
+    run_stage("report", "toy")
+    for language in LANGUAGES:
+        words = read_words(language)
+        page = (paths.report / PAGES[language]).read_text()
+        assert words[f"study_{name}"] in page
+        assert words["figures"]["log_loss"] in page
 
 
 def test_what_the_gate_finds_has_its_sentence_in_both_languages() -> None:

@@ -62,7 +62,7 @@ def run(
             versioning.stage_graph(use_case)
             server.wait()
             step.result = f"its API answers at {os.environ['PREFECT_API_URL']}"
-        with server.flow_settings():
+        with server.flow_settings(), server.expected():
             # A server of our own has no pages on which anybody could be asked.
             outcome = training(use_case, feedback=feedback, may_ask=not server.is_own)
     except KeyboardInterrupt:

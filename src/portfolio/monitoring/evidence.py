@@ -15,9 +15,9 @@ from portfolio.bundle.policy import Floats
 from portfolio.core.types import Array
 
 # As shares of the largest bet that can't lose all, 1 / limit, and how much of the money is on each. A bet never finds
-# harm that is much smaller than it is made for, however many labels come: a large one wins soon if errors are several
-# times as many, the small one in the end if they are half as many again. A still smaller one would find limits that
-# are a little too low by chance.
+# harm that is much smaller than it is made for, however many labels come. With a limit of 1.5%, the large ones find a
+# rate of 2.7% and more, and soon if it is much more; the small one finds 1.8% in the end. A still smaller one would
+# find limits that are a little too low by chance.
 BETS = np.array([0.005, 0.03, 0.08])
 SHARES = np.array([0.1, 0.45, 0.45])
 AT_ONCE = 0.5

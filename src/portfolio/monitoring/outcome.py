@@ -105,7 +105,7 @@ class Outcome:
             if by == output.name:
                 found[by] = [str(orjson.loads(row["label"])) for row in rows]
             elif by in inputs:
-                found[by] = [_slice(value) for value in inputs[by][:, 0].tolist()]
+                found[by] = [_slice(value) for value in inputs[by][:, 0]]
         return found
 
 
@@ -121,5 +121,5 @@ def _only(label: Row, place: int) -> Row:
 
 
 def _slice(value: object) -> str:
-    """As `UseCase.groups` names it."""
+    """As `UseCase.groups` names it. A number keeps its type: in single precision, 0.1 is written as in double."""
     return MISSING if value in ("", None) or value != value else str(value)

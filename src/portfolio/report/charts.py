@@ -30,7 +30,6 @@ from portfolio.core import files
 from portfolio.core.types import Array
 from portfolio.monitoring.looks import Look
 from portfolio.monitoring.timeline import Moment
-from portfolio.report.words import figure_name
 
 MAX_CLASSES_IN_TABLE, COMMON_ERRORS = 20, 15
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
@@ -190,8 +189,8 @@ def _common_errors(classes: tuple[str, ...], targets: Array, chosen: Array, word
     return drawn
 
 
-def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
-    """The mean loss of each point with its range: by size where the points have an order, else side by side."""
+def study(found: dict[str, Any], name: str, words: dict[str, str]) -> Chart:
+    """The mean loss, called so, of each point with its range: by size where they have an order, else side by side."""
     metric, points = found["metrics"][0], found["points"]
     size = {"learning-curve": "train_rows", "capacity": "parameters"}.get(found["study"])
     sides = {
@@ -214,7 +213,7 @@ def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
                 drawn.axes.hlines(rows, low, high, color=colour, linewidth=2.5)
                 drawn.axes.plot(mean, rows, marker, color=colour, markersize=6, label=label)
         if size:
-            drawn.axes.set(xscale="log", ylabel=figure_name(metric, words), xlabel=words[size])
+            drawn.axes.set(xscale="log", ylabel=name, xlabel=words[size])
             drawn.axes.set_xticks(at, [f"{number:,}" for number in at])
             drawn.axes.minorticks_off()
             drawn.axes.yaxis.set_major_formatter("{x:,.6g}")
@@ -222,7 +221,7 @@ def study(found: dict[str, Any], words: dict[str, str]) -> Chart:
                 drawn.axes.set_ylim(bottom=0)
         else:
             drawn.axes.set_yticks(range(len(points))[::-1], [point["name"].replace("_", " ") for point in points])
-            drawn.axes.set_xlabel(figure_name(metric, words))
+            drawn.axes.set_xlabel(name)
             drawn.axes.xaxis.set_major_formatter("{x:,.6g}")
             drawn.axes.grid(axis="y", visible=False)
         # Outside the plot: inside, it would hide a point of some study.

@@ -198,7 +198,8 @@ def plots(use_case: UseCase, facts: dict[str, Any], words: dict[str, Any]) -> di
         "policy": charts.policy(evidence[best]["curve"], facts["figures"]["by_machine"], facts["figures"][VALUE], axis),
         "losses": charts.losses(facts["history"], facts["train"]["best_epoch"], axis),
     }
-    drawn |= {study["study"]: charts.study(study, axis) for study in facts["studies"]}
+    for found in facts["studies"]:
+        drawn[found["study"]] = charts.study(found, figure_name(found["metrics"][0], words), axis)
     if facts["production"]:
         drawn["production"] = charts.production(facts["production"]["looks"], facts["production"]["moments"], axis)
     targets = facts["test"].targets
