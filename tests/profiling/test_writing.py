@@ -17,6 +17,7 @@ from portfolio.core.paths import PARAMS, listed_use_cases
 from portfolio.data.collect import collect
 from portfolio.data.validate import check_batch
 from portfolio.profiling import adding, writing
+from portfolio.profiling.baseline import Baseline
 from portfolio.profiling.origins import LocalFile
 from tests.conftest import ROOT
 from tests.profiling.made import AGES, PLAIN, ROWS, SIZES, csv_text, drafted, with_column
@@ -90,6 +91,15 @@ def test_a_quantity_has_a_tolerance_and_bounds_with_room(workspace: Path) -> Non
     assert case.target.maximum is not None
     assert case.target.minimum < min(SIZES) < max(SIZES) < case.target.maximum
     assert case.config().value.tolerance
+
+
+@pytest.mark.parametrize(("linear", "constant", "expected"), [(0.3966, 2.28, 0.8), (8.4, 27.96, 20), (9.0, 10.0, 10)])
+def test_the_tolerance_is_not_less_than_what_models_reach(
+    tmp_path: Path, linear: float, constant: float, expected: float
+) -> None:
+    found = drafted(tmp_path, FILES["plain"], "size")
+    found.baseline = Baseline(linear, constant, ROWS)
+    assert writing.tolerance(found) == pytest.approx(expected)
 
 
 def test_nothing_is_left_of_a_use_case_that_could_not_be_written(

@@ -311,4 +311,4 @@ def tolerance(found: Draft) -> float:
     """
     if found.baseline is None or found.baseline.linear == 0:
         return _round_down((found.baseline.constant if found.baseline else 2.0) / 2 or 1.0)
-    return _round_down(min(2 * found.baseline.linear, found.baseline.constant))
+    return min(_round_up(2 * found.baseline.linear), _round_down(found.baseline.constant))
