@@ -27,6 +27,7 @@ from portfolio.core.paths import Paths
 dvc.lock.DEFAULT_TIMEOUT = 0.3
 
 LEAST_FREE_BYTES = 64 * 1024
+LOCK = Path("dvc.lock")
 
 # What DVC says of each step, its progress bars (at any level up to ERROR) and its advice to add dvc.lock to git are for
 # its own command line. Its errors come as exceptions.
@@ -46,7 +47,14 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     try:
         # Who writes dvc.lock holds DVC's lock: without it, half of a file could be read.
         with repository.lock:
-            graph = repository.index.graph
+            try:
+                graph = repository.index.graph
+            except DvcException:
+                if not _bring_back(LOCK, _kept(repository)):
+                    raise
+                graph = Repo().index.graph
+            if LOCK.exists():
+                files.write_text(_kept(repository), LOCK.read_text())
     except LockError as error:
         raise _under_way(f"The run of '{use_case}'", error) from error
     except DvcException as error:
@@ -57,6 +65,22 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     return {
         stage.addressing: [need.addressing for need in graph.successors(stage) if need in ours] for stage in ordered
     }
+
+
+def _kept(repository: Repo) -> Path:
+    """dvc.lock as it was when a run began."""
+    return Path(repository.tmp_dir) / "dvc.lock.kept"
+
+
+def _bring_back(lock: Path, kept: Path) -> bool:
+    """Put what was kept in the place of a file that a kill has cut off: DVC writes it in place. Says whether it did.
+
+    What was run since comes from DVC's cache. A conflict of git's is for its user to resolve.
+    """
+    if not lock.exists() or not kept.exists() or "<<<<<<< " in lock.read_text():
+        return False
+    files.write_text(lock, kept.read_text())
+    return True
 
 
 def check_place(use_case: str) -> None:

@@ -134,6 +134,18 @@ def test_a_stage_that_failed_without_a_word_is_a_portfolio_error_too(miniature: 
     assert "log" not in str(told.value)
 
 
+def test_a_lock_file_that_a_kill_has_cut_off_is_as_before_the_run(miniature: Path) -> None:
+    versioning.reproduce("greet@toy", LOG)
+    versioning.stage_graph("toy")
+    whole = Path("dvc.lock").read_text()
+    Path("dvc.lock").write_text(whole[: whole.index("hash: md5") + 2])
+    assert list(versioning.stage_graph("toy")) == ["greet@toy"]
+    assert Path("dvc.lock").read_text() == whole
+    Path("dvc.lock").write_text(f"<<<<<<< ours\n{whole}")
+    with pytest.raises(PortfolioError, match="Bring back what it names with git"):
+        versioning.stage_graph("toy")
+
+
 def declare_figures() -> None:
     """The miniature's output is one that git keeps, declared as dvc.yaml does."""
     declared = stages()["evaluate"]["metrics"][0]
