@@ -143,7 +143,7 @@ def test_the_trial_that_the_config_has_stands_out(documents: dict[str, Path]) ->
 
 
 def test_a_study_is_told_with_its_spread(documents: dict[str, Path]) -> None:
-    for path, head in zip(documents.values(), ("log loss, training", "log loss, 学習"), strict=True):
+    for path, head in zip(documents.values(), ("log loss, training", "対数損失, 学習"), strict=True):
         text = filled(path)
         assert head in text
         loss, accuracy = spread([0.1, 0.3]), spread([0.8, 0.9])
@@ -155,7 +155,7 @@ def test_what_a_split_by_rows_would_claim_stands_beside_what_holds(
 ) -> None:
     best = json.loads(Paths("toy").metrics("evaluate").read_text())["best"].replace("_", " ")
     text = filled(documents["en"])
-    assert "| model | log_loss, each row on its own | log_loss, rows kept together | yen per 1,000, each row" in text
+    assert "| model | log loss, each row on its own | log loss, rows kept together | yen per 1,000, each row" in text
     assert f"| {best} | {spread([0.04, 0.06])} | {spread([0.1, 0.3])} | 4,750 | 3,500 |" in text
     assert "are in the same split" not in text, "no rows are kept together"
     monkeypatch.setattr(load_use_case("toy").source, "split_by", (Cell("weight", 0.1), Cell("melon", 0.1)))
@@ -164,7 +164,7 @@ def test_what_a_split_by_rows_would_claim_stands_beside_what_holds(
     monkeypatch.setattr(load_use_case("toy").source, "split_by", (Cell("weight", 0.5), "colour"))
     sentence = (
         "Rows with the same weight (to the nearest 0.5) and colour are in the same split, because they tell a model "
-        f"about each other. Cross-validated in this way, the log_loss of the {best} is 0.2, and it saves 3,500 yen per "
+        f"about each other. Cross-validated in this way, the log loss of the {best} is 0.2, and it saves 3,500 yen per "
         "1,000; with each row assigned on its own, these would seem to be 0.05 and 4,750."
     )
     assert sentence in filled(documents["en"])
