@@ -110,7 +110,7 @@ RUN_IT = (
 
 
 def test_a_stage_that_found_no_room_for_its_message_is_said_to_have_a_full_disk(workspace: Path) -> None:
-    make_repository()
+    make_repository(workspace)
     Path("dvc.yaml").write_text(ONE_STAGE)
     full = FULL.replace("data/", "logs/")
     result = on_small_disk("logs", "64k", f'{full}; {sys.executable} -c "{RUN_IT}"')

@@ -20,5 +20,5 @@ def test_it_shows_rows_and_yen_and_what_was_rejected(
     for expected in ("by version 2 of toy", "2 rows", "12 yen", "1 row: pixels: must be 4 numbers", "out.summary.json"):
         assert expected in told
     refused = run_main(["score", "in.csv", "out.csv", TOY], 1, monkeypatch, capsys).err
-    assert "out.csv is there already. Delete it, or name another output." in refused
+    assert "out.csv, out.rejected.csv, out.summary.json would be overwritten. Move what is there already" in refused
     assert "Traceback" not in refused
