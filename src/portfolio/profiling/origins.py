@@ -59,9 +59,9 @@ class LocalFile:
     def declare(self, name: str, found: Draft) -> str:
         folder = project.files_folder(name)
         folder.mkdir(parents=True)
-        name = table_name(self.path)
-        dated = found.date or date_in(name)
-        shutil.copyfile(self.path, folder / (name if dated else with_date(name, date.today())))
+        file_name = table_name(self.path)
+        dated = found.date or date_in(file_name)
+        shutil.copyfile(self.path, folder / (file_name if dated else with_date(file_name, date.today())))
         return source_text("Folder", [python_text(str(folder))], found)
 
 

@@ -159,10 +159,13 @@ def _read(file: Path, scanned: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame
 
 
 def _is_utf8(file: Path) -> bool:
-    try:
-        file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return False
+    with file.open(encoding="utf-8") as stream:
+        try:
+            # A part at a time: if it is, the file may be larger than memory.
+            while stream.read(PART_BYTES):
+                pass
+        except UnicodeDecodeError:
+            return False
     return True
 
 
