@@ -171,7 +171,8 @@ export class Paper {
     context.lineCap = context.lineJoin = "round";
     context.beginPath();
     context.moveTo(from.x * width, from.y * height);
-    context.lineTo(to.x * width, to.y * height);
+    // A line without length is not drawn; one that is too short to be seen is drawn, with its round ends: a dot.
+    context.lineTo(to.x * width + (from.x === to.x && from.y === to.y ? 0.01 : 0), to.y * height);
     context.stroke();
     this.#blank = false;
     this.#changed();

@@ -279,6 +279,13 @@ def test_one_request_at_a_time_and_no_stale_answer(drawable: str, visit: Visit) 
     assert page.evaluate("window.most") == 1
 
 
+def test_a_pen_that_only_touches_the_paper_leaves_a_dot(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable))
+    with page.expect_response(lambda response: "/predict" in response.url) as answer:
+        draw(page, [(0.3, 0.2)])
+    assert answer.value.status == 200
+
+
 def test_what_is_still_being_drawn_does_not_count(drawable: str, visit: Visit) -> None:
     page = ready(visit(drawable))
     page.clock.install()
