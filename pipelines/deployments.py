@@ -125,6 +125,35 @@ def _switched(flow: str, schedules: list[Schedule]) -> list[Schedule]:
     return [replace(schedule, active=schedule.slug not in off) for schedule in schedules]
 
 
+def end_lost_runs() -> int:
+    """Call those runs crashed which ended with the process that served the deployments before; gives their number.
+
+    Such a run would be shown as under way for ever, and the next of its deployment would wait until its slot expires.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterName,
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed
+
+    # A paused run waits in its process for an answer.
+    begun = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+    with get_client(sync_client=True) as client:
+        lost = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=begun))),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[NAME])),
+        )
+        for run in lost:
+            why = "The process that served the deployments ended before this run did."
+            client.set_flow_run_state(run.id, Crashed(message=why), force=True)
+    return len(lost)
+
+
 def serve(served: list[RunnerDeployment]) -> None:
     """Register the deployments and start their runs, until SIGTERM or Ctrl-C. The runs under way then end, too."""
     import asyncio
@@ -156,6 +185,12 @@ def main() -> None:
             server = PrefectServer(state_folder() / "logs" / "prefect.log")
             server.start()
             server.wait()
+            if lost := end_lost_runs():
+                print(
+                    f"{lost} runs were lost with the process before this one: called crashed",
+                    file=sys.stderr,
+                    flush=True,
+                )
             served = deployments()
         except PortfolioError as error:
             sys.exit(f"Error: {error}")

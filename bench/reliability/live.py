@@ -28,8 +28,8 @@ START_SECONDS, READY_SECONDS = 180.0, 15.0
 # What a run's process does with them, or without.
 OF_RUNS = ("prefect", "deployments")
 RUN_SECONDS = 6.0
-# A run that was killed keeps its deployment's place for five minutes.
-SLOT_SECONDS = 420.0
+# A run that was lost must not keep its deployment's place until that expires, after five minutes.
+SLOT_SECONDS = 120.0
 # They ask again at once, and the servers that start beside them need the cores too.
 FEW_CONNECTIONS = 1
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from portfolio.core import files
 from portfolio.core.paths import PARAMS, Paths, listed_use_cases
 from tests.cli.conftest import output, run_main
 from tests.conftest import TOY
@@ -161,6 +162,11 @@ def test_a_renamed_use_case_keeps_its_files(
         (with_column("id", list(range(ROWS))).replace("town", "place"), [], "'place' is neither an input nor ignored"),
         ("", [], "is empty"),
         (None, [], "Check its path"),
+        (
+            with_column("id", list(range(ROWS, 2 * ROWS))),
+            ["--date", "2999-01-31"],
+            "2999-01-31, which is still to come",
+        ),
     ],
 )
 def test_a_file_that_does_not_fit_is_not_copied(
@@ -227,6 +233,16 @@ def test_a_mistyped_use_case_is_guessed(
     for command in ("check", "serve", "rename"):
         arguments = [command, f"{TOY}s", *(["other"] if command == "rename" else [])]
         assert f"Did you mean '{TOY}'?" in run_main(arguments, 1, monkeypatch, capsys).err
+
+
+@pytest.mark.parametrize("command", [["remove", TOY, "--yes"], ["rename", TOY, "melons"]])
+def test_what_a_run_works_on_is_neither_removed_nor_renamed(
+    workspace: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with files.alone(Paths(TOY).lock("run")):
+        assert f"A run of '{TOY}' is under way" in run_main(command, 1, monkeypatch, capsys).err
+    assert TOY in listed_use_cases()
+    assert (Path("use_cases") / TOY / "use_case.py").exists()
 
 
 def test_remove_asks_and_takes_no_for_an_answer(

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import numpy as np
 import polars as pl
+import psutil
 import pytest
 from starlette.testclient import TestClient
 
@@ -233,3 +234,21 @@ def test_sigterm_ends_the_runs_too(clone: Path, prefect: str, deployments: subpr
     assert deployments.wait(60) == 0
     wait_for(lambda: not Path(f"/proc/{process}").exists(), 10)
     assert run
+
+
+def test_a_run_that_was_lost_with_the_process_has_crashed_and_the_next_need_not_wait(
+    clone: Path, prefect: str, deployments: subprocess.Popen[str]
+) -> None:
+    lost = start(prefect, "monitoring")
+    wait_for(lambda: in_state(prefect, "monitoring", "RUNNING"))
+    begun = psutil.Process(deployments.pid).children(recursive=True)
+    deployments.kill()
+    deployments.wait(60)
+    for process in begun:
+        process.kill()
+    with serve(clone, prefect) as again:
+        assert [run["id"] for run in in_state(prefect, "monitoring", "CRASHED")] == [lost]
+        following = start(prefect, "monitoring")
+        wait_for(lambda: following in {run["id"] for run in in_state(prefect, "monitoring", "COMPLETED")})
+        again.terminate()
+        assert again.wait(60) == 0

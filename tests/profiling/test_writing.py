@@ -93,6 +93,14 @@ def test_a_quantity_has_a_tolerance_and_bounds_with_room(workspace: Path) -> Non
     assert case.config().value.tolerance
 
 
+@pytest.mark.parametrize("name", ["month", "sold_month", "月"])
+def test_rows_of_a_part_of_a_year_leave_room_for_its_other_months(workspace: Path, name: str) -> None:
+    content = with_column(name, [number % 7 + 1 for number in range(ROWS)]).encode()
+    adding.write("plain", drafted(workspace, content), LocalFile(workspace / "rows.csv"))
+    field = next(field for field in load_use_case("plain").inputs if field.name == name)
+    assert (field.minimum, field.maximum) == (1, 12)
+
+
 @pytest.mark.parametrize(("linear", "constant", "expected"), [(0.3966, 2.28, 0.8), (8.4, 27.96, 20), (9.0, 10.0, 10)])
 def test_the_tolerance_is_not_less_than_what_models_reach(
     tmp_path: Path, linear: float, constant: float, expected: float

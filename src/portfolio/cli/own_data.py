@@ -102,8 +102,11 @@ def _new_pictures(name: str, folder: Path, positive: str, *, ask: bool) -> None:
 
 def _say_next(name: str, written: list[Path]) -> None:
     from portfolio.core.terminal import console
+    from portfolio.profiling import project
 
     console.print(f"\nWritten: {', '.join(map(str, written))}. Edit them: every line is yours.", markup=False)
+    if (copies := project.files_folder(name)).exists():
+        console.print(f"The rows were copied into {copies}: later files go there, too.", markup=False)
     console.print("Next:", style="bold")
     for command, why in (
         (f"portfolio check {name}", "what is wrong, or left to do"),
@@ -232,6 +235,7 @@ def remove(use_case: NamedUseCase, yes: Annotated[bool, typer.Option("--yes", he
     places = project.places_there(use_case)
     if not places:
         raise ConfigError(f"There is nothing of a use case '{use_case}' here.")
+    project.check_idle(use_case)
     print(f"To be deleted: {', '.join(map(str, places))}.")
     if not yes and not typer.confirm("Delete them? What git has can be brought back", default=False):
         print("Nothing was deleted.")
@@ -249,6 +253,7 @@ def rename(use_case: NamedUseCase, new_name: Annotated[str, typer.Argument(help=
     if not project.places_there(use_case):
         raise no_use_case(use_case, use_case_names())
     project.check_new_name(new_name)
+    project.check_idle(use_case)
     project.rename(use_case, new_name)
     print(f"'{use_case}' is now '{new_name}'. Train it: portfolio run {new_name}")
 

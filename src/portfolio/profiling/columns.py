@@ -20,6 +20,8 @@ Kind = Literal["number", "category", "date", "text", "identifier", "code", "cons
 
 MAX_CATEGORIES = 60
 """A category has a column for each of its values in most models."""
+ROWS_OF_A_CATEGORY = 12
+"""So many on average: a year of monthly figures for each of 47 prefectures has enough of each."""
 MOSTLY = 0.98
 """The share of the values that must be numbers, or dates, for the others to be mistakes."""
 FEW_WORDS = 3
@@ -124,7 +126,7 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     found.words = _words(present)
     found.longest = int(_number(counts[column.name].str.len_chars().max()))
     # How many different values there may be grows with the rows: with few of them, a category of each helps nobody.
-    allowed = min(MAX_CATEGORIES, max(20, len(column) // 20))
+    allowed = min(MAX_CATEGORIES, max(20, len(column) // ROWS_OF_A_CATEGORY))
     if distinct == 1:
         found.kind = "constant" if missing == 0 else "category"
         found.values = counts[column.name].to_list()

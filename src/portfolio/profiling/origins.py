@@ -144,6 +144,13 @@ def add_file(use_case: str, source: Folder, path: Path, day: date | None) -> Pat
         day = date.today()
     if day is not None and date_in(name) != day:
         name = with_date(name, day)
+    named = day or date_in(name)
+    # A file of this month may be named after it, and then counts as of its last day.
+    if named is not None and named.replace(day=1) > date.today():
+        raise ConfigError(
+            f"{path} would be of {named}, which is still to come. Give the day on which its rows ended: "
+            f"--date {date.today()}. Nothing was copied."
+        )
     there = source.files()
     twin = next((other for other in there.values() if filecmp.cmp(other, path, shallow=False)), None)
     if twin is not None:

@@ -85,6 +85,13 @@ def places_there(name: str) -> list[Path]:
     return [place for place in _places(name) if place.exists()]
 
 
+def check_idle(name: str) -> None:
+    """Raise ConfigError while a run works on the files of a use case."""
+    lock = Paths(name).lock("run")
+    if lock.exists() and files.is_held(lock):
+        raise ConfigError(f"A run of '{name}' is under way, and works on its files. Wait until it ends, or stop it.")
+
+
 def remove(name: str) -> None:
     """Delete all that belongs to a use case in the tree, and its word in params.yaml."""
     _change_list(lambda names: names.remove(name) if name in names else None)

@@ -20,7 +20,12 @@ WIDTH = 120
 CARD = Path(__file__).parent / "templates" / "card.yaml"
 TODO = "TODO"
 STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
-
+CALENDAR = {
+    re.compile(r"(?:^|[\W_])months?$|^月$", re.IGNORECASE): (1, 12),
+    re.compile(r"(?:^|[\W_])(?:day|mday)$|^日$", re.IGNORECASE): (1, 31),
+    re.compile(r"(?:^|[\W_])(?:hour|hr)$|^時$", re.IGNORECASE): (0, 23),
+}
+"""What a column of that name can hold, also where the rows so far come from a part of a year or a day."""
 
 FIELDS = {"number": "Number", "category": "Category", "text": "FreeText"}
 
@@ -109,6 +114,9 @@ def _bounds(column: Column, *, above_zero: bool = False) -> tuple[str, str]:
     assert column.minimum is not None
     assert column.maximum is not None
     low, high = column.minimum, column.maximum
+    for name, (first, last) in CALENDAR.items():
+        if column.integer and name.search(column.name) and first <= low and high <= last:
+            return str(first), str(last)
     room = 0.25 * (high - low)
     if above_zero:
         return _plain(_round_down(low / 2)), _plain(_round_up(high + room))
