@@ -1,13 +1,14 @@
 """Try what is claimed of reliability: `make reliability`, or python -m bench.reliability [ITEM[=COUNT] ...].
 
-Without items all are tried, those of the server with one worker and with two, and the figures go to
-metrics/reliability.json; with items, only to .state/bench. A count says how often: live-killed=100. What is served is
-the champion of the first use case of params.yaml, which must be an image classifier; flows run in a project of their
-own, with the tests' small use case.
+Without items all are tried, those of the server with one worker and with two. The figures of each go to
+metrics/reliability.json when it is done, and leave the others as they are there. A count says how often:
+live-killed=100. What is served is the champion of the first use case of params.yaml, which must be an image classifier;
+flows run in a project of their own, with the tests' small use case.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -20,7 +21,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bench.peer import ENVIRONMENTS
 from bench.reliability.asking import SkippedError
 from bench.reliability.damage import bundles
 from bench.reliability.ends import kill, sigterm, worker_killed
@@ -37,8 +37,9 @@ from bench.reliability.swaps import swaps
 from bench.reliability.trainings import trainings_at_once
 from bench.reliability.unchanged import unchanged
 from bench.reliability.week import week
-from bench.rows import ROOT, Row, console, machine, show, write
+from bench.rows import ROOT, Row, console, machine, show
 from bench.subject import image_champion, one_message
+from portfolio.core.files import write_text
 from portfolio.core.paths import RELIABILITY
 
 RESULTS = ROOT / RELIABILITY
@@ -82,38 +83,46 @@ OF_ONE = ("live-killed",)
 def main(wanted: list[str]) -> None:
     chosen = options(wanted)
     served = [] if all(item in OF_FLOWS for item in chosen or ITEMS) else [image_champion()]
-    results: dict[str, Any] = {}
-    held = True
+    held, seconds = True, 0.0
     for workers, item in product(WORKERS, chosen or ITEMS):
         if (item in OF_TWO and workers == 1) or (item in (*OF_ONE, *OF_FLOWS) and workers == 2):
             continue
         name = item if workers == 1 or item in OF_TWO else f"{item}, {workers} workers"
         os.environ["SERVING_WORKERS"] = str(workers)
+        result: dict[str, Any] = {"machine": machine()}
         started = time.monotonic()
         # Not under .state: the limits of a path to a socket or of a small disk are no part of what is tried.
         with tempfile.TemporaryDirectory() as folder, console.status(f"{name}: {(ITEMS[item].__doc__ or '').strip()}"):
             try:
                 rows = ITEMS[item](Path(folder), *(() if item in OF_FLOWS else served), **chosen.get(item, {}))
-                results[name] = {"rows": [row.as_dict() for row in rows]}
+                result["rows"] = [row.as_dict() for row in rows]
                 show(f"{name}, {time.monotonic() - started:.0f} s", rows)
                 held = held and all(row.verdict != "missed" for row in rows)
             except SkippedError as reason:
-                results[name] = {"skipped": str(reason)}
+                result["skipped"] = str(reason)
                 console.print(f"[yellow]{name} is skipped:[/] {reason}")
             except Exception as error:
                 # The other items are tried all the same.
-                results[name] = {"failed": f"{type(error).__name__}: {error}"[:1000]}
+                result["failed"] = f"{type(error).__name__}: {error}"[:1000]
                 held = False
                 console.print(f"[red]{name} failed[/]")
                 traceback.print_exc()
-        results[name]["seconds"] = round(time.monotonic() - started, 1)
-    console.print(f"all together: {sum(result['seconds'] for result in results.values()) / 60:.1f} minutes")
-    flows = {name: result for name, result in results.items() if name in OF_FLOWS}
-    items = {name: result for name, result in results.items() if name not in OF_FLOWS}
-    content = {"machine": machine(), "bundle": served[0].digest if served else None, "items": items, "flows": flows}
-    write(ENVIRONMENTS / RESULTS.name if chosen else RESULTS, content)
+        result["seconds"] = round(time.monotonic() - started, 1)
+        seconds += result["seconds"]
+        if item in OF_FLOWS:
+            _record("flows", name, result)
+        else:
+            _record("items", name, {"bundle": served[0].digest, **result})
+    console.print(f"all together: {seconds / 60:.1f} minutes; written to {RELIABILITY}")
     if not held:
         sys.exit(1)
+
+
+def _record(kind: str, name: str, result: dict[str, Any]) -> None:
+    """Put an item's result into the file, beside those of the others."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    found[kind] = found.get(kind, {}) | {name: result}
+    write_text(RESULTS, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
 
 def options(wanted: list[str]) -> dict[str, dict[str, int]]:

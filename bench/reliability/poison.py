@@ -21,7 +21,7 @@ from portfolio.data.batches import of_feedback
 from tests.conftest import TOY
 
 BATCH_ROWS = 40
-FIRST_DAY = date(2026, 2, 1)
+FIRST_NEW_DAY = date(2026, 2, 1)
 FLIPPED = (0.05, 0.1, 0.2, 0.4)
 LABELLED = 600
 """Rows that a server is asked about, before labels come back."""
@@ -76,14 +76,14 @@ def poisoned_batches(work: Path, *, good: int = 50) -> list[Row]:
     (first, *_) = sorted((project / paths.batches).glob("*.parquet"))
     wrong = {name: change(batch(seed)) for seed, (name, change) in enumerate(POISONS.items())}
     wrong["the rows of an earlier batch"] = pl.read_parquet(first).head(BATCH_ROWS)
-    names = _deliver(project, FIRST_DAY, wrong)
+    names = deliver(project, FIRST_NEW_DAY, wrong)
     told = toy.run(project, "run", TOY, PREFECT_API_URL=toy.prefect())
     reasons = {kind: _reason(project, name, told.stdout) for kind, name in names.items()}
     for kind, reason in reasons.items():
         console.print(f"  {kind}: {reason or '[red]not quarantined[/]'}", highlight=False)
     after = toy.results(project)
     meant = {str(path) for path in (paths.batches, paths.quarantine, paths.metrics("validate"))}
-    taken = _deliver(project, FIRST_DAY + timedelta(days=len(wrong)), {str(n): batch(1000 + n) for n in range(good)})
+    taken = deliver(project, FIRST_NEW_DAY + timedelta(days=len(wrong)), {str(n): batch(1000 + n) for n in range(good)})
     toy.run(project, "stage", "validate", TOY).check_returncode()
     refused = [name for name in taken.values() if (project / paths.quarantine / f"{name}.parquet").exists()]
     return [
@@ -101,7 +101,7 @@ def poisoned_batches(work: Path, *, good: int = 50) -> list[Row]:
     ]
 
 
-def _deliver(project: Path, day: date, batches: dict[str, pl.DataFrame]) -> dict[str, str]:
+def deliver(project: Path, day: date, batches: dict[str, pl.DataFrame]) -> dict[str, str]:
     """Put batches where collected ones lie, one a day. Gives their names."""
     names = {name: str(day + timedelta(days=number)) for number, name in enumerate(batches)}
     for name, rows in batches.items():

@@ -28,6 +28,14 @@ def test_what_was_found_is_told_with_what_to_do(
     assert "weight" in again
 
 
+def test_what_to_do_names_the_use_case(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.serve(0, world.rows(5))
+    told = " ".join(output(["monitor", "toy"], monkeypatch, capsys).split())
+    assert "portfolio run toy" in told
+
+
 def test_as_json_it_has_every_figure(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

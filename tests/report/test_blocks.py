@@ -92,9 +92,10 @@ def documents(built: Callable[[str], Path]) -> dict[str, Path]:
         {"name": "not in the log", "value": 3, "unit": "", "at_most": 0, "at_least": None, "verdict": "missed"},
         {"name": "there twice", "value": 0, "unit": "", "at_most": 0, "at_least": None, "verdict": "held"},
     ]
-    items = {"kill": {"rows": kills}, "disk-full": {"skipped": "not without root"}}
-    flows = {"training-killed": {"rows": [{**kills[2], "name": "files begun and left"}]}}
-    write(RELIABILITY, {"machine": "one abacus", "items": items, "flows": flows})
+    where = {"machine": "one abacus"}
+    items = {"kill": {**where, "rows": kills}, "disk-full": {**where, "skipped": "not without root"}}
+    flows = {"training-killed": {**where, "rows": [{**kills[2], "name": "files begun and left"}]}}
+    write(RELIABILITY, {"items": items, "flows": flows})
     false_alarms = {"name": "years in which it cries wolf", "value": 0.5, "unit": "%", "at_most": 1, "at_least": None}
     write(MONITOR_BENCH, {"false_alarms": {"machine": "one abacus", "rows": [{**false_alarms, "verdict": "held"}]}})
     return {"en": folder / "README.md", "ja": folder / "README.ja.md"}

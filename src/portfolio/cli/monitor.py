@@ -90,7 +90,7 @@ def _show(name: str, look: Look, language: str) -> None:
     table.add_row(its["verdict"], Text(words["verdicts"][look.verdict], style=STYLES[look.verdict]))
     for number, reason in enumerate(look.reasons):
         table.add_row("" if number else its["why"], Text(reason.told(language)))
-    table.add_row(its["to_do"], Text(Reason(f"do_{look.verdict}").told(language)))
+    table.add_row(its["to_do"], Text(Reason(f"do_{look.verdict}", {"use_case": name}).told(language)))
     table.add_row(its["seen"], its["counts"].format(rows=look.rows, labels=look.labels))
     quality = look.figures["quality"]
     table.add_row(its["yen_per_1000"], _figures(look.figures["yen_per_1000"], 1, its))

@@ -96,6 +96,7 @@ def reliability(part: str, language: str) -> str:
     if items is None:
         return str(read_words(language)["no_figures"].format(command=f"`{RELIABILITY_COMMAND}`"))
     rows = {name: item["rows"] for name, item in items.items() if "rows" in item}
-    text = measured(rows, RELIABILITY_COMMAND, found["machine"], language)
+    machines = "; ".join(dict.fromkeys(item["machine"] for item in items.values()))
+    text = measured(rows, RELIABILITY_COMMAND, machines, language)
     left = [f"{name}: {item.get('skipped') or item['failed']}" for name, item in items.items() if name not in rows]
     return "\n\n".join([text, *left])
