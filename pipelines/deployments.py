@@ -177,7 +177,7 @@ def main() -> None:
     from portfolio.core.environment import state_folder
     from portfolio.core.errors import PortfolioError
 
-    # Until the runner handles it. A KeyboardInterrupt in code that is compiled meanwhile would show as an end by SIGINT.
+    # Until the runner handles it. After a KeyboardInterrupt in the midst of an `exec`, Python would end by SIGINT.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     local_environment()
     with suppress(KeyboardInterrupt):

@@ -21,7 +21,7 @@ from portfolio.cli.main import main
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import DataError, RegistryError, RegistryUnreachableError
 from portfolio.core.paths import Paths
-from portfolio.registry import judgement
+from portfolio.registry import judgement, runs
 from portfolio.registry.registry import Registry
 from tests.conftest import run_stage
 from tests.registry.conftest import BAD, GOOD, MIDDLING, REGISTER, Train, aliases, edit_card, published, verdict_record
@@ -182,6 +182,25 @@ def test_rollbacks_do_not_come_back_to_what_was_rolled_back(registry: Registry, 
 def test_without_a_champion_there_is_no_rollback(registry: Registry, train: Train) -> None:
     with pytest.raises(RegistryError, match="no champion to roll back from"):
         registry.rollback()
+
+
+def test_a_record_that_was_cut_off_is_not_under_way_for_ever(
+    registry: Registry, mlflow: MlflowClient, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def states() -> list[str]:
+        (experiment,) = mlflow.search_experiments(filter_string="name = 'toy'")
+        return sorted(run.info.status for run in mlflow.search_runs([experiment.experiment_id]))
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(runs, "_finish", cut_off)
+        train(GOOD)
+    assert states() == ["RUNNING"]
+    train(GOOD)
+    assert states().count("KILLED") == 1
+    assert "RUNNING" not in states()
 
 
 def test_two_at_once_register_one_version(registry: Registry, train: Train) -> None:

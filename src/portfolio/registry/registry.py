@@ -27,7 +27,7 @@ from portfolio.registry.change import Change
 from portfolio.registry.decisions import Decision, Decisions
 from portfolio.registry.judgement import Judgement
 from portfolio.registry.record import Fetch, Record
-from portfolio.registry.runs import BUNDLE_DIGEST_TAG, log_candidate
+from portfolio.registry.runs import BUNDLE_DIGEST_TAG, end_lost_runs, log_candidate
 from portfolio.registry.tracking import answering, client
 from portfolio.registry.versions import Version, Versions
 
@@ -64,6 +64,7 @@ class Registry:
                 f"{paths.best} is missing: no model has been evaluated. Run: dvc repro evaluate@{self._name}"
             ) from error
         with self._alone():
+            end_lost_runs(self._mlflow, self._name)
             for name, folder in paths.candidates().items():
                 recorded = self._record.lineage(read_manifest(folder)[1])
                 run_id = log_candidate(self._mlflow, self._use_case, config, name, folder, recorded)

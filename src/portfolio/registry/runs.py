@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import socket
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from portfolio.bundle.lineage import origin
 from portfolio.bundle.manifest import Lineage, read_manifest
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
+from portfolio.core.environment import state_folder
 from portfolio.core.paths import PARAMETERS_NAME, Paths
 from portfolio.data.dataset import data_sha256, load_split
 from portfolio.registry.tracking import experiment_id
@@ -25,6 +28,16 @@ MODEL_SHA256_TAG = "model_sha256"
 # What names a bundle in the store, at the server's /model, in git and in the report.
 BUNDLE_DIGEST_TAG = "bundle_digest"
 LINEAGE_TAG = "lineage"
+BEGUN_BY_TAG = "begun_by"
+"""A checkout: its machine and its place, as a digest."""
+
+
+def end_lost_runs(mlflow: MlflowClient, use_case: str) -> None:
+    """Call those killed that this checkout began and never ended. It must have none under way."""
+    experiment = experiment_id(mlflow, use_case)
+    mine = f"tags.{BEGUN_BY_TAG} = '{_checkout()}' and attributes.status = 'RUNNING'"
+    for run in mlflow.search_runs([experiment], mine):
+        mlflow.set_terminated(run.info.run_id, "KILLED")
 
 
 def log_candidate(
@@ -42,7 +55,7 @@ def log_candidate(
     if known:
         return str(known[0].info.run_id)
     paths = Paths(use_case.name)
-    run = mlflow.create_run(experiment, run_name=name)
+    run = _begin(mlflow, experiment, name)
     run_id = str(run.info.run_id)
     timestamp = run.info.start_time
     metrics = []
@@ -81,7 +94,7 @@ def log_bundle(mlflow: MlflowClient, use_case: str, folder: Path, lineage: Linea
     known = _runs(mlflow, experiment, BUNDLE_DIGEST_TAG, digest)
     if known:
         return str(known[0].info.run_id)
-    run_id = str(mlflow.create_run(experiment, run_name=manifest.candidate).info.run_id)
+    run_id = str(_begin(mlflow, experiment, manifest.candidate).info.run_id)
     mlflow.log_param(run_id, "candidate", manifest.candidate)
     return _finish(mlflow, experiment, run_id, folder, lineage)
 
@@ -90,6 +103,15 @@ def lineage_of(run: Run) -> Lineage:
     """Where the bundle of a run comes from, the run too."""
     lineage = Lineage.model_validate_json(run.data.tags[LINEAGE_TAG])
     return lineage.model_copy(update={"mlflow_run_id": run.info.run_id})
+
+
+def _begin(mlflow: MlflowClient, experiment: str, name: str) -> Run:
+    return mlflow.create_run(experiment, run_name=name, tags={BEGUN_BY_TAG: _checkout()})
+
+
+def _checkout() -> str:
+    place = f"{socket.gethostname()}:{state_folder().resolve()}"
+    return hashlib.sha256(place.encode()).hexdigest()[:16]
 
 
 def _finish(mlflow: MlflowClient, experiment: str, run_id: str, folder: Path, lineage: Lineage) -> str:
