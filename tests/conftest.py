@@ -114,8 +114,13 @@ def publish(store: Store, folder: Path, *, version: int, bias: float = 0.0) -> s
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those of the whole project, which take longest, come first: so that none is left when all others are done."""
-    items.sort(key=lambda item: len(item.path.relative_to(ROOT).parts))
+    """Those that take longest come first, so that none is left when all others are done.
+
+    They are those of the whole project, and of the server, a browser before it, which lie deepest.
+    """
+
+    depths = {item.path: len(item.path.relative_to(ROOT).parts) for item in items}
+    items.sort(key=lambda item: (depths[item.path] != 2, -depths[item.path]))
 
 
 @contextmanager

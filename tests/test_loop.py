@@ -20,15 +20,10 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
-from starlette.testclient import TestClient
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
-from portfolio.contract.loading import load_use_case
-from serving.app import create_app
-from serving.settings import Settings
-from tests.conftest import ROOT, USE_CASES, checkout, checkout_of_one, edit_config, is_at_hand, quicken
-from tests.serving.conftest import example
+from tests.conftest import ROOT, checkout_of_one, edit_config
 
 
 @pytest.fixture(scope="module")
@@ -194,23 +189,3 @@ def test_dvc_works_as_its_users_expect(work: Path, tmp_path: Path, monkeypatch: 
     told = succeed(work, "study", "capacity", "toy", PORTFOLIO_STATE=str(tmp_path / "state"))
     assert "metrics/toy/studies/capacity.json" in told
     assert len(json.loads((work / "metrics" / "toy" / "studies" / "capacity.json").read_text())["points"]) == 2
-
-
-def test_the_loop_on_the_projects_first_use_case_ends_with_its_champion_served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of the others tests/test_contract.py shows it, without DVC and Prefect, which do the same for all."""
-    name = USE_CASES[0]
-    folder = checkout(tmp_path)
-    monkeypatch.chdir(folder)
-    case = load_use_case(name)
-    if not is_at_hand(case):
-        pytest.skip("its source is out of reach here")
-    quicken(name)
-    told = succeed(folder, "run", PORTFOLIO_MIRROR=os.environ.get("PORTFOLIO_MIRROR", ""))
-    # Trained anew, it may be the very champion that git names.
-    assert re.search(r"promoted and published|it is\s+already\s+the\s+champion,\s+and\s+published", told)
-    monkeypatch.setenv("PORTFOLIO_STATE", str(folder / ".state"))
-    monkeypatch.setenv("PORTFOLIO_USE_CASE", name)
-    with TestClient(create_app(Settings())) as client:
-        assert client.post("/predict", json=example(client)).status_code == 200
