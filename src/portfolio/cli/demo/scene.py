@@ -23,8 +23,8 @@ from portfolio.core.paths import Paths
 if TYPE_CHECKING:
     import polars as pl
 
-# Of the days that a source has; the later ones are the traffic.
-KNOWN_SHARE = 0.5
+# Of the days that a source has, and how many at least if some are left; the later ones are the traffic.
+KNOWN_SHARE, LEAST_KNOWN, LEAST_LATER = 0.5, 6, 3
 # A year of audits passes within a minute: only audited answers say fairly what a model is worth.
 AUDIT_SHARE = 1
 # Of the later rows, those that only the renewed model is asked about.
@@ -51,7 +51,7 @@ class Scene:
         """Choose which days have arrived, and write the config to that."""
         case = load_use_case(name)
         days = case.source.dates()
-        known = max(2, round(KNOWN_SHARE * len(days)))
+        known = max(2, round(KNOWN_SHARE * len(days)), min(LEAST_KNOWN, len(days) - LEAST_LATER))
         enough = len(days) > known + 1
         until = days[known - 1] if enough else None
         _configure(name, until)

@@ -52,7 +52,7 @@ def live_traffic(story: Story, scene: Scene) -> None:
             labels = counted(seen["labels"], "label")
             is_near = bool(seen["low"] <= promised <= seen["high"])
             act.claim(f"promised: {yen(promised)} yen per 1,000; it lies within what {labels} show", is_near)
-        act.claim(f"the monitor does not cry wolf: {look.verdict.replace('_', ' ')}", look.verdict != "harmful")
+        act.claim(f"the monitor finds no harm: {look.verdict.replace('_', ' ')}", look.verdict != "harmful")
 
 
 def drifted_traffic(story: Story, scene: Scene) -> None:
