@@ -20,7 +20,7 @@ from tests.conftest import TOY
 SIZE = "400m"
 SCORED_ROWS = 50_000
 OUTPUTS = ("first.parquet", "second.parquet")
-SAID = re.compile("No space left on device|database or disk is full|disk is full")
+SAID = re.compile("No space is left for|No space left on device|database or disk is full|disk is full")
 MOUNTED = 'mount -t tmpfs -o size=$1 none "$2" && shift 2 && exec "$@"'
 
 
