@@ -133,7 +133,9 @@ def poisoned_labels(work: Path) -> list[Row]:
         unasked = toy.ask(url, inputs, ["ripe"] * BATCH_ROWS, wanted=False)
         for label in ({"row": 0, "label": "blue"}, {"row": BATCH_ROWS, "label": "ripe"}, {"row": "x", "label": "ripe"}):
             content = json.dumps(toy.of_request(conflicting.request_id, [label])).encode()
-            at_the_door += 400 <= call(f"{url}/feedback", content)[0] < 500
+            status, answer, _ = call(f"{url}/feedback", content)
+            # One of several labels is refused by itself.
+            at_the_door += 400 <= status < 500 or answer["refused"] == 1
         wait_until(lambda: toy.logged_rows(project) == 3 * BATCH_ROWS)
     told = toy.run(project, "run", TOY, PREFECT_API_URL=toy.prefect())
     told.check_returncode()
