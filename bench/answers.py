@@ -66,13 +66,11 @@ def _is_table(use_case: str) -> bool:
 def workers(work: Path) -> list[Row]:
     """Two workers beside one, on two cores."""
     found = printed(python("bench.workers"), ROOT)
-    return [
-        *(
-            Row(f"{count} {'worker' if count == '1' else 'workers'}", rate, "requests/s")
-            for count, rate in found.items()
-        ),
-        Row("two workers / one", found["2"] / found["1"], "x", at_least=1.8),
-    ]
+    rows = []
+    for count, of in found.items():
+        who = "1 worker" if count == "1" else f"{count} workers"
+        rows += [Row(who, of["rate"], "requests/s"), Row(f"{who}: cores kept busy", of["cores"], "")]
+    return [*rows, Row("two workers / one", found["2"]["rate"] / found["1"]["rate"], "x", at_least=1.8)]
 
 
 def scoring(work: Path) -> list[Row]:

@@ -30,7 +30,7 @@ def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed: apt-get install wrk")
     bundle = image_champion()
-    found: dict[int, list[float]] = {count: [] for count in WORKERS}
+    found: dict[int, list[tuple[float, float]]] = {count: [] for count in WORKERS}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         body = _body(Path(folder) / "body.json", bundle)
         servers = {}
@@ -41,7 +41,11 @@ def main() -> None:
         for _ in range(ROUNDS):
             for count, server in servers.items():
                 found[count].append(_rate(server, body))
-    print(json.dumps({count: median(rates) for count, rates in found.items()}))
+    told = {
+        count: {"rate": median(rate for rate, _ in turns), "cores": median(cores for _, cores in turns)}
+        for count, turns in found.items()
+    }
+    print(json.dumps(told))
 
 
 def _body(path: Path, bundle: Bundle) -> Path:
@@ -51,16 +55,18 @@ def _body(path: Path, bundle: Bundle) -> Path:
     return path
 
 
-def _rate(server: Server, body: Path) -> float:
-    """Requests a second."""
+def _rate(server: Server, body: Path) -> tuple[float, float]:
+    """Requests a second, and the cores that the server kept busy meanwhile."""
     command = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s", "--timeout", "10s"]
     command += ["-s", str(PEERS / "post.lua"), f"{server.url}/predict"]
+    before = server.cpu_seconds()
     done = subprocess.run(command, env={**os.environ, "BODY": str(body)}, capture_output=True, text=True, check=True)
+    used = server.cpu_seconds() - before
     found = json.loads(done.stdout.strip().splitlines()[-1])
     if found["errors"]:
         sys.exit(f"{found['errors']} requests failed")
     server.settle()
-    return float(found["requests"] / found["seconds"])
+    return float(found["requests"] / found["seconds"]), used / found["seconds"]
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from portfolio.core.labels import listed
 
 WORKBOOKS = (".xlsx", ".xls")
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *WORKBOOKS)
-# Of a part: enough that what surrounds the model costs little, and little enough that a few fit into any memory.
+# Of a part: enough that what surrounds the model costs little, and little enough that every core has its share of them.
 PART_BYTES = 8 * 1024 * 1024
-PART_ROWS = (1_000, 20_000)
+PART_ROWS = (1_000, 5_000)
 
 
 class Part(NamedTuple):
@@ -61,9 +61,10 @@ class Source:
         return cls(path, (path,), written, {})
 
     def identity(self) -> list[list[str | int]]:
-        """What tells whether it is still what it was: name, bytes and time of change of each file."""
+        """What tells whether its parts are still what they were: how it is cut; name, bytes and time of each file."""
+        cut: list[str | int] = [PART_BYTES, *PART_ROWS]
         found = [(file.name, file.stat()) for file in self.files]
-        return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found]
+        return [cut, *([name, stat.st_size, stat.st_mtime_ns] for name, stat in found)]
 
     def fitted(self, fields: Sequence[InputField]) -> Source:
         """The same, with the files read as declared in which plain reading does not find the model's inputs."""
