@@ -62,9 +62,11 @@ class Source:
 
     def identity(self) -> list[list[str | int]]:
         """What tells whether its parts are still what they were: how it is cut; name, bytes and time of each file."""
-        cut: list[str | int] = [PART_BYTES, *PART_ROWS]
-        found = [(file.name, file.stat()) for file in self.files]
-        return [cut, *([name, stat.st_size, stat.st_mtime_ns] for name, stat in found)]
+        told: list[list[str | int]] = [[PART_BYTES, *PART_ROWS]]
+        for file in self.files:
+            stat = file.stat()
+            told.append([file.name, stat.st_size, stat.st_mtime_ns])
+        return told
 
     def fitted(self, fields: Sequence[InputField]) -> Source:
         """The same, with the files read as declared in which plain reading does not find the model's inputs."""
