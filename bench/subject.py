@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,7 +46,8 @@ def image_of(use_case: str, inputs: Sequence[InputField], output: Output) -> Inp
 
 @contextmanager
 def one_message() -> Iterator[None]:
-    """End on a user's mistake with its message alone."""
+    """End on a user's mistake with its message alone; and on SIGTERM so that what was started ends, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     try:
         yield
     except PortfolioError as error:

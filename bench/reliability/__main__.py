@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -139,7 +138,5 @@ def options(wanted: list[str]) -> dict[str, dict[str, int]]:
 
 
 if __name__ == "__main__":
-    # What was started ends with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     with one_message():
         main(sys.argv[1:])
