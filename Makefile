@@ -73,8 +73,8 @@ test: setup  ## run all tests that need no Docker
 	@# The tests of one file share what it sets up; now and then they wait for a server, so there is a process more than
 	@# cores. A thread in each is enough: more would wait for each other, busily. Those that measure times come last,
 	@# with the machine to themselves.
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 pytest -m "not compose and not alone" --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 \
-		--dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 pytest -m "not compose and not alone" \
+		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 	pytest -m "not compose and alone" $$(grep -rl --include='*.py' mark.alone tests)
 
 lock: setup  ## update the locked versions

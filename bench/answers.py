@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-from bench.checkouts import looped, printed, python
+from bench.checkouts import ROUNDS, looped, printed, python
 from bench.rows import ROOT, Row
 from bench.subject import image_of
 from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import default_use_case
-
-ROUNDS = 3
 
 
 def inference(work: Path) -> list[Row]:

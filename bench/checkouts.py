@@ -14,6 +14,9 @@ from typing import Any
 from bench.rows import ROOT
 from portfolio.core.paths import default_use_case
 
+ROUNDS = 3
+"""What is compared is measured so many times, in turns."""
+
 
 def environment(**more: str) -> dict[str, str]:
     """The variables of a user who has no state anywhere, and whose Python keeps compiled modules."""

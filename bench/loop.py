@@ -11,14 +11,12 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from socket import socket
 from statistics import median
 
-from bench.checkouts import clone, environment, looped, printed, python, run, timed
+from bench.checkouts import ROUNDS, clone, environment, looped, printed, python, run, timed
 from bench.rows import ROOT, Row
+from bench.server import free_port
 from portfolio.core.paths import default_use_case
-
-ROUNDS = 3
 
 
 def first_prediction(work: Path) -> list[Row]:
@@ -83,9 +81,7 @@ def starts(work: Path) -> list[Row]:
 
 
 def _ready(folder: Path) -> float:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     started = time.perf_counter()
     command = python("portfolio", "serve", default_use_case(), "--port", str(port))
     process = subprocess.Popen(command, cwd=folder, env=environment())

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from bench import large_table as large
-from bench.checkouts import clone, environment, printed, python, timed
+from bench.checkouts import ROUNDS, clone, environment, printed, python, timed
 from bench.frames import LIBRARIES
 from bench.leaks import GIVEN_AWAY, HONEST, found_share
 from bench.own_data import TARGET, measured, write_rows
@@ -17,7 +17,6 @@ from bench.rows import ROOT, Row
 from bench.scale import STEPS
 from portfolio.core.paths import Paths, default_use_case
 
-ROUNDS = 3
 ROWS = (1_800, 100_000, 1_000_000)
 LARGE = (250_000, 1_000_000)
 

@@ -143,13 +143,13 @@ def end_lost_runs() -> int:
 
     # A paused run waits in its process for an answer.
     begun = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+    why = "The process that served the deployments ended before this run did."
     with get_client(sync_client=True) as client:
         lost = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=begun))),
             deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[NAME])),
         )
         for run in lost:
-            why = "The process that served the deployments ended before this run did."
             client.set_flow_run_state(run.id, Crashed(message=why), force=True)
     return len(lost)
 
@@ -174,6 +174,7 @@ def serve(served: list[RunnerDeployment]) -> None:
 
 def main() -> None:
     from pipelines.server import PrefectServer
+    from portfolio.core.counted import counted
     from portfolio.core.environment import state_folder
     from portfolio.core.errors import PortfolioError
 
@@ -186,11 +187,7 @@ def main() -> None:
             server.start()
             server.wait()
             if lost := end_lost_runs():
-                print(
-                    f"{lost} runs were lost with the process before this one: called crashed",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                print(f"called crashed: {counted(lost, 'run')} lost with the process before this one", file=sys.stderr)
             served = deployments()
         except PortfolioError as error:
             sys.exit(f"Error: {error}")

@@ -248,8 +248,17 @@ def _post(url: str, content: dict[str, Any]) -> Any:
 
 def logged_rows(project: Path) -> int:
     """Answers in the prediction log."""
+    return _logged(project, "SELECT coalesce(sum(rows), 0) FROM predictions")
+
+
+def logged_looks(project: Path) -> int:
+    """All looks, those that are still to come too, which our own code takes for those of a clock that was ahead."""
+    return _logged(project, "SELECT count(*) FROM looks")
+
+
+def _logged(project: Path, query: str) -> int:
     with closing(sqlite3.connect(project / ".state" / "log" / f"{TOY}.db")) as log:
-        return int(log.execute("SELECT coalesce(sum(rows), 0) FROM predictions").fetchone()[0])
+        return int(log.execute(query).fetchone()[0])
 
 
 def looks(project: Path) -> list[Look]:

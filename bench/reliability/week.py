@@ -66,7 +66,7 @@ def week(work: Path, *, days: int = 7) -> list[Row]:
     return [
         Row("days of monitoring each hour, pruning and an idle training each day", days, ""),
         Row("runs of flows", runs, "", at_least=days * (HOURS_A_DAY + 2)),
-        Row("looks", _looks(project), "", at_least=days * HOURS_A_DAY),
+        Row("looks", toy.logged_looks(project), "", at_least=days * HOURS_A_DAY),
         Row("results that changed, champion included", records, "", at_most=0),
         Row("Prefect's database, for each run", a_run * 1024, "KiB"),
         Row(
@@ -83,12 +83,6 @@ def week(work: Path, *, days: int = 7) -> list[Row]:
         ),
         Row("growth of that of the process of the flows, from the second on", of_flows, "MiB", at_most=MOST_MIB_GROWN),
     ]
-
-
-def _looks(project: Path) -> int:
-    """All of them. Those that are still to come are taken by our own code for those of a clock that was ahead."""
-    with closing(sqlite3.connect(project / ".state" / "log" / f"{TOY}.db")) as log:
-        return int(log.execute("SELECT count(*) FROM looks").fetchone()[0])
 
 
 def _figures(prefect: Server, database: Path) -> dict[str, float]:

@@ -101,6 +101,14 @@ def test_rows_of_a_part_of_a_year_leave_room_for_its_other_months(workspace: Pat
     assert (field.minimum, field.maximum) == (1, 12)
 
 
+@pytest.mark.parametrize("name", ["visits_per_month", "visits per day", "tenure_months"])
+def test_what_is_counted_leaves_room_for_more_than_a_calendar_has(workspace: Path, name: str) -> None:
+    content = with_column(name, [number % 12 + 1 for number in range(ROWS)]).encode()
+    adding.write("plain", drafted(workspace, content), LocalFile(workspace / "rows.csv"))
+    field = next(field for field in load_use_case("plain").inputs if field.name == name)
+    assert (field.minimum, field.maximum) == (0, 15)
+
+
 @pytest.mark.parametrize(("linear", "constant", "expected"), [(0.3966, 2.28, 0.8), (8.4, 27.96, 20), (9.0, 10.0, 10)])
 def test_the_tolerance_is_not_less_than_what_models_reach(
     tmp_path: Path, linear: float, constant: float, expected: float

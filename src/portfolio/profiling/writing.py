@@ -21,11 +21,12 @@ CARD = Path(__file__).parent / "templates" / "card.yaml"
 TODO = "TODO"
 STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 CALENDAR = {
-    re.compile(r"(?:^|[\W_])months?$|^月$", re.IGNORECASE): (1, 12),
-    re.compile(r"(?:^|[\W_])(?:day|mday)$|^日$", re.IGNORECASE): (1, 31),
-    re.compile(r"(?:^|[\W_])(?:hour|hr)$|^時$", re.IGNORECASE): (0, 23),
+    re.compile(r"(?:^|(?<!per)[\W_])month$|^月$", re.IGNORECASE): (1, 12),
+    re.compile(r"(?:^|(?<!per)[\W_])(?:day|mday)$|^日$", re.IGNORECASE): (1, 31),
+    re.compile(r"(?:^|(?<!per)[\W_])(?:hour|hr)$|^時$", re.IGNORECASE): (0, 23),
 }
-"""What a column of that name can hold, also where the rows so far come from a part of a year or a day."""
+"""What an input of that name can hold, also where the rows so far come from a part of a year or a day. What is counted
+per day, or lasts so many months, may grow further."""
 
 FIELDS = {"number": "Number", "category": "Category", "text": "FreeText"}
 
@@ -101,7 +102,7 @@ def _input(column: Column) -> str:
         return f"Category({python_text(column.name)}, {_list(column.values)}{missing})"
     if column.integer and (column.minimum, column.maximum, column.distinct) == (0, 1, 2):
         return f"Number({python_text(column.name)}, 0, 1, step=1{missing})"
-    low, high = _bounds(column)
+    low, high = _calendar(column) or _bounds(column)
     return f"Number({python_text(column.name)}, {low}, {high}{_unit(column)}{missing})"
 
 
@@ -109,14 +110,21 @@ def _unit(column: Column) -> str:
     return f", unit={python_text(column.unit)}" if column.unit else ""
 
 
+def _calendar(column: Column) -> tuple[str, str] | None:
+    """The limits of a month, a day or an hour, if the column's name and its values are those of one."""
+    assert column.minimum is not None
+    assert column.maximum is not None
+    for name, (first, last) in CALENDAR.items():
+        if column.integer and name.search(column.name) and first <= column.minimum and column.maximum <= last:
+            return str(first), str(last)
+    return None
+
+
 def _bounds(column: Column, *, above_zero: bool = False) -> tuple[str, str]:
     """Limits that leave room for values somewhat beyond those in the file."""
     assert column.minimum is not None
     assert column.maximum is not None
     low, high = column.minimum, column.maximum
-    for name, (first, last) in CALENDAR.items():
-        if column.integer and name.search(column.name) and first <= low and high <= last:
-            return str(first), str(last)
     room = 0.25 * (high - low)
     if above_zero:
         return _plain(_round_down(low / 2)), _plain(_round_up(high + room))
