@@ -93,16 +93,16 @@ pull: setup  ## fetch from the DVC remote what it has for this commit: data, mod
 
 ##@ Measure
 
-bench: setup  ## measure what the README claims about speed (20 minutes on two cores)
+bench: setup  ## measure what the README claims about speed (one part: python -m bench PART)
 	@python -m bench
 
-bench-serving: setup  ## compare with MLflow, LitServe, BentoML, MLServer and FastAPI (20 minutes; needs wrk; ONLY="...")
+bench-serving: setup  ## compare with MLflow, LitServe, BentoML, MLServer and FastAPI (half an hour; needs wrk; ONLY="...")
 	@python -m bench.serving $(ONLY)
 
 bench-monitor: setup  ## measure how often the monitor is wrong, and how soon right, beside evidently (10 minutes; ONLY="...")
 	@python -m bench.monitor $(ONLY)
 
-reliability: setup  ## test what is claimed about reliability (40 minutes; ONLY="kill overload", ONLY=live-killed=100)
+reliability: setup  ## test what is claimed about reliability (an hour; ONLY="kill overload", ONLY=live-killed=100)
 	@python -m bench.reliability $(ONLY)
 
 recording: setup  ## record the demo for the README, in docs/pictures/demo.svg
