@@ -24,6 +24,7 @@ from starlette.testclient import TestClient
 
 from pipelines.server import own_environment
 from portfolio.bundle.store import Store
+from portfolio.core import files
 from portfolio.core.environment import local_environment
 from portfolio.core.paths import Paths
 from portfolio.monitoring.looks import Looks
@@ -239,16 +240,19 @@ def test_sigterm_ends_the_runs_too(clone: Path, prefect: str, deployments: subpr
 def test_a_run_that_was_lost_with_the_process_has_crashed_and_the_next_need_not_wait(
     clone: Path, prefect: str, deployments: subprocess.Popen[str]
 ) -> None:
-    lost = start(prefect, "monitoring")
-    wait_for(lambda: in_state(prefect, "monitoring", "RUNNING"))
-    begun = psutil.Process(deployments.pid).children(recursive=True)
-    deployments.kill()
-    deployments.wait(60)
-    for process in begun:
-        process.kill()
+    # While another run holds the lock, this one is under way however fast the machine is.
+    with files.alone(clone / ".state" / "locks" / TOY / "run.lock"):
+        lost = start(prefect, "training", use_case=TOY, feedback=False)
+        wait_for(lambda: lost in {run["id"] for run in in_state(prefect, "training", "RUNNING")})
+        begun = psutil.Process(deployments.pid).children(recursive=True)
+        deployments.kill()
+        deployments.wait(60)
+        for process in begun:
+            process.kill()
     with serve(clone, prefect) as again:
-        assert [run["id"] for run in in_state(prefect, "monitoring", "CRASHED")] == [lost]
-        following = start(prefect, "monitoring")
-        wait_for(lambda: following in {run["id"] for run in in_state(prefect, "monitoring", "COMPLETED")})
+        assert lost in {run["id"] for run in in_state(prefect, "training", "CRASHED")}
+        following = start(prefect, "training", use_case=TOY, feedback=False)
+        wait_for(lambda: following in {run["id"] for run in in_state(prefect, "training", *ENDED)})
+        assert following in {run["id"] for run in in_state(prefect, "training", "COMPLETED")}
         again.terminate()
         assert again.wait(60) == 0
