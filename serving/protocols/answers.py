@@ -26,9 +26,21 @@ class Decisions:
     answers: list[int]
     asked: list[float]
     """By row, the probability with which its true label was asked for; 0 if it was not."""
+    audited: list[int]
+    """The rows that the machine answered, and a person is asked about all the same."""
     certainties: list[float]
     by_machine: list[bool]
-    __slots__ = ("answers", "asked", "by_machine", "certainties", "expected_yen", "intervals", "rows", "unseen")
+    __slots__ = (
+        "answers",
+        "asked",
+        "audited",
+        "by_machine",
+        "certainties",
+        "expected_yen",
+        "intervals",
+        "rows",
+        "unseen",
+    )
 
     def __init__(
         self,
@@ -68,19 +80,16 @@ class Decisions:
                 self.expected_yen[place] = policy.prices.by_hand_yen - policy.prices.check_yen
         share = 0.0 if policy is None else policy.audit_share
         # A person's rows are asked about anyway; of the machine's a random share, so that its errors are seen too.
-        self.asked = [
-            1.0 if not by_machine else share if share and random() < share else 0.0 for by_machine in self.by_machine
-        ]
+        self.audited = []
+        if share:
+            self.audited = [row for row, by_machine in enumerate(self.by_machine) if by_machine and random() < share]
+        self.asked = [0.0 if by_machine else 1.0 for by_machine in self.by_machine]
+        for row in self.audited:
+            self.asked[row] = share
         self.intervals: list[list[float]] | None = None
         if manifest.error_ratios:
             ratio = interval_ratio(manifest.error_ratios)
             self.intervals = [[value - ratio * scale, value + ratio * scale] for value, scale in self.rows]
-
-    def audits(self) -> list[bool]:
-        """By row, whether the machine answered and a person is asked all the same."""
-        return [
-            by_machine and probability > 0 for by_machine, probability in zip(self.by_machine, self.asked, strict=True)
-        ]
 
     def names(self) -> list[str]:
         return [MACHINE if by_machine else PERSON for by_machine in self.by_machine]
@@ -107,9 +116,8 @@ def answer_rows(bundle: Bundle, decisions: Decisions) -> list[dict[str, Any]]:
     if decisions.expected_yen is not None:
         for answer, yen in zip(answers, _rounded(decisions.expected_yen), strict=True):
             answer["expected_yen"] = yen
-    for answer, is_audited in zip(answers, decisions.audits(), strict=True):
-        if is_audited:
-            answer["audit"] = True
+    for row in decisions.audited:
+        answers[row]["audit"] = True
     for row, fields in decisions.unseen.items():
         answers[row]["unseen"] = fields
     return answers

@@ -139,9 +139,8 @@ class OpenInference:
         if result.decisions.unseen:
             # Parameters are plain values, so the fields of each row are JSON in one.
             parameters["unseen"] = orjson.dumps(result.decisions.unseen, option=orjson.OPT_NON_STR_KEYS).decode()
-        audited = [row for row, is_audited in enumerate(result.decisions.audits()) if is_audited]
-        if audited:
-            parameters["audit"] = orjson.dumps(audited).decode()
+        if result.decisions.audited:
+            parameters["audit"] = orjson.dumps(result.decisions.audited).decode()
         answer = {
             "model_name": manifest.use_case,
             "model_version": str(model.version),

@@ -29,7 +29,7 @@ from serving.protocols.pictures import MAX_PIXELS, picture_values
 
 # Picture files in one request, which share what one alone may have in pixels.
 MAX_FILES = 64
-FILE_STARTS = (b"iVBOR", b"/9j/")  # PNG and JPEG in base64
+PNG_START, JPEG_START = b"iVBOR", b"/9j/"  # in base64
 # What may stand in a body around its rows: values and keys.
 SPARE = 10_000
 # Up to so many, a parser that does nothing else is done in a few milliseconds, whatever a body holds.
@@ -99,7 +99,10 @@ class RequestSchema:
 
     def may_have_files(self, body: bytes) -> bool:
         """Whether there may be a picture file in it, which takes time to decode: PNG and JPEG begin in one way."""
-        return bool(self._images) and any(start in body for start in (*FILE_STARTS, b"\\"))
+        if not self._images:
+            return False
+        # A single letter is found to be missing in a twentieth of the time that several take.
+        return b"\\" in body or (b"/" in body and JPEG_START in body) or (b"V" in body and PNG_START in body)
 
     def _with_values(self, rows: object, name: str) -> object:
         """The rows with each picture file in them as its values. What else is wrong with them is found afterwards."""
@@ -150,7 +153,7 @@ class RequestSchema:
         None if there is another field, or anything is wrong: Pydantic then says what.
         """
         field = self.fields[0]
-        # To an array of numbers, true is one. A single letter is found to be missing in no time.
+        # To an array of numbers, true is one.
         has_booleans = (b"u" in body and b"true" in body) or (b"f" in body and b"false" in body)
         if len(self.fields) > 1 or field.kind != "image" or has_booleans:
             return None

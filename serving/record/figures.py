@@ -55,9 +55,8 @@ class Distribution:
             for value in values:
                 self.add(value)
             return
-        bins = np.searchsorted(self._bounds, values)
-        for number, count in zip(*np.unique(bins, return_counts=True), strict=True):
-            self._counts[number] += int(count)
+        found = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._counts))
+        self._counts = [sum(both) for both in zip(self._counts, found.tolist(), strict=True)]
         self._sum += sum(values)
 
     def add_to(self, family: HistogramMetricFamily, labels: list[str]) -> None:

@@ -45,7 +45,7 @@ class LiveMetrics:
         machine = sum(decisions.by_machine)
         counts.decisions[MACHINE] += machine
         counts.decisions[PERSON] += len(decisions.by_machine) - machine
-        counts.audited += sum(decisions.audits())
+        counts.audited += len(decisions.audited)
         for fields in decisions.unseen.values():
             counts.unseen.update(fields.keys())
         if decisions.expected_yen is not None:

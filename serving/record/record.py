@@ -62,4 +62,4 @@ def _shortest(array: Array) -> Any:
         return array.tolist()
     with np.errstate(invalid="ignore"):
         whole = array.astype(np.int32)
-    return whole if np.array_equal(whole, array) else array
+    return whole if (whole == array).all() else array
