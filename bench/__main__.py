@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "inference": answers.inference,
     "one_row": answers.one_row,
     "workers": answers.workers,
+    "watched": answers.watched,
     "scoring": answers.scoring,
     "frames": tables.frames,
     "scale": tables.scale,

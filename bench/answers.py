@@ -11,6 +11,9 @@ from bench.subject import image_of
 from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import default_use_case
 
+MONITOR_EVERY_SECONDS = 600
+"""As its deployment does."""
+
 
 def inference(work: Path) -> list[Row]:
     """The same models in ONNX Runtime and in the library they were trained with; each answers in a new process too."""
@@ -69,6 +72,27 @@ def workers(work: Path) -> list[Row]:
         who = "1 worker" if count == "1" else f"{count} workers"
         rows += [Row(who, of["rate"], "requests/s"), Row(f"{who}: cores kept busy", of["cores"], "")]
     return [*rows, Row("two workers / one", found["2"]["rate"] / found["1"]["rate"], "x", at_least=1.8)]
+
+
+def watched(work: Path) -> list[Row]:
+    """The server with audits beside one without, and while the monitor looks."""
+    found = printed(python("bench.watched"), ROOT)
+    plain, audited, watched = (found[name] for name in ("plain", "audited", "watched"))
+    share_of_time = found["look_seconds"] / MONITOR_EVERY_SECONDS
+    return [
+        Row("without audits", plain["rate"], "requests/s"),
+        Row("with audits", audited["rate"], "requests/s"),
+        Row("with audits / without", audited["rate"] / plain["rate"], "x", at_least=0.95),
+        Row("while the monitor looks", watched["rate"], "requests/s"),
+        Row("while the monitor looks: p99", watched["p99_ms"], "ms"),
+        Row("a look at what was answered since the last", found["look_seconds"], "s"),
+        Row(
+            "with audits and a look every ten minutes / without either",
+            (audited["rate"] * (1 - share_of_time) + watched["rate"] * share_of_time) / plain["rate"],
+            "x",
+            at_least=0.95,
+        ),
+    ]
 
 
 def scoring(work: Path) -> list[Row]:

@@ -31,8 +31,8 @@ import numpy as np
 from rich.progress import track
 from rich.table import Table
 
-from bench import random_model
-from bench.peer import ENVIRONMENTS, OURS, PEERS, PEERS_OF_ALL, Peer, versions
+from bench import random_model, wrk
+from bench.peer import ENVIRONMENTS, OURS, PEERS_OF_ALL, Peer, versions
 from bench.rows import ROOT, Row, console, machine, show, write
 from bench.server import Server
 from bench.subject import image_champion, one_message
@@ -110,14 +110,8 @@ class Trial:
         body = self._folder / f"{load.rows}.json"
         if not body.exists():
             body.write_text(json.dumps(self.peer.body(self._field, self._images(load.rows))))
-        command = ["taskset", "-c", str(self._load_cpu), "wrk", "-t", "1", "-c", str(load.connections)]
-        command += ["-d", f"{max(1, round(seconds))}s", "--timeout", "10s", "-s", str(PEERS / "post.lua"), self._url]
         before = self.server.cpu_seconds()
-        done = subprocess.run(
-            command, env={**os.environ, "BODY": str(body)}, capture_output=True, text=True, check=True, timeout=60
-        )
-        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-        found["rate"] = found["requests"] / found.pop("seconds")
+        found = wrk.load(self._url, body, load.connections, seconds, ["taskset", "-c", str(self._load_cpu)])
         # What a request costs, however busy the machine is otherwise.
         found["cpu_ms"] = (self.server.cpu_seconds() - before) * 1000 / max(1, found["requests"])
         self.server.settle()
@@ -246,10 +240,7 @@ def show_servers(measured: Measured, about: dict[str, dict[str, Any]], loads: li
 
 
 def main(words: list[str]) -> None:
-    if shutil.which("wrk") is None or shutil.which("taskset") is None:
-        sys.exit(
-            "wrk and taskset are needed to load the servers from a core of their own: apt-get install wrk util-linux"
-        )
+    wrk.require("taskset")
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("Two cores are needed: one for the server, and one for the load.")
     peers = [peer for peer in PEERS_OF_ALL if any(word in peer.name for word in words)] or list(PEERS_OF_ALL)

@@ -6,19 +6,15 @@ A request has so many rows that wrk, which asks from the same cores, needs littl
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from bench.peer import PEERS
+from bench import wrk
 from bench.server import Server, portfolio_server
 from bench.subject import image_champion
-from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
 
 WORKERS = (1, 2)
@@ -27,12 +23,11 @@ CONNECTIONS, ROWS = 32, 256
 
 
 def main() -> None:
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is needed: apt-get install wrk")
+    wrk.require()
     bundle = image_champion()
     found: dict[int, list[tuple[float, float]]] = {count: [] for count in WORKERS}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        body = _body(Path(folder) / "body.json", bundle)
+        body = wrk.body(Path(folder) / "body.json", bundle, ROWS)
         servers = {}
         for count in WORKERS:
             state = Path(folder) / str(count)
@@ -48,25 +43,15 @@ def main() -> None:
     print(json.dumps(told))
 
 
-def _body(path: Path, bundle: Bundle) -> Path:
-    (field,) = [one.name for one in bundle.manifest.inputs]
-    golden = bundle.manifest.golden_inputs[field]
-    path.write_text(json.dumps({"instances": [{field: golden[row % len(golden)]} for row in range(ROWS)]}))
-    return path
-
-
 def _rate(server: Server, body: Path) -> tuple[float, float]:
     """Requests a second, and the cores that the server kept busy meanwhile."""
-    command = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s", "--timeout", "10s"]
-    command += ["-s", str(PEERS / "post.lua"), f"{server.url}/predict"]
     before = server.cpu_seconds()
-    done = subprocess.run(command, env={**os.environ, "BODY": str(body)}, capture_output=True, text=True, check=True)
+    found = wrk.load(f"{server.url}/predict", body, CONNECTIONS, SECONDS)
     used = server.cpu_seconds() - before
-    found = json.loads(done.stdout.strip().splitlines()[-1])
     if found["errors"]:
         sys.exit(f"{found['errors']} requests failed")
     server.settle()
-    return float(found["requests"] / found["seconds"]), used / found["seconds"]
+    return found["rate"], used / found["seconds"]
 
 
 if __name__ == "__main__":

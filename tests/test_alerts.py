@@ -17,8 +17,9 @@ from portfolio.bundle.store import Store
 from portfolio.monitoring.looks import Looks
 from serving.app import create_app
 from serving.settings import Settings
-from tests.conftest import ROOT, publish
 from tests.serving.routes.test_monitor import look, served_digest
+from tests.tiny import publish
+from tests.workspace import ROOT
 
 FOLDER = ROOT / "deploy" / "monitoring"
 NAMES = re.compile(r"\bportfolio_[a-z0-9_]+")

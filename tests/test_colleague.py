@@ -16,7 +16,8 @@ from starlette.testclient import TestClient
 
 from serving.app import create_app
 from serving.settings import Settings
-from tests.conftest import TOY, committed, edit_config, stage_names
+from tests.checkouts import committed
+from tests.workspace import TOY, edit_config, stage_names
 
 # `make pull`.
 PULL = ("dvc", "pull", "--allow-missing", "-q")

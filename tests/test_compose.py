@@ -22,7 +22,7 @@ import yaml
 
 from portfolio.bundle.store import CHAMPION_NAME
 from portfolio.client.predict import smoke
-from tests.conftest import ROOT, stage_names
+from tests.workspace import ROOT, stage_names
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3600)]
 

@@ -40,8 +40,8 @@ from portfolio.data.validate import check_batch
 from portfolio.evaluation.metrics import score
 from portfolio.registry.registry import Registry
 from serving.app import create_app
-from tests.conftest import ALL_USE_CASES, ROOT, USE_CASES, is_at_hand
 from tests.serving.conftest import example
+from tests.workspace import ALL_USE_CASES, ROOT, USE_CASES, is_at_hand
 
 
 @pytest.fixture(scope="module", params=ALL_USE_CASES)

@@ -18,7 +18,7 @@ import yaml
 from portfolio.cli.provenance import LIBRARIES, LOCK, VERSIONS, locked_versions, named_libraries
 from portfolio.contract.config import SECTIONS, STUDIES
 from portfolio.core.errors import ConfigError
-from tests.conftest import ROOT
+from tests.workspace import ROOT
 
 SOURCE = "src/portfolio"
 STUDY = "study"

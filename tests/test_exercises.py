@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.workspace import ROOT
 
 EXERCISES = ROOT / "exercises"
 SOLUTIONS = sorted((ROOT / "tests" / "exercises").glob("e*.py"))

@@ -14,8 +14,10 @@ import pytest
 
 from portfolio.core import files
 from portfolio.core.paths import Paths
-from tests.conftest import collect, edit_config, make_repository, tiny_bundle
+from tests.checkouts import make_repository
+from tests.tiny import tiny_bundle
 from tests.use_cases.toy.use_case import DAYS
+from tests.workspace import collect, edit_config
 
 Built = Callable[[str], Path]
 

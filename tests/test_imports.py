@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, USE_CASES
+from tests.workspace import ROOT, USE_CASES
 
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,8 @@ import pytest
 from portfolio.bundle.manifest import read_manifest
 from portfolio.core import files
 from portfolio.core.paths import Paths
-from tests.conftest import checkout, collect, make_repository, run_stage
+from tests.checkouts import checkout, make_repository
+from tests.workspace import collect, run_stage
 
 Built = Callable[[str], Path]
 TIMEOUT_SECONDS = 240

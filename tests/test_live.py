@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from pipelines.record import Running, read_record
-from tests.conftest import TOY, checkout_of_one
+from tests.checkouts import checkout_of_one
 from tests.serving.runtime.test_hot_swap import free_port
+from tests.workspace import TOY
 
 SECONDS = 180
 

@@ -23,7 +23,8 @@ import pytest
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
-from tests.conftest import ROOT, checkout_of_one, edit_config
+from tests.checkouts import checkout_of_one
+from tests.workspace import ROOT, edit_config
 
 
 @pytest.fixture(scope="module")

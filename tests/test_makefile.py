@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from portfolio.cli.state import IRREPLACEABLE
-from tests.conftest import ROOT, checkout
+from tests.checkouts import checkout
+from tests.workspace import ROOT
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, SHAPES, SIGNS, TOY
+from tests.workspace import ROOT, SHAPES, SIGNS, TOY
 
 
 @pytest.mark.parametrize("use_case", [TOY, SHAPES, SIGNS])

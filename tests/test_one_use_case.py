@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from portfolio.core.paths import ANSWERS
-from tests.conftest import ROOT, TOY, checkout_of_one, committed, run_in
+from tests.checkouts import checkout_of_one, committed, run_in
+from tests.workspace import ROOT, TOY
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from portfolio.core.paths import Paths
 from portfolio.data.collect import collect
 from serving.app import create_app
 from serving.settings import Settings
-from tests.conftest import edit_config, run_stage, stage_names
+from tests.workspace import edit_config, run_stage, stage_names
 
 NAME = "mine"
 ROWS = 600

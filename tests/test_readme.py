@@ -19,7 +19,8 @@ from portfolio.cli.main import app
 from portfolio.contract.loading import use_case_names
 from portfolio.core.paths import ANSWERS
 from portfolio.report.blocks.documents import OF_A_USE_CASE
-from tests.conftest import ROOT, TOY, USE_CASES, checkout, collect
+from tests.checkouts import checkout
+from tests.workspace import ROOT, TOY, USE_CASES, collect
 
 # Not run here, but by the test or script that is named, which takes the time for it anyway. A make target is one call
 # of `portfolio`, which is what a test calls.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.workspace import ROOT
 
 # In the place of Python: says its version, and makes environments in which nothing is installed.
 PYTHON = """#!/bin/bash

@@ -17,7 +17,8 @@ from portfolio.cli.main import app
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import ANSWERS
 from portfolio.report.blocks.documents import documents, filled
-from tests.conftest import ROOT, USE_CASES, committed, copy_tree, run_in
+from tests.checkouts import committed, copy_tree, run_in
+from tests.workspace import ROOT, USE_CASES
 
 QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text())
 KEPT = USE_CASES[0]

@@ -10,7 +10,7 @@ import yaml
 
 from portfolio.contract.loading import use_case_names
 from portfolio.core.paths import ANSWERS
-from tests.conftest import ROOT
+from tests.workspace import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 SWITCH = "vars.TRAIN_ON_SCHEDULE == 'true'"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.reliability import toy
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from bench.reliability.flows import Flow, undisturbed
 from bench.reliability.stepping import FILLER
 from bench.rows import Row, console
 from portfolio.core import files
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 SIZE = "400m"
 SCORED_ROWS = 50_000

@@ -18,7 +18,7 @@ from bench.reliability.flows import trained
 from bench.rows import Row, console
 from portfolio.core.paths import Paths
 from portfolio.data.batches import of_feedback
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 BATCH_ROWS = 40
 FIRST_NEW_DAY = date(2026, 2, 1)

@@ -16,7 +16,7 @@ from bench.reliability.steps import aftermath
 from bench.rows import Row, console
 from bench.server import Server, free_port
 from portfolio.core.paths import Paths
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 STAGE = f"train@{TOY}"
 """In its middle."""

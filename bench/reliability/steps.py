@@ -17,7 +17,7 @@ from bench.reliability.flows import Flow, trained, undisturbed
 from bench.rows import Row, console
 from portfolio.core import files
 from portfolio.monitoring import monitor
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 MOMENTS = ("begin", "middle", "end")
 ROWS = 200

@@ -28,7 +28,8 @@ from pipelines.server import own_environment
 from portfolio.core.environment import local_environment
 from portfolio.core.paths import Paths
 from portfolio.monitoring.looks import Look, Looks
-from tests.conftest import TOY, checkout_of_one, committed, edit_config, environment_kept
+from tests.checkouts import checkout_of_one, committed
+from tests.workspace import TOY, edit_config, environment_kept
 
 # A bound for what hangs; on a machine that is busy, a training takes minutes.
 RUN_SECONDS = 1800

@@ -11,7 +11,7 @@ from bench.reliability.flows import trained
 from bench.reliability.poison import FIRST_NEW_DAY, batch, deliver
 from bench.reliability.steps import aftermath
 from bench.rows import Row
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 NEW_ROWS = 300
 WAITS = "is under way: waiting for process"

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.reliability import toy
 from bench.reliability.flows import trained
 from bench.rows import Row
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 
 def unchanged(work: Path, *, count: int = 50) -> list[Row]:

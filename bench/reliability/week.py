@@ -20,7 +20,7 @@ from bench.reliability.asking import wait_until
 from bench.reliability.flows import trained
 from bench.rows import Row
 from bench.server import MIB, Server
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 HOURS_A_DAY = 24
 ROWS_AN_HOUR = 60

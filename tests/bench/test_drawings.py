@@ -10,7 +10,7 @@ import yaml
 from bench.drawings import use_case_of_digits
 from portfolio.contract.card import REQUIRED
 from portfolio.core.errors import ConfigError
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 FIGURES = '''"""One row is a figure, four by four."""
 from portfolio.contract import Classes, Csv, Image, Images

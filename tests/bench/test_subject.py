@@ -10,7 +10,7 @@ from bench.subject import champion, image_champion, image_of, one_message
 from portfolio.bundle.store import Store
 from portfolio.contract import Classes, Image, Number, Quantity
 from portfolio.core.errors import ConfigError, RegistryError
-from tests.conftest import tiny_bundle
+from tests.tiny import tiny_bundle
 
 IMAGE = Image("ink", 4, 4, maximum=1)
 CLASSES = Classes("shape", ["round", "square"]).output

@@ -11,7 +11,7 @@ from bench import random_model
 from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import MANIFEST_NAME, MODEL_NAME, read_manifest
 from portfolio.core.errors import BundleError
-from tests.conftest import tiny_bundle
+from tests.tiny import tiny_bundle
 
 
 def test_a_bundle_gives_probabilities(tmp_path: Path) -> None:

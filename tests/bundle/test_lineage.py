@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from portfolio.bundle.lineage import origin
-from tests.conftest import ZEROS, committed
+from tests.checkouts import committed
+from tests.tiny import ZEROS
 
 
 @pytest.fixture

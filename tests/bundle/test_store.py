@@ -7,7 +7,7 @@ from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import MANIFEST_NAME, MODEL_NAME
 from portfolio.bundle.store import Champion, Store, state_folder
 from portfolio.core.errors import BundleError, RegistryError
-from tests.conftest import publish, tiny_bundle
+from tests.tiny import publish, tiny_bundle
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -11,7 +11,8 @@ from PIL import Image
 from bench.server import portfolio_server
 from portfolio.bundle.store import Store
 from tests.cli.conftest import output, portfolio, run_main
-from tests.conftest import TOY, publish
+from tests.tiny import publish
+from tests.workspace import TOY
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from portfolio.cli.demo.clone import cleared, refreshed
 from portfolio.cli.demo.drawing import show_rows, shown_rows
 from portfolio.cli.demo.story import Story
 from portfolio.core.errors import PortfolioError
-from tests.conftest import committed
+from tests.checkouts import committed
 
 
 def image(height: int, width: int, **bounds: float) -> InputField:

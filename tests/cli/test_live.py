@@ -15,7 +15,7 @@ import pytest
 from pipelines.processes import created_at
 from portfolio.core.paths import live_record
 from tests.cli.conftest import portfolio
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import typer
 
 from portfolio.cli.main import app, main
 from tests.cli.conftest import output, portfolio, run_main
-from tests.conftest import ALL_USE_CASES
 from tests.serving.runtime.test_hot_swap import free_port
+from tests.workspace import ALL_USE_CASES
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 from portfolio.core import files
 from portfolio.core.paths import PARAMS, Paths, listed_use_cases
 from tests.cli.conftest import output, run_main
-from tests.conftest import TOY
 from tests.profiling.made import ANSWERS, PLAIN, ROWS, csv_text, with_column
+from tests.workspace import TOY
 
 
 @pytest.fixture

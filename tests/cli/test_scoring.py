@@ -8,7 +8,8 @@ import pytest
 
 from portfolio.bundle.store import Store
 from tests.cli.conftest import output, run_main
-from tests.conftest import TOY, publish
+from tests.tiny import publish
+from tests.workspace import TOY
 
 
 def test_it_shows_rows_and_yen_and_what_was_rejected(

@@ -19,7 +19,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import Paths
 from tests.cli.conftest import output, run_main
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 ROWS = 300
 

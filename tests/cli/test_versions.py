@@ -7,7 +7,7 @@ import pytest
 from portfolio.bundle.store import Store
 from portfolio.cli.main import main
 from tests.cli.conftest import output
-from tests.conftest import publish
+from tests.tiny import publish
 
 
 def test_a_version_is_pinned_and_let_go(

@@ -17,7 +17,7 @@ from portfolio.client.predict import ask, picture_prediction, predictions, smoke
 from portfolio.core.errors import AnswerError, ConfigError, PortfolioError, RegistryError
 from serving.app import create_app
 from serving.front.security import hashed
-from tests.conftest import publish
+from tests.tiny import publish
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from portfolio.cli.main import main
 from portfolio.contract.config import config_path
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError
-from tests.conftest import SMALL, SMALL_CARD, SMALL_CONFIG, write_use_case
+from tests.workspace import SMALL, SMALL_CARD, SMALL_CONFIG, write_use_case
 
 NAME = "small"
 REGRESSION = ('Classes("bought", ["no", "yes"])', 'Quantity("bought", 0, 500, unit="EUR")')

@@ -9,7 +9,7 @@ from portfolio.bundle.policy import Prices
 from portfolio.contract.config import config_path
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError
-from tests.conftest import ALL_USE_CASES, edit_config
+from tests.workspace import ALL_USE_CASES, edit_config
 
 
 @pytest.mark.parametrize("name", ALL_USE_CASES)

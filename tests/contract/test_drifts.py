@@ -15,7 +15,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
 from portfolio.contract.schema import inputs_schema
 from portfolio.data.normalize import normalize
-from tests.conftest import ALL_USE_CASES
+from tests.workspace import ALL_USE_CASES
 
 
 @pytest.mark.parametrize("name", ALL_USE_CASES)

@@ -9,7 +9,7 @@ import pytest
 
 from portfolio.contract.loading import load_use_case, use_case_names
 from portfolio.core.errors import ConfigError
-from tests.conftest import ALL_USE_CASES, SMALL, make_workspace, write_use_case
+from tests.workspace import ALL_USE_CASES, SMALL, make_workspace, write_use_case
 
 
 def test_a_use_case_is_found_by_its_folder_alone(workspace: Path) -> None:

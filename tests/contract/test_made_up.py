@@ -12,7 +12,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
 from portfolio.core.paths import Paths
 from portfolio.data.validate import check_batch
-from tests.conftest import ALL_USE_CASES
+from tests.workspace import ALL_USE_CASES
 
 
 @pytest.mark.parametrize("name", ALL_USE_CASES)

@@ -23,7 +23,7 @@ from portfolio.contract.text_networks import ROWS_AT_ONCE, TextNetwork
 from portfolio.core.errors import ConfigError
 from portfolio.core.types import Array
 from portfolio.training.network_graph import network_graph
-from tests.conftest import SMALL, write_use_case
+from tests.workspace import SMALL, write_use_case
 
 TEXTS = ["部屋は広い", "部屋は狭い", "wi-fi #1", "", "😀𠮷 広い", "x" * 30, "#", "見知らぬ文字ばかり", "<padding>"]
 FIELD = FreeText("review", 100)

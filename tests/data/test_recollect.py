@@ -16,7 +16,8 @@ from portfolio.core.paths import Paths
 from portfolio.data.batches import next_feedback
 from portfolio.data.collect import collect
 from portfolio.data.recollect import Difference, differences, replace
-from tests.conftest import make_repository, write_use_case
+from tests.checkouts import make_repository
+from tests.workspace import write_use_case
 
 START = date(2026, 1, 5)
 ROWS = "id,age,town,bought\n" + "".join(f"{n},{20 + n},{'AB'[n % 2]},{('no', 'yes')[n % 2]}\n" for n in range(8))

@@ -13,7 +13,7 @@ from portfolio.contract.sources import Cell, Csv
 from portfolio.core.errors import ConfigError
 from portfolio.data.normalize import normalize
 from portfolio.data.split import identities, is_test_row, split_numbers, split_rule
-from tests.conftest import SMALL, write_use_case
+from tests.workspace import SMALL, write_use_case
 
 
 def source(*split_by: str | Cell) -> Csv:

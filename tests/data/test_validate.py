@@ -11,7 +11,7 @@ import pytest
 from portfolio.contract.config import Validate
 from portfolio.contract.loading import load_use_case
 from portfolio.data.validate import check_batch, repeated_keys, split_repeated
-from tests.conftest import edit_config
+from tests.workspace import edit_config
 
 Checked = tuple[pl.DataFrame, pl.DataFrame]
 Check = Callable[[pl.DataFrame], Checked]

@@ -19,7 +19,8 @@ from portfolio.core.types import Array
 from portfolio.data.dataset import Split
 from portfolio.evaluation import gate
 from portfolio.evaluation.gate import Verdict
-from tests.conftest import edit_config, tiny_bundle
+from tests.tiny import tiny_bundle
+from tests.workspace import edit_config
 
 ROWS = 400
 TARGETS = np.arange(ROWS) % 2

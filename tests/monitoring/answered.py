@@ -17,7 +17,8 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.environment import state_folder
 from portfolio.monitoring.prediction_log.log import PredictionLog
 from portfolio.monitoring.prediction_log.tables import predictions
-from tests.conftest import MADE, TOY, ZEROS
+from tests.tiny import MADE, ZEROS
+from tests.workspace import TOY
 
 PERSON, AUDITED, NOBODY = (False, 1.0), (True, 0.02), (True, 0.0)
 """Whether the machine answered, and the probability with which the label was asked for."""

@@ -13,8 +13,8 @@ from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.data.batches import FAIR
 from portfolio.monitoring.feedback import Taken, take_feedback
-from tests.conftest import TOY, collect, edit_config, run_stage
 from tests.monitoring.answered import NOBODY, PERSON, Answered, address, bundle_in_store
+from tests.workspace import TOY, collect, edit_config, run_stage
 
 PATHS = Paths(TOY)
 

@@ -18,8 +18,8 @@ from portfolio.monitoring.outcome import Outcome
 from portfolio.monitoring.prediction_log import window
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.log import PredictionLog
-from tests.conftest import TOY
 from tests.monitoring.world import COLOURS, World, midnight
+from tests.workspace import TOY
 
 
 @pytest.fixture

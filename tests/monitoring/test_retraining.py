@@ -12,7 +12,7 @@ from portfolio.contract.config import Retrain
 from portfolio.monitoring.events import looks_of
 from portfolio.monitoring.looks import Event, Look, Looks
 from portfolio.monitoring.retraining import AskedBy, Request, note_cancelled, request, retraining
-from tests.conftest import TOY
+from tests.workspace import TOY
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LIMITS = Retrain(min_labels=200, cool_down_hours=24, max_per_week=2)

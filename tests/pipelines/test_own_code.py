@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from portfolio.cli.provenance import VERSIONS
-from tests.conftest import ROOT, checkout
+from tests.checkouts import checkout
+from tests.workspace import ROOT
 
 USE_CASES = Path("use_cases")
 BESIDE = Path(sys.executable).parent

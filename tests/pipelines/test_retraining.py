@@ -29,7 +29,8 @@ from portfolio.core.environment import local_environment
 from portfolio.core.paths import Paths
 from portfolio.monitoring.looks import Looks
 from serving.app import create_app
-from tests.conftest import TOY, checkout_of_one, committed, edit_config, environment_kept, run_in
+from tests.checkouts import checkout_of_one, committed, run_in
+from tests.workspace import TOY, edit_config, environment_kept
 
 # A tree can learn that giant melons are never ripe; what the toy has is too simple for that.
 CANDIDATE = 'super().candidates()["logistic_regression"]'

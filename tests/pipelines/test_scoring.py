@@ -12,7 +12,8 @@ import polars as pl
 
 from portfolio.bundle.store import Store
 from portfolio.core.environment import state_folder
-from tests.conftest import ROOT, TOY, publish
+from tests.tiny import publish
+from tests.workspace import ROOT, TOY
 
 SCRIPT = """
 import json, sys

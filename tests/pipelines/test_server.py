@@ -23,7 +23,7 @@ import pipelines.server
 from pipelines.server import PrefectServer, own_environment
 from portfolio.core.environment import local_environment
 from portfolio.core.errors import PortfolioError
-from tests.conftest import ROOT
+from tests.workspace import ROOT
 
 
 @pytest.fixture

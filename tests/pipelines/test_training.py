@@ -12,7 +12,7 @@ from prefect.types.names import raise_on_name_alphanumeric_dashes_only
 
 from pipelines.training import artifact_key, training
 from portfolio.core.terminal import step, steps_shown
-from tests.conftest import ROOT
+from tests.workspace import ROOT
 
 # What Prefect does in the process of a flow that is served.
 LOAD = """

@@ -17,7 +17,8 @@ import yaml
 from pipelines import versioning
 from portfolio.contract.loading import use_case_names
 from portfolio.core.errors import DataError, PortfolioError
-from tests.conftest import ROOT, TOY, checkout, make_repository
+from tests.checkouts import checkout, make_repository
+from tests.workspace import ROOT, TOY
 
 LOG = Path("stage.log")
 

@@ -13,7 +13,8 @@ from portfolio.cli.main import main
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, Paths, listed_use_cases
 from portfolio.profiling import project
-from tests.conftest import ALL_USE_CASES, TOY, checkout, committed, run_in
+from tests.checkouts import checkout, committed, run_in
+from tests.workspace import ALL_USE_CASES, TOY
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from portfolio.data.validate import check_batch
 from portfolio.profiling import adding, writing
 from portfolio.profiling.baseline import Baseline
 from portfolio.profiling.origins import LocalFile
-from tests.conftest import ROOT
 from tests.profiling.made import AGES, PLAIN, ROWS, SIZES, csv_text, drafted, with_column
+from tests.workspace import ROOT
 
 STRANGE = {
     'a "quoted" name': [f"{size:.1f}" for size in SIZES],

@@ -19,7 +19,7 @@ from portfolio.contract.config import config_path
 from portfolio.contract.loading import load_use_case
 from portfolio.core.paths import Paths
 from portfolio.registry.registry import Registry
-from tests.conftest import edit_config, run_stage
+from tests.workspace import edit_config, run_stage
 
 BAD, MIDDLING, GOOD = "a shallow tree", "a deeper tree", "a logistic regression"
 Train = Callable[[str], int]

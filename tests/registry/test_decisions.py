@@ -10,7 +10,6 @@ from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.registry import judgement
 from portfolio.registry.registry import ALREADY_CHAMPION, Registry
-from tests.conftest import edit_config
 from tests.registry.conftest import (
     BAD,
     GOOD,
@@ -23,6 +22,7 @@ from tests.registry.conftest import (
     published,
     verdict_record,
 )
+from tests.workspace import edit_config
 
 
 @pytest.mark.parametrize("last", [GOOD, BAD], ids=["promoted", "refused"])

@@ -11,8 +11,8 @@ from portfolio.bundle.store import Store
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError
 from portfolio.registry.registry import Registry
-from tests.conftest import edit_config
 from tests.registry.conftest import BAD, GOOD, MIDDLING, Train, dearer, edit_card, evaluate_again, published
+from tests.workspace import edit_config
 
 
 def test_what_was_rolled_back_is_not_promoted_by_the_next_run(registry: Registry, train: Train) -> None:

@@ -18,8 +18,8 @@ from portfolio.core.paths import Paths
 from portfolio.registry.registry import Registry
 from portfolio.registry.runs import log_candidate
 from portfolio.registry.tracking import client, database, experiment_id
-from tests.conftest import TOY, run_stage
 from tests.registry.conftest import GOOD, MIDDLING, REGISTER, Train, contents, edit_card
+from tests.workspace import TOY, run_stage
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

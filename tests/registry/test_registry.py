@@ -23,8 +23,8 @@ from portfolio.core.errors import DataError, RegistryError, RegistryUnreachableE
 from portfolio.core.paths import Paths
 from portfolio.registry import judgement, runs
 from portfolio.registry.registry import Registry
-from tests.conftest import run_stage
 from tests.registry.conftest import BAD, GOOD, MIDDLING, REGISTER, Train, aliases, edit_card, published, verdict_record
+from tests.workspace import run_stage
 
 
 def test_nothing_evaluated_is_an_error_with_the_remedy(registry: Registry) -> None:

@@ -23,8 +23,8 @@ from portfolio.data.dataset import data_sha256
 from portfolio.registry.registry import Registry
 from portfolio.registry.runs import lineage_of, log_candidate
 from portfolio.registry.tracking import client, database
-from tests.conftest import QUICK_EPOCHS
 from tests.registry.conftest import GOOD, MIDDLING, Train
+from tests.workspace import QUICK_EPOCHS
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

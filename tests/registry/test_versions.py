@@ -11,8 +11,8 @@ from mlflow.tracking import MlflowClient
 from portfolio.bundle.store import Store
 from portfolio.core.errors import RegistryError
 from portfolio.registry.registry import Registry
-from tests.conftest import run_stage
 from tests.registry.conftest import GOOD, MIDDLING, Train, evaluate_again
+from tests.workspace import run_stage
 
 
 def test_the_same_model_is_registered_once(registry: Registry, train: Train) -> None:

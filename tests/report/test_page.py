@@ -21,7 +21,7 @@ from portfolio.evaluation import gate
 from portfolio.registry import judgement, registry
 from portfolio.report.page import INTERVIEWS
 from portfolio.report.words import PAGES, TEMPLATES, number, read_words, yen
-from tests.conftest import ALL_USE_CASES, edit_config, run_stage
+from tests.workspace import ALL_USE_CASES, edit_config, run_stage
 
 
 @pytest.fixture(params=ALL_USE_CASES)

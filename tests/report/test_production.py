@@ -13,8 +13,8 @@ from portfolio.core.paths import Paths
 from portfolio.monitoring.looks import Event, Looks
 from portfolio.report.production import SHOWN
 from portfolio.report.words import PAGES
-from tests.conftest import run_stage
 from tests.serving.routes.test_monitor import look
+from tests.workspace import run_stage
 
 HEADINGS = {"en": "In production", "ja": "稼働中の成績"}
 

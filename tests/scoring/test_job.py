@@ -19,7 +19,8 @@ from portfolio.bundle.store import Store
 from portfolio.core.errors import ConfigError, DataError, PortfolioError, RegistryError
 from portfolio.scoring import source as source_module
 from portfolio.scoring.job import Job
-from tests.conftest import TOY, publish
+from tests.tiny import publish
+from tests.workspace import TOY
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from portfolio.core.paths import Paths
 from serving.app import create_app
 from serving.front.front import Front
 from serving.services import Services
-from tests.conftest import CAREFUL, MADE, SHAPES, TOY, ZEROS, publish
+from tests.tiny import CAREFUL, MADE, ZEROS, publish
+from tests.workspace import SHAPES, TOY
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from portfolio.bundle.bundle import write_bundle
 from portfolio.bundle.store import Store
 from serving.app import create_app
-from tests.conftest import tiny_bundle
 from tests.serving.conftest import services
+from tests.tiny import tiny_bundle
 
 GOOD = {"instances": [{"pixels": [4, 3, 2, 1]}]}
 

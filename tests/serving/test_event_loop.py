@@ -16,8 +16,8 @@ from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
 from serving.app import create_app
 from serving.services import Services
-from tests.conftest import tiny_bundle
 from tests.serving.conftest import table_bundle
+from tests.tiny import tiny_bundle
 
 CHUNK_BYTES = 64 * 1024
 

@@ -17,7 +17,7 @@ from bench.reliability.surroundings import clock_back, disk_full, store_gone
 from bench.reliability.swaps import swaps
 from bench.rows import Row
 from portfolio.bundle.bundle import Bundle
-from tests.conftest import tiny_bundle
+from tests.tiny import tiny_bundle
 
 pytestmark = pytest.mark.alone
 

@@ -10,7 +10,7 @@ from portfolio.core.errors import BundleError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split, sklearn_input
 from portfolio.training.baselines import FittedBaseline
-from tests.conftest import run_stage
+from tests.workspace import run_stage
 
 Built = Callable[[str], Path]
 

@@ -16,7 +16,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError, DataError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
-from tests.conftest import ALL_USE_CASES, SHAPES, edit_config, run_stage
+from tests.workspace import ALL_USE_CASES, SHAPES, edit_config, run_stage
 
 Built = Callable[[str], Path]
 

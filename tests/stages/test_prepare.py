@@ -9,7 +9,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.stages import prepare
-from tests.conftest import edit_config
+from tests.workspace import edit_config
 
 NAMES = ("train", "val", "test")
 

@@ -18,7 +18,7 @@ from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
 from portfolio.evaluation.calibration import softened
 from portfolio.training import network
-from tests.conftest import QUICK_EPOCHS, ROOT, edit_config, run_stage
+from tests.workspace import QUICK_EPOCHS, ROOT, edit_config, run_stage
 
 Built = Callable[[str], Path]
 

@@ -6,7 +6,7 @@ import pytest
 
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
-from tests.conftest import collect, edit_config, run_stage
+from tests.workspace import collect, edit_config, run_stage
 
 PATHS = Paths("toy")
 

@@ -17,7 +17,7 @@ from portfolio.data.normalize import normalize
 from portfolio.evaluation.calibration import softened
 from portfolio.training.baselines import unfitted
 from portfolio.training.sklearn_graph import round_to_float32
-from tests.conftest import ALL_USE_CASES, SMALL_CONFIG, write_use_case
+from tests.workspace import ALL_USE_CASES, SMALL_CONFIG, write_use_case
 
 Built = Callable[[str], Path]
 GAPS = """

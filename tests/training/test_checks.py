@@ -14,7 +14,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import Paths
 from portfolio.training.checks import check_candidates, check_network
-from tests.conftest import SMALL, SMALL_CONFIG, run_stage, write_use_case
+from tests.workspace import SMALL, SMALL_CONFIG, run_stage, write_use_case
 
 QUANTITY = SMALL.replace('Classes("bought", ["no", "yes"])', 'Quantity("bought", 0, 500)')
 QUANTITY_CONFIG = SMALL_CONFIG.replace("error_yen: 50}", "error_yen: 50, tolerance: 5}")

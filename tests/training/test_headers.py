@@ -15,7 +15,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import load_split
-from tests.conftest import run_stage, write_use_case
+from tests.workspace import run_stage, write_use_case
 
 HEADERS = [
     "1st Flr SF",

@@ -10,7 +10,7 @@ import polars as pl
 from portfolio.contract.loading import load_use_case
 from portfolio.data.dataset import as_split
 from portfolio.training.network import fit_network
-from tests.conftest import write_use_case
+from tests.workspace import write_use_case
 
 BARE = """
 from portfolio.contract import Csv, Number, Quantity, Table

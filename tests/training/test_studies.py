@@ -23,7 +23,7 @@ from portfolio.data.dataset import load_split
 from portfolio.data.split import identities
 from portfolio.report.words import PAGES
 from portfolio.training import studies
-from tests.conftest import edit_config, environment_kept, run_stage
+from tests.workspace import edit_config, environment_kept, run_stage
 
 Built = Callable[[str], Path]
 

@@ -16,7 +16,7 @@ from portfolio.core.errors import ConfigError
 from portfolio.data.dataset import load_split
 from portfolio.training.baselines import fit_baseline
 from portfolio.training.checks import check_candidates
-from tests.conftest import REMARKS
+from tests.workspace import REMARKS
 
 
 def test_a_text_counts_the_same_alone_and_beside_longer_ones(built: Callable[[str], Path]) -> None:

@@ -18,7 +18,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError, DataError, PortfolioError
 from portfolio.core.paths import Paths
 from portfolio.training import tuning
-from tests.conftest import ALL_USE_CASES, edit_config
+from tests.workspace import ALL_USE_CASES, edit_config
 
 RATE = "train.learning_rate"
 HIDDEN = "network.hidden"

@@ -11,8 +11,8 @@ from socket import create_connection, socket
 import pytest
 
 from portfolio.bundle.store import Store
-from tests.conftest import publish
 from tests.serving.runtime.test_hot_swap import BODY, call, connected, free_port, server
+from tests.tiny import publish
 
 HEAD = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 
 from portfolio.bundle.store import Store
 from serving.app import create_app
-from tests.conftest import publish
 from tests.serving.conftest import services
+from tests.tiny import publish
 
 GOOD = {"instances": [{"pixels": [4, 3, 2, 1]}]}
 

@@ -19,8 +19,8 @@ import pytest
 
 from portfolio.bundle.store import Store
 from serving.front.gathered import MAX_HEAD_BYTES
-from tests.conftest import publish
 from tests.serving.runtime.test_hot_swap import BODY, call, connected, free_port, server, wait_until
+from tests.tiny import publish
 
 OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
 SERVE = "from portfolio.cli.server import listening; from serving.server import run"

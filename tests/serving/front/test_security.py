@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from portfolio.bundle.store import Store
 from serving.app import create_app
 from serving.front.security import hashed
-from tests.conftest import publish
+from tests.tiny import publish
 
 BODY = {"instances": [{"pixels": [4, 3, 2, 1]}]}
 USER, ADMIN = "a-users-key", "an-admins-key"

@@ -18,8 +18,8 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import ConfigError
 from portfolio.data.dataset import Split, load_split
 from serving.protocols.pictures import Form
-from tests.conftest import ROOT, environment_kept, run_stage
 from tests.serving.conftest import best_bundle
+from tests.workspace import ROOT, environment_kept, run_stage
 
 
 def readers() -> list[str]:

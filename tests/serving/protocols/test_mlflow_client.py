@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from portfolio.bundle.store import Store
-from tests.conftest import TOY, publish
 from tests.serving.runtime.test_hot_swap import free_port, server
+from tests.tiny import publish
+from tests.workspace import TOY
 
 ROWS = np.array([[4, 3, 2, 1], [0, 1, 3, 4]], dtype=np.float64)
 

@@ -23,10 +23,10 @@ from serving.app import create_app
 from serving.protocols.explanation import variants
 from serving.protocols.pictures import MAX_PIXELS, read_picture
 from serving.record.recorder import Record
-from tests.conftest import SIGNS
 from tests.pictures import SIGNS as LABELS
 from tests.pictures import sign
 from tests.serving.conftest import services
+from tests.workspace import SIGNS
 
 INFER = f"/v2/models/{SIGNS}/infer"
 

@@ -22,7 +22,7 @@ from portfolio.bundle.store import Store
 from portfolio.core.paths import Paths
 from serving.app import create_app
 from serving.protocols.pictures import Form, read_picture
-from tests.conftest import SHAPES
+from tests.workspace import SHAPES
 
 MAXIMUM = 16
 

@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 from portfolio.bundle.store import Store
 from serving.app import create_app
 from serving.runtime.runner import MANY_ROWS, Plan
-from tests.conftest import REMARKS
 from tests.serving.conftest import best_bundle
+from tests.workspace import REMARKS
 
 INFER = f"/v2/models/{REMARKS}/infer"
 TEXT = "the Bath was good\n2泊 ﾍﾞｯﾄﾞ"

@@ -22,8 +22,8 @@ from serving.errors import RequestError
 from serving.record.feedback import Judge
 from serving.record.recorder import GATHER_SECONDS
 from serving.settings import Settings
-from tests.conftest import tiny_bundle
 from tests.serving.conftest import services
+from tests.tiny import tiny_bundle
 
 INSTANCES = {"instances": [{"pixels": [4, 3, 2, 1]}, {"pixels": [1, 2, 3, 4]}]}
 

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from portfolio.bundle.store import Store
 from serving.app import create_app
 from serving.record.logs import LogWriter
-from tests.conftest import publish
+from tests.tiny import publish
 
 GOOD = {"instances": [{"pixels": [4, 3, 2, 1]}]}
 

@@ -13,8 +13,8 @@ from portfolio.monitoring.prediction_log.log import PredictionLog
 from portfolio.monitoring.prediction_log.tables import predictions
 from serving.app import create_app
 from serving.settings import Settings
-from tests.conftest import publish
 from tests.monitoring.test_prediction_log import record, rows
+from tests.tiny import publish
 
 
 @pytest.mark.parametrize(("days", "kept"), [("30", 1), (None, 2)])

@@ -26,7 +26,8 @@ from portfolio.bundle.bundle import Bundle, write_bundle
 from portfolio.bundle.manifest import InputField, Lineage, Manifest, Output, Reference
 from portfolio.bundle.policy import Policy, Prices
 from portfolio.bundle.store import Store
-from tests.conftest import MADE, ROOT, ZEROS, environment_kept
+from tests.tiny import MADE, ZEROS
+from tests.workspace import ROOT, environment_kept
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(

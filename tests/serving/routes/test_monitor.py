@@ -23,9 +23,9 @@ from serving.front.exchange import new_request_id
 from serving.front.security import hashed
 from serving.record import backlog, watch
 from serving.settings import Settings
-from tests.conftest import CAREFUL, publish, tiny_bundle
 from tests.monitoring.test_prediction_log import record
 from tests.serving.conftest import table_bundle
+from tests.tiny import CAREFUL, publish, tiny_bundle
 
 SURE = {"instances": [{"pixels": [16, 16, 0, 0]}]}
 DRIFTED = {"p": 1e-6, "adjusted_p": 1e-5, "effect": 0.5, "drifted": True}

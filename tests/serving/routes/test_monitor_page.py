@@ -15,10 +15,11 @@ from playwright.sync_api import Page, expect
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.monitoring.looks import Event, Looks
-from tests.conftest import CAREFUL, TOY, tiny_bundle
 from tests.serving.conftest import table_bundle
 from tests.serving.routes.conftest import NAMELESS, PALE, PHONE, Visit, needs_chromium, publish, ready, rents
 from tests.serving.routes.test_monitor import look
+from tests.tiny import CAREFUL, tiny_bundle
+from tests.workspace import TOY
 
 pytestmark = needs_chromium
 

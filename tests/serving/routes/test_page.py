@@ -23,7 +23,6 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import InputField, Output, Reference
-from tests.conftest import ROOT, SHAPES, SIGNS, TOY
 from tests.pictures import sign
 from tests.serving.conftest import best_bundle
 from tests.serving.routes.conftest import (
@@ -38,6 +37,7 @@ from tests.serving.routes.conftest import (
     rents,
     served,
 )
+from tests.workspace import ROOT, SHAPES, SIGNS, TOY
 
 pytestmark = needs_chromium
 

@@ -21,7 +21,8 @@ import pytest
 from portfolio.bundle.store import Store
 from serving.runtime.watcher import StoreWatcher
 from serving.settings import Settings
-from tests.conftest import TOY, publish, tiny_bundle
+from tests.tiny import publish, tiny_bundle
+from tests.workspace import TOY
 
 SWAPS = 20
 BAD_VERSION = 99

@@ -12,7 +12,7 @@ import pytest
 from portfolio.bundle.bundle import Bundle
 from portfolio.core.types import Array
 from serving.runtime.runner import Plan, Runner
-from tests.conftest import tiny_bundle
+from tests.tiny import tiny_bundle
 
 ROWS = np.array([[1, 2, 3, 4], [4, 3, 2, 1], [2, 2, 2, 2], [0, 0, 9, 9], [9, 9, 0, 0]], dtype=np.float32)
 

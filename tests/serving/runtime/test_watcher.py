@@ -16,8 +16,8 @@ from portfolio.bundle.store import Store
 from portfolio.core.errors import BundleError
 from serving.runtime.watcher import StoreWatcher
 from serving.settings import Settings
-from tests.conftest import publish, tiny_bundle
 from tests.serving.conftest import services
+from tests.tiny import publish, tiny_bundle
 
 GOOD = {"instances": [{"pixels": [4, 3, 2, 1]}]}
 

@@ -22,8 +22,9 @@ import pytest
 
 from portfolio.bundle.store import Store
 from portfolio.core.environment import state_folder
-from tests.conftest import TOY, publish, tiny_bundle
 from tests.serving.runtime.test_hot_swap import BODY, call, connected, free_port, served_version, wait_until
+from tests.tiny import publish, tiny_bundle
+from tests.workspace import TOY
 
 WORKERS = 2
 PREDICTED = 'portfolio_requests_total{path="/predict",status="200"}'
