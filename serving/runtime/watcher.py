@@ -106,12 +106,14 @@ class StoreWatcher:
         if named is None:
             logger.warning("%s", self._no_champion)
             return
+        replaces = self.current is not None
         # Loaded again even if it is the one being served: its files may have been damaged since.
         self.current = self._load(named)
         logger.info("serving version %d", named.model_version)
-        # The old model's schema is full of reference cycles. Requests leave none, so Python would not look for any
-        # until much later.
-        gc.collect()
+        if replaces:
+            # The old model's schema is full of reference cycles. Requests leave none, so Python would not look for any
+            # until much later.
+            gc.collect()
 
     def _load_shadow(self) -> None:
         self.shadow = None
