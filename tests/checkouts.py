@@ -22,7 +22,11 @@ def make_repository(folder: Path) -> Path:
 
 def checkout(folder: Path) -> Path:
     """A repository with this working tree's files, and the use cases of the tests, in one commit."""
-    add_test_use_cases(copy_tree(folder))
+    return repository(add_test_use_cases(copy_tree(folder)))
+
+
+def repository(folder: Path) -> Path:
+    """A repository of a folder's files, in one commit."""
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     return committed(folder)
 
@@ -44,7 +48,11 @@ def copy_tree(folder: Path) -> Path:
 
 def checkout_of_one(folder: Path) -> Path:
     """The same with the toy in place of all other use cases, as of somebody who has deleted the project's own."""
-    checkout(folder)
+    return with_one(checkout(folder))
+
+
+def with_one(folder: Path) -> Path:
+    """The same of a repository that has the use cases of the tests beside its own."""
     with chdir(folder):
         for name in ALL_USE_CASES:
             if name != TOY:

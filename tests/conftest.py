@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -42,6 +43,12 @@ def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setattr(tempfile, "tempdir", str(folder))
         os.environ["TMPDIR"] = str(folder)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_collections() -> None:
+    """What is there by now, such as a million objects of torch, is not searched for cycles again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

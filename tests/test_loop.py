@@ -20,17 +20,24 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from copier import run_copy
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
-from tests.checkouts import checkout_of_one
-from tests.workspace import ROOT, edit_config
+from portfolio.cli.template import QUESTIONS
+from tests.checkouts import checkout_of_one, copy_tree, repository, with_one
+from tests.workspace import ROOT, add_test_use_cases, edit_config
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toy is all there is: no use case of the project's own is needed for what is shown here."""
-    return checkout_of_one(tmp_path_factory.mktemp("clone"))
+    """A project of somebody's own in which the toy is all there is; made from this repository if it is the template."""
+    folder = tmp_path_factory.mktemp("clone") / "mine"
+    if not (ROOT / QUESTIONS).exists():
+        return checkout_of_one(folder)
+    template = repository(copy_tree(tmp_path_factory.mktemp("template")))
+    run_copy(str(template), folder, {"title": "Mine"}, defaults=True, quiet=True)
+    return with_one(repository(add_test_use_cases(folder)))
 
 
 def portfolio(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

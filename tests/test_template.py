@@ -288,12 +288,6 @@ def test_the_updated_project_passes_its_checks(moved_on: tuple[Path, dict[str, s
     assert " passed" in told
 
 
-def test_the_updated_projects_demo_runs(moved_on: tuple[Path, dict[str, str]]) -> None:
-    project, _ = moved_on
-    run_in(committed(project), "portfolio", "collect", "shops")
-    assert "Done in" in run_in(project, "portfolio", "demo", "shops")
-
-
 def test_its_documents_are_its_readmes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures in docs/ are the template's own records, and come with its updates. A README may have none."""
     monkeypatch.chdir(tmp_path)
