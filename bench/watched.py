@@ -27,8 +27,6 @@ from portfolio.bundle.store import Store
 
 ROUNDS, SECONDS = 5, 4
 CONNECTIONS, ROWS = 32, 1
-# At the least, so that there is an audit to draw in each turn.
-AUDIT_SHARE = 0.02
 
 
 def main() -> None:
@@ -39,8 +37,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         body = wrk.body(Path(folder) / "body.json", bundle, ROWS)
         plain, audited = Path(folder) / "plain", Path(folder) / "audited"
-        without = stack.enter_context(_server(plain, bundle, 0))
-        with_audits = stack.enter_context(_server(audited, bundle, AUDIT_SHARE))
+        without = stack.enter_context(_server(plain, bundle, audits=False))
+        with_audits = stack.enter_context(_server(audited, bundle, audits=True))
         for _ in range(ROUNDS):
             found.setdefault("plain", []).append(_load(without, body))
             found.setdefault("audited", []).append(_load(with_audits, body))
@@ -53,13 +51,14 @@ def main() -> None:
 
 
 @contextmanager
-def _server(state: Path, bundle: Bundle, audit_share: float) -> Iterator[Server]:
+def _server(state: Path, bundle: Bundle, *, audits: bool) -> Iterator[Server]:
     manifest = bundle.manifest
-    if manifest.policy is None:
-        sys.exit(f"'{manifest.use_case}' has no prices, so nothing is audited")
-    policy = manifest.policy.model_copy(update={"audit_share": audit_share})
-    store = Store(state / "store" / manifest.use_case)
-    store.publish(bundle.folder, manifest.model_copy(update={"policy": policy}))
+    policy = manifest.policy
+    if policy is None or policy.audit_share == 0:
+        sys.exit(f"of '{manifest.use_case}' nothing is audited: value.audit_share is 0")
+    if not audits:
+        manifest = manifest.model_copy(update={"policy": policy.model_copy(update={"audit_share": 0.0})})
+    Store(state / "store" / manifest.use_case).publish(bundle.folder, manifest)
     with portfolio_server(state) as server:
         yield server
 
