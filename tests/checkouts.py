@@ -32,7 +32,7 @@ def repository(folder: Path) -> Path:
 
 
 def copy_tree(folder: Path) -> Path:
-    """Copy this working tree's files, but for what git ignores."""
+    """Copy this working tree's files, but for what git ignores; with the engine as Python has compiled it."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -41,9 +41,17 @@ def copy_tree(folder: Path) -> Path:
     ).stdout
     for name in filter(None, listed.decode().split("\0")):
         if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
+            _copy(Path(name), folder)
+    for room in ("src", "pipelines", "serving"):
+        for compiled in (ROOT / room).rglob("__pycache__/*.pyc"):
+            _copy(compiled.relative_to(ROOT), folder)
     return folder
+
+
+def _copy(name: Path, folder: Path) -> None:
+    """With its time, by which Python knows whether what was compiled is of this file."""
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(ROOT / name, folder / name)
 
 
 def checkout_of_one(folder: Path) -> Path:

@@ -20,12 +20,16 @@ from tests.checkouts import checkout
 from tests.workspace import ROOT
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout. Not to be changed."""
+    return checkout(tmp_path_factory.mktemp("whole"))
+
+
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A checkout in a folder that many a script trips over."""
-    folder = tmp_path / "私の フォルダ"
-    folder.mkdir()
-    return checkout(folder)
+def copy(whole: Path, tmp_path: Path) -> Path:
+    """One in a folder that many a script trips over."""
+    return Path(shutil.copytree(whole, tmp_path / "私の フォルダ", symlinks=True))
 
 
 def make(folder: Path, *arguments: str, timeout_seconds: float = 120, **more: str) -> subprocess.CompletedProcess[str]:

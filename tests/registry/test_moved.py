@@ -53,7 +53,7 @@ def test_a_checkout_that_was_moved_or_copied_uses_its_own_artifacts(
         assert run.info.artifact_uri.startswith((new / ".state").as_uri())
 
 
-@pytest.mark.parametrize("name", ["a?b", "a%20b", "a#b;c", 'it\'s $5 & "more"', "マイ プロジェクト"])
+@pytest.mark.parametrize("name", ["a?b%20c#d;e", 'マイ it\'s $5 & "more"'])
 def test_a_folder_may_have_any_name(
     mlflow: MlflowClient, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
