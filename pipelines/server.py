@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from socket import socket
 
@@ -45,8 +46,8 @@ class PrefectServer:
         self._started = time.monotonic()
         self._address = ""
         self._process: subprocess.Popen[bytes] | None = None
-        self._first_answers = threading.Thread(target=self._ask, daemon=True)
-        self._failure: PortfolioError | None = None
+        self._beginning: threading.Thread | None = None
+        self._failure: Exception | None = None
 
     def start(self) -> None:
         # If the server is killed, its client would write a page for each event that it can't send.
@@ -57,52 +58,62 @@ class PrefectServer:
         if os.environ.get("PREFECT_API_URL"):
             _check_answer(os.environ["PREFECT_API_URL"])
             return
-        ready = state_folder() / "prefect" / "ready"
-        if ready.exists():
-            self._launch()
-            return
-        # Two first starts at once would both make the database's tables, and one would fail.
-        with files.alone(state_folder() / "locks" / "prefect.lock", "a first start of Prefect's server"):
-            self._launch()
-            self._first_answers.join()
-            if self._failure is None:
-                files.write_text(ready, "")
-
-    def _launch(self) -> None:
         with socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipelines.server", str(port)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                env=own_environment(os.environ),
-                # Ctrl-C is for the run.
-                start_new_session=True,
-            )
-        self._address = f"http://127.0.0.1:{port}/api"
-        os.environ["PREFECT_API_URL"] = self._address
+        begin = partial(
+            self._begin,
+            [sys.executable, "-m", "pipelines.server", str(port)],
+            own_environment(os.environ),
+            state_folder(),
+        )
+        os.environ["PREFECT_API_URL"] = self._address = f"http://127.0.0.1:{port}/api"
         # It is of this installation, and asks for no token: to find out would cost requests before each flow.
         os.environ.setdefault("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED", "false")
         os.environ.setdefault("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
         atexit.register(self._stop)
-        self._first_answers.start()
+        self._beginning = threading.Thread(target=begin, daemon=True)
+        self._beginning.start()
+
+    def _begin(self, command: list[str], environment: dict[str, str], state: Path) -> None:
+        """Launch it, and return once it has answered, or can't."""
+        ready = state / "prefect" / "ready"
+        # Two first starts at once would both make the database's tables, and one would fail.
+        alone = files.alone(state / "locks" / "prefect.lock", "a first start of Prefect's server")
+        try:
+            with nullcontext() if ready.exists() else alone:
+                self._launch(command, environment)
+                self._ask()
+                if self._failure is None and not ready.exists():
+                    files.write_text(ready, "")
+        except Exception as error:  # whatever it is, whoever waits must hear of it
+            self._failure = error
+
+    def _launch(self, command: list[str], environment: dict[str, str]) -> None:
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                # Ctrl-C is for the run.
+                start_new_session=True,
+            )
 
     def wait(self) -> None:
         """Return when it answers. Raises PortfolioError if it does not in time."""
-        if self._process is None:
+        if self._beginning is None:
             return
-        self._first_answers.join()
+        self._beginning.join()
         if self._failure is not None:
             raise self._failure
 
     @property
     def is_own(self) -> bool:
         """Whether it is there for this run alone, without pages."""
-        return self._process is not None
+        return self._beginning is not None
 
     def flow_settings(self) -> AbstractContextManager[object]:
         """Settings for flows that run on it.
@@ -110,7 +121,7 @@ class PrefectServer:
         On a server of our own they send no heartbeats: it ends with the run, so that nothing listens for them, and the
         thread that sends them keeps a flow from ending for up to a second.
         """
-        if self._process is None:
+        if not self.is_own:
             return nullcontext()
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
@@ -162,7 +173,8 @@ class PrefectServer:
                     time.sleep(0.1)
 
     def _stop(self) -> None:
-        assert self._process is not None
+        if self._process is None:
+            return
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
