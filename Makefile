@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 ifeq ($(USE_CASE),)
 # The first of params.yaml, which is what `portfolio` takes too.
-USE_CASE := $(shell awk '/^use_cases:/ {list = 1} list && $$1 == "-" {print $$2; exit}' params.yaml)
+USE_CASE := $(shell awk '/^use_cases:/ {list = 1; gsub(/[][,]/, " "); if ($$2 ~ /^[^\#]/) {print $$2; exit}} \
+	list && $$1 == "-" {print $$2; exit}' params.yaml)
 endif
 HOST ?= 127.0.0.1
 PORT ?= 8000

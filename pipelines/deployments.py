@@ -165,6 +165,7 @@ def serve(served: list[RunnerDeployment]) -> None:
             # Prefect's own handler doesn't await its `stop`; after Ctrl-C it cleans up.
             signal.raise_signal(signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     runner = Served(limit=RUNS_AT_ONCE, pause_on_shutdown=False)
     for deployment in served:
         runner.add_deployment(deployment)
@@ -178,8 +179,10 @@ def main() -> None:
     from portfolio.core.environment import state_folder
     from portfolio.core.errors import PortfolioError
 
-    # Until the runner handles it. After a KeyboardInterrupt in the midst of an `exec`, Python would end by SIGINT.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Until the runner handles them there is nothing to bring to an end. An exception, such as that of sys.exit, may
+    # be raised in the midst of an import, and come out of it as another.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
     local_environment()
     with suppress(KeyboardInterrupt):
         try:

@@ -92,6 +92,12 @@ def test_the_default_use_case_is_the_first_of_params(copy: Path, more: dict[str,
     assert make(copy, "use-case", USE_CASE="pears").stdout == "USE_CASE=pears\n"
 
 
+@pytest.mark.parametrize("line", ["[melons, pears]", "[ melons ]  # one", "# these\n  - melons\n  - pears"])
+def test_the_list_may_be_written_in_any_way(copy: Path, line: str) -> None:
+    (copy / "params.yaml").write_text(f"use_cases: {line}\n")
+    assert make(copy, "use-case").stdout == "USE_CASE=melons\n"
+
+
 def test_the_default_is_that_of_the_command_line() -> None:
     first = yaml.safe_load((ROOT / "params.yaml").read_text())["use_cases"][0]
     assert make(ROOT, "use-case").stdout == f"USE_CASE={first}\n"

@@ -45,7 +45,8 @@ SIGNS = "signs"
 REMARKS = "remarks"
 USE_CASES: list[str] = yaml.safe_load((ROOT / "params.yaml").read_text())["use_cases"]
 """The use cases of this project, whichever they are."""
-ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, TOY, SHAPES, SIGNS, REMARKS]))
+OF_TESTS = (TOY, SHAPES, SIGNS, REMARKS)
+ALL_USE_CASES = list(dict.fromkeys([*USE_CASES, *OF_TESTS]))
 """Those, and the ones for tests alone: a table, drawings, pictures in colour in a folder, and texts."""
 
 
@@ -64,7 +65,7 @@ def make_workspace(folder: Path) -> Path:
 def add_test_use_cases(folder: Path) -> Path:
     """Add the use cases of the tests to a repository's own, as anybody would."""
     own = ROOT / "tests" / "use_cases"
-    for name in (TOY, SHAPES, SIGNS, REMARKS):
+    for name in OF_TESTS:
         copy_folder(own / name, folder / "use_cases" / name)
         shutil.copyfile(own / f"{name}.yaml", folder / "configs" / f"{name}.yaml")
     (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": ALL_USE_CASES}))
@@ -96,7 +97,7 @@ def quicken(use_case: str) -> None:
     batches.
     """
     edit_config(use_case, train={"max_epochs": QUICK_EPOCHS})
-    if use_case in USE_CASES:
+    if use_case not in OF_TESTS:
         edit_config(use_case, train={"members": 1})
         case = load_use_case(use_case)
         if is_at_hand(case):

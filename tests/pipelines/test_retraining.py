@@ -227,6 +227,31 @@ def test_what_is_served_can_be_started_and_a_schedule_that_was_switched_off_stay
         assert again.wait(60) == 0
 
 
+# As an import may do that an exception breaks off: what comes out of it is an exception of another kind.
+INTERRUPTED = """
+import os, signal, time
+from pipelines import deployments
+
+def interrupted():
+    try:
+        os.kill(os.getpid(), getattr(signal, NAME))
+        time.sleep(60)
+    except BaseException as error:
+        raise ValueError("the schema can't be built") from error
+
+deployments.deployments = interrupted
+deployments.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_before_they_are_served_ends_it_in_order(clone: Path, prefect: str, name: str) -> None:
+    environment = _environment(clone) | {"PREFECT_API_URL": prefect}
+    command = [sys.executable, "-c", INTERRUPTED.replace("NAME", repr(name))]
+    ended = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_sigterm_ends_the_runs_too(clone: Path, prefect: str, deployments: subprocess.Popen[str]) -> None:
     lock = clone / ".state" / "locks" / TOY / "run.lock"
     run = start(prefect, "training", use_case=TOY, feedback=False)
