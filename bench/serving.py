@@ -110,12 +110,10 @@ class Trial:
         body = self._folder / f"{load.rows}.json"
         if not body.exists():
             body.write_text(json.dumps(self.peer.body(self._field, self._images(load.rows))))
-        before = self.server.cpu_seconds()
-        found = wrk.load(self._url, body, load.connections, seconds, ["taskset", "-c", str(self._load_cpu)])
+        pinned = ["taskset", "-c", str(self._load_cpu)]
+        found = wrk.load(self.server, self.peer.path, body, load.connections, seconds, pinned)
         # What a request costs, however busy the machine is otherwise.
-        found["cpu_ms"] = (self.server.cpu_seconds() - before) * 1000 / max(1, found["requests"])
-        self.server.settle()
-        return found
+        return {**found, "cpu_ms": found["cpu_seconds"] * 1000 / max(1, found["requests"])}
 
     @property
     def _url(self) -> str:

@@ -40,10 +40,10 @@ def main() -> None:
         without = stack.enter_context(_server(plain, bundle, audits=False))
         with_audits = stack.enter_context(_server(audited, bundle, audits=True))
         for _ in range(ROUNDS):
-            found.setdefault("plain", []).append(_load(without, body))
-            found.setdefault("audited", []).append(_load(with_audits, body))
+            found.setdefault("plain", []).append(wrk.load_all_answered(without, body, CONNECTIONS, SECONDS))
+            found.setdefault("audited", []).append(wrk.load_all_answered(with_audits, body, CONNECTIONS, SECONDS))
             with _looking(audited, bundle.manifest.use_case, look_seconds):
-                found.setdefault("watched", []).append(_load(with_audits, body))
+                found.setdefault("watched", []).append(wrk.load_all_answered(with_audits, body, CONNECTIONS, SECONDS))
     told = {
         name: {key: median(turn[key] for turn in turns) for key in ("rate", "p99_ms")} for name, turns in found.items()
     }
@@ -61,14 +61,6 @@ def _server(state: Path, bundle: Bundle, *, audits: bool) -> Iterator[Server]:
     Store(state / "store" / manifest.use_case).publish(bundle.folder, manifest)
     with portfolio_server(state) as server:
         yield server
-
-
-def _load(server: Server, body: Path) -> dict[str, Any]:
-    found = wrk.load(f"{server.url}/predict", body, CONNECTIONS, SECONDS)
-    if found["errors"]:
-        sys.exit(f"{found['errors']} requests failed")
-    server.settle()
-    return found
 
 
 @contextmanager

@@ -6,14 +6,14 @@ A request has so many rows that wrk, which asks from the same cores, needs littl
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bench import wrk
-from bench.server import Server, portfolio_server
+from bench.server import portfolio_server
 from bench.subject import image_champion
 from portfolio.bundle.store import Store
 
@@ -25,7 +25,7 @@ CONNECTIONS, ROWS = 32, 256
 def main() -> None:
     wrk.require()
     bundle = image_champion()
-    found: dict[int, list[tuple[float, float]]] = {count: [] for count in WORKERS}
+    found: dict[int, list[dict[str, Any]]] = {count: [] for count in WORKERS}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         body = wrk.body(Path(folder) / "body.json", bundle, ROWS)
         servers = {}
@@ -35,23 +35,16 @@ def main() -> None:
             servers[count] = stack.enter_context(portfolio_server(state, workers=str(count)))
         for _ in range(ROUNDS):
             for count, server in servers.items():
-                found[count].append(_rate(server, body))
+                found[count].append(wrk.load_all_answered(server, body, CONNECTIONS, SECONDS))
     told = {
-        count: {"rate": median(rate for rate, _ in turns), "cores": median(cores for _, cores in turns)}
+        count: {
+            "rate": median(turn["rate"] for turn in turns),
+            # That the server kept busy meanwhile.
+            "cores": median(turn["cpu_seconds"] / turn["seconds"] for turn in turns),
+        }
         for count, turns in found.items()
     }
     print(json.dumps(told))
-
-
-def _rate(server: Server, body: Path) -> tuple[float, float]:
-    """Requests a second, and the cores that the server kept busy meanwhile."""
-    before = server.cpu_seconds()
-    found = wrk.load(f"{server.url}/predict", body, CONNECTIONS, SECONDS)
-    used = server.cpu_seconds() - before
-    if found["errors"]:
-        sys.exit(f"{found['errors']} requests failed")
-    server.settle()
-    return found["rate"], used / found["seconds"]
 
 
 if __name__ == "__main__":

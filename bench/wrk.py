@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.peer import PEERS
+from bench.server import Server
 from portfolio.bundle.bundle import Bundle
 
 
@@ -29,15 +30,29 @@ def body(path: Path, bundle: Bundle, rows: int) -> Path:
     return path
 
 
-def load(url: str, body: Path, connections: int, seconds: float, before: Sequence[str] = ()) -> dict[str, Any]:
-    """What came of it: `requests`, `seconds`, `rate` (requests a second), `p50_ms`, `p99_ms` and `errors`.
+def load(
+    server: Server, path: str, body: Path, connections: int, seconds: float, before: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What came of it: `requests`, `seconds`, `rate` (requests a second), `p50_ms`, `p99_ms`, `errors`, `cpu_seconds`.
 
-    `before` is a command that starts wrk in turn.
+    The last is what the server used of the processor meanwhile. `before` is a command that starts wrk in turn. The
+    server has nothing to do any more when this returns.
     """
     command = [*before, "wrk", "-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s"]
-    command += ["--timeout", "10s", "-s", str(PEERS / "post.lua"), url]
+    command += ["--timeout", "10s", "-s", str(PEERS / "post.lua"), f"{server.url}{path}"]
+    used = server.cpu_seconds()
     done = subprocess.run(
         command, env={**os.environ, "BODY": str(body)}, capture_output=True, text=True, check=True, timeout=60
     )
+    used = server.cpu_seconds() - used
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return {**found, "rate": found["requests"] / found["seconds"]}
+    server.settle()
+    return {**found, "rate": found["requests"] / found["seconds"], "cpu_seconds": used}
+
+
+def load_all_answered(server: Server, body: Path, connections: int, seconds: float) -> dict[str, Any]:
+    """The same of our own protocol. Ends with the number of requests that failed, if any did."""
+    found = load(server, "/predict", body, connections, seconds)
+    if found["errors"]:
+        sys.exit(f"{found['errors']} requests failed")
+    return found

@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 from pathlib import Path
 from socket import socket
 
@@ -61,18 +60,13 @@ class PrefectServer:
         with socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        begin = partial(
-            self._begin,
-            [sys.executable, "-m", "pipelines.server", str(port)],
-            own_environment(os.environ),
-            state_folder(),
-        )
+        command, environment = [sys.executable, "-m", "pipelines.server", str(port)], own_environment(os.environ)
         os.environ["PREFECT_API_URL"] = self._address = f"http://127.0.0.1:{port}/api"
         # It is of this installation, and asks for no token: to find out would cost requests before each flow.
         os.environ.setdefault("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED", "false")
         os.environ.setdefault("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
         atexit.register(self._stop)
-        self._beginning = threading.Thread(target=begin, daemon=True)
+        self._beginning = threading.Thread(target=self._begin, args=(command, environment, state_folder()), daemon=True)
         self._beginning.start()
 
     def _begin(self, command: list[str], environment: dict[str, str], state: Path) -> None:

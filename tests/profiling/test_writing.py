@@ -95,18 +95,20 @@ def test_a_quantity_has_a_tolerance_and_bounds_with_room(workspace: Path) -> Non
 
 @pytest.mark.parametrize("name", ["month", "sold_month", "月"])
 def test_rows_of_a_part_of_a_year_leave_room_for_its_other_months(workspace: Path, name: str) -> None:
-    content = with_column(name, [number % 7 + 1 for number in range(ROWS)]).encode()
-    adding.write("plain", drafted(workspace, content), LocalFile(workspace / "rows.csv"))
-    field = next(field for field in load_use_case("plain").inputs if field.name == name)
-    assert (field.minimum, field.maximum) == (1, 12)
+    assert bounds(workspace, name, 7) == (1, 12)
 
 
 @pytest.mark.parametrize("name", ["visits_per_month", "visits per day", "tenure_months"])
 def test_what_is_counted_leaves_room_for_more_than_a_calendar_has(workspace: Path, name: str) -> None:
-    content = with_column(name, [number % 12 + 1 for number in range(ROWS)]).encode()
+    assert bounds(workspace, name, 12) == (0, 15)
+
+
+def bounds(workspace: Path, name: str, last: int) -> tuple[float | None, float | None]:
+    """Those of an input of this name, in a use case that is drafted from a table in which it goes from 1 to `last`."""
+    content = with_column(name, [number % last + 1 for number in range(ROWS)]).encode()
     adding.write("plain", drafted(workspace, content), LocalFile(workspace / "rows.csv"))
     field = next(field for field in load_use_case("plain").inputs if field.name == name)
-    assert (field.minimum, field.maximum) == (0, 15)
+    return field.minimum, field.maximum
 
 
 @pytest.mark.parametrize(("linear", "constant", "expected"), [(0.3966, 2.28, 0.8), (8.4, 27.96, 20), (9.0, 10.0, 10)])
