@@ -19,9 +19,12 @@ ROUNDS = 3
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The variables of a user who has no state anywhere, and whose Python keeps compiled modules."""
+    """The variables of a user who has no state anywhere, and whose Python keeps compiled modules.
+
+    A mirror is no state: where the data's own address cannot be reached, it is where they come from.
+    """
     dropped = ("PORTFOLIO_", "PREFECT_", "MLFLOW_", "PYTHONDONTWRITEBYTECODE", "MAKE")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped) or key == "PORTFOLIO_MIRROR"}
     return {**kept, **more}
 
 
