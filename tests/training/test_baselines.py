@@ -11,6 +11,7 @@ import pytest
 from portfolio.bundle.bundle import Bundle
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
+from portfolio.core.errors import BundleError
 from portfolio.core.paths import Paths
 from portfolio.data.dataset import as_split, load_split, sklearn_input
 from portfolio.data.normalize import normalize
@@ -88,6 +89,46 @@ def test_lightgbm_takes_missing_and_unseen_values_as_its_graph_does(workspace: P
     for name, value in (("gappy", 0.5), ("town", "B")):
         filled = asked | {name: np.full_like(asked[name], value)}
         assert np.abs(fitted.predict(filled) - fitted.predict(asked))[:20].max() > 0.01
+
+
+@pytest.mark.parametrize(("scale", "off", "is_right"), [(1e6, 1e-9, True), (1e-6, 0.01, False)])
+def test_a_graph_is_compared_on_the_scale_of_its_values(
+    workspace: Path, scale: float, off: float, is_right: bool
+) -> None:
+    """`off` is how far all answers are off, as a share of the target's range around 0."""
+    from portfolio.training.baselines import fit_baseline
+    from portfolio.training.parity import check_parity
+
+    target = f'Quantity("kind", {-scale}, {scale})'
+    write_use_case("gaps", GAPS.format(target=target), config=SMALL_CONFIG.replace("}", f", tolerance: {scale}}}", 1))
+    case = load_use_case("gaps")
+    rows = as_split(case, normalize(case, made_up_rows(case, 600)).frame)
+    fitted = fit_baseline(case, case.candidates()["ridge"], rows)
+    raw, expected = fitted.graph().SerializeToString(), fitted.predict(rows.inputs) + off * scale
+    if is_right:
+        assert check_parity("ridge", raw, case, rows.inputs, expected) < 1e-5
+    else:
+        with pytest.raises(BundleError, match="differs from its model"):
+            check_parity("ridge", raw, case, rows.inputs, expected)
+
+
+def test_a_forest_of_many_rows_stays_small(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.ensemble import BaggingRegressor, ExtraTreesRegressor, RandomForestRegressor
+
+    from portfolio.training import baselines
+
+    monkeypatch.setattr(baselines, "MAX_TREE_ROWS", 100)
+    config = SMALL_CONFIG.replace("}", ", tolerance: 9}", 1)
+    write_use_case("gaps", GAPS.format(target='Quantity("kind", 0, 1)'), config=config)
+    case = load_use_case("gaps")
+    rows = as_split(case, normalize(case, made_up_rows(case, 600)).frame)
+    forest = baselines.fit_baseline(case, RandomForestRegressor(5, random_state=0), rows).model[-1]
+    assert max(tree.tree_.n_node_samples[0] for tree in forest.estimators_) <= 100
+    # Whoever has said how many rows a tree sees is heeded; others have no such bound.
+    own = baselines.fit_baseline(case, RandomForestRegressor(5, max_samples=0.5, random_state=0), rows).model[-1]
+    assert own.max_samples == 0.5
+    for other in (ExtraTreesRegressor(5), BaggingRegressor(n_estimators=2)):
+        baselines.fit_baseline(case, other, rows)
 
 
 def test_of_a_thousand_classes_only_what_stays_small_is_tried(workspace: Path) -> None:

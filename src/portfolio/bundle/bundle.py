@@ -27,6 +27,7 @@ from portfolio.bundle.manifest import (
 )
 from portfolio.bundle.texts import normalized
 from portfolio.core import files
+from portfolio.core.closeness import relative_differences
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
 
@@ -131,11 +132,16 @@ class Bundle:
             found = self.predict(self.arrays(self.manifest.golden_inputs))
         except Exception as error:
             raise BundleError(f"Bundle {self.folder} is refused: its golden inputs fail ({error}).") from error
-        if len(expected) == 0 or found.shape != expected.shape or not _close(found, expected):
+        if len(expected) == 0 or found.shape != expected.shape or not self._is_golden(found, expected):
             raise BundleError(
                 f"Bundle {self.folder} is refused: its golden inputs do not give the golden outputs of the manifest "
                 f"(tolerance {GOLDEN_TOLERANCE}). Train and publish it again."
             )
+
+    def _is_golden(self, found: Array, expected: Array) -> bool:
+        is_class = self.manifest.output.task == "classification"
+        differences = np.abs(found - expected) if is_class else relative_differences(found, expected)
+        return bool(np.all(differences <= GOLDEN_TOLERANCE))
 
 
 def rows_at_once(fields: Sequence[InputField]) -> int | None:
@@ -173,8 +179,3 @@ def to_array(field: InputField, values: list[Any]) -> Array:
     if field.is_string:
         return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
     return np.array(values, dtype=np.float32).reshape(len(values), field.width)
-
-
-def _close(found: Array, expected: Array) -> bool:
-    scale = np.maximum(1.0, np.abs(expected))
-    return bool(np.all(np.abs(found - expected) <= GOLDEN_TOLERANCE * scale))

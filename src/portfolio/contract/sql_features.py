@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from portfolio.bundle.manifest import InputField, tensor_names
+from portfolio.core.closeness import relative_differences
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.types import Array
 
@@ -139,7 +140,7 @@ class SqlFeatures:
         for name in self.names:
             wanted = expected[name].to_numpy().astype(np.float64)
             given = found[name][:, 0].astype(np.float64)
-            far = np.abs(given - wanted) > TOLERANCE * np.maximum(1, np.abs(wanted))
+            far = relative_differences(given, wanted) > TOLERANCE
             wrong = far | (np.isnan(given) != np.isnan(wanted))
             if wrong.any():
                 row = int(wrong.argmax())

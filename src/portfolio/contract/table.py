@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 # probability, and a linear model trains for hours. One tree with so many leaves, and the network, stay small.
 MANY_CLASSES = 50
 LEAVES_OF_MANY_CLASSES = 1000
+# LightGBM gives the same model whatever the number of threads. One, because the network trains at the same time, and
+# threads that share a core with another process wait for each other.
+REPEATABLE: dict[str, Any] = {
+    "random_state": 0,
+    "deterministic": True,
+    "force_row_wise": True,
+    "n_jobs": 1,
+    "verbose": -1,
+}
 
 
 class Table(UseCase):
@@ -73,19 +82,9 @@ class Table(UseCase):
         encoder = OrdinalEncoder(
             categories=self._categories(), handle_unknown="use_encoded_value", unknown_value=-1, dtype="float32"
         )
-        params: dict[str, Any] = {
-            "n_estimators": 200,
-            "learning_rate": 0.05,
-            "verbose": -1,
-            "random_state": 0,
-            # The same model whatever the number of threads. One, because the network trains at the same time, and
-            # threads that share a core with another process wait for each other.
-            "deterministic": True,
-            "force_row_wise": True,
-            "n_jobs": 1,
-        }
         estimator = LGBMClassifier if self.output.task == "classification" else LGBMRegressor
-        return make_pipeline(ColumnTransformer(self._parts("passthrough", encoder)), estimator(**params))
+        boosting = estimator(n_estimators=200, learning_rate=0.05, **REPEATABLE)
+        return make_pipeline(ColumnTransformer(self._parts("passthrough", encoder)), boosting)
 
     def _parts(self, numbers: Any, categories: Any) -> list[tuple[str, Any, list[str]]]:
         """What is done to the columns of each kind, as a ColumnTransformer takes it."""

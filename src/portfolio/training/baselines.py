@@ -19,6 +19,11 @@ from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
 from portfolio.training.sklearn_graph import round_to_float32, sklearn_graph
 
+# Of a larger training split, each of a forest's trees sees so many rows drawn at random, and the forest sees them all:
+# its time and size stop growing there. On all of a million rows it would train for half an hour, and its graph would
+# be too large for ONNX.
+MAX_TREE_ROWS = 20_000
+
 
 @dataclass(frozen=True)
 class FittedBaseline:
@@ -68,8 +73,17 @@ def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBasel
     """Fit a scikit-learn estimator on the use case's inputs."""
     started = time.perf_counter()
     targets = np.log(train.targets) if use_case.target.log else train.targets
-    pipeline = unfitted(use_case, estimator).fit(sklearn_input(use_case, train.inputs), targets)
+    pipeline = unfitted(use_case, estimator)
+    if len(train) > MAX_TREE_ROWS:
+        _bound(pipeline[-1])
+    pipeline.fit(sklearn_input(use_case, train.inputs), targets)
     return FittedBaseline(use_case, round_to_float32(pipeline), time.perf_counter() - started)
+
+
+def _bound(estimator: Any) -> None:
+    parameters = estimator.get_params()
+    if parameters.get("bootstrap") and parameters["max_samples"] is None:
+        estimator.set_params(max_samples=MAX_TREE_ROWS)
 
 
 def fit_constant(use_case: UseCase, train: Split) -> FittedBaseline:

@@ -1,7 +1,7 @@
 """How far off a regression's value may be, row by row: conformal prediction with normalised errors.
 
-A forest learns from the validation rows how large the errors are for inputs such as these. Errors in units of that
-scale, each by a forest that has not seen the row, say which share of true values an interval covers (Papadopoulos et
+Boosted trees learn from the validation rows how large the errors are for inputs such as these. Errors in units of that
+scale, each by trees that have not seen the row, say which share of true values an interval covers (Papadopoulos et
 al. 2011; folds in place of a split: Barber et al. 2021). Rows that belong together share a fold.
 """
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 
 from portfolio.bundle.policy import levels
+from portfolio.contract.table import REPEATABLE
 from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
@@ -35,19 +35,21 @@ class ErrorScale:
     ratios: tuple[float, ...]
     """Validation errors in units of their scale, in increasing order: as many as MAX_RATIOS stand for all."""
     on_val: Array
-    """The scales of the validation rows [rows], each by a forest that has not seen the row."""
+    """The scales of the validation rows [rows], each by trees that have not seen the row."""
 
 
 def fit_error_scale(use_case: UseCase, val: Split, predicted: Array) -> ErrorScale:
     """From the values [rows] that were predicted for the validation rows."""
+    # Imported here, because a classification does without it.
+    from lightgbm import LGBMRegressor
+
     errors = np.abs(predicted.astype(np.float64) - val.targets)
     floor = max(_FLOOR * float(np.median(errors)), 1e-6 * float(np.abs(val.targets).max()), 1e-12)
     preprocessor = use_case.preprocessor()
     steps: list[tuple[str, Any]] = [] if preprocessor is None else [("preprocessor", preprocessor)]
-    # With threads, the trees' answers are added up in the order in which they come: the last bits, and so the bundle's
-    # digest, would differ from training to training.
-    forest = RandomForestRegressor(n_estimators=50, min_samples_leaf=20, random_state=0, n_jobs=1)
-    pipeline = Pipeline([*steps, ("estimator", forest)])
+    # Shallow and few: errors are far noisier than what they are errors of.
+    trees = LGBMRegressor(n_estimators=100, learning_rate=0.05, num_leaves=15, **REPEATABLE)
+    pipeline = Pipeline([*steps, ("estimator", trees)])
     inputs, logarithms = sklearn_input(use_case, val.inputs), np.log(errors + floor)
     together = units(use_case.source, val.rows)
     groups = np.arange(len(val)) if together is None else together

@@ -7,10 +7,11 @@ import numpy as np
 from portfolio.bundle.bundle import in_parts, rows_at_once
 from portfolio.bundle.manifest import tensor_names
 from portfolio.contract.use_case import UseCase
+from portfolio.core.closeness import relative_differences
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
 
-# Between float32 graphs and the models they come from, relative to the larger of 1 and the expected value.
+# Between float32 graphs and the models they come from: of probabilities, or of values relative to their size.
 PARITY_TOLERANCE = 1e-3
 
 
@@ -35,7 +36,8 @@ def check_parity(name: str, raw: bytes, use_case: UseCase, inputs: dict[str, Arr
     """
     found = run_graph(raw, use_case, inputs)
     expected = np.asarray(expected, dtype=np.float64).reshape(found.shape)
-    worst = float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected))))
+    is_class = use_case.output.task == "classification"
+    worst = float(np.max(np.abs(found - expected) if is_class else relative_differences(found, expected)))
     if not worst <= PARITY_TOLERANCE:
         raise BundleError(
             f"The exported graph of '{name}' differs from its model by {worst:.2g} (allowed: {PARITY_TOLERANCE}). If "
