@@ -50,7 +50,7 @@ def main() -> None:
             Row(f"a prior of {spread:g}: mean value", float(np.mean(worth)), UNIT),
             Row(f"a prior of {spread:g}: lowest value", min(worth), UNIT),
         ]
-    record("calibration", measured)
+    record("calibration", measured, command="python -m bench.calibration")
 
 
 def cross_fitted(use_case: UseCase, config: Config, rows: Split) -> Array:

@@ -81,7 +81,7 @@ def show(title: str, rows: Sequence[Row]) -> None:
 def record(part: str, rows: Sequence[Row], **more: Any) -> None:
     """Put a part's rows into metrics/bench.json, beside those of the others, and show them.
 
-    Each part says on which machine it was measured.
+    Each part says on which machine it was measured; `command` is how, where that is not `python -m bench PART`.
     """
     path = ROOT / BENCH
     found = json.loads(path.read_text()) if path.exists() else {}

@@ -222,6 +222,8 @@ def fit(
     stop; with it, the caller also shows the progress.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # `train.accelerator` says which one to use.
+    warnings.filterwarnings("ignore", message=".*available but not used.*")
     # Advice about worker processes does not apply to data in memory.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # Between Lightning and torch.

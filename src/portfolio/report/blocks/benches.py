@@ -15,11 +15,12 @@ OURS, COMPARED = "this project", ("LitServe", "mlflow models serve", "BentoML")
 
 
 def bench(part: str, language: str) -> str:
-    """A table of what one part of `python -m bench` measured, with the machine."""
+    """A table of what one part of `python -m bench`, or a module of `bench`, measured, with the machine."""
     command = f"python -m bench {part}"
     found = read_metrics(BENCH, command).get(part)
     if found is None:
         raise DataError(f"{BENCH} has no part '{part}'. This measures it: {command}")
+    command = found.get("command", command)
     return measured({"": found["rows"]}, command, found["machine"], language)
 
 
