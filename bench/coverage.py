@@ -54,7 +54,7 @@ def main() -> None:
         Row("the same, taken for single rows", by_place(random, together=False), ""),
         Row("a bootstrap over 272 rows, error rate 0.2%", bootstrap(random), ""),
     ]
-    record("coverage", measured, grid=grid)
+    record("coverage", measured, command="python -m bench.coverage", grid=grid)
 
 
 def of_rows(values: Any, counts: Any) -> Outcomes:

@@ -33,7 +33,7 @@ def main() -> None:
                 Row(f"{what}: told", told / SIMULATIONS, "", at_most=None if flipped else MOST_FALSE),
                 Row(f"{what}: refused", refused / SIMULATIONS, "", at_most=None if flipped else MOST_FALSE),
             ]
-    record("flipped", measured)
+    record("flipped", measured, command="python -m bench.flipped")
 
 
 def batch(random: np.random.Generator, labels: int, flipped: float) -> pl.DataFrame:

@@ -43,7 +43,7 @@ def main() -> None:
             rows.append(Row(f"test rows to see that one is worth {gain:.0%} more, {name}", needed, "rows"))
     needed = rows_needed(random, 0.05 * value / ERROR_YEN, ERROR_YEN, earlier=WEEKS - 1)
     rows.append(Row(f"the same for 5%, by fewer errors, at the {WEEKS}nd try on the same rows", needed, "rows"))
-    record("gate", rows)
+    record("gate", rows, command="python -m bench.gate")
 
 
 def years(random: np.random.Generator, weekly: int) -> tuple[float, int]:

@@ -60,7 +60,8 @@ def main() -> None:
                 for figure, unit in FIGURES.items():
                     what = f"{name}, {'weighted by class' if weights else 'as it is'}: {figure.replace('_', ' ')}"
                     measured.setdefault((what, unit), []).append(figures[figure])
-    record("imbalance", [Row(what, float(np.mean(values)), unit) for (what, unit), values in measured.items()])
+    rows = [Row(what, float(np.mean(values)), unit) for (what, unit), values in measured.items()]
+    record("imbalance", rows, command="python -m bench.imbalance")
 
 
 def value(targets: Array, probabilities: Array) -> float:

@@ -1,4 +1,4 @@
-// How far the inputs and outputs of the newest window are from the test data, by field.
+// How far the inputs and outputs of the newest window are from those of training and test, by field.
 
 import { nameOfField } from "./card.js";
 import { rowOf } from "./plot.js";

@@ -71,7 +71,7 @@ def readme(
 def study(
     name: Annotated[str, typer.Argument(help="learning-curve, capacity, ablation, cross-validate or spread.")],
     use_case: UseCaseName,
-    uncached: Annotated[bool, typer.Option(help="Run it directly, as DVC does.")] = False,
+    uncached: Annotated[bool, typer.Option(help="Run without DVC's cache.")] = False,
 ) -> None:
     """Measure overfitting, bias and variance over many trainings. DVC keeps the result until something changes."""
     from portfolio.contract.config import STUDIES

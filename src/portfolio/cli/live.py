@@ -26,7 +26,7 @@ def live(
 ) -> None:
     """Start everything: Prefect, MLflow, the API, and the flows that watch and renew the model. Stop with Ctrl-C.
 
-    Without a champion, the first one is trained before. What ends is started again.
+    If there is no champion, one is trained first. Processes that end are restarted.
     """
     import os
 
@@ -64,7 +64,7 @@ def live(
 
 @app.command(rich_help_panel=PANEL)
 def stop() -> None:
-    """End what `portfolio live` has started, also after it has crashed."""
+    """End what `portfolio live` has started, even after a crash."""
     from pipelines.record import end_all, read_record
     from portfolio.core.paths import live_record
 

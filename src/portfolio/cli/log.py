@@ -29,7 +29,7 @@ def prune(
     ] = "",
     labelled: Annotated[bool, typer.Option("--labelled", help="Also delete answers that have a true label.")] = False,
 ) -> None:
-    """Delete old answers from the prediction log, and give their space back.
+    """Delete old answers from the prediction log, and free their space.
 
     Answers with a true label are kept, since they can't be made again; --labelled deletes them too. Looks of the
     monitor that are older go as well. Servers may go on writing meanwhile.

@@ -37,9 +37,9 @@ def new(
     date: Annotated[str, typer.Option(help="The column that dates the rows.")] = "",
     split_by: Annotated[
         list[str] | None,
-        typer.Option(help="Rows with the same value belong together, as of a person. May repeat."),
+        typer.Option(help="Rows with the same value belong together, such as a person's number. Repeatable."),
     ] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="A column that no model should see. May repeat.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="A column that no model should see. Repeatable.")] = None,
     positive: Annotated[str, typer.Option(help="The class of interest, such as yes.")] = "",
     text: Annotated[str, typer.Option(help="A column of text, to predict from it alone.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -180,7 +180,7 @@ def _say_target(found: Draft) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def check(use_case: UseCaseName) -> None:
-    """Say all that is wrong with a use case, or left to do."""
+    """List everything that is wrong with a use case, or still to do."""
     from portfolio.contract.checks import problems, to_do
     from portfolio.contract.loading import find_use_case
     from portfolio.core.terminal import console, failure
@@ -246,7 +246,7 @@ def remove(use_case: NamedUseCase, yes: Annotated[bool, typer.Option("--yes", he
 
 @app.command(rich_help_panel=PANEL)
 def rename(use_case: NamedUseCase, new_name: Annotated[str, typer.Argument(help="Its new name.")]) -> None:
-    """Give a use case another name. Its models bear the old one, so it must be trained again."""
+    """Give a use case another name. Its models carry the old one, so it must be trained again."""
     from portfolio.contract.loading import no_use_case, use_case_names
     from portfolio.profiling import project
 

@@ -22,7 +22,7 @@ def score(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The output, .csv or .parquet; a new file.")],
     use_case: UseCaseName,
 ) -> None:
-    """Answer all rows of files by the champion, without a server, on all cores. The files may be larger than memory.
+    """Score all rows of files with the champion, without a server, on all cores. The files may be larger than memory.
 
     OUT has for each row its key (or its number), the answer with its probabilities or interval, who decides, and the
     expected yen. Rows that do not fit go to OUT's name with .rejected, with the reason; a summary is beside it as JSON.

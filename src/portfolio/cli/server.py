@@ -115,7 +115,7 @@ def mlflow_pages(port: PortNumber = 5000) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def api_key() -> None:
-    """Create an API key, and the hash of it that the server's settings take. Nothing is stored."""
+    """Create an API key and its hash for the server's settings. Nothing is stored."""
     import secrets
 
     from serving.front.security import hashed

@@ -30,7 +30,7 @@ def simulate(
     use_case: UseCaseName,
     drift: Annotated[str, typer.Option(help="How the rows drift, such as blur or shift; none unless given.")] = "",
     url: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:8000",
-    count: Annotated[int, typer.Option("--rows", help="Number of rows, one a request.", min=1, max=1_000_000)] = 500,
+    count: Annotated[int, typer.Option("--rows", help="Number of rows, one per request.", min=1, max=1_000_000)] = 500,
     rate: Annotated[float, typer.Option(help="Requests per second; 0: as fast as they are answered.", min=0)] = 50,
     labels: Annotated[bool, typer.Option(help="Send the true labels that the server asks for.")] = True,
     of: Annotated[Rows, typer.Option(help="Which rows: of the test split, or all clean ones.")] = Rows.test,

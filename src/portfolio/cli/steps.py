@@ -54,7 +54,7 @@ def collect(
 def recollect(
     use_case: UseCaseName,
     days: Annotated[
-        list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Only this batch; may be repeated.")
+        list[datetime] | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Only this batch. Repeatable.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

@@ -22,7 +22,7 @@ def init(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="An answer, as in title='House prices' or use_cases='[digits]'. May repeat.", show_default=False
+            help="An answer, as in title='House prices' or use_cases='[digits]'. Repeatable.", show_default=False
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; what --data leaves out has its default.")] = False,

@@ -41,6 +41,8 @@ def local_environment() -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
+        # An address for each run, between the flow's own lines.
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         # Its own seven tries of a server that is down take minutes, without a word. The flow tries again, and says so.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "DVC_NO_ANALYTICS": "1",

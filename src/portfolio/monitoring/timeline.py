@@ -30,7 +30,7 @@ def timeline(looks: Iterable[Look], events: Iterable[Event], *, has_earlier: boo
         if drifted and not (last and drifted_fields(last)):
             moments.append(Moment(look.end, "drift", look.model_version, {"fields": drifted}))
         if look.verdict == "harmful" and not (last and last.verdict == "harmful"):
-            moments.append(Moment(look.end, "harm", look.model_version, {}))
+            moments.append(Moment(look.end, "harm", look.model_version, {"finding": look.reasons[0].finding}))
         before[look.digest] = look
     return sorted(moments, key=lambda moment: moment.at)
 

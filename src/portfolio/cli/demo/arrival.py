@@ -16,7 +16,7 @@ from portfolio.bundle.store import Store
 from portfolio.cli.demo.drawing import show_rows, shown_rows
 from portfolio.cli.demo.processes import server, steps
 from portfolio.cli.demo.scene import Scene
-from portfolio.cli.demo.story import Act, Story
+from portfolio.cli.demo.story import Act, Story, shortened
 from portfolio.client.predict import ask, predictions
 from portfolio.core.counted import counted
 from portfolio.core.errors import PortfolioError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 BAR_WIDTH = 36
 MAX_CANDIDATES = 6
-MAX_REASON = 150
 
 
 def arrive_and_train(story: Story, scene: Scene, serving: ExitStack) -> None:
@@ -124,7 +123,7 @@ def _check_quarantine(act: Act, scene: Scene, what: str) -> None:
     act.tell(f"that of {scene.damaged} is damaged: {what}")
     reason = pl.read_parquet(path)["reason"][0] if path.exists() else "no reason"
     whole = path.exists() and not (scene.paths.clean / path.name).exists()
-    act.claim(f"it is quarantined: {shorten(reason, MAX_REASON, placeholder='…')}", whole)
+    act.claim(f"it is quarantined: {shortened(reason)}", whole)
     act.claim(
         f"all else is clean: {counted(batches, 'batch', 'batches')}, {counted(counts['rows'], 'row')}",
         counts["quarantined_batches"] == 1,

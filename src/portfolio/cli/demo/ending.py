@@ -14,16 +14,23 @@ from portfolio.client.predict import ask
 from portfolio.core.counted import counted
 from portfolio.core.labels import listed
 from portfolio.core.terminal import console
+from portfolio.monitoring.inflow import OUTPUT
 
 # As the page calls them.
 SENTENCES = {
     "drift": "drift is found in {fields}",
-    "harm": "[bold red]harm is found[/]: version {version} is worth less than promised",
+    "harm": "[bold red]harm is found[/]: {why}",
     "retraining": "retraining begins",
     "promoted": "[green]version {version} is promoted[/]",
     "refused": "version {version} is refused",
     "rolled_back": "rolled back to version {version}",
     "quarantined": "rows are quarantined",
+}
+HARM = {
+    "errors_cost_more": "the errors of version {version} cost more than promised",
+    "slice_costs_more": "in a slice, the errors of version {version} cost more than promised",
+    "people_decide_more": "version {version} leaves more rows to people than promised",
+    "estimate_is_harm": "version {version} expects to be worth less than promised",
 }
 MAX_FIELDS = 4
 
@@ -49,7 +56,8 @@ def tell_timeline(story: Story, scene: Scene) -> None:
 
 
 def _sentence(event: dict[str, Any]) -> str:
-    fields = escape(listed(event["figures"].get("fields", []), MAX_FIELDS))
-    kind = str(event["kind"])
+    kind, figures, version = str(event["kind"]), event["figures"], event["model_version"]
+    names = ["the answers" if name == OUTPUT else name for name in figures.get("fields", [])]
+    why = HARM.get(figures.get("finding", ""), "version {version} is worth less than promised").format(version=version)
     sentence = SENTENCES.get(kind, kind.replace("_", " "))
-    return sentence.format(version=event["model_version"], fields=fields)
+    return sentence.format(version=version, fields=escape(listed(names, MAX_FIELDS)), why=why)

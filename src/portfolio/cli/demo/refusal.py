@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from textwrap import shorten
 
 from rich.markup import escape
 
 from portfolio.bundle.policy import VALUE
 from portfolio.cli.demo.processes import seconds_until_served, served_version
 from portfolio.cli.demo.scene import Scene
-from portfolio.cli.demo.story import Act, Story
+from portfolio.cli.demo.story import Act, Story, shortened
 from portfolio.core import files
 from portfolio.core.terminal import console
 from portfolio.registry.registry import Registry
 from portfolio.report.words import yen
 
-MAX_REASON = 150
 SWAP_SECONDS = 10
 
 
@@ -37,7 +35,7 @@ def refuse_and_roll_back(story: Story, scene: Scene) -> None:
         else:
             act.leave_out("no candidate is worth less than the champion on the test rows")
         for check in [check for check in verdict.checks if not check.passed][:3]:
-            act.tell(f"  [dim]{escape(shorten(check.told('en'), MAX_REASON, placeholder='…'))}[/]")
+            act.tell(f"  [dim]{escape(shortened(check.told('en')))}[/]")
         if verdict.promoted:
             _back(act, scene, registry)
         elif served_version(scene.address) == 1:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from textwrap import shorten
 
 from rich.markup import escape
 from rich.padding import Padding
@@ -15,6 +16,12 @@ from rich.table import Table
 from portfolio.core.terminal import console
 
 INDENT = 3
+MAX_REASON = 320
+
+
+def shortened(reason: str) -> str:
+    """A reason on three lines of the terminal at most."""
+    return shorten(reason, MAX_REASON, placeholder="…")
 
 
 @dataclass

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from textwrap import shorten
-
 import numpy as np
 from rich.live import Live
 from rich.markup import escape
 
 from portfolio.cli.demo.scene import Scene
-from portfolio.cli.demo.story import Act, Story
+from portfolio.cli.demo.story import Act, Story, shortened
 from portfolio.cli.demo.watch import Findings, looked, reasons
 from portfolio.client.simulate import Simulator, Traffic
 from portfolio.core.counted import counted
@@ -21,7 +19,6 @@ REQUESTS = 400
 AT_ONCE = 20
 MIN_ROWS = 200
 """With fewer, too little can be told of a drift."""
-MAX_REASON = 160
 MAX_REASONS = 2
 # Twice the standard error: a loss that is larger was none by chance.
 SURE = 2.0
@@ -65,11 +62,13 @@ def drifted_traffic(story: Story, scene: Scene) -> None:
         if len(rows) < MIN_ROWS:
             act.leave_out(f"{counted(len(rows), 'row')} to drift are too few: {MIN_ROWS} are needed")
             return
-        act.tell(f"as by `portfolio simulate {scene.name} --drift {scene.drift}`; a look every {AT_ONCE} requests")
+        act.tell(
+            f"the same as `portfolio simulate {scene.name} --drift {scene.drift}`, looked at every {AT_ONCE} requests"
+        )
         last = _until_alarm(act, scene, Simulator(scene.case, scene.address, rows), len(rows))
         if last is not None and scene.drifted.yen:
             for reason in reasons(last)[:MAX_REASONS]:
-                act.tell(f"[dim]{escape(shorten(reason, MAX_REASON, placeholder='…'))}[/]")
+                act.tell(f"[dim]{escape(shortened(reason))}[/]")
             _judge(act, scene, last)
 
 

@@ -11,7 +11,7 @@ from portfolio.report.words import number, percent, read_words
 SERVING_COMMAND, RELIABILITY_COMMAND = "make bench-serving", "make reliability"
 MONITOR_COMMAND = "make bench-monitor"
 # Names in the file of `make bench-serving`.
-OURS, COMPARED = "this project", ("LitServe", "mlflow models serve", "BentoML")
+OURS, COMPARED = "this project", ("LitServe", "mlflow models serve", "BentoML", "MLServer", "FastAPI")
 
 
 def bench(part: str, language: str) -> str:
@@ -64,8 +64,10 @@ def serving_result(_: str, language: str) -> str:
     servers = speed["servers"]
     load = next(iter(servers[OURS]["loads"]))
     ours = servers[OURS]["loads"][load]
-    times = {name: number(round(ours["rate"] / servers[name]["loads"][load]["rate"], 1)) for name in COMPARED}
-    compared = [words["times"].format(times=times[name], name=name) for name in COMPARED]
+    rates = {name: servers[name]["loads"][load]["rate"] for name in COMPARED if name in servers}
+    compared = [
+        words["times"].format(times=number(round(ours["rate"] / rate, 1)), name=name) for name, rate in rates.items()
+    ]
     tried = read_metrics(RELIABILITY, RELIABILITY_COMMAND)
     items = [*tried["items"].values(), *tried.get("flows", {}).values()]
     verdicts = [row["verdict"] for item in items for row in item.get("rows", []) if row["verdict"]]

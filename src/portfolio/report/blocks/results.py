@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.loading import load_use_case
@@ -26,7 +27,7 @@ def result(use_case: str, language: str) -> str:
         low=yen(low),
         high=yen(high),
         by_hand=yen(1000 * evidence["prices"]["by_hand_yen"]),
-        checking_all=yen(1000 * (evidence["prices"]["by_hand_yen"] - evidence["prices"]["check_yen"])),
+        checking_all=yen(_checking_all(evidence)),
         trusting_all=yen(figures["trust_all_yen_per_1000"]),
         by_machine=percent(figures["by_machine"]),
         metric=figure_name(case.metric, words),
@@ -36,9 +37,10 @@ def result(use_case: str, language: str) -> str:
     path = Paths(use_case).study("spread")
     if path.exists():
         chosen = json.loads(path.read_text())["points"][0]["test"][VALUE]
-        text += " " + words["spread_text"].format(
+        spread = words["spread_text"].format(
             seeds=len(chosen), mean=yen(sum(chosen) / len(chosen)), low=yen(min(chosen)), high=yen(max(chosen))
         )
+        text = words["two_sentences"].format(first=text, second=spread)
     return text
 
 
@@ -49,14 +51,30 @@ def use_cases(_: str, language: str) -> str:
         return str(words["no_use_cases"])
     if not any(Paths(name).metrics("evaluate").exists() for name in names):
         return str(words["no_figures"].format(command="`make run`"))
-    heads = ("use_case", "value", "interval", "by_machine", "metric", "candidate")
+    heads = ("use_case", "value", "interval", "checking_all", "by_machine", "metric", "candidate")
     lines = table([words[head] for head in heads])
     lines += [_line(name, language) for name in names]
-    parts = ["\n".join(lines)] if len(names) > 1 else []
     measured = [name for name in names if Paths(name).metrics("evaluate").exists()]
+    parts = ["\n".join(lines)] if len(names) > 1 else []
+    if uncertain := [name for name in measured if _is_uncertain(name)]:
+        titles = words["list_comma"].join(load_use_case(name).card_texts()[language]["title"] for name in uncertain)
+        parts.append(words["uncertain_text"].format(titles=titles))
     title = load_use_case(measured[0]).card_texts()[language]["title"]
     parts += [f"### {title}", result(measured[0], language), comparison(measured[0], language)]
     return "\n\n".join([*parts, *filter(None, [leakage_result(measured[0], language)])])
+
+
+def _checking_all(evidence: dict[str, Any]) -> float:
+    """What it is worth, per 1,000, if a person checks every answer: whatever the model, nothing is lost to errors."""
+    prices = evidence["prices"]
+    return float(1000 * (prices["by_hand_yen"] - prices["check_yen"]))
+
+
+def _is_uncertain(use_case: str) -> bool:
+    """Whether the test rows leave open that the best model is worth no more than checking every answer."""
+    evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
+    low: float = evidence["candidates"][evaluation["best"]]["intervals"][VALUE][0]
+    return low < _checking_all(evidence)
 
 
 def _line(use_case: str, language: str) -> str:
@@ -65,7 +83,7 @@ def _line(use_case: str, language: str) -> str:
     title = case.card_texts()[language]["title"]
     if not Paths(use_case).metrics("evaluate").exists():
         command = f"`make run USE_CASE={use_case}`"
-        return table_row(title, words["no_figures"].format(command=command), *[""] * 4)
+        return table_row(title, words["no_figures"].format(command=command), *[""] * 5)
     evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
     best = evaluation["best"]
     figures = evaluation["candidates"][best]
@@ -74,6 +92,7 @@ def _line(use_case: str, language: str) -> str:
         title,
         f"**{yen(figures[VALUE])}**",
         f"{yen(low)} \N{EN DASH} {yen(high)}",
+        yen(_checking_all(evidence)),
         percent(figures["by_machine"]),
         f"{figure_name(case.metric, words)} {number(figures[case.metric])}",
         best.replace("_", " "),
