@@ -38,8 +38,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LOCALES = {"en": "en-GB", "ja": "ja-JP"}
 SIZE = {"width": 1000, "height": 1330}
 # Of the last card that fits, so that the edge cuts through none.
-BELOW_PX = 12
-LAST_EDGE = """height => Math.max(...[...document.querySelectorAll("section, main > *, h2")]
+BELOW_PX = 8
+LAST_EDGE = """height => Math.max(...[...document.querySelectorAll("section, main > *, h2, svg, img, table")]
     .map(part => part.tagName === "H2" ? part.getBoundingClientRect().top - 24 : part.getBoundingClientRect().bottom)
     .filter(edge => edge <= height))"""
 COLOURS = 256
