@@ -263,6 +263,20 @@ def test_sigterm_ends_the_runs_too(clone: Path, prefect: str, deployments: subpr
     assert run
 
 
+def test_a_schedule_starts_runs(prefect: str, deployments: subprocess.Popen[str]) -> None:
+    def scheduled(flow: str, *types: str) -> list[Any]:
+        found: list[Any] = ask(prefect, "/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}})
+        return [run for run in found if run["auto_scheduled"] and run["state"]["type"] in types]
+
+    for flow in ("training", "pruning"):
+        assert wait_for(lambda flow=flow: scheduled(flow, "SCHEDULED", "COMPLETED")), flow  # type: ignore[misc]
+    # Nobody waits for the night.
+    schedules = f"/deployments/{deployment(prefect, 'pruning')['id']}/schedules"
+    (added,) = ask(prefect, schedules, [{"schedule": {"interval": 5}, "active": True}])  # type: ignore[arg-type]
+    assert wait_for(lambda: scheduled("pruning", "COMPLETED"))
+    ask(prefect, f"{schedules}/{added['id']}", method="DELETE")
+
+
 def test_a_run_that_was_lost_with_the_process_has_crashed_and_the_next_need_not_wait(
     clone: Path, prefect: str, deployments: subprocess.Popen[str]
 ) -> None:
