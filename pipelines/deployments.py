@@ -31,6 +31,7 @@ PRUNING = "35 3 * * *"
 
 def deployments() -> list[RunnerDeployment]:
     """Of each flow one. Two runs of the same would only take turns, so the second waits."""
+    from pipelines.approval import approval
     from pipelines.monitoring import monitoring
     from pipelines.pruning import pruning
     from pipelines.scoring import scoring
@@ -48,6 +49,7 @@ def deployments() -> list[RunnerDeployment]:
             "Look at the answers of every use case that is served, and ask for a retraining after harm.",
             [_cron(MONITORING, "every-ten-minutes")],
         ),
+        _deployment(approval, "Ask whether a version may be promoted. A training starts it.", []),
         _deployment(scoring, "Answer all rows of files, larger than memory if need be; a kill loses nothing.", []),
         _deployment(pruning, "Delete old answers from the prediction logs.", [_cron(PRUNING, "nightly")]),
     ]
@@ -141,8 +143,8 @@ def end_lost_runs() -> int:
     from prefect.client.schemas.objects import StateType
     from prefect.states import Crashed
 
-    # A paused run waits in its process for an answer.
-    begun = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+    # A run that is paused has no process.
+    begun = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
     why = "The process that served the deployments ended before this run did."
     with get_client(sync_client=True) as client:
         lost = client.read_flow_runs(

@@ -10,21 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect import Flow, flow, get_run_logger, pause_flow_run, task
+from prefect import Flow, flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.exceptions import FlowPauseTimeout
 from prefect.futures import PrefectFuture
-from prefect.input import RunInput
 from prefect.task_runners import ThreadPoolTaskRunner
 from sqlalchemy.exc import OperationalError
 
 from pipelines import versioning
-from pipelines.notices import notice, tell_end
+from pipelines.notices import tell_end
 from portfolio.contract.loading import load_use_case
 from portfolio.core import files
 from portfolio.core.counted import counted
-from portfolio.core.errors import PortfolioError, RegistryUnreachableError, UnreachableError
+from portfolio.core.errors import RegistryUnreachableError, UnreachableError
 from portfolio.core.paths import LOGS_VARIABLE, Paths
 from portfolio.core.terminal import Steps, step, steps_shown
 from portfolio.data.collect import Collected
@@ -38,8 +36,6 @@ from portfolio.monitoring.retraining import OF_MONITOR, AskedBy, current_request
 from portfolio.registry.registry import Registry
 
 REPORT = "report"
-APPROVAL_SECONDS = 24 * 3600
-"""So long a run waits for a person."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +167,6 @@ def promote(use_case: str, number: int, approval: Approval = "given") -> Verdict
     return verdict
 
 
-class Answer(RunInput):
-    """What a person is asked in Prefect's UI."""
-
-    promote: bool = False
-
-
 def _end_retraining(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     note_cancelled(flow_run.parameters["use_case"])
 
@@ -187,16 +177,13 @@ TASK_RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 @flow(
     name="training",
     task_runner=TASK_RUNNER,  # type: ignore[arg-type]
-    # Waiting for a person included.
-    timeout_seconds=APPROVAL_SECONDS + 12 * 3600,
+    timeout_seconds=12 * 3600,
     on_completion=[tell_end],
     on_failure=[tell_end],
     on_crashed=[tell_end],
     on_cancellation=[tell_end, _end_retraining],
 )
-def training(
-    use_case: str, feedback: bool = True, asked_by: AskedBy = "person", may_ask: bool = True
-) -> Outcome | None:
+def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person") -> Outcome | None:
     """From new data to a published champion. The stages and their order are read from dvc.yaml.
 
     Gives back None if the monitor asked for it, and another run has done it meanwhile.
@@ -205,10 +192,9 @@ def training(
         use_case: One of the use cases in params.yaml.
         feedback: Whether labels that came back to the server are learned from, too.
         asked_by: Who asked for this run. The monitor's own are limited by retrain.max_per_week.
-        may_ask: Whether somebody can be asked here, in Prefect's UI, where retrain.require_approval is set.
     """
     os.environ[LOGS_VARIABLE] = "1"
-    with _alone(use_case) as steps:
+    with alone(use_case) as steps:
         if asked_by in OF_MONITOR and not _is_due(use_case):
             get_run_logger().info("it is not due any more: another run has been under way meanwhile")
             return None
@@ -225,13 +211,12 @@ def training(
             settle(use_case, number)
             asks = load_use_case(use_case).config().retrain.require_approval
             verdict = promote(use_case, number, "awaited" if asks else "given")
-            ran += _report(use_case)
-    if verdict.awaits_approval and may_ask:
-        # Meanwhile others may run: whether the gate lets it through is seen again afterwards.
-        agreed = _ask(use_case, number, verdict)
-        with _alone(use_case):
-            verdict = promote(use_case, number, "given" if agreed else "denied")
-            _report(use_case)
+            ran += report(use_case)
+    if verdict.awaits_approval and runtime.deployment.id is not None:
+        # Imported here, because it builds on this flow.
+        from pipelines.approval import ask
+
+        ask(use_case, number, verdict.approved("given").reason)
     if feedback:
         with looks_of(use_case) as looks:
             if looks is not None:
@@ -248,34 +233,17 @@ def _is_due(use_case: str) -> bool:
 
 
 @contextmanager
-def _alone(use_case: str) -> Iterator[Steps]:
+def alone(use_case: str) -> Iterator[Steps]:
     """Show the steps of this run, while no other run of the use case is under way."""
     lock = files.alone(Paths(use_case).lock("run"), f"another run of '{use_case}'")
     with lock, steps_shown() as steps:
         yield steps
 
 
-def _report(use_case: str) -> list[str]:
+def report(use_case: str) -> list[str]:
     """Write the report, which tells the verdict too. Gives back what ran."""
     address = f"{REPORT}@{use_case}"
     return [address] if run_stage(address, force=Paths(use_case).report_is_stale()) else []
-
-
-def _ask(use_case: str, number: int, verdict: Verdict) -> bool:
-    """Wait for what a person says in Prefect's UI. Raises PortfolioError if nobody does in time."""
-    told = f"May version {number} of '{use_case}' be promoted? {verdict.approved('given').reason}"
-    notice(told)
-    try:
-        print(f"{told}\nSay so in Prefect's pages, by the run's button Resume.", flush=True)
-        with steps_shown(), step("approval") as shown:
-            answer = pause_flow_run(Answer.with_initial_data(description=told), timeout=APPROVAL_SECONDS)
-            shown.result = "given" if answer.promote else "denied"
-    except FlowPauseTimeout as error:
-        raise PortfolioError(
-            f"Nobody said in {APPROVAL_SECONDS // 3600} hours whether version {number} of '{use_case}' may be "
-            f"promoted, so it is not. To do so now: portfolio promote {use_case} {number}"
-        ) from error
-    return answer.promote
 
 
 def _note_quarantined(use_case: str, batches: list[str]) -> None:

@@ -126,7 +126,7 @@ def main(first: int, until: int) -> None:
         monitoring()
         if hour % HOURS_A_DAY == HOURS_A_DAY - 1:
             pruning()
-            training(TOY, asked_by="schedule", may_ask=False)
+            training(TOY, asked_by="schedule")
             memory.append(psutil.Process().memory_info().rss / MIB)
     print(json.dumps(memory))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -43,8 +43,8 @@ class Labels:
         self._log = log
         self._judge = judge
 
-    def store(self, labels: Sequence[TrueLabel], received_at_seconds: Sequence[float]) -> list[Outcome]:
-        """Store labels, in one transaction, with the times at which they came. Returns what became of each.
+    def store(self, labels: Sequence[TrueLabel], received_at: datetime) -> list[Outcome]:
+        """Store labels, in one transaction, with the time at which they came. Returns what became of each.
 
         Raises what the log raises.
         """
@@ -68,7 +68,7 @@ class Labels:
                 "row": label.row,
                 "label": as_json(text),
                 "right": right,
-                "received_at": datetime.fromtimestamp(received_at_seconds[index], UTC),
+                "received_at": received_at,
             }
         corrections = {place for place, index in enumerate(rows) if labels[index].correction}
         added = self._log.add_labels(list(rows.values()), corrections)

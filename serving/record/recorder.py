@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -30,6 +31,7 @@ from serving.record.record import Record
 logger = logging.getLogger("serving")
 
 SECONDS_TO_DISK = 1.0
+"""What was answered longer ago when it is written is dated to the attempt: the monitor does not look back for it."""
 # Records that arrive within this time share a commit.
 GATHER_SECONDS = 0.1
 MAX_BATCH, MAX_BATCH_BYTES = 2000, 16 * 1024 * 1024
@@ -47,7 +49,6 @@ class Waiting:
     """The labels of one request on their way to the log; `done` gets what became of each."""
 
     labels: list[TrueLabel]
-    received_at_seconds: float
     after: int
     """How many records came before them: their own answers may be among these, and must be written first."""
     done: asyncio.Future[list[Outcome]]
@@ -128,7 +129,7 @@ class Recorder:
                 f"More than {MAX_LABEL_REQUESTS} requests with labels at once. Send several labels in one request.",
                 retry_after_seconds=1,
             )
-        waiting = Waiting(labels, time.time(), self._taken, loop.create_future(), loop)
+        waiting = Waiting(labels, self._taken, loop.create_future(), loop)
         self._labelling.append(waiting)
         self._hurry.set()
         self._wake.set()
@@ -230,6 +231,10 @@ class Recorder:
         return written
 
     def _append(self) -> None:
+        now = datetime.now(UTC)
+        for _, row in self._rows:
+            if row["answered_at"] < now - timedelta(seconds=SECONDS_TO_DISK):
+                row["answered_at"] = now
         for table in (predictions, shadow_predictions):
             rows = [row for of, row in self._rows if of is table]
             if rows:
@@ -255,8 +260,7 @@ class Recorder:
         """Store the labels of several requests, in one transaction if possible, and tell what became of each."""
         try:
             labels = [label for waiting in ready for label in waiting.labels]
-            received = [waiting.received_at_seconds for waiting in ready for _ in waiting.labels]
-            outcomes = iter(self._labels.store(labels, received))
+            outcomes = iter(self._labels.store(labels, datetime.now(UTC)))
         except (OperationalError, InterfaceError) as error:
             logger.error("labels can't be stored: %s", _first_line(error))
             for waiting in ready:

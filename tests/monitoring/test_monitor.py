@@ -91,6 +91,30 @@ def test_errors_that_the_model_does_not_know_of_are_harm(world: World, use_case:
     assert told["mean_yen"] > told["limit_yen"]
 
 
+def test_harm_that_is_over_is_said_to_be_over_and_may_come_again(world: World, use_case: UseCase, address: str) -> None:
+    def verdict(day: int, error_rate: float) -> str:
+        rows = world.rows(300)
+        targets = world.targets(rows)
+        wrong = world.random.random(300) < error_rate
+        world.serve(day, rows, targets=np.where(wrong, 1 - targets, targets))
+        return look(use_case, address, midnight(day + 1))[0].verdict
+
+    assert [verdict(day, 0.2) for day in range(5)][-1] == "harmful"
+    assert "harmful" not in [verdict(day, 0) for day in range(5, 12)][3:]
+    assert "harmful" in [verdict(day, 0.2) for day in range(12, 15)]
+
+
+def test_silence_after_a_promotion_is_told(world: World, use_case: UseCase, address: str) -> None:
+    world.serve(0, world.rows(100))
+    look(use_case, address, midnight(1))
+    world.store.name_champion("f" * 64, 2)
+    (found,) = look(use_case, address, midnight(3))
+    assert (found.model_version, found.verdict, findings(found)) == (2, "warn", ["stale"])
+    assert look(use_case, address, midnight(3) + (midnight(1) - midnight(0)) / 2) == []
+    (found,) = look(use_case, address, midnight(4))
+    assert found.reasons[0].figures["hours"] == pytest.approx(72, abs=3)
+
+
 def test_a_group_that_gets_worse_is_seen_though_labels_of_all_are_few(
     world: World, use_case: UseCase, address: str
 ) -> None:

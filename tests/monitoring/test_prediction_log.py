@@ -89,7 +89,7 @@ def recorded(
 
 
 def test_what_was_answered_is_there_with_its_inputs(address: str) -> None:
-    one = record()
+    one = replace(record(), answered_at_seconds=round(time.time(), 3))
     recorder = recorded(address, lambda recorder: recorder.put(one))
     (found,) = rows(address, "predictions")
     assert recorder.dropped == 0
@@ -99,9 +99,20 @@ def test_what_was_answered_is_there_with_its_inputs(address: str) -> None:
     assert json.loads(found["outputs"]) == [[0.9, 0.1]]
     assert json.loads(found["by_machine"]) == [True]
     assert json.loads(found["asked"]) == [0.02]
-    answered = found["answered_at"]
-    answered = answered if isinstance(answered, datetime) else datetime.fromisoformat(answered).replace(tzinfo=UTC)
-    assert answered.timestamp() == 1_790_000_000.5
+    assert _answered_at(found) == pytest.approx(one.answered_at_seconds, abs=1e-5)
+
+
+def test_what_could_not_be_written_for_a_while_is_dated_to_when_it_is(address: str) -> None:
+    """The monitor has looked at what was answered then, and does not look again."""
+    before = time.time()
+    recorded(address, lambda recorder: recorder.put(replace(record(), answered_at_seconds=before - 100)))
+    (found,) = rows(address, "predictions")
+    assert before - 1e-5 <= _answered_at(found) <= time.time()
+
+
+def _answered_at(row: dict[str, Any]) -> float:
+    at = row["answered_at"]
+    return (at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)).timestamp()
 
 
 def test_whole_numbers_are_kept_as_such(tmp_path: Path) -> None:

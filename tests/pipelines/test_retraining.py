@@ -165,31 +165,38 @@ def test_harm_starts_a_training_that_learns_from_the_labels_once_a_person_agrees
     champion = Store.of(TOY).champion()
     assert champion is not None
     start(prefect, "monitoring")
-    (run,) = wait_for(lambda: in_state(prefect, "training", *ENDED, "PAUSED"), 300)
-    assert run["state"]["type"] == "PAUSED", run["state"]
+    (run,) = wait_for(lambda: in_state(prefect, "training", *ENDED), 300)
+    assert run["state"]["type"] == "COMPLETED", run["state"]
     assert (run["parameters"]["use_case"], run["parameters"]["asked_by"]) == (TOY, "harm")
+    (question,) = wait_for(lambda: in_state(prefect, "approval", *ENDED, "PAUSED"))
+    assert question["state"]["name"] == "Suspended", question["state"]
     assert Store.of(TOY).champion() == champion
     looks = Looks(f"sqlite:///{clone / '.state' / 'log' / f'{TOY}.db'}")
-    harmful = looks.wanted(champion.digest)
-    assert harmful is not None
-    assert (harmful.model_version, harmful.labels) == (champion.model_version, ANSWERED)
+    (harmful,) = looks.last()
+    assert (harmful.verdict, harmful.model_version, harmful.labels) == ("harmful", champion.model_version, ANSWERED)
     batch = next(Paths(TOY).batches.glob("*-feedback-001.parquet"))
     assert len(pl.read_parquet(batch)) == ANSWERED
 
-    ask(prefect, f"/flow_runs/{run['id']}/resume", {"run_input": {"promote": True}})
-    (run,) = wait_for(lambda: in_state(prefect, "training", *ENDED))
-    assert run["state"]["type"] == "COMPLETED", run["state"]
-    assert looks.wanted(champion.digest) is None
-    promoted, retraining = looks.events()
-    assert (promoted.kind, promoted.model_version) == ("promoted", champion.model_version + 1)
-    assert (retraining.kind, retraining.figures) == (
-        "retraining",
-        {"asked_by": "harm", "labels": ANSWERED, "ended": True},
-    )
-    # Asked for once more, while the first one waited for its turn.
-    again = start(prefect, "training", use_case=TOY, asked_by="harm")
-    assert wait_for(lambda: [run for run in in_state(prefect, "training", *ENDED) if run["id"] == again])
-    assert looks.events() == [promoted, retraining]
+    # No process waits: whoever serves the deployments next goes on with it.
+    deployments.terminate()
+    assert deployments.wait(60) == 0
+    ask(prefect, f"/flow_runs/{question['id']}/resume", {"run_input": {"promote": True}})
+    with serve(clone, prefect) as serving:
+        (question,) = wait_for(lambda: in_state(prefect, "approval", *ENDED))
+        assert question["state"]["type"] == "COMPLETED", question["state"]
+        assert looks.wanted(champion.digest) is None
+        promoted, retraining = looks.events()
+        assert (promoted.kind, promoted.model_version) == ("promoted", champion.model_version + 1)
+        assert (retraining.kind, retraining.figures) == (
+            "retraining",
+            {"asked_by": "harm", "labels": ANSWERED, "ended": True},
+        )
+        # Asked for once more, while the first one waited for its turn.
+        again = start(prefect, "training", use_case=TOY, asked_by="harm")
+        assert wait_for(lambda: [run for run in in_state(prefect, "training", *ENDED) if run["id"] == again])
+        assert looks.events() == [promoted, retraining]
+        serving.terminate()
+        assert serving.wait(60) == 0
     looks.close()
     swapped = Store.of(TOY).champion()
     assert swapped is not None

@@ -63,8 +63,7 @@ def run(
             server.wait()
             step.result = f"its API answers at {os.environ['PREFECT_API_URL']}"
         with server.flow_settings(), server.expected():
-            # A server of our own has no pages on which anybody could be asked.
-            outcome = training(use_case, feedback=feedback, may_ask=not server.is_own)
+            outcome = training(use_case, feedback=feedback)
     except KeyboardInterrupt:
         console.print(f"Stopped. What was finished is kept, and the same command goes on: portfolio run {use_case}")
         raise typer.Exit(130) from None

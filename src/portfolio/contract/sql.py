@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from portfolio.contract.sources import Cell, Source, by_date
+from portfolio.core.database_url import database_url
 from portfolio.core.errors import ConfigError, SourceError, UnreachableError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Sql(Source):
 
         address = VARIABLE.sub(lambda found: _variable(found[1]), self.address)
         try:
-            url = sqlalchemy.make_url(address)
+            url = database_url(address)
             shown = url.render_as_string(hide_password=True)
             if url.get_backend_name() == "sqlite" and url.database and not os.path.exists(url.database):
                 raise SourceError(f"{shown}: there is no file {url.database}. Correct the address in the use case.")

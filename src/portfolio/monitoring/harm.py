@@ -29,6 +29,9 @@ SHARE_ALPHA = 0.005
 LIMIT_CONFIDENCE = 0.95
 # Of the cost by hand, how much must be lost by checks alone.
 SMALLEST_LOSS = 0.05
+# Harm is over once so many answers have cost no more than the limit on average while the evidence did not grow. By
+# itself it would say so only when it has all been lost again, which takes the longer the worse the harm was.
+CALM_ANSWERS = 100
 # How many of the labels of before count in what is told of late, beside those of a window.
 REMEMBERED = 50
 
@@ -59,6 +62,7 @@ def seen(manifest: Manifest, promise: Promise, inflow: Inflow, outcome: Outcome,
             continue
         of = _Evidence(before or _begin(promised[name], worst, 1 - (1 - LIMIT_CONFIDENCE) * alpha / ALPHA))
         of.add(live.get(name, Counter()), worst)
+        of.end_if_over(alpha)
         labelled[name] = of.state
     found = [_told(name, one, alphas[name], worst) for name, one in labelled.items()]
     slices = [one for one in found if one["slice"] != WHOLE]
@@ -68,6 +72,7 @@ def seen(manifest: Manifest, promise: Promise, inflow: Inflow, outcome: Outcome,
     # The rows of a shorter window come again in the next.
     if inflow.rows >= LEAST_ROWS:
         share.add({0.0: inflow.rows - people, 1.0: people}, 1.0)
+        share.end_if_over(SHARE_ALPHA)
     figures = {
         "evidence": whole["evidence"],
         "threshold": 1 / ALPHA,
@@ -85,24 +90,41 @@ class _Evidence:
     """Evidence as it is kept from look to look."""
 
     def __init__(self, state: State) -> None:
-        self.state = dict(state)
+        self.state = {"before": 0, "peak": 1.0, "calm": 0, "calm_loss": 0.0, **state}
 
     def add(self, costs: Mapping[float, int], worst: float) -> None:
         counts = np.array(list(costs.values()), dtype=np.int64)
         losses = np.array(list(costs), dtype=np.float64) / worst
         # Where the promise rests on no row, nothing can be worse.
         if self.state["limit"] < 1:
-            money, seen = np.array(self.state["money"]), self.state["count"]
+            money, seen = np.array(self.state["money"]), self._seen
             self.state["money"] = evidence.after(money, seen, self.state["limit"], losses, counts).tolist()
         self.state["count"] += int(counts.sum())
         # What came long before a change would hide it.
         kept = min(1.0, REMEMBERED / max(self.state["recent"], 1))
         self.state["recent"] = kept * self.state["recent"] + int(counts.sum())
         self.state["loss"] = kept * self.state["loss"] + float(losses @ counts)
+        if self.total >= self.state["peak"]:
+            self.state |= {"peak": self.total, "calm": 0, "calm_loss": 0.0}
+        else:
+            self.state["calm"] += int(counts.sum())
+            self.state["calm_loss"] += float(losses @ counts)
+
+    def end_if_over(self, alpha: float) -> None:
+        """Begin anew where there was an alarm, and the evidence has not grown for a while of answers as promised."""
+        calm = self.state["calm"]
+        if self.total >= 1 / alpha and calm >= CALM_ANSWERS and self.state["calm_loss"] <= calm * self.state["limit"]:
+            self.state |= {"money": evidence.none_yet().tolist(), "before": self.state["count"], "peak": 1.0}
+            self.state |= {"calm": 0, "calm_loss": 0.0}
 
     @property
     def total(self) -> float:
-        return float(evidence.total(np.array(self.state["money"]), self.state["count"]))
+        return float(evidence.total(np.array(self.state["money"]), self._seen))
+
+    @property
+    def _seen(self) -> int:
+        """How many answers the evidence is of: those before an alarm that is over are not among them."""
+        return int(self.state["count"] - self.state["before"])
 
 
 def _known(state: State | None) -> State | None:

@@ -23,8 +23,9 @@ from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.window import Served
 from portfolio.monitoring.verdict import judge
 
-# An answer is in the log this long after it was given, at the latest, as long as the database keeps up.
-LAG = timedelta(seconds=2)
+# An answer or a label is in the log this long after the time that it has there, at the latest: another program may hold
+# the database's lock for as long as the server waits for it in one attempt, and each attempt dates anew.
+LAG = timedelta(seconds=7)
 STALE_AFTER = timedelta(days=1)
 
 
@@ -164,7 +165,8 @@ def _stale(store: Store, looks: Looks, answered: set[str], until: datetime) -> l
     served = store.served()
     if served is None or served.digest in answered:
         return []
-    before = next(iter(looks.last(1, served.digest)), None)
+    # A version that has not been asked at all has none of its own.
+    before = next(iter(looks.last(1, served.digest) or looks.last()), None)
     if before is None or until - before.end < STALE_AFTER:
         return []
     newest = before.figures["state"].get("newest")
@@ -173,7 +175,8 @@ def _stale(store: Store, looks: Looks, answered: set[str], until: datetime) -> l
         return []
     one = Served(served.digest, served.model_version)
     reason = Reason("stale", {"hours": idle.total_seconds() / 3600})
-    return [_nothing(one, _goes_on_from(before), until, reason, before.figures["state"], "warn")]
+    state = before.figures["state"] if before.digest == served.digest else {"newest": newest}
+    return [_nothing(one, _goes_on_from(before), until, reason, state, "warn")]
 
 
 def _goes_on_from(before: Look) -> datetime:

@@ -231,7 +231,7 @@ def test_the_key_is_an_administrators(state: Path, visit: Visit) -> None:
     }
     with visit.served(state, TOY, **keys) as address:
         page = visit(f"{address}/monitor")
-        expect(page.locator("#key")).to_contain_text("the key of an administrator")
+        expect(page.locator("#key")).to_contain_text("an administrator's key")
         for key in ("user", "admin"):
             page.get_by_role("textbox", name="Key").fill(key)
             page.get_by_role("button", name="Continue").click()

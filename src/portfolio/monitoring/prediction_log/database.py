@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, event, inspect
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
+from portfolio.core.database_url import database_url
 from portfolio.core.errors import ConfigError
 from portfolio.monitoring.prediction_log.tables import feedback, metadata, predictions
 
 FileId = tuple[int, int]
 
-DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 ADDRESSES = "sqlite:////FOLDER/FILE.db or postgresql+psycopg://USER@HOST/NAME"
 
 
@@ -118,12 +119,9 @@ def file_of(address: str) -> Path | None:
 def _url(address: str) -> URL:
     """Raises ConfigError. It shows no more of the address than the driver, since the rest may hold a password."""
     try:
-        url = make_url(address)
+        url = database_url(address)
     except (ArgumentError, ValueError):
         raise ConfigError(f"The prediction log's address is not that of a database. Write {ADDRESSES}.") from None
-    if url.drivername == "postgres":
-        # As many hosts write it.
-        url = url.set(drivername="postgresql")
     if url.drivername not in DRIVERS:
         raise ConfigError(f"A prediction log can't be kept with '{url.drivername}'. Write {ADDRESSES}.")
     in_memory = not url.database or url.database == ":memory:" or url.database.startswith("file:")
