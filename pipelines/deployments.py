@@ -180,6 +180,7 @@ def main() -> None:
     from portfolio.core.counted import counted
     from portfolio.core.environment import state_folder
     from portfolio.core.errors import PortfolioError
+    from portfolio.core.files import alone
 
     # Until the runner handles them there is nothing to bring to an end. An exception, such as that of sys.exit, may
     # be raised in the midst of an import, and come out of it as another.
@@ -191,12 +192,14 @@ def main() -> None:
             server = PrefectServer(state_folder() / "logs" / "prefect.log")
             server.start()
             server.wait()
-            if lost := end_lost_runs():
-                print(f"called crashed: {counted(lost, 'run')} lost with the process before this one", file=sys.stderr)
-            served = deployments()
+            # Runs of a process that is still there are not lost.
+            with alone(state_folder() / "locks" / "deployments.lock", "serving the deployments"):
+                if lost := end_lost_runs():
+                    told = f"called crashed: {counted(lost, 'run')} lost with the process before this one"
+                    print(told, file=sys.stderr)
+                serve(deployments())
         except PortfolioError as error:
             sys.exit(f"Error: {error}")
-        serve(served)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.processes import STOP_SECONDS, answers_at, created_at, end_group, runs
+from portfolio.core.errors import DataError
 
 # By so much a process's time of creation may be off: it is told in whole seconds where the clock is concerned.
 SAME_SECONDS = 2.0
@@ -52,11 +53,16 @@ class Running:
 
 
 def read_record(path: Path) -> list[Running]:
-    """What the file says is running, the supervisor first; [] if there is none."""
+    """What the file says is running, the supervisor first; [] if there is none. Raises DataError if it is damaged."""
     try:
         return [Running(**one) for one in json.loads(path.read_text())]
     except FileNotFoundError:
         return []
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"{path} is damaged, so nobody knows what `portfolio live` had started. End what still runs by hand, and "
+            f"delete the file: rm {path}"
+        ) from error
 
 
 def end_all(found: Sequence[Running], path: Path) -> list[str]:

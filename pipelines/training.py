@@ -15,14 +15,14 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pipelines import versioning
 from pipelines.notices import tell_end
 from portfolio.contract.loading import load_use_case
 from portfolio.core import files
 from portfolio.core.counted import counted
-from portfolio.core.errors import RegistryUnreachableError, UnreachableError
+from portfolio.core.errors import DataError, RegistryUnreachableError, UnreachableError
 from portfolio.core.paths import LOGS_VARIABLE, Paths
 from portfolio.core.terminal import Steps, step, steps_shown
 from portfolio.data.collect import Collected
@@ -31,7 +31,7 @@ from portfolio.evaluation.gate import Approval, Verdict
 from portfolio.monitoring.events import looks_of, note_event
 from portfolio.monitoring.feedback import Taken, take_feedback
 from portfolio.monitoring.looks import Event
-from portfolio.monitoring.prediction_log.address import log_address
+from portfolio.monitoring.prediction_log.address import log_address, log_unusable
 from portfolio.monitoring.retraining import OF_MONITOR, AskedBy, current_request, note_cancelled, retraining
 from portfolio.registry.registry import Registry
 
@@ -98,6 +98,16 @@ def collect_feedback(use_case: str) -> Taken:
         shown.result = str(done)
     get_run_logger().info(shown.result)
     return done
+
+
+def _take_feedback(use_case: str) -> Taken:
+    try:
+        return collect_feedback(use_case)
+    except DBAPIError as error:
+        address = log_address(use_case)
+        assert address is not None, "without a log there is no fault of one"
+        fault = log_unusable(address, error)
+        raise DataError(f"{fault} To train without what came back to the server: --no-feedback") from error
 
 
 @task
@@ -201,7 +211,7 @@ def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person")
         begun = datetime.now(UTC)
         find_champion(use_case)
         collected = collect(use_case)
-        taken = collect_feedback(use_case) if feedback else Taken(notes=["left out, as this run was told"])
+        taken = _take_feedback(use_case) if feedback else Taken(notes=["left out, as this run was told"])
         is_retraining = collected.added or taken.path or asked_by in OF_MONITOR
         with retraining(use_case, asked_by, taken.rows, begun) if is_retraining else nullcontext():
             version(use_case)

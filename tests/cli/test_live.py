@@ -45,6 +45,16 @@ def test_nothing_that_runs_is_said_with_how_to_start_it(workspace: Path) -> None
     assert portfolio("stop").stdout == "Nothing is running.\n"
 
 
+@pytest.mark.parametrize("command", [("status",), ("stop",), ("live", TOY)])
+def test_a_damaged_record_is_named_with_what_to_do(workspace: Path, command: tuple[str, ...]) -> None:
+    live_record().parent.mkdir(parents=True, exist_ok=True)
+    live_record().write_text("")
+    said = portfolio(*command)
+    assert said.returncode == 1
+    assert f"rm {live_record()}" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
 def test_what_a_crash_left_is_shown_and_ended(sleeper: subprocess.Popen[bytes]) -> None:
     shown = portfolio("status")
     # It still answers, but nothing would start it again.

@@ -25,6 +25,17 @@ def address(workspace: Path) -> str:
     return address
 
 
+@pytest.mark.parametrize("command", [["log", "prune", "toy", "--days", "30"], ["monitor", "toy"]])
+def test_a_damaged_log_is_named_with_what_to_do(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    path = Path(address.removeprefix("sqlite:///"))
+    path.write_bytes(b"no database, but 40 KB of other things" * 1000)
+    said = run_main(command, 1, monkeypatch, capsys).err.replace("\n", " ")
+    assert "is damaged" in said
+    assert f"mv {path} {path}.damaged" in said
+
+
 def test_old_answers_are_deleted_and_those_with_a_label_if_asked(
     address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

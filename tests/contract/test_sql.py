@@ -101,8 +101,6 @@ def server() -> Iterator[str]:
 
 
 def test_postgresql_dates_and_times_are_days(server: str) -> None:
-    # As hosts give it, without the driver.
-    server = server.replace("+psycopg", "")
     engine = sqlalchemy.create_engine(server)
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text("CREATE TABLE sales (id INT, sold_on DATE, sold_at TIMESTAMP, age INT)"))
@@ -114,7 +112,7 @@ def test_postgresql_dates_and_times_are_days(server: str) -> None:
             )
     engine.dispose()
     for column in ("sold_on", "sold_at"):
-        source = Sql(server, "SELECT * FROM sales", date=column, key="id")
+        source = Sql(server.replace("+psycopg", ""), "SELECT * FROM sales", date=column, key="id")
         assert source.dates() == [TODAY - timedelta(days=2), TODAY - timedelta(days=1)]
         (rows,) = source.read([TODAY - timedelta(days=1)]).values()
         assert rows["id"].to_list() == [1]

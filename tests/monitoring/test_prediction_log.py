@@ -7,7 +7,7 @@ import json
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -399,6 +399,23 @@ def test_old_answers_are_deleted_and_those_with_a_label_only_if_asked(address: s
     log.close()
     assert [row["request_id"] for row in rows(address, "predictions")] == [new.request_id]
     assert rows(address, "feedback") == []
+
+
+def test_a_label_that_comes_while_old_answers_are_deleted_stays(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = PredictionLog(address)
+    old, labelled = (replace(record(), answered_at_seconds=time.time() - 40 * 86_400) for _ in range(2))
+    log.append(predictions, [old.row(), labelled.row()])
+
+    def in_parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+        log.add_labels([{**label("left"), "request_id": labelled.request_id}])
+        yield ids
+
+    monkeypatch.setattr("portfolio.monitoring.prediction_log.log.parts", in_parts)
+    log.prune(datetime.now(UTC), labelled=False)
+    monkeypatch.undo()
+    log.close()
+    for table in ("predictions", "feedback"):
+        assert [row["request_id"] for row in rows(address, table)] == [labelled.request_id]
 
 
 @pytest.mark.parametrize("journal", ["left", "taken away"])

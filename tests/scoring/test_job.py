@@ -143,6 +143,20 @@ def test_no_file_that_is_there_is_overwritten(bundle: Bundle, tmp_path: Path, na
     assert (tmp_path / name).read_text() == "precious"
 
 
+def test_what_was_cut_off_after_its_last_file_is_done(bundle: Bundle, tmp_path: Path) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text('pixels\n"[1, 2, 3, 4]"\nnothing\n')
+    parts = tmp_path / "out.csv.parts"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("portfolio.scoring.job.shutil.rmtree", lambda *_, **__: None)
+        found = Job(TOY, source, target).run()
+    assert parts.exists()
+    written = target.read_bytes()
+    assert Job(TOY, source, target).run() == found
+    assert target.read_bytes() == written
+    assert not parts.exists()
+
+
 def test_rows_that_were_rejected_are_not_lost_when_they_are_scored_again(bundle: Bundle, tmp_path: Path) -> None:
     source = tmp_path / "out.rejected.csv"
     source.write_text('pixels\n"[1, 2, 3, 4]"\nnothing\n')

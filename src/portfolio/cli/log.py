@@ -38,18 +38,18 @@ def prune(
 
     from sqlalchemy.exc import DBAPIError
 
-    from portfolio.core.errors import DataError
     from portfolio.core.paths import default_use_case
-    from portfolio.monitoring.prediction_log.address import existing_log
+    from portfolio.monitoring.prediction_log.address import existing_log, log_unusable
     from portfolio.monitoring.prediction_log.log import PredictionLog
 
-    found = PredictionLog(existing_log(use_case or default_use_case(), url))
+    address = existing_log(use_case or default_use_case(), url)
+    found = PredictionLog(address)
     try:
         deleted = found.prune(datetime.now(UTC) - timedelta(days=days), labelled=labelled)
         if deleted:
             found.shrink()
     except DBAPIError as error:
-        raise DataError(f"The prediction log can't be pruned: {error.orig}. Run the same again.") from error
+        raise log_unusable(address, error) from error
     finally:
         found.close()
     print(f"Deleted: {counted(deleted, 'answer')}.")

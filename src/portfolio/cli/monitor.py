@@ -37,10 +37,9 @@ def monitor(
     from sqlalchemy.exc import DBAPIError
 
     from portfolio.contract.loading import load_use_case
-    from portfolio.core.errors import DataError
     from portfolio.monitoring.looks import Looks
-    from portfolio.monitoring.monitor import look
-    from portfolio.monitoring.prediction_log.address import existing_log
+    from portfolio.monitoring.monitor import LAG, look
+    from portfolio.monitoring.prediction_log.address import existing_log, log_unusable
 
     case = load_use_case(use_case)
     address = existing_log(case.name, url)
@@ -50,7 +49,7 @@ def monitor(
         last = [] if found else kept.last()
         kept.close()
     except DBAPIError as error:
-        raise DataError(f"The prediction log can't be read: {error.orig}. Run the same again.") from error
+        raise log_unusable(address, error) from error
     if as_json:
         _print_json(found)
         return
@@ -58,6 +57,7 @@ def monitor(
         print(
             "No new answers or labels"
             + (f" since the last look, at {last[0].end:%Y-%m-%d %H:%M} UTC." if last else ".")
+            + f" What came in the last {LAG.total_seconds():.0f} seconds is left to the next look."
         )
     for one in found or last:
         _show(case.name, one, lang.value)

@@ -73,6 +73,11 @@ class Job:
         with files.alone(lock, f"another scoring into {self.target}"):
             # Whoever was waited for has written it.
             self._check_free()
+            if self.target.exists():
+                # An earlier try was cut off after its last file.
+                self._begun()
+                shutil.rmtree(self._parts)
+                return Summary.model_validate_json(self.summary.read_text())
             bundle = Bundle.open(self._store.bundle_folder(self._begun() or self._champion()))
             fields = bundle.manifest.inputs
             source = self._source.fitted(fields)
@@ -92,9 +97,9 @@ class Job:
 
     def _check_free(self) -> None:
         """Raise ConfigError if a file is there that would be overwritten: what an earlier try wrote is none."""
-        mine = () if self.target.exists() or not (self._parts / JOB_NAME).exists() else (self.rejected, self.summary)
         sources = {file.resolve() for file in self._source.files}
         written = (self.target, self.rejected, self.summary)
+        mine = written if (self._parts / JOB_NAME).exists() else ()
         there = [path for path in written if path.resolve() in sources or (path.exists() and path not in mine)]
         if there:
             raise ConfigError(

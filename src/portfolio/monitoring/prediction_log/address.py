@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from typing import TYPE_CHECKING
 
 from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.errors import DataError
 from portfolio.core.paths import default_use_case, listed_use_cases
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 
 def log_address(use_case: str) -> str | None:
@@ -24,6 +29,21 @@ def existing_log(use_case: str, url: str = "") -> str:
     if address is None or (path is not None and not path.exists()):
         raise DataError(f"There is no prediction log {path}. It is made when `portfolio serve` answers; or set --url.")
     return address
+
+
+def log_unusable(address: str, error: DBAPIError) -> DataError:
+    """What a fault of the database comes to for a user, with the remedy."""
+    from portfolio.monitoring.prediction_log.database import file_of
+
+    path, cause = file_of(address), str(error.orig).splitlines()[0]
+    if path is not None and re.search("malformed|not a database", cause):
+        return DataError(
+            f"The prediction log {path} is damaged ({cause}). Move it away, and a new one is made; its answers and "
+            f"labels are lost to the monitor and to training: mv {path} {path}.damaged"
+        )
+    if path is not None and "readonly" in cause:
+        return DataError(f"The prediction log {path} can't be written ({cause}). Make it and its folder writable.")
+    return DataError(f"The prediction log can't be used: {cause}. Once its database answers, run the same again.")
 
 
 def logged_use_cases() -> list[str]:

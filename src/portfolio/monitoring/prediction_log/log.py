@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Table, delete, exists, select
+from sqlalchemy import Column, ColumnElement, Table, delete, exists, select
 
 from portfolio.monitoring.prediction_log import asked, labels
 from portfolio.monitoring.prediction_log.asked import AskedRow
@@ -106,8 +106,15 @@ class PredictionLog:
                 ids = list(connection.execute(old.limit(PRUNED_AT_ONCE)).scalars())
             for some in parts(ids):
                 with self._database.begin() as connection:
-                    for table in (shadow_predictions, feedback, feedback_history, predictions):
-                        connection.execute(delete(table).where(table.c.request_id.in_(some)))
+                    doomed: ColumnElement[bool] = predictions.c.request_id.in_(some)
+                    if not labelled:
+                        # A label may have come meanwhile.
+                        doomed &= predictions.c.request_id.not_in(select(feedback.c.request_id))
+                    connection.execute(delete(predictions).where(doomed))
+                    kept = select(predictions.c.request_id).where(predictions.c.request_id.in_(some))
+                    for table in (shadow_predictions, feedback, feedback_history):
+                        of_deleted = table.c.request_id.in_(some) & table.c.request_id.not_in(kept)
+                        connection.execute(delete(table).where(of_deleted))
             total += len(ids)
             if len(ids) < PRUNED_AT_ONCE:
                 return total
