@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sqlite3
 from datetime import date
@@ -13,7 +14,7 @@ import pytest
 
 from portfolio.core import files
 from portfolio.core.paths import PARAMS, Paths, listed_use_cases
-from tests.cli.conftest import output, run_main
+from tests.cli.conftest import output, portfolio, run_main
 from tests.profiling.made import ANSWERS, PLAIN, ROWS, csv_text, with_column
 from tests.workspace import TOY
 
@@ -202,6 +203,23 @@ def test_files_are_added_to_a_folder_only(
     rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert f"portfolio collect {TOY}" in run_main(["collect", TOY, "rows.csv"], 1, monkeypatch, capsys).err
+
+
+def test_check_tells_of_values_that_do_not_fit_and_of_prices_that_make_no_sense(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    code, config = Path("use_cases") / "shop" / "use_case.py", Path("configs") / "shop.yaml"
+    right = code.read_text()
+    config.write_text(re.sub(r"check_yen: \d+", "check_yen: 100", config.read_text()))
+    above_the_youngest = min(PLAIN["age"]) + 1
+    code.write_text(re.sub(r'Number\("age", \d+', f'Number("age", {above_the_youngest}', right))
+    # In another process: this one has imported what was there before.
+    said = portfolio("check", "shop").stdout
+    assert "age: must be 19 to 100 (found '18.0'). A run puts them aside" in said
+    assert "a check (100 yen) costs no less than doing it by hand (100 yen)" in said
+    code.write_text(right.replace('["no", "yes"]', '["no", "maybe"]'))
+    assert "a run puts the whole batch aside" in portfolio("check", "shop").stderr
 
 
 def test_check_holds_what_is_declared_against_the_rows(

@@ -60,6 +60,10 @@ def test_what_no_model_should_see_is_left_out_and_says_why(tmp_path: Path, name:
         ([f"¥{1000 * number:,}" for number in NUMBERS], "¥", 299_000),
         ([f"{1000 * number:,} 千人" if number % 20 else "…" for number in NUMBERS], "千人", 299_000),
         ([f"{number % 40}分".translate({ord("1"): "\uff11"}) for number in NUMBERS], "分", 39),
+        ([f"{10 * number:,}km" if number % 3 == 0 else str(10 * number) for number in NUMBERS], "km", 2_990),
+        ([f"-¥{number}" if number % 2 else f"¥{number}" for number in NUMBERS], "¥", 298),
+        ([f"\\{1000 * number:,}" for number in NUMBERS], "¥", 299_000),
+        ([f"△{number}" if number % 2 else str(number) for number in NUMBERS], "", 298),
     ],
 )
 def test_numbers_that_have_their_unit_with_them_are_numbers(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portfolio.cli.arguments import NamedUseCase, UseCaseName
+from portfolio.core.counted import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 PANEL = "Use your own data"
-FEW = 100
-"""So many rows show what columns there are, and of which kinds."""
+FEW = 2000
+"""So many rows show what columns there are, of which kinds, and whether their values are as declared."""
 
 
 @app.command(rich_help_panel=PANEL)
@@ -181,14 +182,20 @@ def _say_target(found: Draft) -> None:
 @app.command(rich_help_panel=PANEL)
 def check(use_case: UseCaseName) -> None:
     """List everything that is wrong with a use case, or still to do."""
-    from portfolio.contract.checks import problems, to_do
+    from portfolio.contract.checks import doubts, problems, to_do
     from portfolio.contract.loading import find_use_case
     from portfolio.core.terminal import console, failure
 
     case = find_use_case(use_case)
-    wrong = problems(case) or _unlike_its_data(case)
+    wrong, unsure = problems(case), list[str]()
+    if not wrong:
+        wrong, unsure = _unlike_its_data(case)
+        unsure += doubts(case)
     for problem in wrong:
         failure(problem)
+    for doubt in unsure:
+        console.print("[yellow]?[/] ", end="")
+        console.print(doubt, markup=False, soft_wrap=True)
     left = to_do(case)
     for path, line, text in left:
         console.print(f"[yellow]TODO[/] {path}, line {line}: ", end="")
@@ -201,8 +208,8 @@ def check(use_case: UseCaseName) -> None:
     )
 
 
-def _unlike_its_data(case: UseCase) -> list[str]:
-    """How the newest rows that there are differ from what is declared, as far as their columns tell."""
+def _unlike_its_data(case: UseCase) -> tuple[list[str], list[str]]:
+    """How the newest rows that there are differ from what is declared: what stops a run, and what it puts aside."""
     import polars as pl
 
     from portfolio.contract.folder import Folder
@@ -210,6 +217,7 @@ def _unlike_its_data(case: UseCase) -> list[str]:
     from portfolio.data.batches import of_source
     from portfolio.data.collect import named_rows
     from portfolio.data.normalize import normalize
+    from portfolio.data.validate import check_rows
 
     collected, where = of_source(Paths(case.name).batches), case.folder / "use_case.py"
     if collected:
@@ -218,12 +226,22 @@ def _unlike_its_data(case: UseCase) -> list[str]:
     elif isinstance(case.source, Folder):
         files = case.source.files()
         if not files:
-            return [f"{case.source.path} has no file with rows yet. Put the first one there."]
+            return [f"{case.source.path} has no file with rows yet. Put the first one there."], []
         day, path = files.popitem()
         rows = named_rows(case.source, day, case.source.table(path)).head(FEW)
     else:
-        return []
-    return [f"{where} and the rows in {path} do not fit: {fault}." for fault in normalize(case, rows).faults]
+        return [], []
+    if faults := normalize(case, rows).faults:
+        return [f"{where} and the rows in {path} do not fit: {fault}." for fault in faults], []
+    limits = case.config().validate_
+    _, bad = check_rows(rows, case.schema(), case, limits.model_copy(update={"max_bad_fraction": 1.0}))
+    if bad.is_empty():
+        return [], []
+    (reason, _), *_ = bad["reason"].value_counts(sort=True).rows()
+    told = f"{len(bad):,} of {counted(len(rows), 'row')} in {path} do not fit {where}, most often: {reason}."
+    if len(bad) > limits.max_bad_fraction * len(rows):
+        return [f"{told} Over {limits.max_bad_fraction:.0%}, a run puts the whole batch aside."], []
+    return [], [f"{told} A run puts them aside (data/{case.name}/quarantine)."]
 
 
 @app.command(rich_help_panel=PANEL)

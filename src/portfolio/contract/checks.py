@@ -49,6 +49,23 @@ def problems(use_case: UseCase) -> list[str]:
     return found
 
 
+def doubts(use_case: UseCase) -> list[str]:
+    """What can be meant, and probably is not."""
+    path, prices = config_path(use_case.name), use_case.config().value.prices
+    found = []
+    if prices.check_yen >= prices.by_hand_yen:
+        found.append(
+            f"{path}: a check ({prices.check_yen:g} yen) costs no less than doing it by hand ({prices.by_hand_yen:g} "
+            "yen), so nothing is saved by any answer that a person checks."
+        )
+    if prices.highest_error_yen <= prices.check_yen:
+        found.append(
+            f"{path}: no error costs more than a check ({prices.check_yen:g} yen), so the machine answers everything "
+            "by itself, however unsure it is."
+        )
+    return found
+
+
 def to_do(use_case: UseCase) -> list[tuple[Path, int, str]]:
     """What is marked TODO in a use case's files: the file, the line, and what it says."""
     found = []

@@ -12,6 +12,7 @@ from pandera.api.polars.types import PolarsData
 from portfolio.bundle.manifest import MAX_TEXT_LENGTH, InputField
 from portfolio.contract.fields import is_of_bytes
 from portfolio.contract.targets import Quantity, Target
+from portfolio.core.labels import listed
 
 if TYPE_CHECKING:
     from portfolio.contract.use_case import UseCase
@@ -39,7 +40,7 @@ def _column(field: InputField) -> pa.Column:
         case "number":
             return pa.Column(pl.Float64, _bounds(field.minimum, field.maximum), nullable=field.nullable)
         case "category":
-            return pa.Column(pl.String, pa.Check.isin(list(field.categories)), nullable=field.nullable)
+            return pa.Column(pl.String, _known(field.categories), nullable=field.nullable)
         case "image":
             return pa.Column(pl.Array(pl.UInt8 if is_of_bytes(field) else pl.Float32, field.width), _pixels(field))
         case _:
@@ -49,19 +50,25 @@ def _column(field: InputField) -> pa.Column:
 def _target(target: Target) -> pa.Column:
     if isinstance(target, Quantity):
         # A logarithm needs a value above 0.
-        positive = [pa.Check.greater_than(0)] if target.log else []
+        positive = (
+            [pa.Check.greater_than(0, error="must be above 0, because its logarithm is learned")] if target.log else []
+        )
         return pa.Column(pl.Float64, [*_bounds(target.minimum, target.maximum), *positive])
-    return pa.Column(pl.String, pa.Check.isin(list(target.output.labels)))
+    return pa.Column(pl.String, _known(target.output.labels))
 
 
 def _bounds(minimum: float | None, maximum: float | None) -> list[pa.Check]:
     if minimum is not None and maximum is not None:
-        return [pa.Check.in_range(minimum, maximum)]
-    low = [] if minimum is None else [pa.Check.ge(minimum)]
-    high = [] if maximum is None else [pa.Check.le(maximum)]
+        return [pa.Check.in_range(minimum, maximum, error=f"must be {minimum:,.12g} to {maximum:,.12g}")]
+    low = [] if minimum is None else [pa.Check.ge(minimum, error=f"must be at least {minimum:,.12g}")]
+    high = [] if maximum is None else [pa.Check.le(maximum, error=f"must be at most {maximum:,.12g}")]
     # An infinite number is nobody's measurement.
-    finite = pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), error="is finite")
+    finite = pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), error="must be finite")
     return [*low, *high, finite]
+
+
+def _known(labels: Sequence[str]) -> pa.Check:
+    return pa.Check.isin(list(labels), error=f"must be one of {listed(list(labels))}")
 
 
 def _length(field: InputField) -> pa.Check:
@@ -70,7 +77,7 @@ def _length(field: InputField) -> pa.Check:
     def within(data: PolarsData) -> pl.LazyFrame:
         return data.lazyframe.select(pl.col(data.key).str.len_chars() <= longest)
 
-    return pa.Check(within, name="length", error=f"has at most {longest:,} characters")
+    return pa.Check(within, name="length", error=f"must have at most {longest:,} characters")
 
 
 def _pixels(field: InputField) -> pa.Check:

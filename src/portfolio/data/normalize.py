@@ -13,7 +13,7 @@ from portfolio.bundle.texts import normalized
 from portfolio.contract.fields import is_of_bytes
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
-from portfolio.core.cells import GROUPED, MISSING, is_missing
+from portfolio.core.cells import GROUPED, MISSING, SIGNS, is_missing, signed_unit
 from portfolio.core.labels import category_text, declared, listed
 
 Reasons = dict[int, list[str]]
@@ -97,7 +97,10 @@ def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
 def without_units(text: pl.Expr, unit: str) -> pl.Expr:
     """Numbers that are written with their unit, such as 1,568 kg, without it: `without_unit` for a column."""
     unit = unicode_normalized("NFKC", unit)
-    bare = text.str.normalize("NFKC").str.strip_chars().str.strip_suffix(unit).str.strip_prefix(unit).str.strip_chars()
+    bare = text.str.normalize("NFKC").str.strip_chars()
+    for written, plain in SIGNS:
+        bare = bare.str.replace(written, plain.replace(r"\1", "${1}"))
+    bare = bare.str.strip_suffix(unit).str.replace(signed_unit(unit), "${1}").str.strip_prefix(unit).str.strip_chars()
     return pl.when(bare.str.contains(GROUPED)).then(bare.str.replace_all(",", "", literal=True)).otherwise(bare)
 
 
@@ -109,7 +112,7 @@ def _numbers(column: pl.Series, found: Normalized, unit: str) -> pl.Series:
         text = column.str.strip_chars()
         text = text.set(text.str.to_lowercase().is_in(MISSING), None)
         numbers = text.cast(pl.Float64, strict=False)
-        if unit and numbers.null_count() > text.null_count():
+        if numbers.null_count() > text.null_count():
             numbers = pl.select(without_units(pl.lit(text), unit).cast(pl.Float64, strict=False)).to_series()
         unread = numbers.is_null() & text.is_not_null()
         for row in unread.arg_true():

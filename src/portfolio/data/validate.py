@@ -113,5 +113,9 @@ def described(case: dict[str, object]) -> str:
             return f"there is no column {case['failure_case']!r} in the schema"
         case "column_in_dataframe":
             return f"the column {case['failure_case']!r} is missing"
+        case "not_nullable":
+            return f"{case['column']}: is missing"
+        case "field_uniqueness":
+            return f"{case['column']}: comes more than once (found {case['failure_case']!r})"
         case check:
             return f"{case['column']}: {check} (found {case['failure_case']!r})"

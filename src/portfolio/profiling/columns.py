@@ -12,7 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from portfolio.contract.sources import calendar_days, parsed_dates
-from portfolio.core.cells import MISSING
+from portfolio.core.cells import MISSING, SIGNS
 from portfolio.core.errors import SourceError
 from portfolio.data.normalize import without_units
 
@@ -33,7 +33,7 @@ CODED = (-1, -9, *(sign * int("9" * digits) for digits in range(2, 7) for sign i
 
 NUMBERED = re.compile(r"(?i:(?:^|[\W_])id)$|[a-z]I[Dd]$|番号$")
 """What a column is called that numbers the rows, if each of its integers comes once."""
-MEASURED = r"^([¥$€£])?\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s*([^\d\s.,:/+-]\S{0,9})?$"
+MEASURED = r"^[+-]?([¥$€£])?\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s*([^\d\s.,:/+-]\S{0,9})?$"
 """A number with its unit."""
 MIN_MEASURED = 10
 """Of fewer different ones, such as 36 months and 60 months, each is a category."""
@@ -102,18 +102,14 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
         return Column(column.name, "empty", 1.0, 0)
     # Of each value once: what many rows share is the same in all of them.
     counts = present.value_counts()
-    numbers = counts[column.name].cast(pl.Float64, strict=False)
     is_code = counts[column.name].str.contains(r"^[+-]?0\d").any()
-    if not is_code and _are_numbers(counts, numbers):
-        return _numbers_with_strays(column, texts, counts.filter(numbers.is_null()), coded=coded)
-    if unit := _unit(counts[column.name]):
-        measured = pl.select(without_units(pl.lit(texts), unit).alias(column.name)).to_series()
-        numbers = pl.select(without_units(pl.lit(counts[column.name]), unit).cast(pl.Float64, strict=False)).to_series()
-        if _are_numbers(counts, numbers):
-            found = _numbers_with_strays(column, measured, counts.filter(numbers.is_null()), coded=coded)
-            # What has a unit was counted or measured, and names nothing.
-            found.unit, found.kind = unit, "number" if found.kind == "identifier" else found.kind
-            return found
+    if not is_code and (found := _measured(column, texts, counts, "", coded=coded)):
+        return found
+    unit = _unit(counts[column.name])
+    if unit and (found := _measured(column, texts, counts, unit, coded=coded)):
+        # What has a unit was counted or measured, and names nothing.
+        found.unit, found.kind = unit, "number" if found.kind == "identifier" else found.kind
+        return found
     dates = _as_dates(present, counts[column.name])
     if dates is not None:
         found = _dates(column, dates)
@@ -139,6 +135,18 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     return found
 
 
+def _measured(column: pl.Series, texts: pl.Series, counts: pl.DataFrame, unit: str, *, coded: bool) -> Column | None:
+    """The column as numbers of this unit, or without one; None if they are something else."""
+    bare, each = (
+        pl.select(without_units(pl.lit(values), unit).alias(column.name)).to_series()
+        for values in (texts, counts[column.name])
+    )
+    numbers = each.cast(pl.Float64, strict=False)
+    if not _are_numbers(counts, numbers):
+        return None
+    return _numbers_with_strays(column, bare, counts.filter(numbers.is_null()), coded=coded)
+
+
 def _are_numbers(counts: pl.DataFrame, numbers: pl.Series) -> bool:
     """Whether texts, with how often each comes, are numbers but for mistakes and words for missing ones."""
     strays = counts.filter(numbers.is_null())
@@ -149,13 +157,18 @@ def _are_numbers(counts: pl.DataFrame, numbers: pl.Series) -> bool:
 
 
 def _unit(values: pl.Series) -> str:
-    """What most of these texts have before or after a number, the same in all; empty if nothing."""
-    parts = values.str.normalize("NFKC").str.strip_chars().str.extract_groups(MEASURED).struct.unnest().drop_nulls("2")
+    """What these texts have before or after a number, all or some of them, and the same in all; empty if nothing."""
+    texts = pl.lit(values).str.normalize("NFKC").str.strip_chars()
+    for written, plain in SIGNS:
+        texts = texts.str.replace(written, plain.replace(r"\1", "${1}"))
+    parts = pl.select(texts.str.extract_groups(MEASURED)).to_series().struct.unnest().drop_nulls("2")
     if len(parts) < MIN_MEASURED or parts["2"].str.contains(r"^[+-]?0\d").any():
         return ""
     units = parts.select(pl.col("1").fill_null("") + pl.col("3").fill_null("")).to_series()
-    (unit, count), *_ = units.value_counts(sort=True).rows()
-    return str(unit) if count >= MOSTLY * len(parts) and count >= MIN_MEASURED else ""
+    counts = {str(unit): int(count) for unit, count in units.value_counts(sort=True).rows()}
+    without = counts.pop("", 0)
+    unit, count = next(iter(counts.items()), ("", 0))
+    return unit if count >= MIN_MEASURED and count + without >= MOSTLY * len(parts) else ""
 
 
 def _numbers_with_strays(column: pl.Series, texts: pl.Series, strays: pl.DataFrame, *, coded: bool) -> Column:
