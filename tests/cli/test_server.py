@@ -20,6 +20,15 @@ def test_a_port_in_use_is_named(workspace: Path) -> None:
     assert f"portfolio serve toy --port {port + 1}" in " ".join(result.stderr.split())
 
 
+def test_outside_of_a_project_it_says_where_to_run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PORTFOLIO_STATE", raising=False)
+    result = portfolio("serve", "toy")
+    assert result.returncode == 1
+    assert "There is no project in" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("host", "message"),
     [

@@ -40,6 +40,7 @@ def run(
     import json
 
     from pipelines.server import PrefectServer
+    from portfolio.bundle.store import Store
     from portfolio.contract.loading import load_use_case
     from portfolio.core.environment import local_environment, state_folder
     from portfolio.core.files import write_text
@@ -72,4 +73,6 @@ def run(
     write_text(Paths(use_case).log("run").with_suffix(".json"), json.dumps({"seconds": seconds}, indent=1) + "\n")
     result = "promoted and published" if outcome.verdict.promoted else "not promoted"
     console.print(f"Version {outcome.version}: {result} ({outcome.verdict.reason}).")
-    console.print(f"Next: portfolio serve {use_case}, and portfolio report {use_case}", markup=False)
+    # Without a champion there is nothing to serve.
+    serving = f"portfolio serve {use_case}, and " if Store.of(use_case).champion_path.exists() else ""
+    console.print(f"Next: {serving}portfolio report {use_case}", markup=False)

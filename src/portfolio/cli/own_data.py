@@ -273,7 +273,10 @@ def rename(use_case: NamedUseCase, new_name: Annotated[str, typer.Argument(help=
     project.check_new_name(new_name)
     project.check_idle(use_case)
     project.rename(use_case, new_name)
-    print(f"'{use_case}' is now '{new_name}'. Train it: portfolio run {new_name}")
+    print(
+        f"'{use_case}' is now '{new_name}'. Train it: portfolio run {new_name}. What was served, and the answers and "
+        "labels in .state, stay under the old name."
+    )
 
 
 def add_file(use_case: str, path: Path, day: datetime | None) -> Path:

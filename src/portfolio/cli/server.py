@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +46,7 @@ def serve(
     import gc
 
     from portfolio.core.environment import state_folder
+    from portfolio.core.errors import ConfigError
     from portfolio.core.paths import PARAMS, default_use_case
 
     if not use_case and PARAMS.exists():
@@ -56,6 +58,9 @@ def serve(
         known = use_case_names()
         if known and use_case not in known:
             raise no_use_case(use_case, known)
+    # An image has a store, and no project.
+    if not PARAMS.exists() and "PORTFOLIO_STATE" not in os.environ:
+        raise ConfigError(f"There is no project in {Path.cwd()}. Run this in the folder that has {PARAMS}.")
     if use_case:
         os.environ["PORTFOLIO_USE_CASE"] = use_case
     if workers is not None:

@@ -96,10 +96,7 @@ def remove(name: str) -> None:
     """Delete all that belongs to a use case in the tree, and its word in params.yaml."""
     _change_list(lambda names: names.remove(name) if name in names else None)
     _forget_stages(name)
-    ignored = Path("champions") / ".gitignore"
-    if ignored.exists():
-        lines = ignored.read_text(encoding="utf-8").splitlines(keepends=True)
-        files.write_text(ignored, "".join(line for line in lines if line.strip() != f"/{name}"))
+    _forget_champion(name)
     for place in _places(name):
         _delete(place)
 
@@ -121,6 +118,7 @@ def rename(old: str, new: str) -> None:
     _change_list(renamed)
     # What DVC knows of the old stages names the old paths: they run anew.
     _forget_stages(old)
+    _forget_champion(old)
 
 
 def _follow_data(path: Path, old: str, new: str) -> None:
@@ -157,6 +155,14 @@ def _change_list(change: Callable[[list[str]], object]) -> None:
     written = io.StringIO()
     yaml.dump(content, written)
     files.write_text(PARAMS, written.getvalue())
+
+
+def _forget_champion(name: str) -> None:
+    """Take the champion's folder out of the list of what git leaves to DVC."""
+    ignored = Path("champions") / ".gitignore"
+    if ignored.exists():
+        lines = ignored.read_text(encoding="utf-8").splitlines(keepends=True)
+        files.write_text(ignored, "".join(line for line in lines if line.strip() != f"/{name}"))
 
 
 def _forget_stages(name: str) -> None:

@@ -6,6 +6,7 @@ The best is chosen on the validation rows, so that the test rows measure what th
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from portfolio.bundle.policy import VALUE
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
+from portfolio.core.counted import counted
 from portfolio.core.errors import DataError
 from portfolio.core.labels import listed
 from portfolio.core.paths import Paths
@@ -47,7 +49,20 @@ def run(use_case: UseCase, config: Config) -> None:
     print(
         f"best by value on the validation rows: {best} ({figures[VALUE]:,.0f} yen per 1,000 items, {use_case.metric} "
         f"{figures[use_case.metric]:,.4f} on {len(test):,} test rows); {evidence['choice']}"
+        + "".join(f"; {doubt}" for doubt in _doubts(use_case, figures, evidence["candidates"][best]["by_class"], test))
     )
+
+
+def _doubts(
+    use_case: UseCase, figures: dict[str, float], by_class: dict[str, list[float]], test: Split
+) -> Iterator[str]:
+    """What the figures of the best candidate hide: their owner should know before it is served."""
+    if figures["by_machine"] == 0:
+        yield "it leaves every answer to a person, so it adds nothing to checking all of them"
+    for place, recall in enumerate(by_class.get("recall", [])):
+        rows = int(np.sum(test.targets == place))
+        if rows and recall == 0:
+            yield f"it finds none of the {counted(rows, 'test row')} of '{use_case.output.classes[place]}'"
 
 
 def _tell(bundle: Bundle, figures: dict[str, float], promised: Promise) -> None:
