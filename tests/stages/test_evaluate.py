@@ -209,6 +209,6 @@ def test_a_model_that_decides_nothing_and_a_class_that_is_never_found_are_told(
     run_stage("evaluate", "toy")
     assert "it leaves every answer to a person, so it adds nothing to checking all of them" in capsys.readouterr().out
     # To miss one of them costs nothing, and to be wrong otherwise a lot.
-    edit_config("toy", value={"by_hand_yen": 100, "check_yen": 99, "error_yen": {"true": 0, "false": 1e9}})
+    edit_config("toy", value={"by_hand_yen": 100, "check_yen": 99, "error_yen": {"ripe": 0, "unripe": 1e9}})
     run_stage("evaluate", "toy")
     assert "it finds none of the" in capsys.readouterr().out

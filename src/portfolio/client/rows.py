@@ -25,6 +25,16 @@ def read_rows(
     return matched(READERS[form](stream), fields, on_left_out, as_text=form in ("csv", "tsv"))
 
 
+def _from_csv(stream: BinaryIO, separator: str = ",") -> Iterator[Row]:
+    try:
+        yield from read_csv(stream, separator)
+    except DataError as error:
+        raise DataError(
+            f"{error} A file in another encoding, or with another separator, is read as the use case declares it by: "
+            "portfolio score FILE OUT.csv USE_CASE"
+        ) from error
+
+
 def _from_parquet(stream: BinaryIO) -> Iterator[Row]:
     try:
         import polars as pl
@@ -72,8 +82,8 @@ def _object(pairs: list[tuple[str, Any]]) -> Row:
 
 
 READERS: dict[str, Callable[[BinaryIO], Iterator[Row]]] = {
-    "csv": read_csv,
-    "tsv": partial(read_csv, separator="\t"),
+    "csv": _from_csv,
+    "tsv": partial(_from_csv, separator="\t"),
     "parquet": _from_parquet,
     "json": _from_json,
     "jsonl": _from_json,
