@@ -36,7 +36,7 @@ DEMO = state_folder() / "demo"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # As the browser names its languages.
 LOCALES = {"en": "en-GB", "ja": "ja-JP"}
-SIZE = {"width": 1000, "height": 1330}
+SIZE = {"width": 1000, "height": 1480}
 # Of the last card that fits, so that the edge cuts through none.
 BELOW_PX = 8
 LAST_EDGE = """height => Math.max(...[...document.querySelectorAll("section, main > *, h2, svg, img, table")]

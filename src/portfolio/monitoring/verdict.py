@@ -16,6 +16,8 @@ from portfolio.monitoring.looks import Reason, Verdict
 OUTSIDE_ALPHA = 0.005
 OUTSIDE_SHARE = 0.01
 MOST_TOLD = 5
+# From so many on, what labels say of the value is told rather than the estimate.
+LEAST_LABELS = 20
 
 
 def judge(
@@ -100,11 +102,15 @@ def _drifted(figures: dict[str, Any]) -> Iterator[Reason]:
 
 def _as_promised(figures: dict[str, Any]) -> Reason:
     yen, labels = figures["yen_per_1000"], figures["harm"]["labels"]
-    live = yen["seen"] or yen["estimated"]
+    seen = yen["seen"]
+    # A single label says next to nothing.
+    if seen is not None and yen["estimated"] is not None and seen["labels"] < LEAST_LABELS:
+        seen = None
+    live = seen or yen["estimated"]
     if live is None:
         return Reason("as_promised_labels", {"labels": labels})
     numbers = {"promised": yen["promised"], "labels": labels, **live}
-    return Reason("as_promised_seen" if yen["seen"] else "as_promised_estimated", numbers | {"labels": labels})
+    return Reason("as_promised_seen" if seen else "as_promised_estimated", numbers | {"labels": labels})
 
 
 def _numbers(found: dict[str, Any]) -> dict[str, Any]:
