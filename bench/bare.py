@@ -21,6 +21,9 @@ def main(name: str) -> None:
     config = use_case.config()
     collect_new(use_case.source, paths.batches, config.collect.until)
     # Imported when they are needed, as in the stages' own processes.
+    from portfolio.stages import check
+
+    check.run(use_case, config)
     from portfolio.stages import validate
 
     validate.run(use_case, config)
