@@ -222,6 +222,20 @@ def test_check_tells_of_values_that_do_not_fit_and_of_prices_that_make_no_sense(
     assert "a run puts the whole batch aside" in portfolio("check", "shop").stderr
 
 
+def test_of_a_large_file_check_reads_the_beginning(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    monkeypatch.setattr("portfolio.cli.own_data.LARGE_BYTES", 1000)
+    monkeypatch.setattr("portfolio.cli.own_data.BEGINNING_BYTES", 500)
+    (file,) = (Path("data") / "shop" / "files").iterdir()
+    file.write_text(f"{file.read_text()}a last line that is cut off")
+    assert "nothing is wrong" in output(["check", "shop"], monkeypatch, capsys)
+    # Where its beginning makes no sense, the file is read as a whole.
+    file.write_text(file.read_text().replace("Nara", '"Nara\n' + "a" * 500, 1))
+    assert "cut off" in run_main(["check", "shop"], 1, monkeypatch, capsys).err
+
+
 def test_check_holds_what_is_declared_against_the_rows(
     rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

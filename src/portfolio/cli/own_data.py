@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +13,10 @@ from portfolio.cli.arguments import NamedUseCase, UseCaseName
 from portfolio.core.counted import counted
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.table import Table
 
+    from portfolio.contract.folder import Folder
     from portfolio.contract.use_case import UseCase
     from portfolio.profiling.draft import Draft
 
@@ -21,6 +24,7 @@ app = typer.Typer()
 PANEL = "Use your own data"
 FEW = 2000
 """So many rows show what columns there are, of which kinds, and whether their values are as declared."""
+LARGE_BYTES, BEGINNING_BYTES = 16 * 1024 * 1024, 1024 * 1024
 
 
 @app.command(rich_help_panel=PANEL)
@@ -208,6 +212,22 @@ def check(use_case: UseCaseName) -> None:
     )
 
 
+def _first_rows(source: Folder, path: Path) -> pl.DataFrame:
+    """Of a large CSV file its first rows: all of them take seconds to read."""
+    from portfolio.core.errors import SourceError
+
+    if path.suffix.lower() not in (".csv", ".tsv") or path.stat().st_size <= LARGE_BYTES:
+        return source.table(path)
+    with path.open("rb") as stream, TemporaryDirectory() as folder:
+        beginning = Path(folder) / path.name
+        beginning.write_bytes(stream.read(BEGINNING_BYTES).rpartition(b"\n")[0])
+        try:
+            return source.table(beginning)
+        except SourceError:
+            # Cut off in the midst of a value of several lines; or else it is wrong as a whole.
+            return source.table(path)
+
+
 def _unlike_its_data(case: UseCase) -> tuple[list[str], list[str]]:
     """How the newest rows that there are differ from what is declared: what stops a run, and what it puts aside."""
     import polars as pl
@@ -228,7 +248,7 @@ def _unlike_its_data(case: UseCase) -> tuple[list[str], list[str]]:
         if not files:
             return [f"{case.source.path} has no file with rows yet. Put the first one there."], []
         day, path = files.popitem()
-        rows = named_rows(case.source, day, case.source.table(path)).head(FEW)
+        rows = named_rows(case.source, day, _first_rows(case.source, path)).head(FEW)
     else:
         return [], []
     if faults := normalize(case, rows).faults:
