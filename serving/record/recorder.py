@@ -232,8 +232,9 @@ class Recorder:
 
     def _append(self) -> None:
         now = datetime.now(UTC)
+        late = now - timedelta(seconds=SECONDS_TO_DISK)
         for _, row in self._rows:
-            if row["answered_at"] < now - timedelta(seconds=SECONDS_TO_DISK):
+            if row["answered_at"] < late:
                 row["answered_at"] = now
         for table in (predictions, shadow_predictions):
             rows = [row for of, row in self._rows if of is table]

@@ -56,7 +56,7 @@ class Train(Strict):
     patience: int = Field(default=6, ge=1, description="epochs without a better validation loss before training stops")
     members: int = Field(default=3, ge=1, le=20, description="networks that are trained side by side and averaged")
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(
-        default="cpu", description="another trains another network from the same seed, and is faster for texts alone"
+        default="cpu", description="others train another network from the same seed; a GPU is worth it for texts"
     )
     augment: bool = Field(
         default=False, description="change training batches at random as the use case's `augmentation` does"

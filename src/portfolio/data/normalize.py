@@ -97,11 +97,22 @@ def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
 def without_units(text: pl.Expr, unit: str) -> pl.Expr:
     """Numbers that are written with their unit, such as 1,568 kg, without it: `without_unit` for a column."""
     unit = unicode_normalized("NFKC", unit)
-    bare = text.str.normalize("NFKC").str.strip_chars()
-    for written, plain in SIGNS:
-        bare = bare.str.replace(written, plain.replace(r"\1", "${1}"))
-    bare = bare.str.strip_suffix(unit).str.replace(signed_unit(unit), "${1}").str.strip_prefix(unit).str.strip_chars()
+    bare = (
+        plainly_signed(text)
+        .str.strip_suffix(unit)
+        .str.replace(signed_unit(unit), "${1}")
+        .str.strip_prefix(unit)
+        .str.strip_chars()
+    )
     return pl.when(bare.str.contains(GROUPED)).then(bare.str.replace_all(",", "", literal=True)).otherwise(bare)
+
+
+def plainly_signed(text: pl.Expr) -> pl.Expr:
+    """Full-width characters as the usual ones, and negative numbers with a minus."""
+    text = text.str.normalize("NFKC").str.strip_chars()
+    for written, plain in SIGNS:
+        text = text.str.replace(written, plain.replace(r"\1", "${1}"))
+    return text
 
 
 def _numbers(column: pl.Series, found: Normalized, unit: str) -> pl.Series:

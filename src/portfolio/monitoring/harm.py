@@ -37,6 +37,8 @@ REMEMBERED = 50
 
 State = dict[str, Any]
 WHOLE = "whole"
+# The highest evidence so far, and how many answers came since, with their loss.
+NO_CALM: State = {"peak": 1.0, "calm": 0, "calm_loss": 0.0}
 
 
 def limit(costs: Mapping[float, int], worst: float, confidence: float = LIMIT_CONFIDENCE) -> float:
@@ -90,7 +92,7 @@ class _Evidence:
     """Evidence as it is kept from look to look."""
 
     def __init__(self, state: State) -> None:
-        self.state = {"before": 0, "peak": 1.0, "calm": 0, "calm_loss": 0.0, **state}
+        self.state = {"before": 0, **NO_CALM, **state}
 
     def add(self, costs: Mapping[float, int], worst: float) -> None:
         counts = np.array(list(costs.values()), dtype=np.int64)
@@ -105,7 +107,7 @@ class _Evidence:
         self.state["recent"] = kept * self.state["recent"] + int(counts.sum())
         self.state["loss"] = kept * self.state["loss"] + float(losses @ counts)
         if self.total >= self.state["peak"]:
-            self.state |= {"peak": self.total, "calm": 0, "calm_loss": 0.0}
+            self.state |= NO_CALM | {"peak": self.total}
         else:
             self.state["calm"] += int(counts.sum())
             self.state["calm_loss"] += float(losses @ counts)
@@ -114,8 +116,7 @@ class _Evidence:
         """Begin anew where there was an alarm, and the evidence has not grown for a while of answers as promised."""
         calm = self.state["calm"]
         if self.total >= 1 / alpha and calm >= CALM_ANSWERS and self.state["calm_loss"] <= calm * self.state["limit"]:
-            self.state |= {"money": evidence.none_yet().tolist(), "before": self.state["count"], "peak": 1.0}
-            self.state |= {"calm": 0, "calm_loss": 0.0}
+            self.state |= NO_CALM | {"money": evidence.none_yet().tolist(), "before": self.state["count"]}
 
     @property
     def total(self) -> float:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import polars as pl
 
 from portfolio.contract.sources import calendar_days, parsed_dates
-from portfolio.core.cells import MISSING, SIGNS
+from portfolio.core.cells import MISSING
 from portfolio.core.errors import SourceError
-from portfolio.data.normalize import without_units
+from portfolio.data.normalize import plainly_signed, without_units
 
 Kind = Literal["number", "category", "date", "text", "identifier", "code", "constant", "empty", "nested"]
 
@@ -137,13 +137,10 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
 
 def _measured(column: pl.Series, texts: pl.Series, counts: pl.DataFrame, unit: str, *, coded: bool) -> Column | None:
     """The column as numbers of this unit, or without one; None if they are something else."""
-    bare, each = (
-        pl.select(without_units(pl.lit(values), unit).alias(column.name)).to_series()
-        for values in (texts, counts[column.name])
-    )
-    numbers = each.cast(pl.Float64, strict=False)
+    numbers = pl.select(without_units(pl.lit(counts[column.name]), unit).cast(pl.Float64, strict=False)).to_series()
     if not _are_numbers(counts, numbers):
         return None
+    bare = pl.select(without_units(pl.lit(texts), unit).alias(column.name)).to_series()
     return _numbers_with_strays(column, bare, counts.filter(numbers.is_null()), coded=coded)
 
 
@@ -158,10 +155,8 @@ def _are_numbers(counts: pl.DataFrame, numbers: pl.Series) -> bool:
 
 def _unit(values: pl.Series) -> str:
     """What these texts have before or after a number, all or some of them, and the same in all; empty if nothing."""
-    texts = pl.lit(values).str.normalize("NFKC").str.strip_chars()
-    for written, plain in SIGNS:
-        texts = texts.str.replace(written, plain.replace(r"\1", "${1}"))
-    parts = pl.select(texts.str.extract_groups(MEASURED)).to_series().struct.unnest().drop_nulls("2")
+    groups = plainly_signed(pl.lit(values)).str.extract_groups(MEASURED)
+    parts = pl.select(groups).to_series().struct.unnest().drop_nulls("2")
     if len(parts) < MIN_MEASURED or parts["2"].str.contains(r"^[+-]?0\d").any():
         return ""
     units = parts.select(pl.col("1").fill_null("") + pl.col("3").fill_null("")).to_series()

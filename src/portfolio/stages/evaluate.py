@@ -60,8 +60,7 @@ def _doubts(
     if figures["by_machine"] == 0:
         yield "it leaves every answer to a person, so it adds nothing to checking all of them"
     for place, recall in enumerate(by_class.get("recall", [])):
-        rows = int(np.sum(test.targets == place))
-        if rows and recall == 0:
+        if recall == 0 and (rows := int(np.sum(test.targets == place))):
             yield f"it finds none of the {counted(rows, 'test row')} of '{use_case.output.classes[place]}'"
 
 

@@ -20,8 +20,7 @@ from portfolio.data.dataset import Split, sklearn_input
 from portfolio.training.sklearn_graph import round_to_float32, sklearn_graph
 
 # Of a larger training split, each of a forest's trees sees so many rows drawn at random, and the forest sees them all:
-# its time and size stop growing there. On all of a million rows it would train for half an hour, and its graph would
-# be too large for ONNX.
+# its time and size stop growing there.
 MAX_TREE_ROWS = 20_000
 
 

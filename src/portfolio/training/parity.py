@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from portfolio.bundle.bundle import in_parts, rows_at_once
+from portfolio.bundle.bundle import answer_differences, in_parts, rows_at_once
 from portfolio.bundle.manifest import tensor_names
 from portfolio.contract.use_case import UseCase
-from portfolio.core.closeness import relative_differences
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
 
@@ -36,8 +35,7 @@ def check_parity(name: str, raw: bytes, use_case: UseCase, inputs: dict[str, Arr
     """
     found = run_graph(raw, use_case, inputs)
     expected = np.asarray(expected, dtype=np.float64).reshape(found.shape)
-    is_class = use_case.output.task == "classification"
-    worst = float(np.max(np.abs(found - expected) if is_class else relative_differences(found, expected)))
+    worst = float(np.max(answer_differences(use_case.output, found, expected)))
     if not worst <= PARITY_TOLERANCE:
         raise BundleError(
             f"The exported graph of '{name}' differs from its model by {worst:.2g} (allowed: {PARITY_TOLERANCE}). If "
