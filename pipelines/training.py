@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from prefect import Flow, flow, get_run_logger, runtime, task
@@ -135,13 +136,13 @@ def settle(use_case: str, number: int) -> None:
 
 
 @task(task_run_name="{address}")
-def run_stage(address: str, force: bool = False) -> bool:
+def run_stage(address: str, figures: Sequence[Path] = (), force: bool = False) -> bool:
     """Run one stage of dvc.yaml, unless nothing it depends on has changed. What it prints is the task's log."""
     name, use_case = address.split("@")
     log = Paths(use_case).log(name)
     with versioning.log_of_this_run(log), step(name, log) as shown:
         try:
-            ran = versioning.reproduce(address, log, force=force)
+            ran = versioning.reproduce(address, log, figures, force=force)
         finally:
             printed = log.read_text(errors="replace").strip() if log.exists() else ""
             get_run_logger().info(printed or "nothing was run")
@@ -272,9 +273,10 @@ def _note_quarantined(use_case: str, batches: list[str]) -> None:
 def run_stages(use_case: str) -> list[str]:
     """Run the stages before the report, each once those that it needs have ended. Gives back those that ran."""
     stages: dict[str, PrefectFuture[bool]] = {}
-    for address, needs in versioning.stage_graph(use_case).items():
+    for address, stage in versioning.stage_graph(use_case).items():
         if address != f"{REPORT}@{use_case}":
-            stages[address] = run_stage.submit(address=address, return_state=False, wait_for=[stages[n] for n in needs])
+            needed = [stages[need] for need in stage.needs]
+            stages[address] = run_stage.submit(address, stage.figures, return_state=False, wait_for=needed)
     return [address for address, future in stages.items() if future.result()]
 
 

@@ -7,8 +7,9 @@ import logging
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dvc.lock
@@ -35,8 +36,18 @@ for name in ("dvc", "dvc_data"):
     logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def stage_graph(use_case: str) -> dict[str, list[str]]:
-    """The stages of one use case, each with those it needs, in an order in which they can run.
+@dataclass(frozen=True)
+class Stage:
+    """What dvc.yaml says of a stage."""
+
+    needs: list[str]
+    """The addresses of the stages that make what it depends on."""
+    figures: list[Path]
+    """Those of its outputs that git keeps, and not DVC."""
+
+
+def stage_graph(use_case: str) -> dict[str, Stage]:
+    """The stages of one use case by their addresses, in an order in which they can run.
 
     The index's graph is not a documented API of DVC; it is used here alone, and has a test.
     """
@@ -63,7 +74,11 @@ def stage_graph(use_case: str) -> dict[str, list[str]]:
     ours = [stage for stage in graph if re.fullmatch(rf"\w+@{re.escape(use_case)}", stage.addressing)]
     ordered = [stage for stage in reversed(list(networkx.topological_sort(graph))) if stage in ours]
     return {
-        stage.addressing: [need.addressing for need in graph.successors(stage) if need in ours] for stage in ordered
+        stage.addressing: Stage(
+            needs=[need.addressing for need in graph.successors(stage) if need in ours],
+            figures=[Path(out.fs_path) for out in stage.outs if not out.use_cache],
+        )
+        for stage in ordered
     }
 
 
@@ -97,15 +112,15 @@ def check_place(use_case: str) -> None:
             )
 
 
-def reproduce(address: str, log: Path, *, force: bool = False) -> bool:
+def reproduce(address: str, log: Path, figures: Sequence[Path] = (), *, force: bool = False) -> bool:
     """Run one stage, unless its inputs are as they were and it is not forced. Says whether it ran.
 
-    If the stage fails, the figures of its last run stay. Raises PortfolioError then, with what its log says of that,
-    and DataError, with the remedy, if what it depends on is not there.
+    If the stage fails, its `figures` stay as its last run left them. Raises PortfolioError then, with what its log
+    says of that, and DataError, with the remedy, if what it depends on is not there.
     """
     try:
         repository = _repository()
-        with _figures_kept(repository, address):
+        with _kept_on_failure(figures):
             # Stages beside each other hold DVC's lock in turn, only while no stage's command runs.
             return bool(repository.reproduce(targets=[address], single_item=True, force=force))
     except ReproductionError as error:
@@ -150,14 +165,13 @@ def _under_way(address: str, error: LockError) -> PortfolioError:
 
 
 @contextmanager
-def _figures_kept(repository: Repo, address: str) -> Iterator[None]:
-    """Bring back, if the stage fails, the outputs that git keeps and not DVC.
+def _kept_on_failure(figures: Sequence[Path]) -> Iterator[None]:
+    """Bring back, if the stage fails, the figures of its last run.
 
     DVC deletes a stage's outputs before it runs. What is declared with `persist` it leaves alone, but a stage that has
     such an output never comes from the run cache.
     """
-    outs = [Path(out.fs_path) for stage in repository.stage.collect(address) for out in stage.outs if not out.use_cache]
-    earlier = {path: path.read_bytes() for path in outs if path.is_file()}
+    earlier = {path: path.read_bytes() for path in figures if path.is_file()}
     try:
         yield
     except BaseException:

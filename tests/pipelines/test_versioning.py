@@ -51,15 +51,18 @@ def test_the_stage_graph_is_that_of_dvc_yaml(repository: None, use_case: str) ->
     graph = versioning.stage_graph(use_case)
     assert set(graph) == {f"{name}@{use_case}" for name in stages()}
     for name in stages():
-        assert set(graph[f"{name}@{use_case}"]) == {f"{need}@{use_case}" for need in needs(name)}
+        stage = graph[f"{name}@{use_case}"]
+        assert set(stage.needs) == {f"{need}@{use_case}" for need in needs(name)}
+        kept_by_git = [next(iter(entry)) for entry in stages()[name].get("metrics", [])]
+        assert stage.figures == [ROOT / path.replace("${item.use_case}", use_case) for path in kept_by_git]
     assert needs("evaluate") == {"configure", "prepare", "baselines", "train"}
 
 
 @pytest.mark.parametrize("use_case", use_case_names())
 def test_every_stage_comes_after_those_it_needs(repository: None, use_case: str) -> None:
     seen: set[str] = set()
-    for address, wanted in versioning.stage_graph(use_case).items():
-        assert set(wanted) <= seen
+    for address, stage in versioning.stage_graph(use_case).items():
+        assert set(stage.needs) <= seen
         seen.add(address)
 
 
@@ -159,12 +162,13 @@ def declare_figures() -> None:
 @pytest.mark.parametrize("broken", ["exit 1", "echo half >output; exit 1", "kill -9 $$"])
 def test_a_stage_that_fails_leaves_the_last_figures(miniature: Path, broken: str) -> None:
     declare_figures()
-    versioning.reproduce("greet@toy", LOG)
+    figures = versioning.stage_graph("toy")["greet@toy"].figures
+    versioning.reproduce("greet@toy", LOG, figures)
     working = Path("dvc.yaml").read_text()
     Path("input/toy").write_text("good day")
     Path("dvc.yaml").write_text(working.replace("cmd: cat", f"cmd: {broken}; cat"))
     with pytest.raises(PortfolioError, match="Stage greet@toy failed"):
-        versioning.reproduce("greet@toy", LOG)
+        versioning.reproduce("greet@toy", LOG, figures)
     assert Path("output").read_text() == "hello"
     Path("dvc.yaml").write_text(working)
     assert versioning.reproduce("greet@toy", LOG) is True

@@ -95,7 +95,8 @@ def study(
         return
     from pipelines import versioning
 
-    versioning.reproduce(f"studies/dvc.yaml:study@{name}-{use_case}", paths.log(f"study-{name}"))
+    address, log = f"studies/dvc.yaml:study@{name}-{use_case}", paths.log(f"study-{name}")
+    versioning.reproduce(address, log, [paths.study(name)])
     _show_study(paths.study(name))
 
 
