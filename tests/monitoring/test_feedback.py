@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,8 +13,8 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.data.batches import FAIR
-from portfolio.monitoring.feedback import Taken, take_feedback
-from tests.monitoring.answered import NOBODY, PERSON, Answered, address, bundle_in_store
+from portfolio.monitoring.feedback import Taken, take_feedback, waiting_labels
+from tests.monitoring.answered import NOBODY, PERSON, START, Answered, address, bundle_in_store
 from tests.workspace import TOY, collect, edit_config, run_stage
 
 PATHS = Paths(TOY)
@@ -75,6 +76,25 @@ def test_each_label_is_taken_once_and_a_later_correction_is_told(answered: Answe
     assert taken.rows == 1
     assert "labels that were corrected after a batch had them: 1" in taken.notes[0]
     assert second not in taken.notes[0]
+
+
+def test_labels_wait_until_a_batch_has_them(answered: Answered) -> None:
+    case = load_use_case(TOY)
+
+    def waiting() -> int:
+        return waiting_labels(case, address(), PATHS.batches)
+
+    answered.add(melons(3), ["ripe"] * 3)
+    answered.add(melons(4, 2.2), ["ripe"] * 4, asked=NOBODY)
+    assert waiting() == 3
+    take()
+    assert waiting() == 0
+    # Of before the batch by the clock of another server.
+    answered.add(melons(1, 2.5), ["ripe"], at=START + timedelta(minutes=1, seconds=30))
+    answered.add(melons(2, 2.9), ["ripe"] * 2, at=START + timedelta(hours=1))
+    assert waiting() == 3
+    assert take().rows == 3
+    assert waiting() == 0
 
 
 def test_the_labels_of_a_batch_that_was_deleted_are_taken_again_and_no_other_batch_is_touched(

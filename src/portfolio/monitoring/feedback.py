@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from portfolio.bundle.bundle import to_array
@@ -25,6 +26,7 @@ from portfolio.data.batches import FAIR, REFUSED, next_feedback, of_feedback
 from portfolio.data.collect import collect_lock
 from portfolio.data.parquet import write_parquet
 from portfolio.monitoring.inflow import inside_support
+from portfolio.monitoring.looks import CLOCKS_APART
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.statements import parts
@@ -90,9 +92,12 @@ def take_feedback(use_case: UseCase, limits: Retrain, address: str, folder: Path
 
 
 def waiting_labels(use_case: UseCase, address: str, folder: Path) -> int:
-    """How many labels could be learned from that no batch has yet."""
+    """How many labels could be learned from that have come since the last batch of them.
+
+    The monitor asks at each look, so this costs as much as those labels, however many came before.
+    """
     # What was asked and answered is not needed to count them.
-    return len(_not_taken(use_case, address, folder, WHO).labels)
+    return len(_not_taken(use_case, address, folder, WHO, since_last_batch=True).labels)
 
 
 def labelled_rows(use_case: UseCase, address: str, folder: Path) -> Labelled:
@@ -115,14 +120,16 @@ class _NotTaken(NamedTuple):
     notes: list[str]
 
 
-def _not_taken(use_case: UseCase, address: str, folder: Path, columns: Sequence[str]) -> _NotTaken:
+def _not_taken(
+    use_case: UseCase, address: str, folder: Path, columns: Sequence[str], *, since_last_batch: bool = False
+) -> _NotTaken:
     """With these columns of the answers."""
     used = _used(use_case, folder)
     manifests = {d: m for d, m in Store.of(use_case.name).manifests().items() if m.use_case == use_case.name}
     database = Database(address)
     try:
         with database.begin() as connection:
-            labels = _labels(connection)
+            labels = _labels(connection, _last_taken(connection, use_case, folder) if since_last_batch else None)
             known = [label for label in labels if label["digest"] in manifests]
             new = [label for label in known if _key(label) not in used]
             answers = _answers(connection, {label["request_id"] for label in new}, columns)
@@ -143,11 +150,28 @@ def _not_taken(use_case: UseCase, address: str, folder: Path, columns: Sequence[
     return _NotTaken(asked, answers, manifests, notes)
 
 
-def _labels(connection: Connection) -> list[dict[str, Any]]:
-    """Every label and who gave the answer, oldest first, without what the answer was."""
+def _labels(connection: Connection, last_taken: datetime | None = None) -> list[dict[str, Any]]:
+    """Every label and who gave the answer, oldest first, without what the answer was.
+
+    Those that came before `last_taken` are left out, but for what clocks of several servers may differ by.
+    """
     query = select(feedback, predictions.c.digest).join(predictions, predictions.c.request_id == feedback.c.request_id)
+    if last_taken is not None:
+        query = query.where(feedback.c.received_at >= last_taken - CLOCKS_APART)
     found = connection.execute(query.order_by(feedback.c.received_at, feedback.c.request_id, feedback.c.row))
     return [row._asdict() | {"label": json.loads(row.label)} for row in found]
+
+
+def _last_taken(connection: Connection, use_case: UseCase, folder: Path) -> datetime | None:
+    """When the newest label of the last batch came; None without a batch, or if the log does not have its labels."""
+    import polars as pl
+
+    keys = [key for path in of_feedback(folder)[-1:] for key in pl.read_parquet(path)[use_case.key]]
+    came = []
+    for some in parts(sorted({key.rpartition("-")[0] for key in keys})):
+        query = select(func.max(feedback.c.received_at)).where(feedback.c.request_id.in_(some))
+        came.append(connection.execute(query).scalar())
+    return max((in_utc(moment) for moment in came if moment is not None), default=None)
 
 
 def _answers(connection: Connection, request_ids: Iterable[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
