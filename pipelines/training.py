@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pipelines import versioning
 from pipelines.notices import tell_end
+from portfolio.bundle.store import Store
 from portfolio.contract.loading import load_use_case
 from portfolio.core import files
 from portfolio.core.counted import counted
@@ -197,7 +198,8 @@ TASK_RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person") -> Outcome | None:
     """From new data to a published champion. The stages and their order are read from dvc.yaml.
 
-    Gives back None if the monitor asked for it, and another run has done it meanwhile.
+    Gives back None if the monitor asked for it, and another run has done it meanwhile; or a schedule did, and the use
+    case has no champion yet.
 
     Args:
         use_case: One of the use cases in params.yaml.
@@ -208,6 +210,9 @@ def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person")
     with alone(use_case) as steps:
         if asked_by in OF_MONITOR and not _is_due(use_case):
             get_run_logger().info("it is not due any more: another run has been under way meanwhile")
+            return None
+        if asked_by == "schedule" and not Store.of(use_case).champion_path.exists():
+            get_run_logger().info("there is no champion to renew: the first training is started by hand")
             return None
         begun = datetime.now(UTC)
         find_champion(use_case)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,10 @@ def test_everything_starts_in_order_is_kept_running_and_ends_together(tmp_path: 
             assert json.load(answer)["name"] == "portfolio"
         with urlopen(f"http://127.0.0.1:{port}/model") as answer:
             assert json.load(answer)["use_case"] == TOY
+
+        # By its schedules, the loop goes on by itself.
+        for line in (r"monitoring .*20\d\d-\d\d-\d\d \d\d:\d0 UTC", r"training .*20\d\d-\d\d-\d\d 03:00 UTC"):
+            wait_until(lambda line=line: re.search(line, portfolio("status").stdout), log)  # type: ignore[misc]
 
         before = programs(folder)
         for name in ("api", "deployments"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from socket import socket
 
@@ -13,8 +15,11 @@ import psutil
 import pytest
 
 from pipelines.processes import created_at
+from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.paths import live_record
+from portfolio.monitoring.looks import Look, Looks
 from tests.cli.conftest import portfolio
+from tests.tiny import ZEROS
 from tests.workspace import TOY
 
 
@@ -66,6 +71,19 @@ def test_what_a_crash_left_is_shown_and_ended(sleeper: subprocess.Popen[bytes]) 
     assert portfolio("stop").stdout == "Ended: api.\n"
     assert sleeper.wait(timeout=10) != 0
     assert not live_record().exists()
+
+
+@pytest.mark.usefixtures("sleeper")
+def test_the_last_look_is_shown() -> None:
+    looked_at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    path = state_folder() / "log" / f"{TOY}.db"
+    looks = Looks(sqlite_address(path))
+    looks.add(Look(looked_at, looked_at, 7, ZEROS, 120, 3, "insufficient_data", (), {}, looked_at))
+    looks.close()
+    shown = portfolio("status").stdout
+    assert re.search(rf"{TOY} .* 7 .* 2026-03-02 09:30 UTC .* insufficient data", shown), shown
+    path.write_text("no database")
+    assert "its prediction log can't be read" in portfolio("status").stdout
 
 
 def test_a_port_that_is_taken_is_named_before_anything_starts(workspace: Path) -> None:

@@ -111,6 +111,8 @@ def _environment(clone: Path) -> dict[str, str]:
     with environment_kept():
         local_environment()
         environment = own_environment(os.environ)
+    # It plans runs once a minute, by itself.
+    environment["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "2"
     return environment | {"PYTHONPATH": f"{clone / 'src'}{os.pathsep}{clone}"}
 
 
@@ -282,6 +284,15 @@ def test_a_schedule_starts_runs(prefect: str, deployments: subprocess.Popen[str]
     (added,) = ask(prefect, schedules, [{"schedule": {"interval": 5}, "active": True}])  # type: ignore[arg-type]
     assert wait_for(lambda: scheduled("pruning", "COMPLETED"))
     ask(prefect, f"{schedules}/{added['id']}", method="DELETE")
+    # Without a champion there is nothing to renew.
+    champion = Store.of(TOY).champion_path
+    aside = champion.rename(champion.with_name("aside.json"))
+    try:
+        run = start(prefect, "training", use_case=TOY, asked_by="schedule")
+        assert wait_for(lambda: run in {one["id"] for one in in_state(prefect, "training", "COMPLETED")})
+        assert not champion.exists()
+    finally:
+        aside.rename(champion)
 
 
 def test_a_run_that_was_lost_with_the_process_has_crashed_and_the_next_need_not_wait(

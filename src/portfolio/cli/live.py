@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 PANEL = "Run everything"
+# A scheduled run that has waited longer than this for a free process is shown as late.
+LATE = timedelta(minutes=1)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -74,7 +77,10 @@ def stop() -> None:
 
 @app.command(rich_help_panel=PANEL)
 def status() -> None:
-    """Show what `portfolio live` has started, and whether it answers. Exit code 1 if something does not."""
+    """Show what `portfolio live` has started, whether it answers, and when it looks and trains next.
+
+    Exit code 1 if something does not answer.
+    """
     from rich.table import Table
 
     from pipelines.record import read_record
@@ -91,10 +97,64 @@ def status() -> None:
         colour = {"not running": "red", "no answer": "yellow"}.get(state, "green")
         table.add_row(one.name, f"[{colour}]{state}[/]", str(one.pid), str(one.starts), one.shown or one.log)
     console.print(table)
+    prefect = next((one for one, state in zip(found, states, strict=True) if one.name == "prefect"), None)
+    if prefect is not None and prefect.answers():
+        _show_next_runs(prefect.shown)
+    _show_last_looks()
     if states[0] == "not running":
         console.print("Nothing starts again what ends: portfolio stop, then portfolio live")
     if not set(states) <= {"answers", "running"}:
         raise typer.Exit(1)
+
+
+def _show_next_runs(prefect: str) -> None:
+    import os
+    from datetime import UTC, datetime
+
+    import httpx
+    from rich.table import Table
+
+    from pipelines.upcoming import next_runs
+    from portfolio.core.environment import local_environment
+    from portfolio.core.terminal import console
+
+    local_environment()
+    os.environ["PREFECT_API_URL"] = f"{prefect}/api"
+    try:
+        found = next_runs()
+    except httpx.HTTPError as error:
+        console.print(f"[red]Prefect's server can't be asked what runs next:[/] {error}")
+        return
+    table = Table("flow", "next run", title_justify="left")
+    now = datetime.now(UTC)
+    for flow, moment in found.items():
+        late = now - moment > LATE
+        table.add_row(flow, f"{moment:%Y-%m-%d %H:%M} UTC{', late' * late}", style="red" if late else "")
+    console.print(table if table.rows else "[yellow]No run is scheduled yet.[/]")
+
+
+def _show_last_looks() -> None:
+    from rich.table import Table
+    from sqlalchemy.exc import DBAPIError
+
+    from portfolio.cli.monitor import STYLES
+    from portfolio.core.terminal import console
+    from portfolio.monitoring.events import looks_of
+    from portfolio.monitoring.prediction_log.address import logged_use_cases
+
+    table = Table("use case", "version", "last look", "verdict", title_justify="left")
+    for name in logged_use_cases():
+        try:
+            with looks_of(name) as looks:
+                last = looks.last() if looks is not None else []
+        except DBAPIError:
+            table.add_row(name, "", "", "[red]its prediction log can't be read[/]")
+            continue
+        for one in last:
+            verdict = f"[{STYLES[one.verdict]}]{one.verdict.replace('_', ' ')}[/]"
+            table.add_row(name, str(one.model_version), f"{one.looked_at:%Y-%m-%d %H:%M} UTC", verdict)
+    if table.rows:
+        console.print(table)
 
 
 def _make_records(use_case: str, steps: Steps, supervisor: Supervisor) -> None:

@@ -68,7 +68,7 @@ def run(
     except KeyboardInterrupt:
         console.print(f"Stopped. What was finished is kept, and the same command goes on: portfolio run {use_case}")
         raise typer.Exit(130) from None
-    assert outcome is not None, "only what the monitor asks for can have been done already"
+    assert outcome is not None, "a run that a person asked for has an outcome"
     seconds = {**start.seconds, **outcome.seconds}
     write_text(Paths(use_case).log("run").with_suffix(".json"), json.dumps({"seconds": seconds}, indent=1) + "\n")
     result = "promoted and published" if outcome.verdict.promoted else "not promoted"
