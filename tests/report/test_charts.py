@@ -24,3 +24,11 @@ def test_of_many_classes_the_most_common_errors_are_shown() -> None:
 def test_of_many_classes_without_an_error_nothing_is_shown() -> None:
     classes = tuple(f"class {number}" for number in range(50))
     assert "0 of 0 errors" in charts.confusion(classes, np.arange(50), np.arange(50), WORDS).svg()
+
+
+def test_long_names_of_classes_do_not_run_into_each_other() -> None:
+    rows = np.arange(4), np.arange(4)
+    short = charts.confusion(("a", "b", "c", "d"), *rows, WORDS).svg()
+    long = charts.confusion(tuple(f"{name} is a rather long name" for name in "abcd"), *rows, WORDS).svg()
+    assert "rotate(-30" not in short
+    assert long.count("rotate(-30") == 4

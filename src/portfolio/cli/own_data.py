@@ -139,8 +139,9 @@ def _decisions(found: Draft) -> Table:
 
 
 def _say_target(found: Draft) -> None:
+    from portfolio.core.counted import readable
     from portfolio.core.terminal import console
-    from portfolio.profiling.words import share_of, shown
+    from portfolio.profiling.words import share_of
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
@@ -149,7 +150,7 @@ def _say_target(found: Draft) -> None:
     print()
     if found.quantity:
         column = found.target
-        say(f"Target: {column.name}, from {shown(column.minimum or 0)} to {shown(column.maximum or 0)}.")
+        say(f"Target: {column.name}, from {readable(column.minimum or 0)} to {readable(column.maximum or 0)}.")
     else:
         shares = sorted(found.counts.items(), key=lambda item: -item[1])
         digits = 1 if shares[-1][1] >= 0.01 * total else 2
@@ -168,9 +169,7 @@ def _say_target(found: Draft) -> None:
     if found.baseline is not None:
         first = found.baseline
         if found.quantity:
-            said = (
-                f"is off by {shown(first.linear)} on average; always answering the median, by {shown(first.constant)}"
-            )
+            said = f"is off by {readable(first.linear)} on average; always answering the median, by {readable(first.constant)}"
         else:
             said = (
                 f"is right in {first.linear:.1%} of the rows; always giving the most frequent answer, in "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from portfolio.core.counted import readable
 from portfolio.profiling.columns import Column
 
 UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
@@ -58,7 +59,7 @@ def described(column: Column) -> str:
     """What an input holds."""
     said = []
     if column.kind == "number" and column.minimum is not None and column.maximum is not None:
-        said.append(f"{shown(column.minimum)} to {shown(column.maximum)} {column.unit}".rstrip())
+        said.append(f"{readable(column.minimum)} to {readable(column.maximum)} {column.unit}".rstrip())
     elif column.kind == "category":
         said.append(
             ", ".join(" ".join(value.split()) for value in column.values[:5])
@@ -70,15 +71,8 @@ def described(column: Column) -> str:
     if column.stray:
         said.append(f"{column.stray:,} values are not numbers, such as '{column.stray_example}': rejected")
     if column.far:
-        said.append(f"{column.far:,} values are far from all others, such as {shown(column.far_example)}: rejected")
+        said.append(f"{column.far:,} values are far from all others, such as {readable(column.far_example)}: rejected")
     return "; ".join(said)
-
-
-def shown(value: float) -> str:
-    """Four digits as in years; thousands are divided from five digits on."""
-    if abs(value) >= 1e15:
-        return f"{value:.3g}"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def share_of(part: float) -> str:

@@ -25,6 +25,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from rich.cells import cell_len
 
 from portfolio.core import files
 from portfolio.core.types import Array
@@ -32,6 +33,8 @@ from portfolio.monitoring.looks import Look
 from portfolio.monitoring.timeline import Moment
 
 MAX_CLASSES_IN_TABLE, COMMON_ERRORS = 20, 15
+CELLS_BELOW_TABLE = 45
+"""So many characters stand side by side there; a Chinese or Japanese one takes two cells."""
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -168,7 +171,10 @@ def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: di
             drawn.axes.text(
                 predicted, actual, str(counts[actual, predicted]), ha="center", va="center", fontweight=weight
             )
-        drawn.axes.set_xticks(range(size), classes)
+        # Side by side, long names would run into each other.
+        is_wide = size * max(map(cell_len, classes)) > CELLS_BELOW_TABLE
+        slanted: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_wide else {}
+        drawn.axes.set_xticks(range(size), classes, **slanted)
         drawn.axes.set_yticks(range(size), classes)
         drawn.axes.grid(visible=False)
         drawn.axes.set(xlabel=words["predicted"], ylabel=words["actual"])

@@ -19,6 +19,7 @@ from portfolio.contract.card import LANGUAGES
 from portfolio.contract.config import STUDIES, Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
+from portfolio.core.counted import readable
 from portfolio.core.paths import Paths
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, data_sha256, load_split
@@ -177,12 +178,14 @@ def _shown(use_case: UseCase, test: Split, predictions: Array, decisions: Decisi
             shown["image"] = markupsafe.Markup(charts.photo(shares) if field.photo else charts.drawing(shares[:, :, 0]))
         else:
             missing = not values[0] if field.is_string else np.isnan(values[0])
-            shown["inputs"][field.name] = "-" if missing else values[0] if field.is_string else number(float(values[0]))
+            shown["inputs"][field.name] = (
+                "-" if missing else values[0] if field.is_string else readable(float(values[0]))
+            )
     if output.task == "classification":
         shown["predicted"] = output.classes[int(decisions.answers[row])]
         shown["actual"] = output.classes[int(test.targets[row])]
     else:
-        shown["predicted"], shown["actual"] = number(float(predictions[row, 0])), number(float(test.targets[row]))
+        shown["predicted"], shown["actual"] = readable(float(predictions[row, 0])), readable(float(test.targets[row]))
     shown["probability"] = float(decisions.certainty[row])
     return shown
 
