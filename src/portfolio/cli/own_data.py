@@ -169,7 +169,8 @@ def _say_target(found: Draft) -> None:
     if found.baseline is not None:
         first = found.baseline
         if found.quantity:
-            said = f"is off by {readable(first.linear)} on average; always answering the median, by {readable(first.constant)}"
+            median = readable(first.constant)
+            said = f"is off by {readable(first.linear)} on average; always answering the median, by {median}"
         else:
             said = (
                 f"is right in {first.linear:.1%} of the rows; always giving the most frequent answer, in "
