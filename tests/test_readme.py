@@ -74,6 +74,7 @@ RUN_ELSEWHERE = {
     "make smoke-image": ".github/workflows/train-and-deploy.yml",
     "portfolio new": "tests/cli/test_own_data.py",
     "portfolio check": "tests/cli/test_own_data.py",
+    "portfolio status": "tests/test_live.py",
     "portfolio recollect": "tests/data/test_recollect.py",
 }
 # Of these the words are checked; the others only read, and are run.

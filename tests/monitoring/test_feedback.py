@@ -8,12 +8,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from portfolio.cli.main import app
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.data.batches import FAIR
-from portfolio.monitoring.feedback import Taken, take_feedback, waiting_labels
+from portfolio.monitoring.feedback import Taken, refuse, take_feedback, waiting_labels
+from tests.checkouts import make_repository
 from tests.monitoring.answered import NOBODY, PERSON, START, Answered, address, bundle_in_store
 from tests.workspace import TOY, collect, edit_config, run_stage
 
@@ -177,6 +180,25 @@ def test_labels_that_are_turned_round_are_not_learned_from(answered: Answered) -
     assert (take().rows, take().path) == (60, None)
 
 
+def test_a_batch_that_turned_out_to_be_wrong_is_refused_for_good(answered: Answered) -> None:
+    collect(TOY)
+    answered.add(melons(5), ["ripe"] * 5)
+    batch = take().path
+    assert batch is not None
+    answered.add(melons(3, 2.5), ["ripe"] * 3)
+    take()
+    case = load_use_case(TOY)
+    with pytest.raises(DataError, match=f"no batch of labels 'mine'. The newest are: {batch.stem}, "):
+        refuse(case, PATHS.batches, "mine", "a mistake")
+    make_repository(Path.cwd())
+    told = CliRunner().invoke(app, ["refuse", TOY, batch.stem, "--because", "a colleague mixed up the buttons"])
+    assert "Refused: 5 rows" in told.output, told.output
+    run_stage("validate", TOY)
+    assert quarantined() == {"a colleague mixed up the buttons": 5}
+    assert len(clean_feedback()) == 3
+    assert take().path is None
+
+
 def test_errors_on_inputs_that_the_model_has_never_seen_are_its_own(answered: Answered) -> None:
     """It is they for which it must be trained again."""
     answered.add(melons(60, 5), ["unripe"] * 60)
@@ -219,6 +241,8 @@ def test_a_damaged_batch_is_named_with_what_brings_it_back(answered: Answered) -
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="dvc checkout"):
         run_stage("validate", TOY)
+    with pytest.raises(DataError, match="dvc checkout"):
+        take()
 
 
 def test_only_a_fair_sample_is_used_to_judge_models(answered: Answered) -> None:

@@ -84,6 +84,27 @@ def recollect(
     )
 
 
+@app.command(rich_help_panel=PANEL)
+def refuse(
+    use_case: UseCaseName,
+    batch: Annotated[str, typer.Argument(help="The batch, such as 2026-01-31-feedback-001.")],
+    because: Annotated[str, typer.Option(help="The reason, which goes into quarantine with its rows.")] = (
+        "a person refused the batch"
+    ),
+) -> None:
+    """Refuse a batch of labels that turned out to be wrong: no training learns from it, or takes its labels again."""
+    from portfolio.contract.loading import load_use_case
+    from portfolio.core.paths import Paths
+    from portfolio.monitoring.feedback import refuse as refuse_rows
+
+    case, batches = load_use_case(use_case), Paths(use_case).batches
+    refused = refuse_rows(case, batches, batch, because)
+    from pipelines import versioning
+
+    versioning.add(batches)
+    print(f"Refused: {counted(refused, 'row')} of {batch}. Train without them: portfolio run {use_case}")
+
+
 def _differences(found: Sequence[Difference]) -> Table:
     from rich.table import Table
     from rich.text import Text

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portfolio.core.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FEEDBACK = "-feedback-"
 REFUSED = "refused as feedback"
@@ -33,3 +39,18 @@ def next_feedback(folder: Path, day: date | None = None) -> Path:
     # Not their count: one before the last may have been deleted, so that its labels are taken again.
     numbers = [int(path.stem.rpartition("-")[2]) for path in of_feedback(folder) if path.stem.startswith(str(day))]
     return folder / f"{day}{FEEDBACK}{max(numbers, default=0) + 1:03d}.parquet"
+
+
+def read_batch(path: Path, use_case: str, columns: list[str] | None = None) -> pl.DataFrame:
+    """The rows of a batch; only some columns if they are named. Raises DataError if it can't be read as Parquet."""
+    import polars as pl
+
+    try:
+        return pl.read_parquet(path, columns=columns)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        remedy = f"Collect it again: portfolio recollect {use_case} --date {path.stem}"
+        if is_feedback(path):
+            remedy = f"Bring it back: dvc checkout {path.parent}.dvc; or delete it, and its labels are taken again"
+        raise DataError(
+            f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. {remedy}"
+        ) from error

@@ -11,8 +11,7 @@ from pandera.polars import DataFrameSchema
 from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core.counted import counted
-from portfolio.core.errors import DataError
-from portfolio.data.batches import FAIR, OF_FEEDBACK, REFUSED, is_feedback
+from portfolio.data.batches import FAIR, OF_FEEDBACK, REFUSED, read_batch
 from portfolio.data.normalize import normalize
 
 
@@ -24,15 +23,7 @@ def check_batch(
     Labels that came back to a server are of many people: there, bad rows never count against the others.
     Raises DataError if the file can't be read as Parquet.
     """
-    try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        remedy = f"Collect it again: portfolio recollect {use_case.name} --date {path.stem}"
-        if is_feedback(path):
-            remedy = f"Bring it back: dvc checkout {path.parent}.dvc; or delete it, and its labels are taken again"
-        raise DataError(
-            f"{path} can't be read ({str(error).splitlines()[0]}). It is cut off or no Parquet file. {remedy}"
-        ) from error
+    frame = read_batch(path, use_case.name)
     if REFUSED in frame.columns:
         refused = frame.filter(pl.col(REFUSED).is_not_null()).rename({REFUSED: "reason"}).drop(FAIR)
         kept = frame.filter(pl.col(REFUSED).is_null())

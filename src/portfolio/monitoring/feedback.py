@@ -20,9 +20,10 @@ from portfolio.contract.config import Retrain
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.counted import counted
+from portfolio.core.errors import DataError
 from portfolio.core.hashing import uniform
 from portfolio.core.labels import declared
-from portfolio.data.batches import FAIR, REFUSED, next_feedback, of_feedback
+from portfolio.data.batches import FAIR, REFUSED, next_feedback, of_feedback, read_batch
 from portfolio.data.collect import collect_lock
 from portfolio.data.parquet import write_parquet
 from portfolio.monitoring.inflow import inside_support
@@ -89,6 +90,26 @@ def take_feedback(use_case: UseCase, limits: Retrain, address: str, folder: Path
         with files.replaced(path) as partial:
             write_parquet(partial, found.rows.with_columns(reasons.alias(REFUSED), found.facts["fair"].alias(FAIR)))
         return Taken(path, len(found), len(reasons) - reasons.null_count(), [*found.notes, *notes])
+
+
+def refuse(use_case: UseCase, folder: Path, batch: str, reason: str) -> int:
+    """Refuse all rows of a batch of labels that turned out to be wrong, and say how many they are.
+
+    Validation then puts them into quarantine, and since the batch stays, its labels are not taken again. Raises
+    DataError if there is no such batch.
+    """
+    import polars as pl
+
+    with collect_lock(folder):
+        path = {one.stem: one for one in of_feedback(folder)}.get(batch)
+        if path is None:
+            names = ", ".join(one.stem for one in of_feedback(folder)[-5:]) or "none"
+            raise DataError(f"{folder} has no batch of labels '{batch}'. The newest are: {names}.")
+        rows = read_batch(path, use_case.name)
+        kept = rows[REFUSED].null_count()
+        with files.replaced(path) as partial:
+            write_parquet(partial, rows.with_columns(pl.col(REFUSED).fill_null(reason)))
+    return kept
 
 
 def waiting_labels(use_case: UseCase, address: str, folder: Path) -> int:
@@ -164,9 +185,8 @@ def _labels(connection: Connection, last_taken: datetime | None = None) -> list[
 
 def _last_taken(connection: Connection, use_case: UseCase, folder: Path) -> datetime | None:
     """When the newest label of the last batch came; None without a batch, or if the log does not have its labels."""
-    import polars as pl
-
-    keys = [key for path in of_feedback(folder)[-1:] for key in pl.read_parquet(path)[use_case.key]]
+    newest = of_feedback(folder)[-1:]
+    keys = [key for path in newest for key in read_batch(path, use_case.name, [use_case.key])[use_case.key]]
     came = []
     for some in parts(sorted({key.rpartition("-")[0] for key in keys})):
         query = select(func.max(feedback.c.received_at)).where(feedback.c.request_id.in_(some))
@@ -185,12 +205,9 @@ def _answers(connection: Connection, request_ids: Iterable[str], names: Sequence
 
 def _used(use_case: UseCase, folder: Path) -> dict[str, Any]:
     """The labels that batches have, by the key of their row."""
-    import polars as pl
-
     found: dict[str, Any] = {}
     for path in of_feedback(folder):
-        rows = pl.read_parquet(path, columns=[use_case.key, use_case.target.column])
-        found.update(rows.iter_rows())
+        found.update(read_batch(path, use_case.name, [use_case.key, use_case.target.column]).iter_rows())
     return found
 
 
