@@ -88,7 +88,7 @@ def test_rows_that_do_not_fit_go_aside_with_the_reason(bundle: Bundle, tmp_path:
     rejected = pl.read_csv(tmp_path / "out.rejected.csv")
     assert rejected["row"].to_list() == [4, 121, 300]
     assert rejected["reason"].to_list()[:2] == ["pixels: must be 4 numbers"] * 2
-    assert "pixels are 0 to 16" in rejected["reason"][2]
+    assert "pixels are 0 to 16 (found 1 to 400)" in rejected["reason"][2]
     assert sorted([*pl.read_csv(tmp_path / "out.csv")["row"], 4, 121, 300]) == list(range(1, 301))
     assert (found.rows, found.rejected) == (297, 3)
     assert found.reasons["pixels: must be 4 numbers"] == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 import pandera.errors
@@ -10,9 +12,12 @@ from pandera.polars import DataFrameSchema
 
 from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
-from portfolio.core.counted import counted
+from portfolio.core.counted import counted, readable
 from portfolio.data.batches import FAIR, OF_FEEDBACK, REFUSED, read_batch
 from portfolio.data.normalize import normalize
+
+LONGEST_SHOWN = 100
+"""So many characters of a value that does not fit."""
 
 
 def check_batch(
@@ -109,4 +114,14 @@ def described(case: dict[str, object]) -> str:
         case "field_uniqueness":
             return f"{case['column']}: comes more than once (found {case['failure_case']!r})"
         case check:
-            return f"{case['column']}: {check} (found {case['failure_case']!r})"
+            return f"{case['column']}: {check} (found {_found(str(check), case['failure_case'])})"
+
+
+def _found(check: str, value: object) -> str:
+    """A value that does not fit, in a line; of a picture, which Pandera writes as JSON, the range of its pixels."""
+    text = repr(value)
+    if check.startswith("pixels"):
+        with suppress(ValueError):
+            pixels = [pixel for pixel in json.loads(str(value)) if pixel is not None]
+            text = f"{readable(min(pixels))} to {readable(max(pixels))}"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
