@@ -3,11 +3,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
-def test_onnx_runtime_collects_nothing(tmp_path: Path) -> None:
-    """Where it collects, it begins by making a database in the user's cache folder."""
+
+@pytest.mark.parametrize("module", ["portfolio.bundle", "portfolio.report.charts"])
+def test_nothing_is_written_to_the_home_folder(tmp_path: Path, module: str) -> None:
+    """ONNX Runtime, where it collects, begins by making a database there; matplotlib keeps its list of fonts there."""
     # CI alone keeps it from collecting, too.
     kept = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
-    environment = kept | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / ".cache")}
-    subprocess.run([sys.executable, "-c", "import portfolio.bundle"], env=environment, check=True)
-    assert list(tmp_path.iterdir()) == []
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = kept | {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), "PORTFOLIO_STATE": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", f"import {module}"], env=environment, check=True)
+    assert list(home.iterdir()) == []

@@ -47,7 +47,7 @@ def flows_disk_full(work: Path) -> list[Row]:
         Row("steps in which the disk fills up, of a training and of scoring", len(seconds) + 1, "", at_least=1),
         Row("runs that succeeded all the same", found["succeeded"], ""),
         Row("runs that failed and did not say that the disk is full", len(found["unclear"]), "", at_most=0),
-        Row("files begun and left", len(found["left"]), "", at_most=0),
+        Row("unfinished files left behind", len(found["left"]), "", at_most=0),
         Row("with room again, outputs of scoring that differ", not found["scored_alike"], "", at_most=0),
         Row("with room again, results that differ from those of an undisturbed run", len(differing), "", at_most=0),
     ]

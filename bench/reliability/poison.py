@@ -89,9 +89,9 @@ def poisoned_batches(work: Path, *, good: int = 50) -> list[Row]:
     return [
         Row("kinds of batches that are wrong in form", len(wrong), ""),
         Row("quarantined whole, with the reason", sum(map(bool, reasons.values())), "", at_least=len(wrong)),
-        Row("trainings that failed of it", told.returncode != 0, "", at_most=0),
+        Row("trainings that failed because of it", told.returncode != 0, "", at_most=0),
         Row(
-            "results that changed of it, champion included",
+            "results that changed because of it, champion included",
             len(set(toy.differing(after, before)) - meant),
             "",
             at_most=0,
@@ -156,7 +156,7 @@ def poisoned_labels(work: Path) -> list[Row]:
     for share in FLIPPED:
         rows += _flipped(work / f"{share:g}", share)
         changed += toy.champion(work / f"{share:g}") != champion
-    return [*rows, Row("champions that changed of it", changed, "", at_most=0)]
+    return [*rows, Row("champions that changed because of it", changed, "", at_most=0)]
 
 
 def _flipped(folder: Path, share: float) -> list[Row]:

@@ -116,6 +116,6 @@ def aftermath(project: Path, differing: list[str]) -> list[Row]:
         console.print(f"[red]{told}[/]")
     return [
         Row("results that differ from those of an undisturbed run", len(differing), "", at_most=0),
-        Row("files begun and left", len(left), "", at_most=0),
+        Row("unfinished files left behind", len(left), "", at_most=0),
         Row("processes left", len(toy.left_processes(project)), "", at_most=0),
     ]

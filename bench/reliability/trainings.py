@@ -38,9 +38,10 @@ def trainings_at_once(work: Path, *, count: int = 10) -> list[Row]:
         print(text[-2000:])
     versions, champions = toy.versions(project), toy.champions(project)
     backwards = sum(later <= earlier for earlier, later in pairwise(champions))
+    waited = sum(WAITS in text for text in told)
     return [
         Row("trainings at once, half of them with new batches", count, ""),
-        Row("that waited, and said for whom", sum(WAITS in text for text in told), "", at_least=count - 1),
+        Row("that waited, and named the process they waited for", waited, "", at_least=count - 1),
         Row("that failed", len(failed), "", at_most=0),
         Row("registered versions: of the first rows, and of all", len(versions), "", at_least=2, at_most=2),
         Row("champions that followed a later one", backwards, "", at_most=0),

@@ -1,4 +1,4 @@
-"""Who tries often enough is lucky once."""
+"""Try often enough, and you will be lucky once."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def documents(built: Callable[[str], Path]) -> dict[str, Path]:
     ]
     where = {"machine": "one abacus"}
     items = {"kill": {**where, "rows": kills}, "disk-full": {**where, "skipped": "not without root"}}
-    flows = {"training-killed": {**where, "rows": [{**kills[2], "name": "files begun and left"}]}}
+    flows = {"training-killed": {**where, "rows": [{**kills[2], "name": "unfinished files left behind"}]}}
     write(RELIABILITY, {"items": items, "flows": flows})
     false_alarms = {"name": "years in which it cries wolf", "value": 0.5, "unit": "%", "at_most": 1, "at_least": None}
     write(MONITOR_BENCH, {"false_alarms": {"machine": "one abacus", "rows": [{**false_alarms, "verdict": "held"}]}})
@@ -202,7 +202,7 @@ def test_what_was_tried_and_did_not_hold_is_told(documents: dict[str, Path]) -> 
 
 def test_what_was_tried_of_the_flows_has_a_table_of_its_own(documents: dict[str, Path]) -> None:
     documents["en"].write_text(BLOCK.format("reliability flows"))
-    told = "| training-killed: files begun and left | 0 | ≤ 0: met |"
+    told = "| training-killed: unfinished files left behind | 0 | ≤ 0: met |"
     assert told in filled(documents["en"])
     documents["en"].write_text(BLOCK.format("reliability"))
     assert told not in filled(documents["en"])

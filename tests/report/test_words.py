@@ -25,4 +25,4 @@ def test_a_number_has_four_figures_and_what_is_under_1_stays_there(value: float,
 def test_yen_shares_and_spreads() -> None:
     assert yen(-1234.4) == "\N{MINUS SIGN}1,234"
     assert percent(0.0789) == "7.9%"
-    assert spread([1, 2, 6]) == "3 (1 \N{EN DASH} 6)"
+    assert spread([1, 2, 6]) == "2 (1 \N{EN DASH} 6)"

@@ -284,7 +284,7 @@ def remove(use_case: NamedUseCase, yes: Annotated[bool, typer.Option("--yes", he
 
 @app.command(rich_help_panel=PANEL)
 def rename(use_case: NamedUseCase, new_name: Annotated[str, typer.Argument(help="Its new name.")]) -> None:
-    """Give a use case another name. Its models carry the old one, so it must be trained again."""
+    """Give a use case another name. Its models still carry the old name, so it must be trained again."""
     from portfolio.contract.loading import no_use_case, use_case_names
     from portfolio.profiling import project
 

@@ -85,7 +85,7 @@ def serve(
 
 @app.command("mlflow", rich_help_panel=PANEL)
 def mlflow_pages(port: PortNumber = 5000) -> None:
-    """Open MLflow's pages on the runs and versions of this folder. Stop with Ctrl-C."""
+    """Open MLflow's web pages, with the runs and versions of this folder. Stop with Ctrl-C."""
     from portfolio.core.environment import local_environment, sqlite_address
     from portfolio.core.errors import DataError, PortfolioError
     from portfolio.registry.moved import move_records

@@ -53,7 +53,7 @@ def _harms(manifest: Manifest, promise: Promise, inflow: Inflow, figures: dict[s
     gap, errors = estimate.errors_below(inflow.expected, promise)
     is_large = gap > estimate.HARM_SHARE * manifest.policy.prices.by_hand_yen and errors > estimate.HARM_ERRORS
     if is_large and figures["yen_per_1000"]["estimated"]["trusted"]:
-        yield Reason("estimate_is_harm", _worth(promise, promise.expected_yen - gap))
+        yield Reason("estimate_is_harm", _below_expected(promise, gap))
 
 
 def _warnings(manifest: Manifest, promise: Promise, inflow: Inflow, figures: dict[str, Any]) -> Iterator[Reason]:
@@ -67,7 +67,7 @@ def _estimated(manifest: Manifest, promise: Promise, inflow: Inflow, figures: di
         return
     gap, errors = estimate.errors_below(inflow.expected, promise)
     if gap > estimate.WARN_SHARE * manifest.policy.prices.by_hand_yen and errors > estimate.WARN_ERRORS:
-        yield Reason("estimate_below", _worth(promise, promise.expected_yen - gap))
+        yield Reason("estimate_below", _below_expected(promise, gap))
     if not figures["yen_per_1000"]["estimated"]["trusted"]:
         yield Reason("outside_support", {"rows": inflow.strange, "of": inflow.rows})
 
@@ -109,7 +109,7 @@ def _as_promised(figures: dict[str, Any]) -> Reason:
     live = seen or yen["estimated"]
     if live is None:
         return Reason("as_promised_labels", {"labels": labels})
-    numbers = {"promised": yen["promised"], "labels": labels, **live}
+    numbers = {"promised": yen["promised"], "expected": yen["expected"], **live}
     return Reason("as_promised_seen" if seen else "as_promised_estimated", numbers | {"labels": labels})
 
 
@@ -121,3 +121,9 @@ def _numbers(found: dict[str, Any]) -> dict[str, Any]:
 def _worth(promise: Promise, yen: float) -> dict[str, Any]:
     lost = promise.value_yen - yen
     return {"yen": 1000 * yen, "promised": 1000 * promise.value_yen, "lost": 1000 * lost if math.isfinite(lost) else 0}
+
+
+def _below_expected(promise: Promise, gap: float) -> dict[str, Any]:
+    """The model's estimate beside its own of the test rows: what their labels said may differ from both."""
+    expected = promise.expected_yen
+    return {"yen": 1000 * (expected - gap), "expected": 1000 * expected, "lost": 1000 * gap}

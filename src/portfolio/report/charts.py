@@ -7,6 +7,7 @@ The colours can be told apart by the colour-blind (Okabe and Ito 2008). `words` 
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
-import matplotlib
 import numpy as np
+
+from portfolio.core.environment import state_folder
+
+# Its list of fonts; it would go into the home folder.
+os.environ.setdefault("MPLCONFIGDIR", str(state_folder() / "matplotlib"))
+
+import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -196,7 +203,7 @@ def _common_errors(classes: tuple[str, ...], targets: Array, chosen: Array, word
 
 
 def study(found: dict[str, Any], name: str, words: dict[str, str]) -> Chart:
-    """The mean loss, called so, of each point with its range: by size where they have an order, else side by side."""
+    """The median loss, called so, of each point with its range: by size where they have an order, else side by side."""
     metric, points = found["metrics"][0], found["points"]
     size = {"learning-curve": "train_rows", "capacity": "parameters"}.get(found["study"])
     sides = {
@@ -208,16 +215,16 @@ def study(found: dict[str, Any], name: str, words: dict[str, str]) -> Chart:
     with chart(7, 3.6 if size else 1.2 + 0.5 * len(points)) as drawn:
         for side, colour, marker, label in lines:
             values = [point[side][metric] for point in points]
-            low, mean, high = (np.array([f(v) for v in values]) for f in (min, np.mean, max))
+            low, middle, high = (np.array([f(v) for v in values]) for f in (min, np.median, max))
             if size:
                 at = [point[size] for point in points]
-                drawn.axes.plot(at, mean, color=colour, marker=marker, markersize=4, label=label)
+                drawn.axes.plot(at, middle, color=colour, marker=marker, markersize=4, label=label)
                 drawn.axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
             else:
                 apart = 0.12 if side == "train" else -0.12 if side == "val" else 0
                 rows = np.arange(len(points))[::-1] + apart
                 drawn.axes.hlines(rows, low, high, color=colour, linewidth=2.5)
-                drawn.axes.plot(mean, rows, marker, color=colour, markersize=6, label=label)
+                drawn.axes.plot(middle, rows, marker, color=colour, markersize=6, label=label)
         if size:
             drawn.axes.set(xscale="log", ylabel=name, xlabel=words[size])
             drawn.axes.set_xticks(at, [f"{number:,}" for number in at])

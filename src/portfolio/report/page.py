@@ -26,7 +26,7 @@ from portfolio.data.dataset import Split, data_sha256, load_split
 from portfolio.evaluation.costs import measure_costs
 from portfolio.evaluation.gate import Verdict
 from portfolio.report import charts
-from portfolio.report.blocks.results import comparison
+from portfolio.report.blocks.results import checking_all, comparison
 from portfolio.report.blocks.studies import leakage, leakage_result, study
 from portfolio.report.production import production, told
 from portfolio.report.words import PAGES, TEMPLATES, figure_name, number, percent, read_stage_metrics, read_words, yen
@@ -92,6 +92,7 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "use_case": use_case,
         "config": config,
         "prices": config.value,
+        "checking_all": checking_all(read["evidence"]),
         "best": best,
         "figures": read["evaluate"]["candidates"][best],
         "intervals": read["evidence"]["candidates"][best]["intervals"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from math import floor
 from pathlib import Path
-from statistics import mean
+from statistics import median
 from typing import Any
 
 import yaml
@@ -41,8 +41,8 @@ def percent(share: float) -> str:
 
 
 def spread(values: list[float]) -> str:
-    """The mean and the range of the values."""
-    return f"{number(mean(values))} ({number(min(values))} \N{EN DASH} {number(max(values))})"
+    """The median and the range of the values: a single training that failed would say everything in a mean."""
+    return f"{number(median(values))} ({number(min(values))} \N{EN DASH} {number(max(values))})"
 
 
 @cache

@@ -27,7 +27,7 @@ def result(use_case: str, language: str) -> str:
         low=yen(low),
         high=yen(high),
         by_hand=yen(1000 * evidence["prices"]["by_hand_yen"]),
-        checking_all=yen(_checking_all(evidence)),
+        checking_all=yen(checking_all(evidence)),
         trusting_all=yen(figures["trust_all_yen_per_1000"]),
         by_machine=percent(figures["by_machine"]),
         metric=figure_name(case.metric, words),
@@ -64,7 +64,7 @@ def use_cases(_: str, language: str) -> str:
     return "\n\n".join([*parts, *filter(None, [leakage_result(measured[0], language)])])
 
 
-def _checking_all(evidence: dict[str, Any]) -> float:
+def checking_all(evidence: dict[str, Any]) -> float:
     """What it is worth, per 1,000, if a person checks every answer: whatever the model, nothing is lost to errors."""
     prices = evidence["prices"]
     return float(1000 * (prices["by_hand_yen"] - prices["check_yen"]))
@@ -74,7 +74,7 @@ def _is_uncertain(use_case: str) -> bool:
     """Whether the test rows leave open that the best model is worth no more than checking every answer."""
     evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
     low: float = evidence["candidates"][evaluation["best"]]["intervals"][VALUE][0]
-    return low < _checking_all(evidence)
+    return low < checking_all(evidence)
 
 
 def _line(use_case: str, language: str) -> str:
@@ -92,7 +92,7 @@ def _line(use_case: str, language: str) -> str:
         title,
         f"**{yen(figures[VALUE])}**",
         f"{yen(low)} \N{EN DASH} {yen(high)}",
-        yen(_checking_all(evidence)),
+        yen(checking_all(evidence)),
         percent(figures["by_machine"]),
         f"{figure_name(case.metric, words)} {number(figures[case.metric])}",
         best.replace("_", " "),

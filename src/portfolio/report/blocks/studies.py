@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from statistics import mean
+from statistics import mean, median
 
 from portfolio.bundle.policy import VALUE
 from portfolio.contract.loading import load_use_case
@@ -88,8 +88,8 @@ def leakage_result(use_case: str, language: str) -> str:
         text += words["leakage_text"].format(
             candidate=best.replace("_", " "),
             metric=figure_name(case.metric, words),
-            alone=number(mean(alone[case.metric])),
-            together=number(mean(together[case.metric])),
+            alone=number(median(alone[case.metric])),
+            together=number(median(together[case.metric])),
             alone_yen=yen(mean(alone[VALUE])),
             together_yen=yen(mean(together[VALUE])),
         )
