@@ -2,11 +2,12 @@
 
 Run as a module, this is that process: `python -m pipelines.server PORT`. It ends when its standard input does, so it
 never outlives the run that started it, however that run ends. With `--pages` it has Prefect's pages, and runs until it
-is stopped: so `portfolio live` starts it.
+is stopped: so `portfolio live` and Docker Compose start it.
 """
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import gc
 import os
@@ -210,22 +211,25 @@ def _check_answer(address: str) -> None:
         ) from error
 
 
-def _serve(port: str, pages: bool) -> None:
+def _serve(port: int, host: str, names: list[str], pages: bool) -> None:
     # For the sake of its imports, as in portfolio.cli.
     gc.set_threshold(10_000)
-    sys.argv = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
     os.environ.pop("PREFECT_API_URL", None)
     if pages:
         os.environ.update(own_environment(os.environ))
         # It writes the browser's settings into a copy of its pages.
-        os.environ["PREFECT_UI_STATIC_DIRECTORY"] = str(state_folder() / "prefect" / "pages")
-        os.environ["PREFECT_SERVER_UI_API_URL"] = f"http://127.0.0.1:{port}/api"
+        os.environ.setdefault("PREFECT_UI_STATIC_DIRECTORY", str(state_folder() / "prefect" / "pages"))
+        os.environ.setdefault("PREFECT_SERVER_UI_API_URL", f"http://127.0.0.1:{port}/api")
     else:
-        sys.argv.append("--no-ui")
+        os.environ["PREFECT_SERVER_UI_ENABLED"] = "false"
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    from prefect.cli import app
+    import uvicorn
+    from prefect.server.api.server import create_app
 
-    app()
+    from pipelines.own_site import LOOPBACK_NAMES, OwnSite
+
+    # As `prefect server start` does, which has no such check.
+    uvicorn.run(OwnSite(create_app(final=True), [*LOOPBACK_NAMES, *names]), host=host, port=port, log_level="warning")
 
 
 def _end_with_stdin() -> None:
@@ -235,4 +239,10 @@ def _end_with_stdin() -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], pages="--pages" in sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--pages", action="store_true", help="with Prefect's pages, until it is stopped")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--name", action="append", default=[], help="another name under which it may be asked")
+    given = parser.parse_args()
+    _serve(given.port, given.host, given.name, given.pages)

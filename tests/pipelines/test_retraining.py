@@ -215,6 +215,10 @@ def test_what_is_served_can_be_started_and_a_schedule_that_was_switched_off_stay
     clone: Path, prefect: str, deployments: subprocess.Popen[str]
 ) -> None:
     training, monitoring = deployment(prefect, "training"), deployment(prefect, "monitoring")
+    # By no other page that is open in a browser, be its request one for which that asks no leave.
+    for headers in ({"origin": "http://evil.example"}, {"host": "evil.example"}):
+        path = f"{prefect}/deployments/{training['id']}/create_flow_run"
+        assert httpx.post(path, content=b"{}", headers=headers, trust_env=False).status_code == 403
     assert training["parameters"] == {"use_case": TOY}
     assert [(one["slug"], one["parameters"]["asked_by"]) for one in training["schedules"]] == [
         (f"weekly-{TOY}", "schedule")
