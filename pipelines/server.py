@@ -23,7 +23,7 @@ from socket import socket
 
 from pipelines.record import read_record
 from portfolio.core import files
-from portfolio.core.environment import sqlite_address, state_folder
+from portfolio.core.environment import local_environment, sqlite_address, state_folder
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import live_record
 
@@ -216,6 +216,7 @@ def _serve(port: int, host: str, names: list[str], pages: bool) -> None:
     gc.set_threshold(10_000)
     os.environ.pop("PREFECT_API_URL", None)
     if pages:
+        local_environment()
         os.environ.update(own_environment(os.environ))
         # It writes the browser's settings into a copy of its pages.
         os.environ.setdefault("PREFECT_UI_STATIC_DIRECTORY", str(state_folder() / "prefect" / "pages"))

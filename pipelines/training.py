@@ -233,7 +233,7 @@ def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person")
         from pipelines.approval import ask
 
         ask(use_case, number, verdict.approved("given").reason)
-    if feedback:
+    if feedback and is_retraining:
         with looks_of(use_case) as looks:
             if looks is not None:
                 looks.act(begun)

@@ -18,6 +18,7 @@ from portfolio.client.simulate import Simulator
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import Paths
+from portfolio.data.batches import FAIR
 from tests.cli.conftest import output, run_main
 from tests.workspace import TOY
 
@@ -65,6 +66,10 @@ def test_what_came_back_is_what_the_log_has(project: Path) -> None:
 def test_the_command_shows_what_came_back(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # Labels that came back are among the clean rows, too.
+    clean = Paths(TOY).clean
+    rows = pl.read_parquet(next(clean.iterdir())).with_columns(pl.lit(value=True).alias(FAIR))
+    rows.write_parquet(clean / "2026-03-01-feedback-001.parquet")
     with portfolio_server(project / ".state", use_case=TOY) as server:
         arguments = ["simulate", TOY, "--url", server.url, "--rows", "50", "--rate", "0"]
         told = output([*arguments, "--drift", "shift", "--of", "clean"], monkeypatch, capsys)

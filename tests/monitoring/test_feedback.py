@@ -154,8 +154,18 @@ def test_labels_against_certain_answers_are_told_with_figures(answered: Answered
     answered.add(melons(100), ["ripe"] * 80 + ["unripe"] * 20)
     (note,) = take().notes
     assert note.startswith(
-        "20 of 100 labels contradict an answer of at least 90% certainty on familiar inputs; 5.0 would be expected"
+        "of what the machine answered alone: 20 of 100 labels contradict an answer of at least 90% certainty on "
+        "familiar inputs; 5.0 would be expected"
     )
+
+
+def test_what_people_say_is_looked_at_apart(answered: Answered) -> None:
+    """A reviewer may mistake the buttons, while what is audited is right."""
+    answered.add(melons(40), ["ripe"] * 40)
+    answered.add(melons(60, 2.3), ["unripe"] * 60, asked=PERSON)
+    taken = take()
+    assert taken.refused == 60
+    assert "of what people decided: 60 of 60 labels contradict an answer" in taken.notes[0]
 
 
 def test_as_many_contradictions_as_calibration_allows_are_no_news(answered: Answered) -> None:

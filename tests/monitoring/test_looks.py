@@ -52,9 +52,13 @@ def test_only_harm_asks_for_retraining_until_it_is_acted_on(looks: Looks) -> Non
     assert looks.wanted(served) == harmful
     # What its successor is served for.
     assert looks.wanted("e" * 64) is None
+    # A run that had begun before knew nothing of it.
     looks.act(START)
+    assert looks.wanted(served) == harmful
+    acted = harmful.looked_at + timedelta(hours=1)
+    looks.act(acted)
     assert looks.wanted(served) is None
-    assert [found.acted_at for found in looks.last(2)] == [None, START]
+    assert [found.acted_at for found in looks.last(2)] == [None, acted]
 
 
 def test_old_looks_are_deleted_but_for_those_that_the_next_goes_on_from(looks: Looks, tmp_path: Path) -> None:

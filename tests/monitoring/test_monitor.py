@@ -213,8 +213,24 @@ def test_a_label_that_was_corrected_counts_once(address: str, use_case: UseCase)
     corrected = [world.log.add_labels([{**row, "label": label}], [0])[0].name for label in ('"no"', '"yes"')]
     assert "corrected" in corrected
     (found,) = look(use_case, address, midnight(2))
-    assert found.labels == 0
     assert found.figures["harm"]["labels"] == before.figures["harm"]["labels"]
+
+
+def test_wrong_labels_that_are_corrected_are_harm_no_more(address: str, use_case: UseCase) -> None:
+    world = World(Store.of(TOY), PredictionLog(address), audit_share=1.0)
+    rows = world.rows(300)
+    targets = world.targets(rows)
+    world.serve(0, rows, targets=1 - targets)
+    assert look(use_case, address, midnight(1))[0].verdict == "harmful"
+    place = {"right": None, "received_at": midnight(1)}
+    labels = [
+        place | {"request_id": f"{0:08x}{number - number % 10:024x}", "row": number % 10, "label": f'"{label}"'}
+        for number, label in enumerate(np.array(["no", "yes"])[targets])
+    ]
+    assert {outcome.name for outcome in world.log.add_labels(labels, range(300))} == {"corrected"}
+    (found,) = look(use_case, address, midnight(2))
+    assert found.verdict != "harmful"
+    assert found.figures["harm"]["evidence"] < 100
 
 
 def test_what_is_unlike_training_makes_the_estimate_untrusted(world: World, use_case: UseCase, address: str) -> None:

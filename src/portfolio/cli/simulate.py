@@ -80,7 +80,8 @@ def _rows(use_case: str, of: Rows) -> pl.DataFrame:
     files = [paths.splits / "test.parquet"] if of is Rows.test else sorted(paths.clean.glob("*.parquet"))
     if not files or not files[0].exists():
         raise DataError(f"There are no {of} rows of '{use_case}' here. Make them: portfolio run {use_case}")
-    return pl.concat([pl.read_parquet(file) for file in files])
+    # Labels that came back have a column more.
+    return pl.concat([pl.read_parquet(file) for file in files], how="diagonal")
 
 
 def _show(found: Traffic) -> None:

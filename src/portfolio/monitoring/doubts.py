@@ -20,6 +20,7 @@ CERTAIN = 0.9
 MIN_CERTAIN = 20
 CHANCE = 0.001
 """What would come about by chance this rarely is told, or refused."""
+WHOSE = {True: "of what the machine answered alone", False: "of what people decided"}
 BURST_ROWS = 50
 BURST_SHARE = 0.5
 
@@ -33,13 +34,17 @@ def doubts(
 
     `folder` has the batches that were collected before.
     """
-    contradicted, refuse_all = contradicted_answers(facts, limits.max_contradicted)
-    notes = [*contradicted, *_bursts(facts)]
-    if refuse_all:
-        return pl.Series([contradicted[0]] * len(rows), dtype=pl.String), notes
     reasons = _repeated(use_case, rows, folder)
     counts = reasons.drop_nulls().str.replace(r" \(.*\)", "").value_counts(sort=True)
-    return reasons, [*notes, *(f"refused: {count:,}, {reason}" for reason, count in counts.iter_rows())]
+    notes = [*_bursts(facts), *(f"refused: {count:,}, {reason}" for reason, count in counts.iter_rows())]
+    # Each apart: those of one side, who may be the only ones that err, would be lost among the others.
+    for by_machine in (True, False):
+        of = facts["by_machine"] == by_machine
+        contradicted, is_refused = contradicted_answers(facts.filter(of), limits.max_contradicted)
+        notes = [*(f"{WHOSE[by_machine]}: {told}" for told in contradicted), *notes]
+        if is_refused:
+            reasons = pl.select(pl.when(of).then(pl.lit(contradicted[0])).otherwise(reasons)).to_series()
+    return reasons, notes
 
 
 def contradicted_answers(facts: pl.DataFrame, limit: float) -> tuple[list[str], bool]:
@@ -49,7 +54,7 @@ def contradicted_answers(facts: pl.DataFrame, limit: float) -> tuple[list[str], 
     """
     from scipy.stats import binom
 
-    certain = facts.filter("by_machine", "inside", pl.col("certainty") >= CERTAIN, pl.col("right").is_not_null())
+    certain = facts.filter("inside", pl.col("certainty") >= CERTAIN, pl.col("right").is_not_null())
     if len(certain) < MIN_CERTAIN:
         return [], False
     seen = int((~certain["right"]).sum())

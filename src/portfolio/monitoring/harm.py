@@ -37,6 +37,8 @@ REMEMBERED = 50
 
 State = dict[str, Any]
 WHOLE = "whole"
+LABELS = "labels"
+"""Of a state: what labels have said so far, the whole and by slice."""
 # The highest evidence so far, and how many answers came since, with their loss.
 NO_CALM: State = {"peak": 1.0, "calm": 0, "calm_loss": 0.0}
 
@@ -59,7 +61,7 @@ def seen(manifest: Manifest, promise: Promise, inflow: Inflow, outcome: Outcome,
     live = {WHOLE: outcome.costs} | {_name(*group): costs for group, costs in outcome.costs_by_slice.items()}
     labelled: dict[str, Any] = {}
     for name, alpha in alphas.items() if worst else ():
-        before = _known(state.get("labels", {}).get(name))
+        before = _known(state.get(LABELS, {}).get(name))
         if before is None and not live.get(name):
             continue
         of = _Evidence(before or _begin(promised[name], worst, 1 - (1 - LIMIT_CONFIDENCE) * alpha / ALPHA))
@@ -85,7 +87,7 @@ def seen(manifest: Manifest, promise: Promise, inflow: Inflow, outcome: Outcome,
         "slices": sorted(slices, key=lambda one: -one["evidence"]),
         "people": {"evidence": share.total, "threshold": 1 / SHARE_ALPHA, "seen": share.total >= 1 / SHARE_ALPHA},
     }
-    return figures, {"labels": labelled, "share": share.state}
+    return figures, {LABELS: labelled, "share": share.state}
 
 
 class _Evidence:

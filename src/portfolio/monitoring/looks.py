@@ -108,11 +108,11 @@ class Looks:
             found = connection.execute(query.order_by(looks.c.looked_at.desc()).limit(1)).first()
         return None if found is None else _look(found._asdict())
 
-    def act(self, at: datetime | None = None) -> None:
-        """Mark all that asked for retraining as acted on."""
-        wanted = looks.update().where(looks.c.verdict == "harmful", looks.c.acted_at.is_(None))
+    def act(self, at: datetime) -> None:
+        """Mark those as acted on that asked for retraining by then: of later ones nobody knew when it began."""
+        wanted = looks.update().where(looks.c.verdict == "harmful", looks.c.acted_at.is_(None), looks.c.looked_at <= at)
         with self._database.begin() as connection:
-            connection.execute(wanted.values(acted_at=at or datetime.now(UTC)))
+            connection.execute(wanted.values(acted_at=at))
 
     def add_event(self, event: Event) -> None:
         """Add an event, or write one that is there anew."""

@@ -73,6 +73,9 @@ def _look(store: Store, database: Database, one: Served, before: Look | None, si
         return _nothing(one, start, until, Reason("no_promise", {"version": one.model_version}))
     inflow, outcome = Inflow(manifest), Outcome(manifest)
     newest = state.get("newest")
+    if window.has_corrected(database, one.digest, labels_since, until):
+        # What was wrong has been counted: all labels of this bundle are counted anew.
+        labels_since, state = window.BEGINNING, {key: value for key, value in state.items() if key != harm.LABELS}
     for requests in window.answers(database, one.digest, start, until):
         inflow.add(answered(manifest, requests))
         newest = in_utc(requests[-1]["answered_at"]).isoformat()

@@ -83,6 +83,26 @@ def answers(database: Database, digest: str, start: datetime, end: datetime) -> 
         since = and_(predictions.c.answered_at >= at, or_(later, same))
 
 
+def has_corrected(database: Database, digest: str, start: datetime, end: datetime) -> bool:
+    """Whether a label that came in the window corrects one of before it."""
+    query = (
+        select(feedback.c.request_id)
+        .join(
+            feedback_history,
+            and_(feedback_history.c.request_id == feedback.c.request_id, feedback_history.c.row == feedback.c.row),
+        )
+        .join(predictions, predictions.c.request_id == feedback.c.request_id)
+        .where(
+            predictions.c.digest == digest,
+            _within(feedback.c.received_at, start, end),
+            feedback_history.c.received_at < start,
+        )
+        .limit(1)
+    )
+    with database.begin() as connection:
+        return connection.execute(query).first() is not None
+
+
 def labels(database: Database, digest: str, start: datetime, end: datetime) -> Iterator[list[Row]]:
     """Labels of that bundle's answers that came in the window, each with its answer's columns; so many at a time.
 
