@@ -141,6 +141,9 @@ def test_too_few_fresh_rows_are_no_test_of_their_own(judge: Any, model: Model, m
     verdict = judge(model(range(352, 372), batches=("2026-01-05",)), model())
     (value,) = [check for check in verdict.checks if check.name == "value"]
     assert value.figures["alpha"] == pytest.approx(gate.alpha(ROWS, []))
+    refused = judge(model(range(352, 354), batches=("2026-01-05",)), model())
+    assert failed(refused) == ["value"]
+    assert "Only 50 of these rows came after the champion was trained; 51 are needed" in refused.reason
 
 
 def test_an_answer_that_is_no_number_is_refused(judge: Any, model: Model) -> None:

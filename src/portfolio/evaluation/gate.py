@@ -201,12 +201,11 @@ def compare_worth(outcomes: Outcomes, worst: float, margin: float, earlier: Sequ
 
 
 def _fresh(champion: Bundle, test: Split) -> Array:
-    """The test rows of batches that came after the champion was trained, bool [rows]; none where they are too few."""
+    """The test rows of batches that came after the champion was trained, bool [rows]."""
     known = champion.manifest.batches
     if not known:
         return np.zeros(len(test), dtype=bool)
-    fresh = (~test.rows[BATCH].is_in(known)).to_numpy()
-    return fresh if fresh.sum() >= MIN_FRESH else np.zeros_like(fresh)
+    return np.asarray((~test.rows[BATCH].is_in(known)).to_numpy())
 
 
 def _worth(
@@ -220,7 +219,8 @@ def _worth(
     fresh: Array,
 ) -> Check:
     margin = config.gate.min_gain * config.value.by_hand_yen
-    worth = fresh_first(difference, together, fresh, worst, margin, earlier)
+    are_enough = fresh.sum() >= MIN_FRESH
+    worth = fresh_first(difference, together, fresh & are_enough, worst, margin, earlier)
     low, high = mean_interval(worth.outcomes, worst, config.value.by_hand_yen if first else -worst)
     prices = config.value.prices
     figures = {
@@ -237,6 +237,9 @@ def _worth(
     }
     if worth.on_fresh:
         return Check("value", True, "better_on_fresh_rows", figures | {"fresh": int(fresh.sum())})
+    if fresh.any() and not are_enough and not worth.is_more:
+        # What has changed since is hardly among the rows that it was judged on.
+        return Check("value", False, "too_few_fresh_rows", figures | {"fresh": int(fresh.sum()), "least": MIN_FRESH})
     finding = f"{'better' if worth.is_more else 'not_better'}_than_{'hand' if first else 'champion'}"
     return Check("value", worth.is_more, finding, figures)
 
