@@ -18,6 +18,7 @@ from pipelines.processes import created_at
 from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.paths import live_record
 from portfolio.monitoring.looks import Look, Looks
+from portfolio.registry.tracking import database
 from tests.cli.conftest import portfolio
 from tests.tiny import ZEROS
 from tests.workspace import TOY
@@ -58,6 +59,15 @@ def test_a_damaged_record_is_named_with_what_to_do(workspace: Path, command: tup
     assert said.returncode == 1
     assert f"rm {live_record()}" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("command", ["live", "mlflow"])
+def test_records_of_mlflow_that_are_damaged_are_named_before_anything_starts(workspace: Path, command: str) -> None:
+    database().parent.mkdir(parents=True)
+    database().write_bytes(b"no database, but 40 KB of other things" * 1000)
+    said = portfolio(command, *([TOY] if command == "live" else []))
+    assert said.returncode == 1
+    assert "is not a database). Bring back a copy of that file; serving goes on" in " ".join(said.stderr.split())
 
 
 def test_what_a_crash_left_is_shown_and_ended(sleeper: subprocess.Popen[bytes]) -> None:

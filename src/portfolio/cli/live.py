@@ -39,9 +39,11 @@ def live(
     from portfolio.core.environment import local_environment
     from portfolio.core.paths import live_record
     from portfolio.core.terminal import Steps, console
+    from portfolio.registry.tracking import check_database
 
     load_use_case(use_case)
     local_environment()
+    check_database()
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{prefect_port}/api"
     os.environ["PORTFOLIO_USE_CASE"] = use_case
     steps = Steps()

@@ -89,11 +89,12 @@ def mlflow_pages(port: PortNumber = 5000) -> None:
     from portfolio.core.environment import local_environment, sqlite_address
     from portfolio.core.errors import DataError, PortfolioError
     from portfolio.registry.moved import move_records
-    from portfolio.registry.tracking import database
+    from portfolio.registry.tracking import check_database, database
 
     records = database()
     if not records.exists():
         raise DataError(f"{records} is missing: nothing has been trained here yet. Train a model: portfolio run")
+    check_database()
     for probe in listening("127.0.0.1", port, "portfolio mlflow --port {port} (make mlflow MLFLOW_PORT={port})"):
         probe.close()
     local_environment()

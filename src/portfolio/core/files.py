@@ -88,7 +88,8 @@ def alone(path: Path, what: str = "the same") -> Iterator[None]:
         print(f"{what} is under way: waiting for process {holder} to end", file=sys.stderr, flush=True)
         lock.acquire()
     try:
-        path.write_text(str(os.getpid()))
+        with _named(path):
+            path.write_text(str(os.getpid()))
         yield
     finally:
         path.write_text("")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,23 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 
+WITHOUT_RECORDS = "Bring back a copy of that file; serving goes on without it (portfolio serve)"
+
+
 def database() -> Path:
     """Where MLflow's records lie if MLFLOW_TRACKING_URI names no server."""
     return state_folder() / "mlflow" / "mlflow.db"
+
+
+def check_database() -> None:
+    """Raise RegistryUnreachableError where the local records are there, and are no database any more."""
+    if not database().exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{database().absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("select count(*) from sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise _unreachable(str(error), WITHOUT_RECORDS) from error
 
 
 def has_registry() -> bool:
@@ -57,11 +72,7 @@ def answering() -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError) as error:
         uri = os.environ.get("MLFLOW_TRACKING_URI")
-        remedy = (
-            "Start that server, or correct MLFLOW_TRACKING_URI"
-            if uri
-            else "Bring back a copy of that file; serving goes on without it"
-        )
+        remedy = "Start that server, or correct MLFLOW_TRACKING_URI" if uri else WITHOUT_RECORDS
         reason = str(error).strip().splitlines()[0]
         if "out-of-date database schema" in reason:
             reason = "its tables are of another version of MLflow"
@@ -69,9 +80,12 @@ def answering() -> Iterator[None]:
                 "Make a copy, then bring it up to date: mlflow db upgrade "
                 f"{uri or sqlite_address(database())}. If a newer MLflow wrote it, use that one"
             )
-        raise RegistryUnreachableError(
-            f"MLflow at {uri or database()} can't answer ({reason}). {remedy}; then run the same again."
-        ) from error
+        raise _unreachable(reason, remedy) from error
+
+
+def _unreachable(reason: str, remedy: str) -> RegistryUnreachableError:
+    address = os.environ.get("MLFLOW_TRACKING_URI") or database()
+    return RegistryUnreachableError(f"MLflow at {address} can't answer ({reason}). {remedy}; then run the same again.")
 
 
 def experiment_id(mlflow: MlflowClient, use_case: str) -> str:
