@@ -108,6 +108,16 @@ def test_parts_that_add_up_to_the_target_are_left_out_together(tmp_path: Path) -
     assert [column.name for column in found.inputs] == ["age"]
 
 
+def test_a_column_that_is_known_in_time_is_kept_on_demand(tmp_path: Path) -> None:
+    casual, registered = RANDOM.integers(0, 900, ROWS), RANDOM.integers(0, 5000, ROWS)
+    columns = {"casual": casual, "registered": registered, "age": AGES, "count": casual + registered}
+    assert "--keep casual" in left_out(drafted(tmp_path, csv_text(columns), "count"), "casual")
+    one = drafted(tmp_path, csv_text(columns), "count", keep=["casual"])
+    assert [column.name for column in one.inputs] == ["casual", "age"]
+    both = drafted(tmp_path, csv_text(columns), "count", keep=["casual", "registered"])
+    assert [column.name for column in both.inputs] == ["casual", "registered", "age"]
+
+
 def test_a_strong_column_is_kept_and_asked_about(tmp_path: Path) -> None:
     strong = [answer if place % 20 else "no" for place, answer in enumerate(ANSWERS)]
     found = drafted(tmp_path, with_column("strong", strong))
@@ -179,6 +189,10 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] 
     "a date that is none": ({}, {"date": "town"}, ConfigError, "does not hold dates"),
     "a class that is not there": ({}, {"positive": "maybe"}, ConfigError, "There are: no, yes"),
     "the target dropped": ({}, {"drop": ["bought"]}, ConfigError, "is the target"),
+    "a column kept that is not there": ({}, {"keep": ["aeg"]}, ConfigError, "--keep: .* Did you mean 'age'"),
+    "the target kept": ({}, {"keep": ["bought"]}, ConfigError, "--keep: 'bought' is the target"),
+    "a column kept and dropped": ({}, {"keep": ["age"], "drop": ["age"]}, ConfigError, "both kept and dropped"),
+    "a constant kept": ({"c": ["x"] * ROWS}, {"keep": ["c"]}, ConfigError, "can't be an input: the same in every row"),
     "a constant target": ({"bought": ["yes"] * ROWS}, {}, DataError, "one value or none"),
     "an empty target": ({"bought": [""] * ROWS}, {}, DataError, "one value or none"),
     "a target of dates": ({"bought": ["2025-01-31", "2025-02-28"] * (ROWS // 2)}, {}, DataError, "holds dates"),

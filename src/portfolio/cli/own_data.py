@@ -45,6 +45,10 @@ def new(
         typer.Option(help="Rows with the same value belong together, such as a person's number. Repeatable."),
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="A column that no model should see. Repeatable.")] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="A column that is known in time, though it gives the target away. Repeatable."),
+    ] = None,
     positive: Annotated[str, typer.Option(help="The class of interest, such as yes.")] = "",
     text: Annotated[str, typer.Option(help="A column of text, to predict from it alone.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -79,7 +83,8 @@ def new(
     def answer(question: str) -> bool:
         return not ask or typer.confirm(question, default=True)
 
-    found = draft(rows, Wanted(target, key, date, split_by or (), drop or (), positive, text), answer)
+    wanted = Wanted(target, key, date, split_by or (), drop or (), keep or (), positive, text)
+    found = draft(rows, wanted, answer)
     console.print(f"[bold]{name}[/]: {rows.total:,} rows, {len(rows.rows.columns)} columns")
     console.print(_decisions(found))
     _say_target(found)

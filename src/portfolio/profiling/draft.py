@@ -37,6 +37,7 @@ class Wanted:
     date: str = ""
     split_by: Sequence[str] = ()
     drop: Sequence[str] = ()
+    keep: Sequence[str] = ()
     positive: str = ""
     text: str = ""
 
@@ -64,6 +65,8 @@ class Draft:
     key: str = ""
     date: str = ""
     split_by: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
+    """Inputs that may tell nearly all of the target, since the user said that they are known in time."""
     baseline: Baseline | None = None
     strong: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -124,7 +127,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
         found.notes.append(
             f"If the classes of '{wanted.target}' are in an order, as grades are, say so: Classes(..., ordered=True)."
         )
-    found.split_by = tuple(wanted.split_by)
+    found.split_by, found.trusted = tuple(wanted.split_by), tuple(dict.fromkeys(wanted.keep))
     for name in wanted.drop:
         decisions[name] = Decision(columns[name], "left out", "you dropped it")
     _choose_key(found, wanted)
@@ -136,6 +139,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
     _take_codes_as_categories(found)
     if not sample.whole:
         look_at_all(found)
+    _check_kept(found)
     if not found.inputs:
         raise DataError(
             f"{sample.path}: no column is left that a model could learn from. "
@@ -151,15 +155,18 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
 def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
     named = {"--target": [wanted.target], "--key": [wanted.key], "--date": [wanted.date]}
     named |= {"--split-by": list(wanted.split_by), "--drop": list(wanted.drop), "--text": [wanted.text]}
+    named |= {"--keep": list(wanted.keep)}
     for option, names in named.items():
         for name in names:
             if name and name not in rows.columns:
                 near = difflib.get_close_matches(name, rows.columns, 1, 0.6)
                 meant = f" Did you mean '{near[0]}'?" if near else ""
                 raise ConfigError(f"{option}: there is no column '{name}'.{meant} There are: {listed(rows.columns)}.")
-    for option, name in (("--key", wanted.key), ("--date", wanted.date), *(("--drop", name) for name in wanted.drop)):
-        if name and name == wanted.target:
-            raise ConfigError(f"{option}: '{name}' is the target.")
+    for option in ("--key", "--date", "--drop", "--keep"):
+        if wanted.target in named[option]:
+            raise ConfigError(f"{option}: '{wanted.target}' is the target.")
+    if both := [name for name in wanted.keep if name in wanted.drop]:
+        raise ConfigError(f"'{both[0]}' can't be both kept and dropped. Name it after --keep or --drop alone.")
 
 
 def listed(names: Sequence[str]) -> str:
@@ -273,6 +280,8 @@ def _choose_text(found: Draft, wanted: Wanted) -> None:
 
 def _leave_out_twins(found: Draft) -> None:
     for name, other in twins(found.sample.rows, found.inputs).items():
+        if name in found.trusted:
+            continue
         found.decisions[name].role = "left out"
         found.decisions[name].why = f"says the same as '{other}', row by row"
 
@@ -282,17 +291,24 @@ def _leave_out_leaks(found: Draft) -> None:
     target = model_column(found.sample.rows, found.target, NO_LABEL)
     strengths = explained(columns, target, quantity=found.quantity)
     for leak in find_leaks(columns, target, quantity=found.quantity, strengths=strengths):
-        for name in leak.columns:
+        for name in set(leak.columns) - set(found.trusted):
             others = [other for other in leak.columns if other != name]
             together = f" together with {', '.join(map(repr, others))}" if others else " alone"
             found.decisions[name].role = "left out"
             found.decisions[name].why = (
                 f"gives the target away:{together} it tells {leak.explained:.1%} of it. If it is known before the "
-                f"prediction is needed, take it as an input and add it to `trusted`"
+                f"prediction is needed: --keep {quoted(name)}"
             )
     found.strong = {
         column.name: strengths[column.name] for column in found.inputs if STRONG <= strengths[column.name] < TOLD
     }
+
+
+def _check_kept(found: Draft) -> None:
+    for name in found.trusted:
+        decision = found.decisions[name]
+        if decision.role != "input":
+            raise ConfigError(f"--keep: '{name}' can't be an input: {decision.why}. Leave it out of --keep.")
 
 
 def _take_codes_as_categories(found: Draft) -> None:
