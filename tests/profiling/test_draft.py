@@ -181,6 +181,15 @@ def test_the_baseline_is_better_than_a_constant_where_there_is_something_to_lear
     assert found.baseline.linear < 0.2 * found.baseline.constant
 
 
+@pytest.mark.parametrize("rows", [100, 101, 30_000])
+def test_the_most_frequent_answer_is_as_often_right_as_the_class_is_frequent(tmp_path: Path, rows: int) -> None:
+    labels = [f"c{number % 4}" for number in range(rows)]
+    found = drafted(tmp_path, csv_text({"x": RANDOM.normal(size=rows), "label": labels}), "label")
+    assert found.baseline is not None
+    share = max(found.counts.values()) / sum(found.counts.values())
+    assert found.baseline.constant == pytest.approx(share, abs=0.0005)
+
+
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = {
     "a target that is not there": ({}, {"target": "buoght"}, ConfigError, "Did you mean 'bought'"),
     "a key that is not there": ({}, {"key": "id"}, ConfigError, "--key: there is no column 'id'"),
