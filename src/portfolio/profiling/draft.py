@@ -19,6 +19,7 @@ from portfolio.profiling.baseline import Baseline, baseline
 from portfolio.profiling.codes import is_code
 from portfolio.profiling.columns import Column, profile, profile_column, twins
 from portfolio.profiling.sample import Sample, with_missing
+from portfolio.profiling.spelling import alike
 from portfolio.profiling.target import as_target, target_of
 from portfolio.profiling.values import NO_LABEL, model_column
 from portfolio.profiling.words import described, missing_words, no_input, quoted, written_otherwise
@@ -146,6 +147,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
             + "; ".join(f"'{name}': {each.why}" for name, each in decisions.items() if each.role != "target")
             + "."
         )
+    _say_what_is_alike(found)
     missing = {column.name: tuple(missing_words(column)) for column in columns.values() if missing_words(column)}
     found.sample = Sample(sample.path, with_missing(sample.written, missing), rows, sample.total, sample.lazy)
     found.baseline = _baseline(found)
@@ -319,6 +321,14 @@ def _take_codes_as_categories(found: Draft) -> None:
             decision = found.decisions[column.name]
             decision.why = described(decision.column)
             decision.why += "; codes, since the target does not rise or fall with them"
+
+
+def _say_what_is_alike(found: Draft) -> None:
+    for column in [found.target, *found.inputs]:
+        if column.kind == "category":
+            texts = model_column(found.sample.rows, column, NO_LABEL).drop_nulls()
+            counts = dict(texts.value_counts(name="rows").rows())
+            found.notes += [f"'{column.name}': {said}." for said in alike(counts)]
 
 
 def _baseline(found: Draft) -> Baseline | None:
