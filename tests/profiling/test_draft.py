@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,27 @@ def test_a_date_that_can_not_be_right_does_not_date_the_rows(tmp_path: Path, day
     assert "'day' does not date the rows" in found.notes[0]
     with pytest.raises(ConfigError, match="can't date the rows"):
         drafted(tmp_path, with_column("day", days), date="day")
+
+
+@pytest.mark.parametrize("title", ["", "Sales of 2024\n\n"])
+def test_a_mistyped_date_is_named_with_its_line(tmp_path: Path, title: str) -> None:
+    days = [f"{number % 28 + 1:02d}.03.2024" for number in range(ROWS)]
+    days[100] = "28,02.2024"
+    content = title + csv_text({"day": days, **PLAIN}, ";")
+    said = f"line {102 + title.count(chr(10))}: '28,02.2024' is not a date that can be read"
+    found = drafted(tmp_path, content)
+    assert (found.date, found.notes[0]) == (
+        "",
+        f"'day' does not date the rows: {said}. Correct the file to have it do so.",
+    )
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        drafted(tmp_path, content, date="day")
+
+
+def test_a_share_of_rows_without_a_date_is_never_none(tmp_path: Path) -> None:
+    days = ["", *["2024-03-01", "2024-03-02"] * 1000]
+    rows = {"day": days, "x": RANDOM.normal(size=len(days)), "bought": RANDOM.choice(["no", "yes"], len(days))}
+    assert "under 0.1% of the rows have no date in it" in drafted(tmp_path, csv_text(rows)).notes[0]
 
 
 def test_999_is_a_question(tmp_path: Path) -> None:

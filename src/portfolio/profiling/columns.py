@@ -110,11 +110,9 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
         # What has a unit was counted or measured, and names nothing.
         found.unit, found.kind = unit, "number" if found.kind == "identifier" else found.kind
         return found
-    dates = _as_dates(present, counts[column.name])
+    dates = _as_dates(texts, counts[column.name])
     if dates is not None:
-        found = _dates(column, dates)
-        found.missing_share = 1 - len(present) / len(column)
-        return found
+        return _dates(texts, dates)
     missing = 1 - len(present) / len(column)
     distinct = len(counts)
     examples = counts.sort("count", descending=True)[column.name].head(3).to_list()
@@ -257,25 +255,29 @@ def _coded(numbers: pl.Series) -> float | None:
     return None
 
 
-def _as_dates(present: pl.Series, values: pl.Series) -> pl.Series | None:
-    """The texts as dates, if nearly all are."""
+def _as_dates(texts: pl.Series, values: pl.Series) -> pl.Series | None:
+    """The texts as dates, null where there is none, if nearly all are dates."""
     looks = values.head(200).str.contains(r"^\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}")
     if not looks.any():
         return None
     try:
-        dates = parsed_dates(present)
+        dates = parsed_dates(texts)
     except (pl.exceptions.PolarsError, SourceError):
         return None
-    return dates if dates.null_count() <= (1 - MOSTLY) * len(dates) else None
+    present = texts.count()
+    return dates if present - dates.count() <= (1 - MOSTLY) * present else None
 
 
 def _dates(column: pl.Series, dates: pl.Series) -> Column:
+    """`column` is null where a value is missing, `dates` also where it is not a date."""
     present = dates.drop_nulls()
-    found = Column(column.name, "date", dates.null_count() / max(1, len(dates)), present.n_unique())
+    found = Column(column.name, "date", column.null_count() / max(1, len(column)), present.n_unique())
     if present.is_empty():
         found.kind = "empty"
         return found
-    found.stray = dates.null_count()
+    strays = column.filter(dates.is_null() & column.is_not_null())
+    if len(strays):
+        found.stray, found.stray_example = len(strays), str(strays[0])
     low, high = present.min(), present.max()
     assert isinstance(low, date)
     assert isinstance(high, date)

@@ -18,11 +18,11 @@ from portfolio.profiling.all_rows import look_at_all
 from portfolio.profiling.baseline import Baseline, baseline
 from portfolio.profiling.codes import is_code
 from portfolio.profiling.columns import Column, profile, profile_column, twins
-from portfolio.profiling.sample import Sample, with_missing
+from portfolio.profiling.sample import Sample, line_of, with_missing
 from portfolio.profiling.spelling import alike
 from portfolio.profiling.target import as_target, target_of
 from portfolio.profiling.values import NO_LABEL, model_column
-from portfolio.profiling.words import described, missing_words, no_input, quoted, written_otherwise
+from portfolio.profiling.words import described, missing_words, no_input, quoted, share_of, written_otherwise
 
 MIN_ROWS = 50
 
@@ -231,16 +231,27 @@ def _choose_date(found: Draft, wanted: Wanted) -> None:
     faults = []
     if chosen.last and chosen.last > date.today():
         faults.append(f"it has dates in the future, up to {chosen.last}")
-    if chosen.missing_share or chosen.stray:
-        faults.append(f"{chosen.missing_share:.1%} of the rows have no date in it")
+    if chosen.missing_share:
+        faults.append(f"{share_of(chosen.missing_share)} of the rows have no date in it")
+    if chosen.stray:
+        faults.append(_stray_dates(found.sample, chosen))
     if faults and wanted.date:
         raise ConfigError(f"--date: '{chosen.name}' can't date the rows: {' and '.join(faults)}. Correct the file.")
     if faults:
-        found.notes.append(f"'{chosen.name}' does not date the rows: {' and '.join(faults)}.")
+        found.notes.append(
+            f"'{chosen.name}' does not date the rows: {' and '.join(faults)}. Correct the file to have it do so."
+        )
         return
     found.date = chosen.name
     found.decisions[chosen.name].role = "date"
     found.decisions[chosen.name].why = f"dates the rows: {chosen.first} to {chosen.last}"
+
+
+def _stray_dates(sample: Sample, column: Column) -> str:
+    line = line_of(sample, column.name, column.stray_example)
+    where = f"line {line}: " if line else ""
+    more = f", nor are {column.stray - 1:,} others" if column.stray > 1 else ""
+    return f"{where}'{column.stray_example}' is not a date that can be read{more}"
 
 
 def _leave_out_kinds(found: Draft) -> None:

@@ -319,5 +319,17 @@ def _marks(values: list[str], separator: str) -> tuple[str, str]:
     return decimal, thousands
 
 
+def line_of(found: Sample, column: str, value: str) -> int:
+    """The first line of the file that has this value in the column; 0 if it is not a file of lines."""
+    if not found.path.is_file() or kind_of_table(found.path) != "csv":
+        return 0
+    place, text = (
+        found.rows.columns.index(column),
+        _decoded(unpacked_bytes(found.path, str(found.path)), found.written.encoding),
+    )
+    lines = csv.reader(io.StringIO(text), delimiter=found.written.separator)
+    return next((lines.line_num for row in lines if len(row) > place and row[place].strip() == value), 0)
+
+
 def with_missing(written: Format, missing: dict[str, tuple[str, ...]]) -> Format:
     return replace(written, missing=missing)
