@@ -39,6 +39,12 @@ LEFT_OUT: dict[str, tuple[list[Any], str]] = {
     "leak": (["paid" if answer == "yes" else "open" for answer in ANSWERS], "gives the target away"),
     "": (list(range(5, 5 + ROWS)), "has no name"),
     "sold": ([f"1/{number % 28 + 1}/2025" for number in NUMBERS], "write them as 2026-01-31"),
+    "time": ([f"{number % 24}:{number * 7 % 60:02d}" for number in NUMBERS], "times of day, such as"),
+    "remark": (
+        [f"駅から近くて静かな部屋でした{number}号" for number in NUMBERS],
+        "free text (18 characters on average)",
+    ),
+    "remarks": ([f"a quiet room by the station, {number}" for number in NUMBERS], "free text (7 words on average)"),
     "share": ([f"{number},5 %" for number in NUMBERS], "write the numbers alone"),
     "issued": ([f"{month}-2025" for month in ("Jan", "Feb", "Mar") * 100], "of which new rows have later ones"),
     "year": ([f"平成{number % 9 + 1}年" for number in NUMBERS], "of which new rows have later ones"),
@@ -184,6 +190,23 @@ def test_999_is_a_question(tmp_path: Path) -> None:
 def test_classes_are_the_labels_of_the_data(tmp_path: Path, labels: list[object], expected: list[str]) -> None:
     values = [labels[min(number % 5, len(labels) - 1)] for number in range(ROWS)]
     assert list(drafted(tmp_path, csv_text({**PLAIN, "label": values}), "label").counts) == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "hinted"),
+    [
+        ([1, 2, 3], True),
+        (["★1", "★2", "★3"], True),
+        (["1点", "2点", "10点"], True),
+        (["★1", "★2"], False),
+        (["a", "b", "c"], False),
+        (["★1", "★2", "none"], False),
+    ],
+)
+def test_classes_that_may_be_in_an_order_are_a_question(tmp_path: Path, labels: list[object], hinted: bool) -> None:
+    values = [labels[number % len(labels)] for number in range(ROWS)]
+    found = drafted(tmp_path, csv_text({**PLAIN, "label": values}), "label")
+    assert any("ordered=True" in note for note in found.notes) == hinted
 
 
 def test_the_class_of_interest_can_be_named(tmp_path: Path) -> None:

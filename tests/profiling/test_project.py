@@ -22,7 +22,7 @@ from tests.workspace import ALL_USE_CASES, TOY
     [
         ("my-data", "For example: my_data"),
         ("2024 sales", "For example: data_2024_sales"),
-        ("class", "no word of Python's own"),
+        ("class", "not be a word of Python's own"),
         ("", "can't be the name"),
         ("_hidden", "begin with a letter"),
         ("../outside", "can't be the name"),

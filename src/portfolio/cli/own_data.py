@@ -85,7 +85,7 @@ def new(
 
     wanted = Wanted(target, key, date, split_by or (), drop or (), keep or (), positive, text)
     found = draft(rows, wanted, answer)
-    console.print(f"[bold]{name}[/]: {rows.total:,} rows, {len(rows.rows.columns)} columns")
+    console.print(f"[bold]{name}[/]: {counted(rows.total, 'row')}, {counted(len(rows.rows.columns), 'column')}")
     console.print(_decisions(found))
     _say_target(found)
     if ask and not typer.confirm("Write these files?", default=True):
@@ -159,8 +159,8 @@ def _say_target(found: Draft) -> None:
     else:
         shares = sorted(found.counts.items(), key=lambda item: -item[1])
         digits = 1 if shares[-1][1] >= 0.01 * total else 2
-        first_few = [f"{label} {count / total:.{digits}%}" for label, count in shares[:8]]
-        say(f"Target: {found.target.name}: {', '.join(first_few)}{' ...' if len(shares) > 8 else ''}.")
+        first_few = [f"{label}: {count / total:.{digits}%}" for label, count in shares[:8]]
+        say(f"Target: {found.target.name} ({', '.join(first_few)}{' ...' if len(shares) > 8 else ''}).")
         few = [label for label, count in shares if count < 10]
         if few:
             say(f"Too few rows to learn from or to be tested on (under 10): {', '.join(few[:8])}.")

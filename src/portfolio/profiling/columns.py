@@ -71,6 +71,8 @@ class Column:
     """Of texts, the characters of the longest."""
     words: float = 0.0
     """Of texts: how many words, or a third of the characters where none are divided, on average."""
+    characters: float = 0.0
+    """Of texts that are not divided into words: how many characters, on average."""
 
     @property
     def nullable(self) -> bool:
@@ -85,7 +87,7 @@ def profile_column(column: pl.Series, *, coded: bool = True) -> Column:
     """What the column is, by all of its values. `coded`: numbers such as 999 may stand for missing ones."""
     if column.dtype.is_nested() or column.dtype == pl.Binary or column.dtype == pl.Object:
         return Column(column.name, "nested", column.null_count() / len(column), 0)
-    if column.dtype.is_temporal():
+    if column.dtype in (pl.Date, pl.Datetime):
         return _dates(column, calendar_days(column))
     if column.dtype == pl.Boolean:
         column = column.cast(pl.String)
@@ -117,7 +119,7 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     distinct = len(counts)
     examples = counts.sort("count", descending=True)[column.name].head(3).to_list()
     found = Column(column.name, "category", missing, distinct, examples, unique=distinct == len(present))
-    found.words = _words(present)
+    found.words, found.characters = _words(present), _characters(present)
     found.longest = int(_number(counts[column.name].str.len_chars().max()))
     # How many different values there may be grows with the rows: with few of them, a category of each helps nobody.
     allowed = min(MAX_CATEGORIES, max(20, len(column) // ROWS_OF_A_CATEGORY))
@@ -286,10 +288,18 @@ def _dates(column: pl.Series, dates: pl.Series) -> Column:
 
 
 def _words(texts: pl.Series) -> float:
+    return max(_divided(texts), _characters(texts) / 3)
+
+
+def _divided(texts: pl.Series) -> float:
+    return _number(texts.head(1000).str.count_matches(r"\S+").mean())
+
+
+def _characters(texts: pl.Series) -> float:
+    """Of texts that are not divided into words; else 0."""
     sample = texts.head(1000)
-    words = sample.str.count_matches(r"\S+").mean()
-    wide = sample.str.count_matches(r"[\u3040-\u30ff\u4e00-\u9fff]").mean()
-    return max(_number(words), _number(wide) / 3)
+    wide = _number(sample.str.count_matches(r"[\u3040-\u30ff\u4e00-\u9fff]").mean())
+    return _number(sample.str.len_chars().mean()) if wide / 3 > _divided(texts) else 0.0
 
 
 def _number(value: Any) -> float:

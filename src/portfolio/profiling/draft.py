@@ -12,6 +12,7 @@ import polars as pl
 
 from portfolio.contract.checks import RESERVED
 from portfolio.contract.sources import ROW
+from portfolio.core.counted import counted
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.data.leaks import STRONG, TOLD, explained, find_leaks
 from portfolio.profiling.all_rows import look_at_all
@@ -20,9 +21,9 @@ from portfolio.profiling.codes import is_code
 from portfolio.profiling.columns import Column, profile, profile_column, twins
 from portfolio.profiling.sample import Sample, line_of, with_missing
 from portfolio.profiling.spelling import alike
-from portfolio.profiling.target import as_target, target_of
+from portfolio.profiling.target import are_grades, as_target, target_of
 from portfolio.profiling.values import NO_LABEL, model_column
-from portfolio.profiling.words import described, missing_words, no_input, quoted, share_of, written_otherwise
+from portfolio.profiling.words import described, length_of, missing_words, no_input, quoted, share_of, written_otherwise
 
 MIN_ROWS = 50
 
@@ -106,8 +107,8 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
         raise DataError(f"{sample.path} has one column, '{rows.columns[0]}'. A model needs a target and an input.")
     if sample.total < MIN_ROWS:
         raise DataError(
-            f"{sample.path} has {sample.total} rows. At least {MIN_ROWS} are needed, to train on some and test on "
-            "others; a few hundred for a result that says much."
+            f"{sample.path} has {counted(sample.total, 'row')}. At least {MIN_ROWS} are needed, to train on some and "
+            "test on others; a few hundred for a result that says much."
         )
     columns = profile(rows)
     columns[wanted.target] = as_target(rows, profile_column(rows[wanted.target], coded=False))
@@ -124,7 +125,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
         if column.coded
     ]
     decisions[wanted.target].role = "target"
-    if not found.quantity and len(found.counts) > 2 and found.target.kind == "number":
+    if not found.quantity and are_grades(found.target, list(found.counts)):
         found.notes.append(
             f"If the classes of '{wanted.target}' are in an order, as grades are, say so: Classes(..., ordered=True)."
         )
@@ -191,8 +192,8 @@ def _choose_key(found: Draft, wanted: Wanted) -> None:
         column = rows[wanted.key]
         if column.null_count():
             raise ConfigError(
-                f"--key: {column.null_count():,} rows have no '{wanted.key}', and a key names every row. Choose "
-                "another column, or none: a row is then named by its batch and its place in it."
+                f"--key: {counted(column.null_count(), 'row')} without '{wanted.key}', and a key names every row. "
+                "Choose another column, or none: a row is then named by its batch and its place in it."
             )
         again = column.filter(column.is_duplicated())
         if len(again):
@@ -287,7 +288,7 @@ def _choose_text(found: Draft, wanted: Wanted) -> None:
             decision.role, decision.why = "left out", f"a model of texts takes '{named}' alone"
     column.kind = "text"
     found.decisions[named] = Decision(
-        column, "input", f"{column.words:.0f} words on average, up to {column.longest} characters"
+        column, "input", f"{length_of(column)} on average, up to {column.longest} characters"
     )
 
 

@@ -200,7 +200,7 @@ def _head(path: Path) -> tuple[bytes, str]:
         if _decodes(parts, encoding) and (encoding not in JAPANESE or _is_japanese(_decoded(raw, encoding))):
             return raw[:LOOKED_AT_BYTES], encoding
         parts = iter([raw]) if path.stat().st_size <= LARGE_BYTES else _parts(path)
-    raise SourceError(f"{path} is no text in any of the usual encodings. If it is a table, save it as UTF-8.")
+    raise SourceError(f"{path} is not text in any of the usual encodings. If it is a table, save it as UTF-8.")
 
 
 def _without_mark(head: bytes) -> tuple[str, ...]:
