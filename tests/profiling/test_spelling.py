@@ -14,7 +14,8 @@ from tests.profiling.made import PLAIN, ROWS, csv_text, drafted
     ("labels", "said"),
     [
         (["yes", "YES", "Yes", "no"], ["'YES' and 'Yes' look like 'yes'"]),
-        (["no", "n\u043e"], ["'n\u043e' looks like 'no'"]),
+        (["no", "n\u043e"], ["'n\u043e' (with CYRILLIC SMALL LETTER O) looks like 'no'"]),
+        (["да", "ДА", "нет"], ["'ДА' looks like 'да'"]),
         (["はい", "ハイ", "ﾊｲ", "いいえ"], ["'ハイ' and 'ﾊｲ' look like 'はい'"]),
         (["Yes", "\uff39\uff45\uff53"], ["'\uff39\uff45\uff53' looks like 'Yes'"]),
         (["New York", "New  York"], ["'New  York' looks like 'New York'"]),

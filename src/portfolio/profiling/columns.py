@@ -85,7 +85,7 @@ def profile(rows: pl.DataFrame) -> dict[str, Column]:
 
 def profile_column(column: pl.Series, *, coded: bool = True) -> Column:
     """What the column is, by all of its values. `coded`: numbers such as 999 may stand for missing ones."""
-    if column.dtype.is_nested() or column.dtype == pl.Binary or column.dtype == pl.Object:
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object, pl.Duration):
         return Column(column.name, "nested", column.null_count() / len(column), 0)
     if column.dtype in (pl.Date, pl.Datetime):
         return _dates(column, calendar_days(column))

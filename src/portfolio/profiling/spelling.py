@@ -13,14 +13,21 @@ HIRAGANA = {ord("ァ") + place: ord("ぁ") + place for place in range(ord("ヶ")
 def alike(counts: Mapping[str, int]) -> list[str]:
     """What to say of values that look like one that more rows have. `counts` is how many rows have each."""
     found: dict[str, list[str]] = {}
-    for value in sorted(counts, key=lambda value: -counts[value]):
+    for value in sorted(counts, key=lambda value: (-counts[value], value)):
         found.setdefault(_plain(value), []).append(value)
     return [
-        f"{' and '.join(map(repr, others))} look{'s' if len(others) == 1 else ''} like '{first}' written otherwise: "
-        "make them one in the file"
+        f"{' and '.join(map(_shown, others))} {'looks' if len(others) == 1 else 'look'} like {_shown(first)} written "
+        "otherwise: make them one in the file"
         for first, *others in found.values()
         if others
     ]
+
+
+def _shown(value: str) -> str:
+    """The value; among Latin letters, one of another alphabet with its name, since it can't be seen."""
+    foreign = [letter for letter in value if ord(letter.casefold()[0]) in LOOK_ALIKES]
+    latin = any(letter.isascii() and letter.isalpha() for letter in value)
+    return f"'{value}'" + (f" (with {unicodedata.name(foreign[0])})" if foreign and latin else "")
 
 
 def _plain(value: str) -> str:

@@ -51,7 +51,9 @@ def target_of(sample: Sample, column: Column, positive: str) -> Target:
     if column.kind in ("constant", "empty") or column.distinct < 2:
         raise DataError(f"{where} has one value or none: there is nothing to predict. Choose another column.")
     if column.kind in ("date", "nested"):
-        raise DataError(f"{where} holds {'dates' if column.kind == 'date' else 'lists'}, which no model here predicts.")
+        raise DataError(
+            f"{where} holds {'dates' if column.kind == 'date' else 'lists or durations'}, which no model here predicts."
+        )
     quantity = column.kind == "number" and (column.distinct > MAX_COUNT_CLASSES or not column.integer)
     if column.kind in ("identifier", "text", "code"):
         raise DataError(

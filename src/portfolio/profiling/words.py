@@ -31,7 +31,7 @@ def no_input(column: Column, total: int) -> str:
         "constant": "the same in every row",
         "empty": "empty in every row",
         "date": "a date: a model can use what follows from it, such as the weekday; add that as a column",
-        "nested": "lists, or bytes",
+        "nested": "lists, bytes or durations",
         "text": f"free text ({length_of(column)} on average)",
         "identifier": f"names the rows rather than describing them ({distinct})",
         "code": f"too many to be categories ({distinct}); if rows that share one belong together: "
