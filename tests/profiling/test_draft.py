@@ -235,6 +235,11 @@ def test_the_most_frequent_answer_is_as_often_right_as_the_class_is_frequent(tmp
     assert found.baseline.constant == pytest.approx(share, abs=0.0005)
 
 
+def test_rows_that_all_belong_together_give_no_baseline(tmp_path: Path) -> None:
+    content = with_column("site", ["one"] * ROWS)
+    assert drafted(tmp_path, content, split_by=["site"]).baseline is None
+
+
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = {
     "a target that is not there": ({}, {"target": "buoght"}, ConfigError, "Did you mean 'bought'"),
     "a key that is not there": ({}, {"key": "id"}, ConfigError, "--key: there is no column 'id'"),

@@ -44,7 +44,7 @@ def baseline(
     quantity: bool,
     groups: pl.DataFrame | None = None,
 ) -> Baseline | None:
-    """A linear model of the inputs by cross-validation; None where there are too few rows, or no inputs.
+    """A linear model of the inputs by cross-validation; None where there are too few rows, or groups, or no inputs.
 
     `groups` has what rows share that belong together: they are in the same fold.
     """
@@ -56,6 +56,8 @@ def baseline(
     target = target.gather(rows)
     named = pl.DataFrame({"row": rows}) if groups is None else groups[rows]
     folds = np.floor(uniform(named, salt="baseline") * FOLDS).astype(int)
+    if folds.min() == folds.max():
+        return None
     if quantity:
         values = target.cast(pl.Float64).to_numpy()
         wanted = values[:, None]
@@ -70,7 +72,7 @@ def baseline(
         constant = float(wanted.sum(axis=0).max())
     for fold in range(FOLDS):
         out = folds == fold
-        if not out.any() or out.all():
+        if not out.any():
             continue
         part, truth = features[out], wanted[out]
         found = part @ np.linalg.solve(gram - part.T @ part + penalty, moments - part.T @ truth)
