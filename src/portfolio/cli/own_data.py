@@ -213,7 +213,7 @@ def check(use_case: UseCaseName) -> None:
         raise typer.Exit(1)
     console.print(
         f"[green]✓[/] {use_case}: nothing is wrong"
-        + (f"; {len(left)} texts are left to write." if left else f". Next: portfolio run {use_case}")
+        + (f"; {counted(len(left), 'text')} left to write." if left else f". Next: portfolio run {use_case}")
     )
 
 

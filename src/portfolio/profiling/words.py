@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from portfolio.core.counted import readable
+from portfolio.core.counted import counted, readable
 from portfolio.profiling.columns import Column
 
 UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
@@ -59,7 +59,7 @@ def written_otherwise(column: Column) -> str:
 
 
 def length_of(column: Column) -> str:
-    return f"{column.characters:.0f} characters" if column.characters else f"{column.words:.0f} words"
+    return counted(round(column.characters), "character") if column.characters else counted(round(column.words), "word")
 
 
 def described(column: Column) -> str:
