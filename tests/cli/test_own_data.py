@@ -37,6 +37,7 @@ def test_new_says_what_it_decided_and_what_comes_next(
     for part in (
         "300 rows, 5 columns",
         "names each row",
+        "Target: bought (no: 70.3%, yes: 29.7%).",
         "always giving the most frequent answer",
         "portfolio check shop",
         "portfolio run shop",

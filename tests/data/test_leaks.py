@@ -58,6 +58,43 @@ def test_an_honest_column_is_none(case: str) -> None:
     assert find_leaks({"x": pl.Series(column)}, pl.Series(target), quantity=quantity) == []
 
 
+RARE = np.arange(2000) < 40
+AMOUNTS = np.exp(4 + RANDOM.normal(size=len(RARE)))
+RULES: dict[str, Any] = {
+    "an amount": np.where(RARE, AMOUNTS, 0),
+    "a reason, as a number": np.where(RARE, RANDOM.integers(1, 10, len(RARE)), 0),
+    "a reason, as a text": np.where(RARE, np.char.add("R", RANDOM.integers(1, 10, len(RARE)).astype(str)), "-"),
+    "a number of its own": [f"N{row}" if rare else None for row, rare in enumerate(RARE)],
+    "a correction up or down": np.where(RARE, RANDOM.normal(0, 50, len(RARE)), 0),
+    "an amount over a limit": np.sort(AMOUNTS)[::-1],
+}
+
+
+@pytest.mark.parametrize("case", RULES)
+def test_what_only_a_rare_class_has_is_found(case: str) -> None:
+    for classes in (["no", "yes"], ["yes", "no"]):
+        target = pl.Series(np.where(RARE, classes[1], classes[0]))
+        found = find_leaks({"x": pl.Series(RULES[case])}, target, quantity=False)
+        assert [leak.columns for leak in found] == [("x",)]
+
+
+def test_what_tells_most_of_a_rare_class_is_a_question() -> None:
+    target = pl.Series(np.where(RARE, "yes", "no"))
+    honest = {
+        "missed in two rows": np.where(np.arange(len(RARE)) < 38, AMOUNTS, 0),
+        "there in two others": np.where(np.arange(len(RARE)) < 42, AMOUNTS, 0),
+        "far higher": RANDOM.normal(size=len(RARE)) + 4 * RARE,
+    }
+    shares = explained({name: pl.Series(values) for name, values in honest.items()}, target, quantity=False)
+    assert all(0.7 < share < TOLD for share in shares.values()), shares
+
+
+def test_a_handful_of_rows_of_a_class_is_too_few_to_tell() -> None:
+    few = pl.Series(["yes"] * 8 + ["no"] * 200)
+    separate = pl.Series(np.sort(RANDOM.normal(size=208))[::-1])
+    assert find_leaks({"x": separate}, few, quantity=False) == []
+
+
 def test_a_class_with_a_hundredth_of_the_labels_changed_is_a_question() -> None:
     share = explained({"x": pl.Series(flipped(0.01))}, pl.Series(CLASSES), quantity=False)["x"]
     assert STRONG < share < TOLD

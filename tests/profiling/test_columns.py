@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, time, timedelta
 
 import polars as pl
 import pytest
@@ -36,6 +36,8 @@ MANY = 200
         (["31.01.2025", "28.02.2025"] * 50, "date"),
         ([date(2025, 1, 31), date(2025, 2, 28)] * 50, "date"),
         ([[1, 2], [3, 4]] * 50, "nested"),
+        ([timedelta(minutes=number) for number in range(MANY)], "nested"),
+        ([time(number % 24, number % 60) for number in range(MANY)], "code"),
     ],
 )
 def test_its_kind(values: list[object], kind: str) -> None:

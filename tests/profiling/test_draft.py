@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ LEFT_OUT: dict[str, tuple[list[Any], str]] = {
     "leak": (["paid" if answer == "yes" else "open" for answer in ANSWERS], "gives the target away"),
     "": (list(range(5, 5 + ROWS)), "has no name"),
     "sold": ([f"1/{number % 28 + 1}/2025" for number in NUMBERS], "write them as 2026-01-31"),
+    "time": ([f"{number % 24}:{number * 7 % 60:02d}" for number in NUMBERS], "times of day, such as"),
+    "remark": (
+        [f"駅から近くて静かな部屋でした{number}号" for number in NUMBERS],
+        "free text (18 characters on average)",
+    ),
+    "remarks": ([f"a quiet room by the station, {number}" for number in NUMBERS], "free text (7 words on average)"),
     "share": ([f"{number},5 %" for number in NUMBERS], "write the numbers alone"),
     "issued": ([f"{month}-2025" for month in ("Jan", "Feb", "Mar") * 100], "of which new rows have later ones"),
     "year": ([f"平成{number % 9 + 1}年" for number in NUMBERS], "of which new rows have later ones"),
@@ -108,6 +115,16 @@ def test_parts_that_add_up_to_the_target_are_left_out_together(tmp_path: Path) -
     assert [column.name for column in found.inputs] == ["age"]
 
 
+def test_a_column_that_is_known_in_time_is_kept_on_demand(tmp_path: Path) -> None:
+    casual, registered = RANDOM.integers(0, 900, ROWS), RANDOM.integers(0, 5000, ROWS)
+    columns = {"casual": casual, "registered": registered, "age": AGES, "count": casual + registered}
+    assert "--keep casual" in left_out(drafted(tmp_path, csv_text(columns), "count"), "casual")
+    one = drafted(tmp_path, csv_text(columns), "count", keep=["casual"])
+    assert [column.name for column in one.inputs] == ["casual", "age"]
+    both = drafted(tmp_path, csv_text(columns), "count", keep=["casual", "registered"])
+    assert [column.name for column in both.inputs] == ["casual", "registered", "age"]
+
+
 def test_a_strong_column_is_kept_and_asked_about(tmp_path: Path) -> None:
     strong = [answer if place % 20 else "no" for place, answer in enumerate(ANSWERS)]
     found = drafted(tmp_path, with_column("strong", strong))
@@ -128,6 +145,27 @@ def test_a_date_that_can_not_be_right_does_not_date_the_rows(tmp_path: Path, day
     assert "'day' does not date the rows" in found.notes[0]
     with pytest.raises(ConfigError, match="can't date the rows"):
         drafted(tmp_path, with_column("day", days), date="day")
+
+
+@pytest.mark.parametrize("title", ["", "Sales of 2024\n\n"])
+def test_a_mistyped_date_is_named_with_its_line(tmp_path: Path, title: str) -> None:
+    days = [f"{number % 28 + 1:02d}.03.2024" for number in range(ROWS)]
+    days[100] = "28,02.2024"
+    content = title + csv_text({"day": days, **PLAIN}, ";")
+    said = f"line {102 + title.count(chr(10))}: '28,02.2024' is not a date that can be read"
+    found = drafted(tmp_path, content)
+    assert (found.date, found.notes[0]) == (
+        "",
+        f"'day' does not date the rows: {said}. Correct the file to have it do so.",
+    )
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        drafted(tmp_path, content, date="day")
+
+
+def test_a_share_of_rows_without_a_date_is_never_none(tmp_path: Path) -> None:
+    days = ["", *["2024-03-01", "2024-03-02"] * 1000]
+    rows = {"day": days, "x": RANDOM.normal(size=len(days)), "bought": RANDOM.choice(["no", "yes"], len(days))}
+    assert "under 0.1% of the rows have no date in it" in drafted(tmp_path, csv_text(rows)).notes[0]
 
 
 def test_999_is_a_question(tmp_path: Path) -> None:
@@ -154,6 +192,23 @@ def test_classes_are_the_labels_of_the_data(tmp_path: Path, labels: list[object]
     assert list(drafted(tmp_path, csv_text({**PLAIN, "label": values}), "label").counts) == expected
 
 
+@pytest.mark.parametrize(
+    ("labels", "hinted"),
+    [
+        ([1, 2, 3], True),
+        (["★1", "★2", "★3"], True),
+        (["1点", "2点", "10点"], True),
+        (["★1", "★2"], False),
+        (["a", "b", "c"], False),
+        (["★1", "★2", "none"], False),
+    ],
+)
+def test_classes_that_may_be_in_an_order_are_a_question(tmp_path: Path, labels: list[object], hinted: bool) -> None:
+    values = [labels[number % len(labels)] for number in range(ROWS)]
+    found = drafted(tmp_path, csv_text({**PLAIN, "label": values}), "label")
+    assert any("ordered=True" in note for note in found.notes) == hinted
+
+
 def test_the_class_of_interest_can_be_named(tmp_path: Path) -> None:
     assert list(drafted(tmp_path, csv_text(PLAIN), positive="no").counts) == ["yes", "no"]
 
@@ -171,6 +226,20 @@ def test_the_baseline_is_better_than_a_constant_where_there_is_something_to_lear
     assert found.baseline.linear < 0.2 * found.baseline.constant
 
 
+@pytest.mark.parametrize("rows", [100, 101, 30_000])
+def test_the_most_frequent_answer_is_as_often_right_as_the_class_is_frequent(tmp_path: Path, rows: int) -> None:
+    labels = [f"c{number % 4}" for number in range(rows)]
+    found = drafted(tmp_path, csv_text({"x": RANDOM.normal(size=rows), "label": labels}), "label")
+    assert found.baseline is not None
+    share = max(found.counts.values()) / sum(found.counts.values())
+    assert found.baseline.constant == pytest.approx(share, abs=0.0005)
+
+
+def test_rows_that_all_belong_together_give_no_baseline(tmp_path: Path) -> None:
+    content = with_column("site", ["one"] * ROWS)
+    assert drafted(tmp_path, content, split_by=["site"]).baseline is None
+
+
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = {
     "a target that is not there": ({}, {"target": "buoght"}, ConfigError, "Did you mean 'bought'"),
     "a key that is not there": ({}, {"key": "id"}, ConfigError, "--key: there is no column 'id'"),
@@ -179,6 +248,10 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] 
     "a date that is none": ({}, {"date": "town"}, ConfigError, "does not hold dates"),
     "a class that is not there": ({}, {"positive": "maybe"}, ConfigError, "There are: no, yes"),
     "the target dropped": ({}, {"drop": ["bought"]}, ConfigError, "is the target"),
+    "a column kept that is not there": ({}, {"keep": ["aeg"]}, ConfigError, "--keep: .* Did you mean 'age'"),
+    "the target kept": ({}, {"keep": ["bought"]}, ConfigError, "--keep: 'bought' is the target"),
+    "a column kept and dropped": ({}, {"keep": ["age"], "drop": ["age"]}, ConfigError, "both kept and dropped"),
+    "a constant kept": ({"c": ["x"] * ROWS}, {"keep": ["c"]}, ConfigError, "can't be an input: the same in every row"),
     "a constant target": ({"bought": ["yes"] * ROWS}, {}, DataError, "one value or none"),
     "an empty target": ({"bought": [""] * ROWS}, {}, DataError, "one value or none"),
     "a target of dates": ({"bought": ["2025-01-31", "2025-02-28"] * (ROWS // 2)}, {}, DataError, "holds dates"),

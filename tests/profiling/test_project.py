@@ -22,7 +22,7 @@ from tests.workspace import ALL_USE_CASES, TOY
     [
         ("my-data", "For example: my_data"),
         ("2024 sales", "For example: data_2024_sales"),
-        ("class", "no word of Python's own"),
+        ("class", "not be a word of Python's own"),
         ("", "can't be the name"),
         ("_hidden", "begin with a letter"),
         ("../outside", "can't be the name"),
@@ -110,7 +110,7 @@ def test_without_any_use_case_the_checks_pass_and_a_new_one_can_come(copy: Path)
         text=True,
     )
     assert (told.returncode, told.stderr.count("portfolio new NAME FILE")) == (1, 1)
-    rows = "\n".join(f"{number % 60 + 18},{'yes' if number % 3 else 'no'}" for number in range(200))
+    rows = "\n".join(f"{number % 61 + 18},{'yes' if number % 3 else 'no'}" for number in range(200))
     (copy / "rows.csv").write_text(f"age,bought\n{rows}\n")
     run_in(copy, "portfolio", "new", "sales", "rows.csv", "--target", "bought", "--yes")
     run_in(copy, "portfolio", "collect")

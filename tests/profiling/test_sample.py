@@ -120,7 +120,7 @@ BROKEN = {
     "a PDF": (b"%PDF-1.4 " + bytes(500), "a PDF document"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(500), "a picture"),
     "JSON": ('[{"a": 1}]', "a JSON document"),
-    "bytes of nothing": (bytes(range(256)) * 8, "no text"),
+    "bytes of nothing": (bytes(range(256)) * 8, "not text"),
 }
 
 

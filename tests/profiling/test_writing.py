@@ -83,6 +83,16 @@ def test_what_only_a_person_knows_is_marked(workspace: Path) -> None:
     assert marked == {"use_case.py", "card.yaml", "plain.yaml"}
 
 
+def test_what_is_kept_though_it_gives_the_target_away_is_trusted(workspace: Path) -> None:
+    rents = [round(0.2 * size, 2) for size in SIZES]
+    found = drafted(workspace, csv_text({**PLAIN, "rent": rents}), "rent", keep=["size"])
+    adding.write("rents", found, LocalFile(workspace / "rows.csv"))
+    case = load_use_case("rents")
+    assert list(case.trusted) == ["size"]
+    assert "size" in [field.name for field in case.inputs]
+    assert problems(case) == []
+
+
 def test_a_quantity_has_a_tolerance_and_bounds_with_room(workspace: Path) -> None:
     adding.write("sizes", drafted(workspace, FILES["plain"], "size"), LocalFile(workspace / "rows.csv"))
     case = load_use_case("sizes")

@@ -45,6 +45,10 @@ def new(
         typer.Option(help="Rows with the same value belong together, such as a person's number. Repeatable."),
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="A column that no model should see. Repeatable.")] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="A column that is known in time, though it gives the target away. Repeatable."),
+    ] = None,
     positive: Annotated[str, typer.Option(help="The class of interest, such as yes.")] = "",
     text: Annotated[str, typer.Option(help="A column of text, to predict from it alone.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -79,8 +83,9 @@ def new(
     def answer(question: str) -> bool:
         return not ask or typer.confirm(question, default=True)
 
-    found = draft(rows, Wanted(target, key, date, split_by or (), drop or (), positive, text), answer)
-    console.print(f"[bold]{name}[/]: {rows.total:,} rows, {len(rows.rows.columns)} columns")
+    wanted = Wanted(target, key, date, split_by or (), drop or (), keep or (), positive, text)
+    found = draft(rows, wanted, answer)
+    console.print(f"[bold]{name}[/]: {counted(rows.total, 'row')}, {counted(len(rows.rows.columns), 'column')}")
     console.print(_decisions(found))
     _say_target(found)
     if ask and not typer.confirm("Write these files?", default=True):
@@ -154,8 +159,8 @@ def _say_target(found: Draft) -> None:
     else:
         shares = sorted(found.counts.items(), key=lambda item: -item[1])
         digits = 1 if shares[-1][1] >= 0.01 * total else 2
-        first_few = [f"{label} {count / total:.{digits}%}" for label, count in shares[:8]]
-        say(f"Target: {found.target.name}: {', '.join(first_few)}{' ...' if len(shares) > 8 else ''}.")
+        first_few = [f"{label}: {count / total:.{digits}%}" for label, count in shares[:8]]
+        say(f"Target: {found.target.name} ({', '.join(first_few)}{' ...' if len(shares) > 8 else ''}).")
         few = [label for label, count in shares if count < 10]
         if few:
             say(f"Too few rows to learn from or to be tested on (under 10): {', '.join(few[:8])}.")
@@ -208,7 +213,7 @@ def check(use_case: UseCaseName) -> None:
         raise typer.Exit(1)
     console.print(
         f"[green]✓[/] {use_case}: nothing is wrong"
-        + (f"; {len(left)} texts are left to write." if left else f". Next: portfolio run {use_case}")
+        + (f"; {counted(len(left), 'text')} left to write." if left else f". Next: portfolio run {use_case}")
     )
 
 

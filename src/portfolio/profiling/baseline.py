@@ -31,7 +31,7 @@ class Baseline:
 
     linear: float
     constant: float
-    """The same of always answering the most frequent class, or the median."""
+    """The same of always answering the most frequent class of these rows, or the median of the other folds."""
     rows: int
 
 
@@ -44,12 +44,11 @@ def baseline(
     quantity: bool,
     groups: pl.DataFrame | None = None,
 ) -> Baseline | None:
-    """A linear model of the inputs by cross-validation; None where there are too few rows, or no inputs.
+    """A linear model of the inputs by cross-validation; None where there are too few rows, or groups, or no inputs.
 
     `groups` has what rows share that belong together: they are in the same fold.
     """
-    known = np.flatnonzero(target.is_not_null().to_numpy())
-    rows = np.random.default_rng(0).permutation(known)[:MAX_ROWS]
+    rows = _chosen(target)
     parts = ([column.gather(rows) for column in columns] for columns in (numbers, categories, texts))
     features = _features(*parts)
     if len(rows) < 10 * FOLDS or features.shape[1] < 2:
@@ -57,6 +56,8 @@ def baseline(
     target = target.gather(rows)
     named = pl.DataFrame({"row": rows}) if groups is None else groups[rows]
     folds = np.floor(uniform(named, salt="baseline") * FOLDS).astype(int)
+    if folds.min() == folds.max():
+        return None
     if quantity:
         values = target.cast(pl.Float64).to_numpy()
         wanted = values[:, None]
@@ -67,9 +68,11 @@ def baseline(
     penalty = PENALTY * np.eye(len(gram))
     penalty[0, 0] = 0  # not of the intercept
     linear = constant = 0.0
+    if not quantity:
+        constant = float(wanted.sum(axis=0).max())
     for fold in range(FOLDS):
         out = folds == fold
-        if not out.any() or out.all():
+        if not out.any():
             continue
         part, truth = features[out], wanted[out]
         found = part @ np.linalg.solve(gram - part.T @ part + penalty, moments - part.T @ truth)
@@ -78,8 +81,16 @@ def baseline(
             constant += float(np.abs(np.median(wanted[~out]) - truth).sum())
         else:
             linear += float((found.argmax(axis=1) == truth.argmax(axis=1)).sum())
-            constant += float((truth.argmax(axis=1) == wanted[~out].sum(axis=0).argmax()).sum())
     return Baseline(linear / len(rows), constant / len(rows), len(rows))
+
+
+def _chosen(target: pl.Series) -> npt.NDArray[np.int64]:
+    """Rows with a target: all, or so many that each class has the same share of them."""
+    known = np.random.default_rng(0).permutation(np.flatnonzero(target.is_not_null().to_numpy()))
+    if len(known) <= MAX_ROWS:
+        return known
+    order = target.gather(known).rank("dense").to_numpy().argsort(kind="stable")
+    return np.asarray(known[order[np.linspace(0, len(known) - 1, MAX_ROWS).astype(int)]])
 
 
 def _features(numbers: Sequence[pl.Series], categories: Sequence[pl.Series], texts: Sequence[pl.Series]) -> Numbers:

@@ -71,6 +71,8 @@ class Column:
     """Of texts, the characters of the longest."""
     words: float = 0.0
     """Of texts: how many words, or a third of the characters where none are divided, on average."""
+    characters: float = 0.0
+    """Of texts that are not divided into words: how many characters, on average."""
 
     @property
     def nullable(self) -> bool:
@@ -83,9 +85,9 @@ def profile(rows: pl.DataFrame) -> dict[str, Column]:
 
 def profile_column(column: pl.Series, *, coded: bool = True) -> Column:
     """What the column is, by all of its values. `coded`: numbers such as 999 may stand for missing ones."""
-    if column.dtype.is_nested() or column.dtype == pl.Binary or column.dtype == pl.Object:
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object, pl.Duration):
         return Column(column.name, "nested", column.null_count() / len(column), 0)
-    if column.dtype.is_temporal():
+    if column.dtype in (pl.Date, pl.Datetime):
         return _dates(column, calendar_days(column))
     if column.dtype == pl.Boolean:
         column = column.cast(pl.String)
@@ -110,16 +112,14 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
         # What has a unit was counted or measured, and names nothing.
         found.unit, found.kind = unit, "number" if found.kind == "identifier" else found.kind
         return found
-    dates = _as_dates(present, counts[column.name])
+    dates = _as_dates(texts, counts[column.name])
     if dates is not None:
-        found = _dates(column, dates)
-        found.missing_share = 1 - len(present) / len(column)
-        return found
+        return _dates(texts, dates)
     missing = 1 - len(present) / len(column)
     distinct = len(counts)
     examples = counts.sort("count", descending=True)[column.name].head(3).to_list()
     found = Column(column.name, "category", missing, distinct, examples, unique=distinct == len(present))
-    found.words = _words(present)
+    found.words, found.characters = _words(present), _characters(present)
     found.longest = int(_number(counts[column.name].str.len_chars().max()))
     # How many different values there may be grows with the rows: with few of them, a category of each helps nobody.
     allowed = min(MAX_CATEGORIES, max(20, len(column) // ROWS_OF_A_CATEGORY))
@@ -257,25 +257,29 @@ def _coded(numbers: pl.Series) -> float | None:
     return None
 
 
-def _as_dates(present: pl.Series, values: pl.Series) -> pl.Series | None:
-    """The texts as dates, if nearly all are."""
+def _as_dates(texts: pl.Series, values: pl.Series) -> pl.Series | None:
+    """The texts as dates, null where there is none, if nearly all are dates."""
     looks = values.head(200).str.contains(r"^\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}")
     if not looks.any():
         return None
     try:
-        dates = parsed_dates(present)
+        dates = parsed_dates(texts)
     except (pl.exceptions.PolarsError, SourceError):
         return None
-    return dates if dates.null_count() <= (1 - MOSTLY) * len(dates) else None
+    present = texts.count()
+    return dates if present - dates.count() <= (1 - MOSTLY) * present else None
 
 
 def _dates(column: pl.Series, dates: pl.Series) -> Column:
+    """`column` is null where a value is missing, `dates` also where it is not a date."""
     present = dates.drop_nulls()
-    found = Column(column.name, "date", dates.null_count() / max(1, len(dates)), present.n_unique())
+    found = Column(column.name, "date", column.null_count() / max(1, len(column)), present.n_unique())
     if present.is_empty():
         found.kind = "empty"
         return found
-    found.stray = dates.null_count()
+    strays = column.filter(dates.is_null() & column.is_not_null())
+    if len(strays):
+        found.stray, found.stray_example = len(strays), str(strays[0])
     low, high = present.min(), present.max()
     assert isinstance(low, date)
     assert isinstance(high, date)
@@ -284,10 +288,18 @@ def _dates(column: pl.Series, dates: pl.Series) -> Column:
 
 
 def _words(texts: pl.Series) -> float:
+    return max(_divided(texts), _characters(texts) / 3)
+
+
+def _divided(texts: pl.Series) -> float:
+    return _number(texts.head(1000).str.count_matches(r"\S+").mean())
+
+
+def _characters(texts: pl.Series) -> float:
+    """Of texts that are not divided into words; else 0."""
     sample = texts.head(1000)
-    words = sample.str.count_matches(r"\S+").mean()
-    wide = sample.str.count_matches(r"[\u3040-\u30ff\u4e00-\u9fff]").mean()
-    return max(_number(words), _number(wide) / 3)
+    wide = _number(sample.str.count_matches(r"[\u3040-\u30ff\u4e00-\u9fff]").mean())
+    return _number(sample.str.len_chars().mean()) if wide / 3 > _divided(texts) else 0.0
 
 
 def _number(value: Any) -> float:

@@ -12,16 +12,18 @@ import polars as pl
 
 from portfolio.contract.checks import RESERVED
 from portfolio.contract.sources import ROW
+from portfolio.core.counted import counted
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.data.leaks import STRONG, TOLD, explained, find_leaks
 from portfolio.profiling.all_rows import look_at_all
 from portfolio.profiling.baseline import Baseline, baseline
 from portfolio.profiling.codes import is_code
 from portfolio.profiling.columns import Column, profile, profile_column, twins
-from portfolio.profiling.sample import Sample, with_missing
-from portfolio.profiling.target import as_target, target_of
+from portfolio.profiling.sample import Sample, line_of, with_missing
+from portfolio.profiling.spelling import alike
+from portfolio.profiling.target import are_grades, as_target, target_of
 from portfolio.profiling.values import NO_LABEL, model_column
-from portfolio.profiling.words import described, missing_words, no_input, quoted, written_otherwise
+from portfolio.profiling.words import described, length_of, missing_words, no_input, quoted, share_of, written_otherwise
 
 MIN_ROWS = 50
 
@@ -37,6 +39,7 @@ class Wanted:
     date: str = ""
     split_by: Sequence[str] = ()
     drop: Sequence[str] = ()
+    keep: Sequence[str] = ()
     positive: str = ""
     text: str = ""
 
@@ -64,6 +67,8 @@ class Draft:
     key: str = ""
     date: str = ""
     split_by: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
+    """Inputs that may tell nearly all of the target, since the user said that they are known in time."""
     baseline: Baseline | None = None
     strong: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -102,8 +107,8 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
         raise DataError(f"{sample.path} has one column, '{rows.columns[0]}'. A model needs a target and an input.")
     if sample.total < MIN_ROWS:
         raise DataError(
-            f"{sample.path} has {sample.total} rows. At least {MIN_ROWS} are needed, to train on some and test on "
-            "others; a few hundred for a result that says much."
+            f"{sample.path} has {counted(sample.total, 'row')}. At least {MIN_ROWS} are needed, to train on some and "
+            "test on others; a few hundred for a result that says much."
         )
     columns = profile(rows)
     columns[wanted.target] = as_target(rows, profile_column(rows[wanted.target], coded=False))
@@ -120,11 +125,11 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
         if column.coded
     ]
     decisions[wanted.target].role = "target"
-    if not found.quantity and len(found.counts) > 2 and found.target.kind == "number":
+    if not found.quantity and are_grades(found.target, list(found.counts)):
         found.notes.append(
             f"If the classes of '{wanted.target}' are in an order, as grades are, say so: Classes(..., ordered=True)."
         )
-    found.split_by = tuple(wanted.split_by)
+    found.split_by, found.trusted = tuple(wanted.split_by), tuple(dict.fromkeys(wanted.keep))
     for name in wanted.drop:
         decisions[name] = Decision(columns[name], "left out", "you dropped it")
     _choose_key(found, wanted)
@@ -136,12 +141,14 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
     _take_codes_as_categories(found)
     if not sample.whole:
         look_at_all(found)
+    _check_kept(found)
     if not found.inputs:
         raise DataError(
             f"{sample.path}: no column is left that a model could learn from. "
             + "; ".join(f"'{name}': {each.why}" for name, each in decisions.items() if each.role != "target")
             + "."
         )
+    _say_what_is_alike(found)
     missing = {column.name: tuple(missing_words(column)) for column in columns.values() if missing_words(column)}
     found.sample = Sample(sample.path, with_missing(sample.written, missing), rows, sample.total, sample.lazy)
     found.baseline = _baseline(found)
@@ -151,15 +158,18 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
 def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
     named = {"--target": [wanted.target], "--key": [wanted.key], "--date": [wanted.date]}
     named |= {"--split-by": list(wanted.split_by), "--drop": list(wanted.drop), "--text": [wanted.text]}
+    named |= {"--keep": list(wanted.keep)}
     for option, names in named.items():
         for name in names:
             if name and name not in rows.columns:
                 near = difflib.get_close_matches(name, rows.columns, 1, 0.6)
                 meant = f" Did you mean '{near[0]}'?" if near else ""
                 raise ConfigError(f"{option}: there is no column '{name}'.{meant} There are: {listed(rows.columns)}.")
-    for option, name in (("--key", wanted.key), ("--date", wanted.date), *(("--drop", name) for name in wanted.drop)):
-        if name and name == wanted.target:
-            raise ConfigError(f"{option}: '{name}' is the target.")
+    for option in ("--key", "--date", "--drop", "--keep"):
+        if wanted.target in named[option]:
+            raise ConfigError(f"{option}: '{wanted.target}' is the target.")
+    if both := [name for name in wanted.keep if name in wanted.drop]:
+        raise ConfigError(f"'{both[0]}' can't be both kept and dropped. Name it after --keep or --drop alone.")
 
 
 def listed(names: Sequence[str]) -> str:
@@ -182,8 +192,8 @@ def _choose_key(found: Draft, wanted: Wanted) -> None:
         column = rows[wanted.key]
         if column.null_count():
             raise ConfigError(
-                f"--key: {column.null_count():,} rows have no '{wanted.key}', and a key names every row. Choose "
-                "another column, or none: a row is then named by its batch and its place in it."
+                f"--key: {counted(column.null_count(), 'row')} without '{wanted.key}', and a key names every row. "
+                "Choose another column, or none: a row is then named by its batch and its place in it."
             )
         again = column.filter(column.is_duplicated())
         if len(again):
@@ -222,16 +232,27 @@ def _choose_date(found: Draft, wanted: Wanted) -> None:
     faults = []
     if chosen.last and chosen.last > date.today():
         faults.append(f"it has dates in the future, up to {chosen.last}")
-    if chosen.missing_share or chosen.stray:
-        faults.append(f"{chosen.missing_share:.1%} of the rows have no date in it")
+    if chosen.missing_share:
+        faults.append(f"{share_of(chosen.missing_share)} of the rows have no date in it")
+    if chosen.stray:
+        faults.append(_stray_dates(found.sample, chosen))
     if faults and wanted.date:
         raise ConfigError(f"--date: '{chosen.name}' can't date the rows: {' and '.join(faults)}. Correct the file.")
     if faults:
-        found.notes.append(f"'{chosen.name}' does not date the rows: {' and '.join(faults)}.")
+        found.notes.append(
+            f"'{chosen.name}' does not date the rows: {' and '.join(faults)}. Correct the file to have it do so."
+        )
         return
     found.date = chosen.name
     found.decisions[chosen.name].role = "date"
     found.decisions[chosen.name].why = f"dates the rows: {chosen.first} to {chosen.last}"
+
+
+def _stray_dates(sample: Sample, column: Column) -> str:
+    line = line_of(sample, column.name, column.stray_example)
+    where = f"line {line}: " if line else ""
+    more = f", nor are {column.stray - 1:,} others" if column.stray > 1 else ""
+    return f"{where}'{column.stray_example}' is not a date that can be read{more}"
 
 
 def _leave_out_kinds(found: Draft) -> None:
@@ -267,12 +288,14 @@ def _choose_text(found: Draft, wanted: Wanted) -> None:
             decision.role, decision.why = "left out", f"a model of texts takes '{named}' alone"
     column.kind = "text"
     found.decisions[named] = Decision(
-        column, "input", f"{column.words:.0f} words on average, up to {column.longest} characters"
+        column, "input", f"{length_of(column)} on average, up to {column.longest} characters"
     )
 
 
 def _leave_out_twins(found: Draft) -> None:
     for name, other in twins(found.sample.rows, found.inputs).items():
+        if name in found.trusted:
+            continue
         found.decisions[name].role = "left out"
         found.decisions[name].why = f"says the same as '{other}', row by row"
 
@@ -282,17 +305,24 @@ def _leave_out_leaks(found: Draft) -> None:
     target = model_column(found.sample.rows, found.target, NO_LABEL)
     strengths = explained(columns, target, quantity=found.quantity)
     for leak in find_leaks(columns, target, quantity=found.quantity, strengths=strengths):
-        for name in leak.columns:
+        for name in set(leak.columns) - set(found.trusted):
             others = [other for other in leak.columns if other != name]
             together = f" together with {', '.join(map(repr, others))}" if others else " alone"
             found.decisions[name].role = "left out"
             found.decisions[name].why = (
                 f"gives the target away:{together} it tells {leak.explained:.1%} of it. If it is known before the "
-                f"prediction is needed, take it as an input and add it to `trusted`"
+                f"prediction is needed: --keep {quoted(name)}"
             )
     found.strong = {
         column.name: strengths[column.name] for column in found.inputs if STRONG <= strengths[column.name] < TOLD
     }
+
+
+def _check_kept(found: Draft) -> None:
+    for name in found.trusted:
+        decision = found.decisions[name]
+        if decision.role != "input":
+            raise ConfigError(f"--keep: '{name}' can't be an input: {decision.why}. Leave it out of --keep.")
 
 
 def _take_codes_as_categories(found: Draft) -> None:
@@ -303,6 +333,14 @@ def _take_codes_as_categories(found: Draft) -> None:
             decision = found.decisions[column.name]
             decision.why = described(decision.column)
             decision.why += "; codes, since the target does not rise or fall with them"
+
+
+def _say_what_is_alike(found: Draft) -> None:
+    for column in [found.target, *found.inputs]:
+        if column.kind == "category":
+            texts = model_column(found.sample.rows, column, NO_LABEL).drop_nulls()
+            counts = dict(texts.value_counts(name="rows").rows())
+            found.notes += [f"'{column.name}': {said}." for said in alike(counts)]
 
 
 def _baseline(found: Draft) -> Baseline | None:

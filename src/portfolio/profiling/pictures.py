@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from portfolio.contract.picture_files import LABEL, PictureFolder, told
+from portfolio.core.counted import counted
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.profiling import adding
 from portfolio.profiling.draft import MIN_ROWS
@@ -36,8 +37,8 @@ def check(found: PictureFolder) -> None:
         )
     if found.pictures < MIN_ROWS:
         raise DataError(
-            f"{found.folder} has {found.pictures} pictures. At least {MIN_ROWS} are needed, to train on some and test "
-            "on others; a few hundred for a result that says much."
+            f"{found.folder} has {counted(found.pictures, 'picture')}. At least {MIN_ROWS} are needed, to train on "
+            "some and test on others; a few hundred for a result that says much."
         )
 
 

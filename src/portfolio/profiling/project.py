@@ -28,7 +28,7 @@ def check_new_name(name: str) -> None:
         hint = f" For example: {proposed}" if proposed.isidentifier() and not keyword.iskeyword(proposed) else ""
         raise ConfigError(
             f"'{name}' can't be the name of a use case: it becomes a Python package, so it must consist of letters, "
-            f"digits and underscores, begin with a letter, and be no word of Python's own.{hint}"
+            f"digits and underscores, begin with a letter, and not be a word of Python's own.{hint}"
         )
     if len(name.encode()) > MAX_NAME:
         raise ConfigError(f"The name has {len(name.encode())} bytes; up to {MAX_NAME} are allowed. Shorten it.")

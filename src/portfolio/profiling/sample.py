@@ -200,7 +200,7 @@ def _head(path: Path) -> tuple[bytes, str]:
         if _decodes(parts, encoding) and (encoding not in JAPANESE or _is_japanese(_decoded(raw, encoding))):
             return raw[:LOOKED_AT_BYTES], encoding
         parts = iter([raw]) if path.stat().st_size <= LARGE_BYTES else _parts(path)
-    raise SourceError(f"{path} is no text in any of the usual encodings. If it is a table, save it as UTF-8.")
+    raise SourceError(f"{path} is not text in any of the usual encodings. If it is a table, save it as UTF-8.")
 
 
 def _without_mark(head: bytes) -> tuple[str, ...]:
@@ -317,6 +317,18 @@ def _marks(values: list[str], separator: str) -> tuple[str, str]:
             thousands = "."
             decimal = ","
     return decimal, thousands
+
+
+def line_of(found: Sample, column: str, value: str) -> int:
+    """The first line of the file that has this value in the column; 0 if it is not a file of lines."""
+    if not found.path.is_file() or kind_of_table(found.path) != "csv":
+        return 0
+    place, text = (
+        found.rows.columns.index(column),
+        _decoded(unpacked_bytes(found.path, str(found.path)), found.written.encoding),
+    )
+    lines = csv.reader(io.StringIO(text), delimiter=found.written.separator)
+    return next((lines.line_num for row in lines if len(row) > place and row[place].strip() == value), 0)
 
 
 def with_missing(written: Format, missing: dict[str, tuple[str, ...]]) -> Format:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import polars as pl
@@ -50,12 +51,14 @@ def target_of(sample: Sample, column: Column, positive: str) -> Target:
     if column.kind in ("constant", "empty") or column.distinct < 2:
         raise DataError(f"{where} has one value or none: there is nothing to predict. Choose another column.")
     if column.kind in ("date", "nested"):
-        raise DataError(f"{where} holds {'dates' if column.kind == 'date' else 'lists'}, which no model here predicts.")
+        raise DataError(
+            f"{where} holds {'dates' if column.kind == 'date' else 'lists or durations'}, which no model here predicts."
+        )
     quantity = column.kind == "number" and (column.distinct > MAX_COUNT_CLASSES or not column.integer)
     if column.kind in ("identifier", "text", "code"):
         raise DataError(
             f"{where} has {column.distinct:,} different values in {len(rows):,} rows, such as '{column.values[0]}': "
-            f"too many to be classes (up to {MAX_CLASSES}, of {MIN_ROWS_PER_CLASS} rows or more), and they are no "
+            f"too many to be classes (up to {MAX_CLASSES}, of {MIN_ROWS_PER_CLASS} rows or more), and they are not "
             "numbers. Choose another column, or group its values."
         )
     counts: dict[str, int] = {}
@@ -82,6 +85,15 @@ def _sorting(label: str) -> tuple[int, float, str]:
         return 0, float(label), label
     except ValueError:
         return 1, 0.0, label
+
+
+GRADE = re.compile(r"(\D*)\d+(\D*)")
+
+
+def are_grades(column: Column, labels: list[str]) -> bool:
+    """Whether three or more labels may be in an order: numbers, or numbers with the same around each, as in ★1."""
+    around = {grade.groups() if (grade := GRADE.fullmatch(label)) else None for label in labels}
+    return len(labels) > 2 and (column.kind == "number" or (len(around) == 1 and None not in around))
 
 
 YES = ("1", "yes", "y", "true", "t", "positive", "はい", "有", "あり")

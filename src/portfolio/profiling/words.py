@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from portfolio.core.counted import readable
+from portfolio.core.counted import counted, readable
 from portfolio.profiling.columns import Column
 
 UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
+TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 WITH_UNIT = re.compile(r"[$€£¥￥]\s*[+-]?\d[\d.,]*$|[+-]?\d[\d.,]*\s*([%円人件個]|[mck]?m|m?l|[mk]?g|m²|min|h)$")
 
 MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -30,8 +31,8 @@ def no_input(column: Column, total: int) -> str:
         "constant": "the same in every row",
         "empty": "empty in every row",
         "date": "a date: a model can use what follows from it, such as the weekday; add that as a column",
-        "nested": "lists, or bytes",
-        "text": f"free text ({column.words:.0f} words on average)",
+        "nested": "lists, bytes or durations",
+        "text": f"free text ({length_of(column)} on average)",
         "identifier": f"names the rows rather than describing them ({distinct})",
         "code": f"too many to be categories ({distinct}); if rows that share one belong together: "
         f"--split-by {quoted(column.name)}",
@@ -50,9 +51,15 @@ def written_otherwise(column: Column) -> str:
         example = column.values[0]
         if UNSURE_DATE.match(example):
             return f"dates with the day or the month first, such as {example}: write them as 2026-01-31"
+        if all(TIME.fullmatch(value.strip()) for value in column.values):
+            return f"times of day, such as {example}: write the hour as a number"
         if WITH_UNIT.match(example):
             return f"numbers with a sign or a unit, such as {example}: write the numbers alone"
     return ""
+
+
+def length_of(column: Column) -> str:
+    return counted(round(column.characters), "character") if column.characters else counted(round(column.words), "word")
 
 
 def described(column: Column) -> str:
@@ -69,9 +76,11 @@ def described(column: Column) -> str:
     if column.missing_share:
         said.append(f"missing in {share_of(column.missing_share)}" + (f" ({', '.join(words)} too)" if words else ""))
     if column.stray:
-        said.append(f"{column.stray:,} values are not numbers, such as '{column.stray_example}': rejected")
+        are = "value is not a number" if column.stray == 1 else "values are not numbers"
+        said.append(f"{column.stray:,} {are}, such as '{column.stray_example}': rejected")
     if column.far:
-        said.append(f"{column.far:,} values are far from all others, such as {readable(column.far_example)}: rejected")
+        are = "value is" if column.far == 1 else "values are"
+        said.append(f"{column.far:,} {are} far from all others, such as {readable(column.far_example)}: rejected")
     return "; ".join(said)
 
 

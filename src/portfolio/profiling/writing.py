@@ -53,6 +53,8 @@ def use_case_text(name: str, found: Draft, source: str) -> str:
     for column in found.inputs:
         lines += python_call(_input(column), 8, end=",")
     lines.append("    ]")
+    if found.trusted:
+        lines += _statement("trusted", _list(found.trusted))
     if ignored := found.left_out:
         lines += _statement("ignore", _list(ignored))
     if slices := _slices(found):
