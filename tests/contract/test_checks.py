@@ -76,7 +76,57 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "a name that is not offered": (python(("Csv, Image", "Csvv, Image")), rf"{WHERE}, line 2: ImportError.*Csvv"),
     "a declaration with a wrong argument": (
         python(('"age", 0, 120', '"age", mininum=0')),
-        rf"{WHERE}, line 8: TypeError.*mininum",
+        rf"{WHERE}: Number\(\"age\"\) has no argument 'mininum': did you mean 'minimum'\?",
+    ),
+    "a misspelled way in which files are written": (
+        python(('key="id"', 'key="id", encodign="cp932"')),
+        rf"{WHERE}: Csv has no argument 'encodign': did you mean 'encoding'\?",
+    ),
+    "an argument that there is not": (
+        python(('"age", 0, 120', '"age", colour="red"')),
+        rf"{WHERE}: Number\(\"age\"\) has no argument 'colour'\. There are: name, minimum, maximum, unit",
+    ),
+    "an argument that is missing": (
+        python((', ["A", "B"]', "")),
+        rf"{WHERE}: Category\(\"town\"\): missing a required argument: 'categories'",
+    ),
+    "a text where a boolean belongs": (
+        python(('["no", "yes"]', '["no", "yes"], ordered="no"')),
+        rf"{WHERE}: Classes\(\"bought\"\): ordered must be True or False \(found 'no'\)",
+    ),
+    "a text where a list belongs": (
+        inputs('[Category("town", "North")]'),
+        rf"{WHERE}: Category\(\"town\"\): categories must be a list of .*\(found 'North'\)\. Write \['North'\]",
+    ),
+    "labels that are one text": (python(('["no", "yes"]', '"no"')), rf"{WHERE}: Classes.*labels must be a list"),
+    "a text where a number belongs": (
+        inputs('[Number("age", "0", 120)]'),
+        rf"{WHERE}: Number\(\"age\"\): minimum must be a number \(found '0'\)",
+    ),
+    "a number that can't be": (
+        inputs('[Number("age", step=0)]'),
+        r"(?s)use_case\.py, line 8: .*step: .*greater than 0",
+    ),
+    "slices that are one text": (
+        inputs('[Number("age")]\n    slices = "town"'),
+        rf"{WHERE}: `slices` must be a list of texts \(found 'town'\)\. Write \['town'\]",
+    ),
+    "a target that is a text": (
+        python(('Classes("bought", ["no", "yes"])', '"bought"')),
+        rf"{WHERE}: `target` must be a Classes or a Quantity \(found 'bought'\)",
+    ),
+    "one input without a list": (inputs('Number("age")'), rf"{WHERE}: `inputs` must be a list of inputs, such as \["),
+    "misspelled inputs": (
+        python(("inputs = ", "input = ")),
+        rf"{WHERE}: the class Small lacks inputs\..*Did you mean 'inputs' by 'input'",
+    ),
+    "a misspelled fact": (
+        inputs('[Number("age")]\n    metrics = "f1"'),
+        rf"{WHERE}: there is no attribute 'metrics' in a Table: did you mean 'metric'\?",
+    ),
+    "a misspelled method": (
+        inputs('[Number("age")]\n\n    def candidate(self):\n        return {}'),
+        rf"{WHERE}: there is no attribute 'candidate' in a Table: did you mean 'candidates'\?",
     ),
     "no class": (
         python(("(Table)", "")),
@@ -226,6 +276,12 @@ def test_the_least_that_a_use_case_must_say_is_enough(workspace: Path) -> None:
     write_use_case(NAME)
     case = load_use_case(NAME)
     assert (case.metric, case.title) == ("accuracy", "Made up.")
+
+
+def test_helpers_of_ones_own_are_allowed(workspace: Path) -> None:
+    own = "    towns = 2\n    _slice = []\n\n    def in_yen(self):\n        return 1\n"
+    write_use_case(NAME, SMALL.rstrip() + "\n" + own)
+    assert load_use_case(NAME).towns == 2  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["2nd", "my-case", "a b"])

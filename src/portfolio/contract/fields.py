@@ -13,6 +13,7 @@ import numpy as np
 
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.texts import NORMALIZATION
+from portfolio.contract.declaration import declaration
 from portfolio.core.errors import ConfigError
 from portfolio.core.labels import category_text
 from portfolio.core.types import Array
@@ -44,6 +45,7 @@ def as_arrays(fields: Sequence[InputField], rows: pl.DataFrame) -> dict[str, Arr
     return arrays
 
 
+@declaration
 def Number(  # noqa: N802  (reads like the class of which it makes an instance)
     name: str,
     minimum: float | None = None,
@@ -70,6 +72,7 @@ def Number(  # noqa: N802  (reads like the class of which it makes an instance)
     )
 
 
+@declaration
 def Category(  # noqa: N802  (as above)
     name: str, categories: Iterable[str | int | float | bool], *, missing: bool = False, description: str = ""
 ) -> InputField:
@@ -78,6 +81,7 @@ def Category(  # noqa: N802  (as above)
     return InputField(name=name, kind="category", categories=texts, nullable=missing, description=description)
 
 
+@declaration
 def Image(  # noqa: N802  (as above)
     name: str,
     height: int,
@@ -108,6 +112,7 @@ def Image(  # noqa: N802  (as above)
     )
 
 
+@declaration
 def FreeText(name: str, max_length: int, *, missing: bool = False, description: str = "") -> InputField:  # noqa: N802
     """A text in any language, of at most `max_length` characters. Width, case and white space are made alike.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from portfolio.contract.csv_file import Format, Written
+from portfolio.contract.declaration import declaration
 from portfolio.contract.sources import Cell, Source, dates_of, edited
 from portfolio.contract.tables import SUFFIXES, is_table, read_table
 from portfolio.core.errors import SourceError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])(?:\2(0[1-9]|[12]\d|3[01]))?(?!\d)")
 
 
+@declaration
 class Folder(Source):
     """A folder of CSV, TSV, Parquet or Excel files, each of which is one batch.
 

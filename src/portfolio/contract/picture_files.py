@@ -19,6 +19,7 @@ import numpy as np
 
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.pictures import PictureError, Pixels, opened, read_pixels
+from portfolio.contract.declaration import declaration
 from portfolio.contract.fields import Image
 from portfolio.contract.sources import Source, first_day
 from portfolio.core.errors import ConfigError, SourceError
@@ -54,6 +55,7 @@ class PictureFile:
         return self.within.split("/")[0]
 
 
+@declaration
 class Pictures(Source):
     """A folder of pictures by class: PNG, JPEG, GIF, BMP, WebP or TIFF. A row has these columns:
 

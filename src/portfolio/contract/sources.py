@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 
 from portfolio.bundle.manifest import PredefinedSplit
 from portfolio.contract.csv_file import Format, Written
+from portfolio.contract.declaration import declaration
 from portfolio.contract.tables import read_table
 from portfolio.core.errors import ConfigError, SourceError
 
@@ -29,6 +30,7 @@ ROW = "row"
 """The key of rows that have none of their own: batch and place in it."""
 
 
+@declaration
 @dataclass(frozen=True)
 class Cell:
     """A column of numbers, rounded to multiples of `size`: rows near each other have the same cell.
@@ -44,6 +46,7 @@ class Cell:
             raise ConfigError(f'Cell("{self.column}", {self.size:g}): the size must be greater than 0.')
 
 
+@declaration
 class Source(ABC):
     """Delivers batches by date.
 
@@ -62,8 +65,6 @@ class Source(ABC):
         split: PredefinedSplit | None = None,
         date: str = "",
     ) -> None:
-        if isinstance(split_by, str):
-            raise ConfigError(f'split_by must be a list of columns. Write split_by=["{split_by}"].')
         self.has_key = key is not None
         self.key = key or ROW
         self.split_by = tuple(split_by)
@@ -125,6 +126,7 @@ def _is_newer(file: Path, batch: Path) -> bool:
         return False
 
 
+@declaration
 class Rows(Source):
     """A source that has all its rows at once. A subclass writes `rows`.
 
@@ -227,6 +229,7 @@ def first_day(day: date | str | None) -> date | None:
         raise ConfigError(f"start='{day}' is not a date ({error}). Write it as 2026-01-31.") from error
 
 
+@declaration
 class Csv(Rows):
     """A CSV file on the web, pinned by its SHA-256, or on this machine; it may be packed with gzip.
 

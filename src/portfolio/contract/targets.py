@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from portfolio.bundle.manifest import Output
+from portfolio.contract.declaration import declaration
 from portfolio.core.labels import category_text
 from portfolio.core.types import Array
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Label = str | int | float | bool
 
 
+@declaration
 class Classes:
     """A column that holds one of several labels.
 
@@ -40,6 +42,7 @@ class Classes:
         return np.array([numbers[label] for label in column], dtype=np.int64)
 
 
+@declaration
 @dataclass(frozen=True)
 class Quantity:
     """A column that holds a number, from `minimum` to `maximum`.

@@ -102,8 +102,8 @@ class Job:
         # A try that was killed at its very beginning leaves an empty folder, or one with a hidden file.
         if not begun and self._parts.exists() and not (self._parts.is_dir() and _has_nothing(self._parts)):
             raise ConfigError(
-                f"{self._parts} is there without the {JOB_NAME} of a scoring, and the parts of this one would go there. "
-                "Move it, or name another output."
+                f"{self._parts} is there without the {JOB_NAME} of a scoring, and the parts of this one would go "
+                "there. Move it, or name another output."
             )
         sources = {file.resolve() for file in self._source.files}
         written = (self.target, self.rejected, self.summary)
