@@ -57,6 +57,9 @@ class Source(ABC):
     column that says which split a row is in, where the data come with one.
     """
 
+    use_case = "NAME"
+    """The use case whose source it is, for the commands in messages; set by it."""
+
     def __init__(
         self,
         *,
@@ -107,7 +110,20 @@ class Source(ABC):
         return []
 
 
-def edited(files: dict[date, Path], batches: dict[date, Path]) -> list[str]:
+def is_to_come(day: date) -> bool:
+    """Whether no rows can be of that day yet. A day of this month is not: what is named by its month ends on its last.
+
+    Somewhere it is tomorrow already.
+    """
+    return day.replace(day=1) > date.today() + timedelta(days=1)
+
+
+def waiting(file: Path, day: date) -> str:
+    """A line about a file of a day that is still to come."""
+    return f"{file} is of {day}, which is still to come, so it waits until then. If the date is wrong, correct it"
+
+
+def edited(files: dict[date, Path], batches: dict[date, Path], use_case: str) -> list[str]:
     """Lines about files that changed after their batches were collected, which never change by themselves."""
     late = sorted(day for day in files.keys() & batches if _is_newer(files[day], batches[day]))
     if not late:
@@ -115,7 +131,7 @@ def edited(files: dict[date, Path], batches: dict[date, Path]) -> list[str]:
     shown = ", ".join(sorted({str(files[day]) for day in late})[:3])
     return [
         f"{shown}: changed after the batch of {late[0]} was collected, which stays as it is. To see what is different, "
-        "and to replace it: portfolio recollect NAME"
+        f"and to replace it: portfolio recollect {use_case}"
     ]
 
 
@@ -270,7 +286,8 @@ class Csv(Rows):
         self.written = Format(**written)
 
     def late(self, batches: dict[date, Path]) -> list[str]:
-        return edited(dict.fromkeys(batches, Path(self.path).expanduser()), batches) if self.path else []
+        file = Path(self.path).expanduser()
+        return edited(dict.fromkeys(batches, file), batches, self.use_case) if self.path else []
 
     def rows(self) -> pl.DataFrame:
         from portfolio.core.download import check_pinned, download
