@@ -96,7 +96,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a text where a list belongs": (
         inputs('[Category("town", "North")]'),
-        rf"{WHERE}: Category\(\"town\"\): categories must be a list of .*\(found 'North'\)\. Write \['North'\]",
+        rf"{WHERE}: Category\(\"town\"\): categories must be a list.*found 'North'\)\. Write categories=\[\"North\"\]",
     ),
     "labels that are one text": (python(('["no", "yes"]', '"no"')), rf"{WHERE}: Classes.*labels must be a list"),
     "a text where a number belongs": (
@@ -109,7 +109,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "slices that are one text": (
         inputs('[Number("age")]\n    slices = "town"'),
-        rf"{WHERE}: `slices` must be a list of texts \(found 'town'\)\. Write \['town'\]",
+        rf"{WHERE}: `slices` must be a list of texts \(found 'town'\)\. Write slices=\[\"town\"\]",
     ),
     "a target that is a text": (
         python(('Classes("bought", ["no", "yes"])', '"bought"')),

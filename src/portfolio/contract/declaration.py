@@ -8,6 +8,7 @@ from datetime import date
 from difflib import get_close_matches
 from functools import cache, wraps
 from numbers import Integral, Real
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, Unpack, get_args, get_origin, get_type_hints
 
@@ -66,7 +67,7 @@ def _checked(call: Callable[..., Any]) -> Callable[..., Any]:
         given = {word: value for word, value in bound.arguments.items() if word in wanted}
         for word, value in {**given, **named}.items():
             if not _fits(value, wanted[word]):
-                raise ConfigError(_misfit(f"{name}: {word}", value, wanted[word]))
+                raise ConfigError(_misfit(f"{name}: {word}", word, value, wanted[word]))
         return call(*args, **named)
 
     return checked
@@ -86,10 +87,10 @@ def _wanted(call: Callable[..., Any]) -> dict[str, Any]:
     return wanted
 
 
-def check_fact(where: str, value: Any, hint: Any) -> None:
+def check_fact(path: Path, name: str, value: Any, hint: Any) -> None:
     """Raise ConfigError if the value of a fact in a use case's class is not of its type."""
     if not _fits(value, hint):
-        raise ConfigError(_misfit(where, value, hint))
+        raise ConfigError(_misfit(f"{path}: `{name}`", name, value, hint))
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -116,10 +117,10 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-def _misfit(where: str, value: Any, hint: Any) -> str:
+def _misfit(where: str, name: str, value: Any, hint: Any) -> str:
     found = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:80]}…"
     of_texts = isinstance(value, str) and _fits([value], hint)
-    return f"{where} must be {_words(hint)} (found {found}).{f' Write [{found}].' if of_texts else ''}"
+    return f"{where} must be {_words(hint)} (found {found})." + (f' Write {name}=["{value}"].' if of_texts else "")
 
 
 def _words(hint: Any, plural: bool = False) -> str:

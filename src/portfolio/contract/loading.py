@@ -98,7 +98,7 @@ def _check_facts(path: Path, kind: type[UseCase]) -> None:
         value = getattr(kind, fact, None)
         # A property says more only of an instance.
         if value is not None and not hasattr(value, "__get__"):
-            check_fact(f"{path}: `{fact}`", value, get_args(hint)[0] if get_origin(hint) is ClassVar else hint)
+            check_fact(path, fact, value, get_args(hint)[0] if get_origin(hint) is ClassVar else hint)
 
 
 def _place(error: Exception) -> str:
