@@ -206,7 +206,29 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "no config": (no_config, r"configs/small\.yaml is missing"),
     "a typo in the config": (
         config(SMALL_CONFIG.replace("accelerator", "acelerator")),
-        r"configs/small\.yaml does not fit:\s+train\.acelerator: there is no such key; is it a typo\?",
+        r"configs/small\.yaml does not fit:\s+train\.acelerator: there is no such key; did you mean 'accelerator'\?",
+    ),
+    "a misspelled price": (
+        config(SMALL_CONFIG.replace("check_yen", "chek_yen")),
+        r"value\.chek_yen: there is no such key; did you mean 'check_yen'\?",
+    ),
+    "a section that there is not": (
+        config(SMALL_CONFIG + "colours: {}"),
+        r"colours: there is no such key; is it a typo\?",
+    ),
+    "one number in place of a list": (
+        config(SMALL_CONFIG + "network: {hidden: 32}"),
+        r"section 'network' does not fit:\s+hidden: must be a list, such as \[32\] \(found 32\)",
+    ),
+    "a number in place of a section": (config(SMALL_CONFIG + "gate: 3"), r"gate: must hold keys .*\(found 3\)"),
+    "an empty config": (config(""), r"configs/small\.yaml must hold at least the prices, such as value: \{by_hand"),
+    "a config that is not YAML": (
+        config(SMALL_CONFIG + "gate: {\n"),
+        r"configs/small\.yaml is not valid YAML in UTF-8 \(line \d, column 1: [^\n^]*\)\. Correct that line\.$",
+    ),
+    "a card that is not YAML": (
+        card(SMALL_CARD + "\ndata: ]"),
+        r"card\.yaml is not valid YAML in UTF-8 \(line \d, col",
     ),
     "no prices": (config("train: {}\n"), r"configs/small\.yaml does not fit:\s+value: is missing"),
     "a network's typo": (
@@ -235,7 +257,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a study of a key that there is not": (
         config(SMALL_CONFIG + "studies: {capacity: [{network.hiden: [3]}]}"),
-        r"configs/small\.yaml: there is no key 'network\.hiden'",
+        r"configs/small\.yaml: there is no key 'network\.hiden'; did you mean 'network\.hidden'",
     ),
     "an augmentation that there is not": (
         config(SMALL_CONFIG.replace("cpu", "cpu, augment: true")),

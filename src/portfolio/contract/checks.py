@@ -8,10 +8,10 @@ from pathlib import Path
 
 from portfolio.bundle.manifest import METRICS, ORDERED_METRICS
 from portfolio.contract.config import Config, Value, config_path
-from portfolio.contract.declaration import meant
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, listed_use_cases
+from portfolio.core.spelling import meant
 
 TODO = "TODO"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
-from difflib import get_close_matches
 from functools import cache, wraps
 from numbers import Integral, Real
 from pathlib import Path
@@ -14,10 +13,9 @@ from typing import Any, Literal, TypeVar, Union, Unpack, get_args, get_origin, g
 
 from portfolio.bundle.manifest import InputField
 from portfolio.core.errors import ConfigError
+from portfolio.core.spelling import meant
 
 Made = TypeVar("Made", bound=Callable[..., Any])
-CLOSE = 0.8
-"""How alike two names must be for one to be a misspelling of the other, from 0 to 1."""
 NAMED = {
     float: ("a number", "numbers"),
     int: ("a whole number", "whole numbers"),
@@ -26,11 +24,6 @@ NAMED = {
     date: ("a date", "dates"),
     InputField: ("an input", 'inputs, such as [Number("age", 0, 120)]'),
 }
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """The known name that a misspelled one is close to; empty if there is none."""
-    return next(iter(get_close_matches(name, list(known), 1, CLOSE)), "")
 
 
 def declaration(made: Made) -> Made:

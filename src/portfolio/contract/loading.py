@@ -16,11 +16,13 @@ from typing import ClassVar, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
 
+from portfolio.bundle.manifest import InputField
 from portfolio.contract.checks import check
-from portfolio.contract.declaration import check_fact, meant
+from portfolio.contract.declaration import check_fact
 from portfolio.contract.use_case import USE_CASES, UseCase
 from portfolio.core.errors import ConfigError, PortfolioError
 from portfolio.core.faults import faults
+from portfolio.core.spelling import meant
 
 MODULE = "use_case"
 
@@ -112,7 +114,7 @@ def _place(error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return faults(error.title, error)
+        return faults(error.title, error, InputField)
     return (error.msg if isinstance(error, SyntaxError) else str(error)).strip() or "no reason given"
 
 

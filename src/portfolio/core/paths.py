@@ -9,6 +9,7 @@ import yaml
 
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError
+from portfolio.core.faults import yaml_fault
 
 # Set by whoever shows the stages' output itself: each then writes to its log, and not to the terminal.
 LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
@@ -48,7 +49,9 @@ def listed_use_cases() -> list[str]:
             "restore the file."
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{PARAMS} is not valid YAML in UTF-8: {error}. Correct it, or restore it.") from error
+        raise ConfigError(
+            f"{PARAMS} is not valid YAML in UTF-8 ({yaml_fault(error)}). Correct it, or restore it."
+        ) from error
     listed = content.get("use_cases") if isinstance(content, dict) else None
     if not isinstance(listed, list):
         raise ConfigError(
