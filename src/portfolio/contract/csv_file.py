@@ -12,7 +12,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
+
+# Pydantic reads those of typing from Python 3.12 on.
+from typing_extensions import TypedDict
 
 from portfolio.core.contents import kind_of
 from portfolio.core.errors import ConfigError, SourceError

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Sequence
 from functools import cache, wraps
-from numbers import Integral, Real
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, Unpack, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Unpack, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, validate_call
 
 from portfolio.bundle.manifest import InputField
 from portfolio.core.errors import ConfigError
+from portfolio.core.faults import faults
 from portfolio.core.spelling import meant
 
 Made = TypeVar("Made", bound=Callable[..., Any])
-NAMED = {
-    float: ("a number", "numbers"),
-    int: ("a whole number", "whole numbers"),
-    bool: ("True or False", "booleans"),
-    str: ("a text", "texts"),
-    date: ("a date", "dates"),
-    InputField: ("an input", 'inputs, such as [Number("age", 0, 120)]'),
+CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+MUST_BE = {
+    "bool": "True or False",
+    "float": "a number",
+    "int": "a whole number",
+    "string": "a text",
+    "sequence": "a list",
+    "list": "a list",
+    "tuple": "a list",
 }
+"""By how pydantic's name of a fault begins."""
 
 
 def declaration(made: Made) -> Made:
@@ -37,94 +40,72 @@ def declaration(made: Made) -> Made:
     return _checked(made)  # type: ignore[return-value]
 
 
+def check_fact(path: Path, name: str, value: Any, hint: Any) -> None:
+    """Raise ConfigError if the value of a fact in a use case's class is not of its type."""
+    try:
+        # Strictly: one input, which is an iterable of its own facts, is no list of inputs.
+        TypeAdapter(hint, config=CONFIG | ConfigDict(strict=True)).validate_python(value)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ConfigError(f"{path}: `{name}` {_said(name, fault)}") from error
+
+
 def _checked(call: Callable[..., Any]) -> Callable[..., Any]:
-    signature = inspect.signature(call)
-    of_class = "self" in signature.parameters
+    @cache
+    def validated() -> Callable[..., Any]:
+        # Not before the first call: an annotation may name a class that comes later.
+        return validate_call(config=CONFIG)(call)
 
     @wraps(call)
     def checked(*args: Any, **named: Any) -> Any:
-        # As the user wrote it, who may have derived a class of their own.
-        name = type(args[0]).__name__ if of_class else call.__name__
-        first = next(iter(args[of_class:]), None)
-        name = f'{name}("{first}")' if isinstance(first, str) else name
-        wanted = _wanted(call)
-        for word in named:
-            if word not in wanted:
-                close = meant(word, wanted)
-                hint = f"did you mean '{close}'?" if close else f"There are: {', '.join(wanted)}."
-                raise ConfigError(f"{name} has no argument '{word}'{': ' if close else '. '}{hint}")
         try:
-            bound = signature.bind(*args, **named)
-        except TypeError as error:
-            raise ConfigError(f"{name}: {error}. Its arguments are: {', '.join(wanted)}.") from error
-        given = {word: value for word, value in bound.arguments.items() if word in wanted}
-        for word, value in {**given, **named}.items():
-            if not _fits(value, wanted[word]):
-                raise ConfigError(_misfit(f"{name}: {word}", word, value, wanted[word]))
-        return call(*args, **named)
+            return validated()(*args, **named)
+        except ValidationError as error:
+            name = _as_written(call, args)
+            if error.title == InputField.__name__:
+                raise ConfigError(faults(name, error, InputField)) from error
+            raise ConfigError(_misfit(name, call, error)) from error
 
     return checked
 
 
-@cache
-def _wanted(call: Callable[..., Any]) -> dict[str, Any]:
-    """The arguments with their types, those that `**written: Unpack[Written]` stands for one by one."""
-    hints = get_type_hints(call)
-    hints.pop("return", None)
-    wanted: dict[str, Any] = {}
-    for name, hint in hints.items():
-        if get_origin(hint) is Unpack:
-            wanted |= get_type_hints(*get_args(hint))
-        else:
-            wanted[name] = hint
-    return wanted
+def _as_written(call: Callable[..., Any], args: Sequence[Any]) -> str:
+    """What was called, as its user wrote it, who may have derived a class: `Number("age")`."""
+    of_class = call.__name__ == "__init__"
+    name = type(args[0]).__name__ if of_class else call.__name__
+    first = next(iter(args[of_class:]), None)
+    # Nothing else is shown, such as an address with a password in it.
+    is_name = [word for word in inspect.signature(call).parameters if word != "self"][:1] in (["name"], ["column"])
+    return f'{name}("{first}")' if is_name and isinstance(first, str) else name
 
 
-def check_fact(path: Path, name: str, value: Any, hint: Any) -> None:
-    """Raise ConfigError if the value of a fact in a use case's class is not of its type."""
-    if not _fits(value, hint):
-        raise ConfigError(_misfit(f"{path}: `{name}`", name, value, hint))
+def _misfit(name: str, call: Callable[..., Any], error: ValidationError) -> str:
+    """The first fault of a call, in words."""
+    fault, known = error.errors()[0], _arguments(call)
+    place = fault["loc"][0]
+    word = list(inspect.signature(call).parameters)[place] if isinstance(place, int) else str(place)
+    if word not in known:
+        close = meant(word, known)
+        return f"{name} has no argument '{word}'" + (
+            f": did you mean '{close}'?" if close else f". There are: {', '.join(known)}."
+        )
+    if fault["type"].startswith("missing"):
+        return f"{name}: '{word}' is missing. Its arguments are: {', '.join(known)}."
+    return f"{name}: {word} {_said(word, fault)}"
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a type as annotated. What a mapping holds is left to whoever reads it."""
-    origin = get_origin(hint)
-    if hint is Any:
-        return True
-    if origin in (Union, UnionType):
-        return any(_fits(value, part) for part in get_args(hint))
-    if origin is Literal:
-        return value in get_args(hint)
-    if origin is type:
-        return isinstance(value, type)
-    if origin is list:
-        origin = Sequence
-    if origin is not None and issubclass(origin, Iterable):
-        if isinstance(value, str | bytes) or not isinstance(value, origin):
-            return False
-        # An iterator can't be looked at without using it up.
-        items = value if isinstance(value, Collection) and not isinstance(value, Mapping) else ()
-        return all(_fits(item, get_args(hint)[0]) for item in items)
-    if hint in (float, int):
-        return isinstance(value, Real if hint is float else Integral) and not isinstance(value, bool)
-    return isinstance(value, hint)
+def _arguments(call: Callable[..., Any]) -> list[str]:
+    """Their names, those that `**written: Unpack[Written]` stands for one by one."""
+    found: list[str] = []
+    for name, hint in get_type_hints(call).items():
+        found += get_type_hints(*get_args(hint)) if get_origin(hint) is Unpack else [name]
+    return [name for name in found if name != "return"]
 
 
-def _misfit(where: str, name: str, value: Any, hint: Any) -> str:
+def _said(word: str, fault: Any) -> str:
+    value = fault["input"]
     found = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:80]}…"
-    of_texts = isinstance(value, str) and _fits([value], hint)
-    return f"{where} must be {_words(hint)} (found {found})." + (f' Write {name}=["{value}"].' if of_texts else "")
-
-
-def _words(hint: Any, plural: bool = False) -> str:
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(_words(part, plural) for part in parts if part is not NoneType))
-    if origin is Literal:
-        return " or ".join(repr(part) for part in parts)
-    if origin is not None and issubclass(origin, Mapping):
-        return "a mapping"
-    if origin is not None and issubclass(origin, Iterable):
-        return f"a list of {_words(parts[0], plural=True)}"
-    one, many = NAMED.get(hint, (f"a {hint.__name__}", f"{hint.__name__}s"))
-    return many if plural else one
+    said = fault["msg"].replace("Input should be ", "").replace("an instance of ", "a ")
+    must = MUST_BE.get(fault["type"].split("_")[0], said) if fault["type"] != "is_instance_of" else said
+    of_texts = isinstance(value, str) and must == "a list"
+    return f"must be {must} (found {found})." + (f' Write {word}=["{value}"].' if of_texts else "")

@@ -6,7 +6,7 @@ preprocessing, the request model, the page's form and the drift reference all fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -74,7 +74,7 @@ def Number(  # noqa: N802  (reads like the class of which it makes an instance)
 
 @declaration
 def Category(  # noqa: N802  (as above)
-    name: str, categories: Iterable[str | int | float | bool], *, missing: bool = False, description: str = ""
+    name: str, categories: Sequence[str | int | float | bool], *, missing: bool = False, description: str = ""
 ) -> InputField:
     """One of some values, as the data write them: texts, integers or booleans."""
     texts = tuple(category_text(category) for category in categories)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ class Classes:
 
     log = False
 
-    def __init__(self, column: str, labels: Iterable[Label] | Mapping[Any, str], *, ordered: bool = False) -> None:
+    def __init__(self, column: str, labels: Sequence[Label] | Mapping[Any, str], *, ordered: bool = False) -> None:
         self.column = column
         texts = tuple(category_text(label) for label in labels)
         names = tuple(labels.values()) if isinstance(labels, Mapping) else texts
