@@ -105,7 +105,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a number that can't be": (
         inputs('[Number("age", step=0)]'),
-        r"(?s)use_case\.py, line 8: .*step: .*greater than 0",
+        rf"{WHERE}: Number\(\"age\"\) does not fit:\s+step: must be greater than 0",
     ),
     "slices that are one text": (
         inputs('[Number("age")]\n    slices = "town"'),

@@ -11,8 +11,11 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, Unpack, get_args, get_origin, get_type_hints
 
+from pydantic import ValidationError
+
 from portfolio.bundle.manifest import InputField
 from portfolio.core.errors import ConfigError
+from portfolio.core.faults import faults
 from portfolio.core.spelling import meant
 
 Made = TypeVar("Made", bound=Callable[..., Any])
@@ -39,31 +42,45 @@ def declaration(made: Made) -> Made:
 
 def _checked(call: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(call)
-    of_class = "self" in signature.parameters
 
     @wraps(call)
     def checked(*args: Any, **named: Any) -> Any:
-        # As the user wrote it, who may have derived a class of their own.
-        name = type(args[0]).__name__ if of_class else call.__name__
-        first = next(iter(args[of_class:]), None)
-        name = f'{name}("{first}")' if isinstance(first, str) else name
-        wanted = _wanted(call)
-        for word in named:
-            if word not in wanted:
-                close = meant(word, wanted)
-                hint = f"did you mean '{close}'?" if close else f"There are: {', '.join(wanted)}."
-                raise ConfigError(f"{name} has no argument '{word}'{': ' if close else '. '}{hint}")
+        name = _as_written(call, args)
+        _check_arguments(name, _wanted(call), signature, args, named)
         try:
-            bound = signature.bind(*args, **named)
-        except TypeError as error:
-            raise ConfigError(f"{name}: {error}. Its arguments are: {', '.join(wanted)}.") from error
-        given = {word: value for word, value in bound.arguments.items() if word in wanted}
-        for word, value in {**given, **named}.items():
-            if not _fits(value, wanted[word]):
-                raise ConfigError(_misfit(f"{name}: {word}", word, value, wanted[word]))
-        return call(*args, **named)
+            return call(*args, **named)
+        except ValidationError as error:
+            raise ConfigError(faults(name, error, InputField)) from error
 
     return checked
+
+
+def _as_written(call: Callable[..., Any], args: Sequence[Any]) -> str:
+    """What was called, as its user wrote it, who may have derived a class: `Number("age")`."""
+    of_class = call.__name__ == "__init__"
+    name = type(args[0]).__name__ if of_class else call.__name__
+    first = next(iter(args[of_class:]), None)
+    # Nothing else is shown, such as an address with a password in it.
+    is_name = next(iter(_wanted(call)), "") in ("name", "column")
+    return f'{name}("{first}")' if is_name and isinstance(first, str) else name
+
+
+def _check_arguments(
+    name: str, wanted: dict[str, Any], signature: inspect.Signature, args: Sequence[Any], named: dict[str, Any]
+) -> None:
+    """Raise ConfigError for one that there is not, that is missing, or that is of another type."""
+    for word in named:
+        if word not in wanted:
+            close = meant(word, wanted)
+            hint = f": did you mean '{close}'?" if close else f". There are: {', '.join(wanted)}."
+            raise ConfigError(f"{name} has no argument '{word}'{hint}")
+    try:
+        bound = signature.bind(*args, **named)
+    except TypeError as error:
+        raise ConfigError(f"{name}: {error}. Its arguments are: {', '.join(wanted)}.") from error
+    for word, value in {**bound.arguments, **named}.items():
+        if word in wanted and not _fits(value, wanted[word]):
+            raise ConfigError(_misfit(f"{name}: {word}", word, value, wanted[word]))
 
 
 @cache
@@ -119,7 +136,8 @@ def _misfit(where: str, name: str, value: Any, hint: Any) -> str:
 def _words(hint: Any, plural: bool = False) -> str:
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(_words(part, plural) for part in parts if part is not NoneType))
+        kinds = [part for part in parts if part is not NoneType and not (part is int and float in parts)]
+        return " or ".join(dict.fromkeys(_words(part, plural) for part in kinds))
     if origin is Literal:
         return " or ".join(repr(part) for part in parts)
     if origin is not None and issubclass(origin, Mapping):
