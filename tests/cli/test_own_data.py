@@ -227,7 +227,10 @@ def test_check_tells_of_a_file_that_waits_to_be_collected(
     dropped = Path("data") / "shop" / "files" / "more-2025-02-28.csv"
     dropped.write_text(csv_text(PLAIN))
     assert "more-2025-02-28.csv do not fit: the column 'id'" in run_main(["check", "shop"], 1, monkeypatch, capsys).err
-    dropped.rename(dropped.with_name("more.pdf"))
+    dropped.write_text(with_column("id", list(range(ROWS, 2 * ROWS))))
+    to_come = dropped.rename(dropped.with_name("more-2099-02-28.csv"))
+    assert f"{to_come} is of 2099-02-28, which is still to come" in output(["check", "shop"], monkeypatch, capsys)
+    to_come.rename(dropped.with_name("more.pdf"))
     assert "is no table" in run_main(["check", "shop"], 1, monkeypatch, capsys).err
 
 
