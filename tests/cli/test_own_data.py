@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import sqlite3
@@ -227,8 +228,23 @@ def test_check_tells_of_a_file_that_waits_to_be_collected(
     dropped = Path("data") / "shop" / "files" / "more-2025-02-28.csv"
     dropped.write_text(csv_text(PLAIN))
     assert "more-2025-02-28.csv do not fit: the column 'id'" in run_main(["check", "shop"], 1, monkeypatch, capsys).err
-    dropped.rename(dropped.with_name("more.pdf"))
+    dropped.write_text(with_column("id", list(range(ROWS, 2 * ROWS))))
+    to_come = dropped.rename(dropped.with_name("more-2099-02-28.csv"))
+    assert f"{to_come} is of 2099-02-28, which is still to come" in output(["check", "shop"], monkeypatch, capsys)
+    to_come.rename(dropped.with_name("more.pdf"))
     assert "is no table" in run_main(["check", "shop"], 1, monkeypatch, capsys).err
+
+
+def test_a_file_that_was_edited_is_told_with_the_command_for_its_use_case(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    output(["collect", "shop"], monkeypatch, capsys)
+    (batch,) = Paths("shop").batches.glob("*.parquet")
+    os.utime(batch, (0, 0))
+    said = output(["collect", "shop"], monkeypatch, capsys)
+    assert "changed after the batch" in said
+    assert "portfolio recollect shop" in said
 
 
 def test_a_folder_that_does_not_exist_is_named_by_check(

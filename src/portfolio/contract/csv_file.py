@@ -171,7 +171,7 @@ def _text(raw: bytes, where: str, written: Format) -> str:
         fitting = next(encoding for encoding in OTHER_ENCODINGS if _decodes(raw, encoding))
         raise SourceError(
             f'{place}, but may be in {fitting}. If all its files are, say so in the use case: encoding="{fitting}", '
-            f"and compare the names and categories. Else convert this one: {_conversion(fitting, written, where)}"
+            f"and compare the names and categories.{_conversion(raw, fitting, written, where)}"
         ) from error
     if "\0" in text[:1000]:
         raise SourceError(
@@ -188,8 +188,8 @@ def _check_not_utf8(raw: bytes, where: str, written: Format) -> None:
     if _is_utf8(written.encoding) or raw.isascii() or b"\0" in raw or not _decodes(raw, "utf-8"):
         return
     raise SourceError(
-        f"{where} is encoded in UTF-8, but the use case says {written.encoding}. Convert the file: "
-        f"{_conversion('utf-8', written, where)}; or, if all its files are UTF-8, leave out encoding= in the use case."
+        f"{where} is encoded in UTF-8, but the use case says {written.encoding}. If all its files are UTF-8, leave out "
+        f"encoding= in the use case.{_conversion(raw, 'utf-8', written, where)}"
     )
 
 
@@ -197,11 +197,15 @@ def _is_utf8(encoding: str) -> bool:
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
-def _conversion(encoding: str, written: Format, where: str) -> str:
-    """The command that brings a file to the declared encoding."""
+def _conversion(raw: bytes, encoding: str, written: Format, where: str) -> str:
+    """How to bring a file to the declared encoding; empty if that has not all its characters."""
+    try:
+        raw.decode(encoding).encode(written.encoding)
+    except UnicodeEncodeError:
+        return ""
     # Iconv knows them by Python's full names, with hyphens.
     before, after = (codecs.lookup(name).name.replace("_", "-") for name in (encoding, written.encoding))
-    return f"iconv -f {before} -t {after} {shlex.quote(where)} > NEW.csv"
+    return f" Else convert this one: iconv -f {before} -t {after} {shlex.quote(where)} > NEW.csv"
 
 
 def _decodes(raw: bytes, encoding: str) -> bool:

@@ -34,7 +34,7 @@ class Folder(Source):
 
     def __init__(
         self,
-        path: str,
+        path: str | Path,
         *,
         key: str | None = None,
         split_by: Sequence[str | Cell] = (),

@@ -14,14 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import ClassVar, get_args, get_origin, get_type_hints
 
-from pydantic import ValidationError
-
-from portfolio.bundle.manifest import InputField
 from portfolio.contract.checks import check
 from portfolio.contract.declaration import check_fact
 from portfolio.contract.use_case import USE_CASES, UseCase
 from portfolio.core.errors import ConfigError, PortfolioError
-from portfolio.core.faults import faults
 from portfolio.core.spelling import meant
 
 MODULE = "use_case"
@@ -113,8 +109,6 @@ def _place(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return faults(error.title, error, InputField)
     return (error.msg if isinstance(error, SyntaxError) else str(error)).strip() or "no reason given"
 
 

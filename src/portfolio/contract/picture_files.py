@@ -76,7 +76,7 @@ class Pictures(Source):
 
     def __init__(
         self,
-        folder: str,
+        folder: str | Path,
         *,
         height: int,
         width: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ValidationError
@@ -29,7 +30,7 @@ def faults(where: str, error: ValidationError, model: type[BaseModel]) -> str:
             case "dict_type" | "model_type":
                 lines.append(f"  {key}: must hold keys with their values (found {found!r})")
             case _:
-                said = fault["msg"].replace("Input should", "must", 1)
+                said = re.sub(r"^\w+ should ", "must ", fault["msg"])
                 lines.append(f"  {key}: {said} (found {found!r})")
     return f"{where} does not fit:\n" + "\n".join(lines)
 

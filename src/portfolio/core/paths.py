@@ -9,7 +9,6 @@ import yaml
 
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError
-from portfolio.core.faults import yaml_fault
 
 # Set by whoever shows the stages' output itself: each then writes to its log, and not to the terminal.
 LOGS_VARIABLE = "PORTFOLIO_STAGE_LOGS"
@@ -49,6 +48,9 @@ def listed_use_cases() -> list[str]:
             "restore the file."
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
+        # Pydantic comes with it, which takes long to import.
+        from portfolio.core.faults import yaml_fault
+
         raise ConfigError(
             f"{PARAMS} is not valid YAML in UTF-8 ({yaml_fault(error)}). Correct it, or restore it."
         ) from error
