@@ -81,9 +81,14 @@ def _as_written(call: Callable[..., Any], args: Sequence[Any]) -> str:
 
 def _misfit(name: str, call: Callable[..., Any], error: ValidationError) -> str:
     """The first fault of a call, in words."""
-    fault, known = error.errors()[0], _arguments(call)
-    place = fault["loc"][0]
-    word = list(inspect.signature(call).parameters)[place] if isinstance(place, int) else str(place)
+    known, parameters = _arguments(call), list(inspect.signature(call).parameters)
+    words = [
+        parameters[place] if isinstance(place, int) else str(place)
+        for place in (fault["loc"][0] for fault in error.errors())
+    ]
+    # What is misspelled is missing, too.
+    first = min(range(len(words)), key=lambda number: words[number] in known)
+    word, fault = words[first], error.errors()[first]
     if word not in known:
         close = meant(word, known)
         return f"{name} has no argument '{word}'" + (
