@@ -149,7 +149,7 @@ def test_what_is_cut_off_is_refused(form: str) -> None:
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"some notes", "is no picture that can be read; the formats are PNG, JPEG"),
+        (b"some notes", "can't be read as a picture; the formats are PNG, JPEG"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS.*git lfs pull"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC .* export it as JPEG"),
         (bomb(8_000), "more than 50,000,000 pixels; scale it down"),

@@ -63,7 +63,7 @@ def test_several_pictures_are_answered_one_by_one_each_with_its_file(
     assert "right.tif" in shown
     Path(files[1]).write_bytes(b"cut")
     said = run_main(["predict", *files, "--url", address], 1, monkeypatch, capsys).err
-    assert "right.tif: The picture is no picture that can be read" in " ".join(said.split())
+    assert "right.tif: The picture can't be read as a picture" in " ".join(said.split())
 
 
 def test_predictions_on_a_terminal_are_a_table(

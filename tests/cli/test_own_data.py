@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import sqlite3
@@ -198,6 +199,74 @@ def test_pictures_are_added_to_a_folder_of_their_day(
     said = run_main(["collect", "pets", "pets"], 1, monkeypatch, capsys).err
     assert f"data/pets/pictures/{date.today()}/cats/" in said
     assert "portfolio collect pets" in said
+
+
+def test_check_tells_of_pictures_that_can_not_be_collected_or_are_of_no_class(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    for number, label in enumerate(("grass", "sand") * 30):
+        Path("land", label).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), (number, 200, 3 * number)).save(Path("land", label, f"{number}.png"))
+    output(["new", "land", "land", "--yes"], monkeypatch, capsys)
+    output(["check", "land"], monkeypatch, capsys)
+    there = Path("data") / "land" / "pictures"
+    for place in ("2026-13-01/grass", "tulip", "2026-01-31/tulip", "2026-02-01/rose"):
+        (there / place).mkdir(parents=True)
+        Image.new("RGB", (40, 30)).save(there / place / "x.png")
+    said = run_main(["check", "land"], 1, monkeypatch, capsys).err
+    assert "2026-13-01 is named like a day" in said
+    assert said.count("Add 'tulip' to its labels") == 1
+    assert "pictures/2026-02-01/rose is of a class that the target does not have" in said
+
+
+def test_check_tells_of_a_file_that_waits_to_be_collected(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    output(["collect", "shop"], monkeypatch, capsys)
+    dropped = Path("data") / "shop" / "files" / "more-2025-02-28.csv"
+    dropped.write_text(csv_text(PLAIN))
+    assert "more-2025-02-28.csv do not fit: the column 'id'" in run_main(["check", "shop"], 1, monkeypatch, capsys).err
+    dropped.write_text(with_column("id", list(range(ROWS, 2 * ROWS))))
+    to_come = dropped.rename(dropped.with_name("more-2099-02-28.csv"))
+    assert f"{to_come} is of 2099-02-28, which is still to come" in output(["check", "shop"], monkeypatch, capsys)
+    to_come.rename(dropped.with_name("more.pdf"))
+    assert "is no table" in run_main(["check", "shop"], 1, monkeypatch, capsys).err
+
+
+def test_a_file_that_was_edited_is_told_with_the_command_for_its_use_case(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    output(["collect", "shop"], monkeypatch, capsys)
+    (batch,) = Paths("shop").batches.glob("*.parquet")
+    os.utime(batch, (0, 0))
+    said = output(["collect", "shop"], monkeypatch, capsys)
+    assert "changed after the batch" in said
+    assert "portfolio recollect shop" in said
+
+
+def test_a_folder_that_does_not_exist_is_named_by_check(
+    rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    shutil.rmtree(Path("data") / "shop" / "files")
+    assert "data/shop/files does not exist. Correct" in run_main(["check", "shop"], 1, monkeypatch, capsys).err
+
+
+def test_rows_of_a_month_to_come_are_not_copied(
+    workspace: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = [f"2025-01-{1 + number % 28:02d}" for number in range(ROWS)]
+    Path("rows.csv").write_text(with_column("day", days))
+    output(new("--date", "day"), monkeypatch, capsys)
+    Path("more.csv").write_text(with_column("day", [*days[1:], "2999-01-31"]))
+    said = run_main(["collect", "shop", "more.csv"], 1, monkeypatch, capsys).err
+    assert "more.csv would be of 2999-01-31, which is still to come" in said
+    assert len([*(Path("data") / "shop" / "files").iterdir()]) == 1
+    output(["collect", "shop", "more.csv", "--date", "2025-02-28"], monkeypatch, capsys)
 
 
 def test_files_are_added_to_a_folder_only(

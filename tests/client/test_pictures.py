@@ -71,5 +71,5 @@ def test_16_bits_are_scaled_and_not_cut_off() -> None:
 
 @pytest.mark.parametrize("content", [b"nothing", b"x" * 2_000_000])
 def test_what_is_not_a_picture_is_told_with_the_formats(content: bytes) -> None:
-    with pytest.raises(DataError, match="no picture that can be read; the formats are PNG, JPEG"):
+    with pytest.raises(DataError, match="can't be read as a picture; the formats are PNG, JPEG"):
         small_enough(content, LIMITS)

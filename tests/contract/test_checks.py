@@ -76,7 +76,57 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "a name that is not offered": (python(("Csv, Image", "Csvv, Image")), rf"{WHERE}, line 2: ImportError.*Csvv"),
     "a declaration with a wrong argument": (
         python(('"age", 0, 120', '"age", mininum=0')),
-        rf"{WHERE}, line 8: TypeError.*mininum",
+        rf"{WHERE}: Number\(\"age\"\) has no argument 'mininum': did you mean 'minimum'\?",
+    ),
+    "a misspelled way in which files are written": (
+        python(('key="id"', 'key="id", encodign="cp932"')),
+        rf"{WHERE}: Csv has no argument 'encodign': did you mean 'encoding'\?",
+    ),
+    "an argument that there is not": (
+        python(('"age", 0, 120', '"age", colour="red"')),
+        rf"{WHERE}: Number\(\"age\"\) has no argument 'colour'\. There are: name, minimum, maximum, unit",
+    ),
+    "an argument that is missing": (
+        python((', ["A", "B"]', "")),
+        rf"{WHERE}: Category\(\"town\"\): 'categories' is missing",
+    ),
+    "a text where a boolean belongs": (
+        python(('["no", "yes"]', '["no", "yes"], ordered="by age"')),
+        rf"{WHERE}: Classes\(\"bought\"\): ordered must be True or False \(found 'by age'\)",
+    ),
+    "a text where a list belongs": (
+        inputs('[Category("town", "North")]'),
+        rf"{WHERE}: Category\(\"town\"\): categories must be a list.*found 'North'\)\. Write categories=\[\"North\"\]",
+    ),
+    "labels that are one text": (python(('["no", "yes"]', '"no"')), rf"{WHERE}: Classes.*labels must be a list"),
+    "a text where a number belongs": (
+        inputs('[Number("age", "low", 120)]'),
+        rf"{WHERE}: Number\(\"age\"\): minimum must be a number \(found 'low'\)",
+    ),
+    "a number that can't be": (
+        inputs('[Number("age", step=0)]'),
+        rf"(?s){WHERE}: Number.*step: must be greater than 0",
+    ),
+    "slices that are one text": (
+        inputs('[Number("age")]\n    slices = "town"'),
+        rf"{WHERE}: `slices` must be a list \(found 'town'\)\. Write slices=\[\"town\"\]",
+    ),
+    "a target that is a text": (
+        python(('Classes("bought", ["no", "yes"])', '"bought"')),
+        rf"{WHERE}: `target` must be a Classes \(found 'bought'\)",
+    ),
+    "one input without a list": (inputs('Number("age")'), rf"{WHERE}: `inputs` must be a list \(found"),
+    "misspelled inputs": (
+        python(("inputs = ", "input = ")),
+        rf"{WHERE}: the class Small lacks inputs\..*Did you mean 'inputs' by 'input'",
+    ),
+    "a misspelled fact": (
+        inputs('[Number("age")]\n    metrics = "f1"'),
+        rf"{WHERE}: there is no attribute 'metrics' in a Table: did you mean 'metric'\?",
+    ),
+    "a misspelled method": (
+        inputs('[Number("age")]\n\n    def candidate(self):\n        return {}'),
+        rf"{WHERE}: there is no attribute 'candidate' in a Table: did you mean 'candidates'\?",
     ),
     "no class": (
         python(("(Table)", "")),
@@ -156,7 +206,29 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "no config": (no_config, r"configs/small\.yaml is missing"),
     "a typo in the config": (
         config(SMALL_CONFIG.replace("accelerator", "acelerator")),
-        r"configs/small\.yaml does not fit:\s+train\.acelerator: there is no such key; is it a typo\?",
+        r"configs/small\.yaml does not fit:\s+train\.acelerator: there is no such key; did you mean 'accelerator'\?",
+    ),
+    "a misspelled price": (
+        config(SMALL_CONFIG.replace("check_yen", "chek_yen")),
+        r"value\.chek_yen: there is no such key; did you mean 'check_yen'\?",
+    ),
+    "a section that there is not": (
+        config(SMALL_CONFIG + "colours: {}"),
+        r"colours: there is no such key; is it a typo\?",
+    ),
+    "one number in place of a list": (
+        config(SMALL_CONFIG + "network: {hidden: 32}"),
+        r"section 'network' does not fit:\s+hidden: must be a list, such as \[32\] \(found 32\)",
+    ),
+    "a number in place of a section": (config(SMALL_CONFIG + "gate: 3"), r"gate: must hold keys .*\(found 3\)"),
+    "an empty config": (config(""), r"configs/small\.yaml must hold at least the prices, such as value: \{by_hand"),
+    "a config that is not YAML": (
+        config(SMALL_CONFIG + "gate: {\n"),
+        r"configs/small\.yaml is not valid YAML in UTF-8 \(line \d, column 1: [^\n^]*\)\. Correct that line\.$",
+    ),
+    "a card that is not YAML": (
+        card(SMALL_CARD + "\ndata: ]"),
+        r"card\.yaml is not valid YAML in UTF-8 \(line \d, col",
     ),
     "no prices": (config("train: {}\n"), r"configs/small\.yaml does not fit:\s+value: is missing"),
     "a network's typo": (
@@ -185,7 +257,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a study of a key that there is not": (
         config(SMALL_CONFIG + "studies: {capacity: [{network.hiden: [3]}]}"),
-        r"configs/small\.yaml: there is no key 'network\.hiden'",
+        r"configs/small\.yaml: there is no key 'network\.hiden'; did you mean 'network\.hidden'",
     ),
     "an augmentation that there is not": (
         config(SMALL_CONFIG.replace("cpu", "cpu, augment: true")),
@@ -226,6 +298,12 @@ def test_the_least_that_a_use_case_must_say_is_enough(workspace: Path) -> None:
     write_use_case(NAME)
     case = load_use_case(NAME)
     assert (case.metric, case.title) == ("accuracy", "Made up.")
+
+
+def test_helpers_of_ones_own_are_allowed(workspace: Path) -> None:
+    own = "    towns = 2\n    _slice = []\n\n    def in_yen(self):\n        return 1\n"
+    write_use_case(NAME, SMALL.rstrip() + "\n" + own)
+    assert load_use_case(NAME).towns == 2  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["2nd", "my-case", "a b"])

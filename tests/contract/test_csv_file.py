@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,34 @@ def test_what_can_not_be_read_is_named_with_its_line_and_the_remedy(
 ) -> None:
     with pytest.raises(SourceError, match=rf"(?s)rows\.csv.*{message}"):
         read(tmp_path, content)
+
+
+@pytest.mark.parametrize("declared", ["cp932", "cp1252", "latin-1", "euc_jp"])
+def test_utf8_that_is_declared_as_something_else_is_named_with_its_conversion(tmp_path: Path, declared: str) -> None:
+    with pytest.raises(
+        SourceError, match=rf"rows\.csv is encoded in UTF-8, but the use case says {declared}"
+    ) as caught:
+        read(tmp_path, TOWNS, encoding=declared)
+    command = str(caught.value).partition("Else convert this one: ")[2]
+    # What has no Japanese can't be converted to.
+    assert bool(command) == (declared in ("cp932", "euc_jp"))
+    if command:
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+        assert (tmp_path / "NEW.csv").read_bytes() == TOWNS.encode(declared)
+
+
+def test_a_damaged_byte_in_utf8_is_not_taken_for_another_encoding(tmp_path: Path) -> None:
+    damaged = TOWNS.encode().replace("東京".encode(), "東京".encode()[:-1])
+    with pytest.raises(
+        SourceError, match=r"line 3, is not encoded in utf-8 .*is damaged there: fetch it again"
+    ) as caught:
+        read(tmp_path, damaged)
+    assert "encoding=" not in str(caught.value)
+
+
+def test_another_encoding_is_offered_for_all_files_or_for_this_one(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r'encoding="cp932".*Else convert this one: iconv -f cp932 -t utf-8 rows'):
+        read(tmp_path, TOWNS.encode("cp932"))
 
 
 def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from portfolio.bundle.manifest import InputField
 from portfolio.contract import Category, Image, Number
+from portfolio.core.errors import ConfigError
 
 
 def test_a_number_has_its_bounds_its_unit_and_may_be_missing() -> None:
@@ -60,5 +61,5 @@ def test_a_name_is_that_of_the_data(name: str) -> None:
 
 @pytest.mark.parametrize("arguments", [{"name": ""}, {"name": "a", "step": 0}, {"name": "a", "minimum": float("nan")}])
 def test_what_no_field_can_be_is_refused(arguments: Any) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError, match=r"(?s)Number does not fit:\n  \w+: must "):
         Number(**arguments)

@@ -51,6 +51,20 @@ def test_without_a_date_in_the_name_the_last_one_of_the_rows_counts(tmp_path: Pa
     assert Folder(str(tmp_path), date="day").dates() == [date(2026, 2, 3)]
 
 
+def test_a_file_of_a_month_to_come_waits_and_is_named(tmp_path: Path) -> None:
+    folder, batches, today = tmp_path / "files", tmp_path / "batches", date.today()
+    folder.mkdir()
+    (folder / "sales-2099-01-31.csv").write_text(ROWS)
+    with pytest.raises(SourceError, match=r"sales-2099-01-31\.csv is of 2099-01-31, which is still to come"):
+        collect(Folder(str(folder)), batches)
+    # One that is named by this month is of its last day.
+    (folder / f"sales-{today:%Y-%m}.csv").write_text(ROWS)
+    found = collect(Folder(str(folder)), batches)
+    assert len(found.added) == 1
+    assert found.added[0].startswith(f"{today:%Y-%m}")
+    assert "sales-2099-01-31.csv is of 2099-01-31, which is still to come" in str(found)
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
@@ -68,4 +82,6 @@ def test_a_file_that_can_be_no_batch_is_named(tmp_path: Path, names: list[str], 
 
 def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="put the first file into it"):
+        collect(Folder(str(tmp_path)), tmp_path / "batches")
+    with pytest.raises(SourceError, match="files is not there"):
         collect(Folder(str(tmp_path / "files")), tmp_path / "batches")

@@ -106,6 +106,14 @@ def test_what_comes_too_late_for_its_batch_is_told_with_the_remedy() -> None:
     assert len(pl.read_parquet(BATCHES / f"{START}.parquet")) == 1
 
 
+def test_pictures_of_a_month_to_come_wait_and_are_named() -> None:
+    save("cats/1.png")
+    save("2999-01-31/cats/2.png")
+    found = collect(pictures(), BATCHES)
+    assert found.added == [str(START)]
+    assert "pictures/2999-01-31/cats/2.png is of 2999-01-31, which is still to come" in str(found)
+
+
 def test_new_pictures_are_never_sent_to_a_day_that_was_collected() -> None:
     today = date.today()
     save("cats/1.png")
@@ -131,8 +139,11 @@ def test_what_is_no_picture_is_left_out_with_the_reason() -> None:
     assert len(found.notes) == 3
     told = str(found)
     assert "left out: cats/cut.png: is cut off or damaged; copy it again" in told
-    assert "left out: cats/notes0.txt, cats/notes1.txt, cats/notes2.txt and 2 more: each is no picture" in told
-    assert "left out: loose.png: is in no class's folder; move it into one" in told
+    assert (
+        "left out: cats/notes0.txt, cats/notes1.txt, cats/notes2.txt and 2 more: each can't be read as a picture"
+        in told
+    )
+    assert "left out: loose.png: is not in any class's folder; move it into one" in told
 
 
 def test_sixteen_bits_and_cmyk_are_pictures_like_others() -> None:
@@ -279,7 +290,9 @@ def test_small_pictures_are_proposed_as_they_are() -> None:
 def test_where_there_is_no_picture_the_reasons_are_told() -> None:
     (FOLDER / "cats").mkdir()
     (FOLDER / "cats" / "notes.txt").write_text("about a cat")
-    with pytest.raises(SourceError, match=r"has no picture in it.*\n  left out: cats/notes\.txt: is no picture"):
+    with pytest.raises(
+        SourceError, match=r"has no picture in it.*\n  left out: cats/notes\.txt: can't be read as a picture"
+    ):
         look_into(FOLDER)
 
 

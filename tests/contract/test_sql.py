@@ -76,6 +76,11 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
         source.dates()
 
 
+def test_a_misspelled_argument_is_named_without_the_address() -> None:
+    with pytest.raises(ConfigError, match=r"^Sql has no argument 'dates': did you mean 'date'\?$"):
+        Sql("postgresql://reader:s3cret@db.example/shop", "SELECT 1", dates="day")  # type: ignore[call-arg]
+
+
 def test_a_database_that_does_not_answer_is_named_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_PASSWORD", "s3cret/@:")
     with socket() as closed:

@@ -40,6 +40,13 @@ def rows(**columns: Any) -> pl.DataFrame:
     return pl.DataFrame({name: column for name, column in given.items() if column is not None})
 
 
+def test_a_misspelled_slice_is_named_as_one() -> None:
+    frame = pl.DataFrame({"id": ["a"], "age": [1.0], "price": ["1"], "street": ["x"], "town": ["y"]})
+    assert normalize(Price("price"), frame).faults == []
+    told = ["the column 'town' is missing ('town' stands in `slices`)"]
+    assert normalize(Price("price"), frame.drop("town")).faults == told
+
+
 def of(frame: pl.DataFrame) -> Normalized:
     return normalize(Case("case"), frame)
 

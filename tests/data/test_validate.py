@@ -10,8 +10,8 @@ import pytest
 
 from portfolio.contract.config import Validate
 from portfolio.contract.loading import load_use_case
-from portfolio.data.validate import check_batch, repeated_keys, split_repeated
-from tests.workspace import edit_config
+from portfolio.data.validate import check_batch, check_rows, repeated_keys, split_repeated
+from tests.workspace import edit_config, write_use_case
 
 Checked = tuple[pl.DataFrame, pl.DataFrame]
 Check = Callable[[pl.DataFrame], Checked]
@@ -51,6 +51,15 @@ def test_a_bad_row_keeps_its_form_and_has_its_reason(raw: pl.DataFrame, checked:
     assert "weight" in quarantined["reason"][0]
     assert "11" in quarantined["reason"][0]
     assert "melon" in quarantined["reason"][1]
+
+
+def test_a_value_that_is_not_a_number_is_not_said_to_be_missing_too(workspace: Path) -> None:
+    write_use_case("small")
+    case = load_use_case("small")
+    ages = ["３５歳", None, *["40"] * 48]
+    raw = pl.DataFrame({"id": range(50), "age": ages, "town": ["A"] * 50, "bought": ["no"] * 50})
+    _, bad = check_rows(raw, case.schema(), case, case.config().validate_)
+    assert bad["reason"].to_list() == ["age: '３５歳' is not a number", "age: is missing"]
 
 
 def test_a_batch_with_too_many_bad_rows_is_bad_as_a_whole(raw: pl.DataFrame, checked: Check) -> None:

@@ -143,6 +143,28 @@ def test_no_file_that_is_there_is_overwritten(bundle: Bundle, tmp_path: Path, na
     assert (tmp_path / name).read_text() == "precious"
 
 
+def test_a_folder_that_no_scoring_made_is_not_deleted(bundle: Bundle, tmp_path: Path) -> None:
+    source, kept = tmp_path / "in.csv", tmp_path / "out.csv.parts" / "precious.txt"
+    source.write_text('pixels\n"[1, 2, 3, 4]"\n')
+    waiting = Job(TOY, source, tmp_path / "out.csv")
+    kept.parent.mkdir()
+    kept.write_text("precious")
+    for job in (lambda: waiting, lambda: Job(TOY, source, tmp_path / "out.csv")):
+        with pytest.raises(
+            ConfigError, match=r"out\.csv\.parts is there without the job\.json of a scoring.*name another output"
+        ):
+            job().run()
+    assert kept.read_text() == "precious"
+
+
+def test_a_scoring_that_was_killed_as_it_began_is_begun_again(bundle: Bundle, tmp_path: Path) -> None:
+    source, parts = tmp_path / "in.csv", tmp_path / "out.csv.parts"
+    source.write_text('pixels\n"[1, 2, 3, 4]"\n')
+    parts.mkdir()
+    (parts / ".job.json.x1.partial").write_text("")
+    assert Job(TOY, source, tmp_path / "out.csv").run().rows == 1
+
+
 def test_what_was_cut_off_after_its_last_file_is_done(bundle: Bundle, tmp_path: Path) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_text('pixels\n"[1, 2, 3, 4]"\nnothing\n')
@@ -223,5 +245,11 @@ def test_what_is_wrong_is_said_before_anything_is_read(store: Store, tmp_path: P
     with pytest.raises(ConfigError, match="mkdir -p"):
         Job(TOY, source, tmp_path / "no" / "out.csv")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="has no file that ends in"):
+    with pytest.raises(DataError, match=r"has no file that ends in .*\.xls\.$"):
         Job(TOY, tmp_path / "empty", tmp_path / "out.csv")
+    (tmp_path / "empty" / "cats").mkdir()
+    picture = tmp_path / "empty" / "cats" / "1.jpg"
+    picture.write_bytes(b"")
+    for of_pictures in (tmp_path / "empty", picture):
+        with pytest.raises(PortfolioError, match=r"Picture files can't be scored.*portfolio predict"):
+            Job(TOY, of_pictures, tmp_path / "out.csv")

@@ -47,3 +47,10 @@ def test_what_fits_neither_way_is_named_by_its_columns(tmp_path: Path) -> None:
     source = Source.at(path, DECLARED).fitted(needed)
     with pytest.raises(DataError, match=r"lacks the column 年齢.*the file's columns: 年, 町"):
         source.check(needed)
+
+
+def test_a_text_beside_pictures_is_not_taken_for_their_table(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("Taken in June.\n")
+    needed = (InputField(name="picture", kind="image", shape=(2, 2), channels=3, photo=True),)
+    with pytest.raises(DataError, match=r"readme\.txt lacks the column picture.*Picture files can't be scored"):
+        Source.at(tmp_path, Format()).check(needed)

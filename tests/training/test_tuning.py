@@ -91,7 +91,7 @@ def test_a_study_of_another_search_is_refused_and_kept(ready: Path) -> None:
     ("space", "why"),
     [
         ({"train.learning": {"low": 0.1, "high": 0.2}}, "no key 'train.learning'"),
-        ({RATE: {"low": 0.1, "high": 2}}, "train.learning_rate: Input should be less than or equal to 1"),
+        ({RATE: {"low": 0.1, "high": 2}}, "train.learning_rate: must be less than or equal to 1"),
         ({RATE: {"low": 0.2, "high": 0.1}}, "must be less than high"),
         ({RATE: {"low": 0, "high": 0.1, "log": True}}, "must be greater than 0"),
         ({HIDDEN: {"choices": [4]}}, "at least 2 items"),

@@ -177,4 +177,4 @@ def _what_else(file: Path | bytes, formats: tuple[str, ...]) -> str:
         return "is a pointer of Git LFS, and not the picture; get it with git lfs pull"
     if start.startswith(STARTS) and formats == FORMATS:
         return DAMAGED
-    return f"is no picture that can be read; the formats are {', '.join(formats)}"
+    return f"can't be read as a picture; the formats are {', '.join(formats)}"

@@ -199,7 +199,7 @@ def check(use_case: UseCaseName) -> None:
     wrong, unsure = problems(case), list[str]()
     if not wrong:
         wrong, unsure = _unlike_its_data(case)
-        unsure += doubts(case)
+        unsure += doubts(case) + ([] if wrong else case.source.late({}))
     for problem in wrong:
         failure(problem)
     for doubt in unsure:
@@ -233,29 +233,52 @@ def _first_rows(source: Folder, path: Path) -> pl.DataFrame:
             return source.table(path)
 
 
-def _unlike_its_data(case: UseCase) -> tuple[list[str], list[str]]:
-    """How the newest rows that there are differ from what is declared: what stops a run, and what it puts aside."""
+def _newest_rows(case: UseCase) -> tuple[Path, pl.DataFrame] | None:
+    """The newest rows, and their file: of what waits to be collected, or else of what was. Raises SourceError."""
     import polars as pl
 
     from portfolio.contract.folder import Folder
+    from portfolio.core.errors import SourceError
     from portfolio.core.paths import Paths
     from portfolio.data.batches import of_source
     from portfolio.data.collect import named_rows
+
+    collected, source = of_source(Paths(case.name).batches), case.source
+    if isinstance(source, Folder):
+        files = source.files()
+        new = sorted(files.keys() - collected)
+        if new:
+            path = files[new[-1]]
+            return path, named_rows(source, new[-1], _first_rows(source, path)).head(FEW)
+        if not collected and not source.path.is_dir():
+            raise SourceError(f"{source.path} does not exist. Correct the folder's name in the use case, or make it.")
+        if not collected:
+            raise SourceError(f"{source.path} has no file with rows yet. Put the first one there.")
+    if not collected:
+        return None
+    _, path = collected.popitem()
+    return path, pl.read_parquet(path, n_rows=FEW)
+
+
+def _unlike_its_data(case: UseCase) -> tuple[list[str], list[str]]:
+    """How the newest rows that there are differ from what is declared: what stops a run, and what it puts aside."""
+    from portfolio.contract.picture_files import LABEL, Pictures
+    from portfolio.core.errors import SourceError
     from portfolio.data.normalize import normalize
     from portfolio.data.validate import check_rows
 
-    collected, where = of_source(Paths(case.name).batches), case.folder / "use_case.py"
-    if collected:
-        _, path = collected.popitem()
-        rows = pl.read_parquet(path, n_rows=FEW)
-    elif isinstance(case.source, Folder):
-        files = case.source.files()
-        if not files:
-            return [f"{case.source.path} has no file with rows yet. Put the first one there."], []
-        day, path = files.popitem()
-        rows = named_rows(case.source, day, _first_rows(case.source, path)).head(FEW)
-    else:
+    where = case.folder / "use_case.py"
+    if isinstance(case.source, Pictures) and case.target.column == LABEL:
+        faults = case.source.faults(case.output.labels)
+        if faults:
+            return faults, []
+    try:
+        newest = _newest_rows(case)
+    except SourceError as error:
+        return [str(error)], []
+    if newest is None:
         return [], []
+    path, rows = newest
     if faults := normalize(case, rows).faults:
         return [f"{where} and the rows in {path} do not fit: {fault}." for fault in faults], []
     limits = case.config().validate_
@@ -309,6 +332,7 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
     from portfolio.contract.folder import Folder
     from portfolio.contract.loading import load_use_case
     from portfolio.contract.picture_files import Pictures
+    from portfolio.contract.sources import is_to_come
     from portfolio.core.errors import ConfigError, SourceError
     from portfolio.data.collect import named_rows
     from portfolio.data.normalize import normalize
@@ -339,4 +363,9 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
     if good.is_empty():
         why = bad["reason"][0] if len(bad) else "it has no rows"
         raise SourceError(f"{path} does not fit '{use_case}': {why}. Nothing was copied.")
+    if day is None and source.date and is_to_come(last := source.day(path)):
+        raise SourceError(
+            f"{path} would be of {last}, which is still to come. Correct its dates in '{source.date}', or give the day "
+            f"on which its rows ended: --date {date.today()}. Nothing was copied."
+        )
     return origins.add_file(use_case, source, path, day.date() if day else None)

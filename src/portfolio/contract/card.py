@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from portfolio.core.errors import ConfigError
+from portfolio.core.faults import yaml_fault
 
 LANGUAGES = ("en", "ja")
 REQUIRED = {
@@ -38,7 +39,7 @@ def read_card(path: Path, output: str, fields: list[str]) -> dict[str, dict[str,
     except FileNotFoundError as error:
         raise ConfigError(f"{path} is missing. Write it: {_wanted(REQUIRED)}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML in UTF-8: {error}") from error
+        raise ConfigError(f"{path} is not valid YAML in UTF-8 ({yaml_fault(error)}). Correct that line.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold texts by key: {_wanted(REQUIRED)}")
     names = {OUTPUT: output, **{f"{FIELD}{field}": field for field in fields}}

@@ -11,6 +11,7 @@ from portfolio.contract.config import Config, Value, config_path
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, listed_use_cases
+from portfolio.core.spelling import meant
 
 TODO = "TODO"
 
@@ -35,6 +36,7 @@ def problems(use_case: UseCase) -> list[str]:
         return True
 
     attempt(lambda: _check_listed(use_case))
+    attempt(lambda: _check_names(use_case))
     attempt(lambda: _check_columns(use_case))
     attempt(lambda: _check_kinds(use_case))
     attempt(lambda: _check_target(use_case))
@@ -81,6 +83,21 @@ def _check_listed(use_case: UseCase) -> None:
             f"'{use_case.name}' is not in {PARAMS}, from which DVC takes the use cases. Add this line under "
             f"`use_cases:`\n  - {use_case.name}"
         )
+
+
+def _check_names(use_case: UseCase) -> None:
+    """Raise ConfigError for what is misspelled in the class's body, and would be ignored without a word."""
+    classes = type(use_case).__mro__
+    base = next(kind for kind in classes if kind.__module__.startswith(f"{__package__}."))
+    known = {name for name in (*dir(base), *UseCase.__annotations__) if not name.startswith("_")}
+    for name in dict.fromkeys(name for own in classes[: classes.index(base)] for name in vars(own)):
+        close = "" if name.startswith("_") or name in known else meant(name, known)
+        if close:
+            raise ConfigError(
+                f"{use_case.folder / 'use_case.py'}: there is no attribute '{name}' in "
+                f"{'an' if base.__name__ == 'Images' else 'a'} {base.__name__}: did you mean '{close}'? If it is "
+                f"something of your own, call it _{name}."
+            )
 
 
 def _check_columns(use_case: UseCase) -> None:

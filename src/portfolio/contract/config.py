@@ -15,7 +15,8 @@ from pydantic import Field, ValidationError, model_validator
 from portfolio.bundle.policy import Policy, Prices
 from portfolio.contract.network_params import NetworkParams
 from portfolio.core.errors import ConfigError
-from portfolio.core.faults import faults
+from portfolio.core.faults import faults, yaml_fault
+from portfolio.core.spelling import meant
 from portfolio.core.types import Strict
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -224,7 +225,7 @@ class Config(Strict):
         try:
             return Config.model_validate(content)
         except ValidationError as error:
-            raise ConfigError(faults(f"{config_path(self.use_case)} with {changes}", error)) from error
+            raise ConfigError(faults(f"{config_path(self.use_case)} with {changes}", error, Config)) from error
 
 
 SECTIONS = tuple(
@@ -243,7 +244,9 @@ def section_of(content: dict[str, Any], key: str, path: Path) -> tuple[dict[str,
     for name in sections:
         section = section.get(name) if isinstance(section, dict) else None
     if not isinstance(section, dict) or last not in section:
-        raise ConfigError(f"{path}: there is no key '{key}'; is it a typo?")
+        close = meant(last, section) if isinstance(section, dict) else ""
+        hint = f"did you mean '{'.'.join([*sections, close])}'?" if close else "is it a typo?"
+        raise ConfigError(f"{path}: there is no key '{key}'; {hint}")
     return section, last
 
 
@@ -276,9 +279,12 @@ def read_config(use_case: str, network: type[NetworkParams]) -> Config:
     except FileNotFoundError as error:
         raise ConfigError(f"{path} is missing. Run this in the repository's root, or add the file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}. Correct the line it names.") from error
+        raise ConfigError(f"{path} is not valid YAML in UTF-8 ({yaml_fault(error)}). Correct that line.") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold sections: {', '.join(SECTIONS)}.")
+        raise ConfigError(
+            f"{path} must hold at least the prices, such as value: {{by_hand_yen: 100, check_yen: 30, error_yen: "
+            f"1000}}. What it does not say of {', '.join(SECTIONS)} has its default."
+        )
     for section in content:
         if section in SECTIONS and content[section] is None:
             content[section] = {}
@@ -293,6 +299,6 @@ def read_config(use_case: str, network: type[NetworkParams]) -> Config:
     try:
         config = Config.model_validate({**content, "use_case": use_case, "sha256": hashlib.sha256(raw).hexdigest()})
     except ValidationError as error:
-        raise ConfigError(faults(str(path), error)) from error
+        raise ConfigError(faults(str(path), error, Config)) from error
     params = network.read(config.network, f"{path}, section 'network'")
     return config.model_copy(update={"network": params.model_dump(mode="json")})

@@ -7,11 +7,15 @@ import csv
 import gzip
 import io
 import re
+import shlex
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
+
+# Pydantic reads those of typing from Python 3.12 on.
+from typing_extensions import TypedDict
 
 from portfolio.core.contents import kind_of
 from portfolio.core.errors import ConfigError, SourceError
@@ -153,22 +157,55 @@ def unpacked(path: Path, where: str) -> bytes:
 def _text(raw: bytes, where: str, written: Format) -> str:
     """A byte order mark says how a file is encoded; without one, its declaration does."""
     marked = [encoding for mark, encoding in BYTE_ORDER_MARKS.items() if raw.startswith(mark)]
+    if not marked:
+        _check_not_utf8(raw, where, written)
     try:
         text = raw.decode(marked[0] if marked else written.encoding)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        fitting = [encoding for encoding in OTHER_ENCODINGS if _decodes(raw, encoding)]
+        place = f"{where}, line {line}, is not encoded in {written.encoding} (byte 0x{raw[error.start]:02x})"
+        if _is_utf8(written.encoding) and not raw[: error.start].isascii():
+            raise SourceError(
+                f"{place}, although what comes before is. It is damaged there: fetch it again, or correct that line."
+            ) from error
+        fitting = next(encoding for encoding in OTHER_ENCODINGS if _decodes(raw, encoding))
         raise SourceError(
-            f"{where}, line {line}, is not encoded in {written.encoding} (byte 0x{raw[error.start]:02x}). Say how the "
-            f'file is encoded: Csv(..., encoding="{fitting[0]}"); that one fits, but compare the names and categories.'
+            f'{place}, but may be in {fitting}. If all its files are, say so in the use case: encoding="{fitting}", '
+            f"and compare the names and categories.{_conversion(raw, fitting, written, where)}"
         ) from error
     if "\0" in text[:1000]:
         raise SourceError(
-            f"{where} has zero bytes, as UTF-16 has when it is read as {written.encoding}. Say how it is encoded: "
-            'Csv(..., encoding="utf-16-le").'
+            f"{where} has zero bytes, as UTF-16 has when it is read as {written.encoding}. Say how it is encoded in "
+            'the use case: encoding="utf-16-le".'
         )
     # Old Macs ended lines so.
     return text if "\n" in text else text.replace("\r", "\n")
+
+
+def _check_not_utf8(raw: bytes, where: str, written: Format) -> None:
+    """Raise SourceError for UTF-8 that is declared as something else, as which its characters would be others."""
+    # Hardly any text in another encoding happens to be valid UTF-8.
+    if _is_utf8(written.encoding) or raw.isascii() or b"\0" in raw or not _decodes(raw, "utf-8"):
+        return
+    raise SourceError(
+        f"{where} is encoded in UTF-8, but the use case says {written.encoding}. If all its files are UTF-8, leave out "
+        f"encoding= in the use case.{_conversion(raw, 'utf-8', written, where)}"
+    )
+
+
+def _is_utf8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+
+
+def _conversion(raw: bytes, encoding: str, written: Format, where: str) -> str:
+    """How to bring a file to the declared encoding; empty if that has not all its characters."""
+    try:
+        raw.decode(encoding).encode(written.encoding)
+    except UnicodeEncodeError:
+        return ""
+    # Iconv knows them by Python's full names, with hyphens.
+    before, after = (codecs.lookup(name).name.replace("_", "-") for name in (encoding, written.encoding))
+    return f" Else convert this one: iconv -f {before} -t {after} {shlex.quote(where)} > NEW.csv"
 
 
 def _decodes(raw: bytes, encoding: str) -> bool:
@@ -197,8 +234,8 @@ def header(text: str, where: str, written: Format) -> list[str]:
     if len(columns) == 1 and others:
         raise SourceError(
             f"{where}, line {line}, has no {SEPARATORS.get(written.separator, repr(written.separator))} between "
-            f"columns, but {SEPARATORS[others[0]]}: {columns[0][:80]!r}. If that separates them, set it: "
-            f"Csv(..., separator={SEPARATORS[others[0]]})."
+            f"columns, but {SEPARATORS[others[0]]}: {columns[0][:80]!r}. If that separates them, say so in the use "
+            f"case: separator={SEPARATORS[others[0]]}."
         )
     if columns.count("") > 1:
         places = [str(place) for place, name in enumerate(columns, start=1) if not name]
@@ -207,7 +244,7 @@ def header(text: str, where: str, written: Format) -> list[str]:
     if twice:
         raise SourceError(
             f"{where}, line {line}, names the column {', '.join(map(repr, twice))} twice. Rename one of them; if the "
-            "names stand in a later line, skip the lines before it: Csv(..., skip_rows=1)."
+            "names stand in a later line, skip the lines before it, in the use case: skip_rows=1."
         )
     return columns
 
@@ -247,7 +284,7 @@ def _check_fields(text: str, columns: int, where: str, written: Format) -> None:
                 raise SourceError(
                     f"{where}, line {written.skip_rows + rows.line_num}, has {len(row)} fields where there are "
                     f"{columns} columns: {written.separator.join(row)[:80]!r}. Correct it; lines before the names of "
-                    "the columns and after the last row can be skipped: Csv(..., skip_rows=1, skip_footer=1)."
+                    "the columns and after the last row can be skipped in the use case: skip_rows=1, skip_footer=1."
                 )
             begin = rows.line_num + 1
     except csv.Error as error:

@@ -6,13 +6,14 @@ preprocessing, the request model, the page's form and the drift reference all fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.texts import NORMALIZATION
+from portfolio.contract.declaration import declaration
 from portfolio.core.errors import ConfigError
 from portfolio.core.labels import category_text
 from portfolio.core.types import Array
@@ -44,6 +45,7 @@ def as_arrays(fields: Sequence[InputField], rows: pl.DataFrame) -> dict[str, Arr
     return arrays
 
 
+@declaration
 def Number(  # noqa: N802  (reads like the class of which it makes an instance)
     name: str,
     minimum: float | None = None,
@@ -70,14 +72,16 @@ def Number(  # noqa: N802  (reads like the class of which it makes an instance)
     )
 
 
+@declaration
 def Category(  # noqa: N802  (as above)
-    name: str, categories: Iterable[str | int | float | bool], *, missing: bool = False, description: str = ""
+    name: str, categories: Sequence[str | int | float | bool], *, missing: bool = False, description: str = ""
 ) -> InputField:
     """One of some values, as the data write them: texts, integers or booleans."""
     texts = tuple(category_text(category) for category in categories)
     return InputField(name=name, kind="category", categories=texts, nullable=missing, description=description)
 
 
+@declaration
 def Image(  # noqa: N802  (as above)
     name: str,
     height: int,
@@ -108,6 +112,7 @@ def Image(  # noqa: N802  (as above)
     )
 
 
+@declaration
 def FreeText(name: str, max_length: int, *, missing: bool = False, description: str = "") -> InputField:  # noqa: N802
     """A text in any language, of at most `max_length` characters. Width, case and white space are made alike.
 

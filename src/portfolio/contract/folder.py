@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from portfolio.contract.csv_file import Format, Written
-from portfolio.contract.sources import Cell, Source, dates_of, edited
+from portfolio.contract.declaration import declaration
+from portfolio.contract.sources import Cell, Source, dates_of, edited, is_to_come, waiting
 from portfolio.contract.tables import SUFFIXES, is_table, read_table
 from portfolio.core.errors import SourceError
 
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
 DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])(?:\2(0[1-9]|[12]\d|3[01]))?(?!\d)")
 
 
+@declaration
 class Folder(Source):
     """A folder of CSV, TSV, Parquet or Excel files, each of which is one batch.
 
     A batch is named by the date in its file's name (a month without a day is dated by its last day); a file without one
-    by the last date in its column `date`. A later file is collected by the next run. `written` says how CSV files are
+    by the last date in its column `date`. A later file is collected by the next run; one of a month that is still to
+    come waits for it. `written` says how CSV files are
     written, as for `Csv`.
     """
 
     def __init__(
         self,
-        path: str,
+        path: str | Path,
         *,
         key: str | None = None,
         split_by: Sequence[str | Cell] = (),
@@ -42,7 +45,7 @@ class Folder(Source):
         self.path, self.written = Path(path), Format(**written)
 
     def dates(self) -> list[date]:
-        return sorted(self.files())
+        return sorted(day for day in self.files() if not is_to_come(day))
 
     def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
         files = self.files()
@@ -50,7 +53,9 @@ class Folder(Source):
 
     def late(self, batches: dict[date, Path]) -> list[str]:
         gone = [] if self.path.is_dir() else [f"{self.path} is not there, so no new rows can come from it"]
-        return gone + edited(self.files(), batches)
+        files = self.files()
+        ahead = [waiting(path, day) for day, path in files.items() if is_to_come(day)]
+        return gone + ahead + edited(files, batches, self.use_case)
 
     def table(self, path: Path) -> pl.DataFrame:
         """The rows of one file. Raises SourceError if it can't be read."""

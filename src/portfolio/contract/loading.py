@@ -12,10 +12,13 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar, get_args, get_origin, get_type_hints
 
 from portfolio.contract.checks import check
+from portfolio.contract.declaration import check_fact
 from portfolio.contract.use_case import USE_CASES, UseCase
 from portfolio.core.errors import ConfigError, PortfolioError
+from portfolio.core.spelling import meant
 
 MODULE = "use_case"
 
@@ -77,10 +80,23 @@ def _class(name: str) -> type[UseCase]:
         raise ConfigError(f"{path} must define one class derived from Table, Images or Text; it defines {len(found)}.")
     lacking = [fact for fact in ("source", "target", "inputs") if not hasattr(found[0], fact)]
     if lacking:
+        near = {fact: meant(fact, vars(found[0])) for fact in lacking}
+        hints = [f" Did you mean '{fact}' by '{name}'?" for fact, name in near.items() if name]
         raise ConfigError(
             f"{path}: the class {found[0].__name__} lacks {', '.join(lacking)}. Declare them in its body."
+            + "".join(hints)
         )
+    _check_facts(path, found[0])
     return found[0]
+
+
+def _check_facts(path: Path, kind: type[UseCase]) -> None:
+    """Raise ConfigError for a fact that is of another type than the base says, such as a text in place of a list."""
+    for fact, hint in get_type_hints(UseCase).items():
+        value = getattr(kind, fact, None)
+        # A property says more only of an instance.
+        if value is not None and not hasattr(value, "__get__"):
+            check_fact(path, fact, value, get_args(hint)[0] if get_origin(hint) is ClassVar else hint)
 
 
 def _place(error: Exception) -> str:

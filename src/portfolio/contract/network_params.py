@@ -33,7 +33,7 @@ class NetworkParams(Strict):
         try:
             return cls.model_validate(params)
         except ValidationError as error:
-            raise ConfigError(faults(where, error)) from error
+            raise ConfigError(faults(where, error, cls)) from error
 
 
 NO_DROPOUT = {"no dropout": {"network.dropout": 0}}

@@ -19,9 +19,11 @@ import numpy as np
 
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.pictures import PictureError, Pixels, opened, read_pixels
+from portfolio.contract.declaration import declaration
 from portfolio.contract.fields import Image
-from portfolio.contract.sources import Source, first_day
+from portfolio.contract.sources import Source, first_day, is_to_come, waiting
 from portfolio.core.errors import ConfigError, SourceError
+from portfolio.core.labels import declared
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,6 +56,7 @@ class PictureFile:
         return self.within.split("/")[0]
 
 
+@declaration
 class Pictures(Source):
     """A folder of pictures by class: PNG, JPEG, GIF, BMP, WebP or TIFF. A row has these columns:
 
@@ -73,7 +76,7 @@ class Pictures(Source):
 
     def __init__(
         self,
-        folder: str,
+        folder: str | Path,
         *,
         height: int,
         width: int,
@@ -108,7 +111,7 @@ class Pictures(Source):
         return [KEY, PICTURE, LABEL, *self.split_columns]
 
     def dates(self) -> list[date]:
-        return sorted(self._days())
+        return sorted(day for day in self._days() if not is_to_come(day))
 
     def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
         return dict(self.batches(days))
@@ -130,7 +133,8 @@ class Pictures(Source):
     def late(self, batches: dict[date, Path]) -> list[str]:
         import polars as pl
 
-        found, lines = self._days(), []
+        found = self._days()
+        lines = [waiting(files[0].path, day) for day, files in found.items() if is_to_come(day)]
         for day, path in batches.items():
             collected = set(pl.read_parquet(path, columns=[KEY]).to_series())
             # Those that were left out when it was collected are still there, too.
@@ -140,9 +144,25 @@ class Pictures(Source):
                 lines.append(
                     f"{count} came after the batch of {day} was collected, which never changes: {late[0].path}, for "
                     f"one. Move what is new to the folder of another day, such as {self.folder}/{_free_day(found)}/"
-                    f"{late[0].label}; or replace the batch with portfolio recollect NAME"
+                    f"{late[0].label}; or replace the batch with portfolio recollect {self.use_case}"
                 )
         return lines
+
+    def faults(self, labels: Collection[str]) -> list[str]:
+        """Why its pictures can't be collected, or would be left out as being of none of the classes: a text each."""
+        found = {}
+        try:
+            self._days()
+        except SourceError as error:
+            found[""] = str(error)
+        for place in _class_folders(self.folder):
+            label = normalize("NFC", place.name)
+            if label not in found and declared(label, labels) not in labels:
+                found[label] = (
+                    f"{place} is of a class that the target does not have. Add '{label}' to its labels, or move the "
+                    f"folder out of {self.folder}."
+                )
+        return list(found.values())
 
     def _days(self) -> dict[date, list[PictureFile]]:
         """The files by the day of their batch. Raises SourceError if there are none, or it is not clear which."""
@@ -251,9 +271,21 @@ def picture_files(folder: Path) -> list[tuple[date | None, PictureFile]]:
     return sorted(found, key=lambda one: one[1].key)
 
 
+def _class_folders(folder: Path) -> list[Path]:
+    """Those in the folder itself, and in each that is named like a day."""
+    found = _folders_in(folder)
+    days = [place for place in found if DAY.fullmatch(place.name)]
+    return [place for place in found if place not in days] + [place for day in days for place in _folders_in(day)]
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [place for place in found if place.is_dir() and not _is_of_system(place.name)]
+
+
 def misplaced(file: PictureFile) -> str:
     """Why it belongs to no class; empty if it does to one."""
-    return "" if "/" in file.within else "is in no class's folder; move it into one"
+    return "" if "/" in file.within else "is not in any class's folder; move it into one"
 
 
 def told(left_out: dict[str, list[str]]) -> list[str]:

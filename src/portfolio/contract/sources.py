@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 
 from portfolio.bundle.manifest import PredefinedSplit
 from portfolio.contract.csv_file import Format, Written
+from portfolio.contract.declaration import declaration
 from portfolio.contract.tables import read_table
 from portfolio.core.errors import ConfigError, SourceError
 
@@ -29,6 +30,7 @@ ROW = "row"
 """The key of rows that have none of their own: batch and place in it."""
 
 
+@declaration
 @dataclass(frozen=True)
 class Cell:
     """A column of numbers, rounded to multiples of `size`: rows near each other have the same cell.
@@ -44,6 +46,7 @@ class Cell:
             raise ConfigError(f'Cell("{self.column}", {self.size:g}): the size must be greater than 0.')
 
 
+@declaration
 class Source(ABC):
     """Delivers batches by date.
 
@@ -54,6 +57,9 @@ class Source(ABC):
     column that says which split a row is in, where the data come with one.
     """
 
+    use_case = "NAME"
+    """The use case whose source it is, for the commands in messages; set by it."""
+
     def __init__(
         self,
         *,
@@ -62,8 +68,6 @@ class Source(ABC):
         split: PredefinedSplit | None = None,
         date: str = "",
     ) -> None:
-        if isinstance(split_by, str):
-            raise ConfigError(f'split_by must be a list of columns. Write split_by=["{split_by}"].')
         self.has_key = key is not None
         self.key = key or ROW
         self.split_by = tuple(split_by)
@@ -106,7 +110,20 @@ class Source(ABC):
         return []
 
 
-def edited(files: dict[date, Path], batches: dict[date, Path]) -> list[str]:
+def is_to_come(day: date) -> bool:
+    """Whether no rows can be of that day yet. A day of this month is not: what is named by its month ends on its last.
+
+    Somewhere it is tomorrow already.
+    """
+    return day.replace(day=1) > date.today() + timedelta(days=1)
+
+
+def waiting(file: Path, day: date) -> str:
+    """A line about a file of a day that is still to come."""
+    return f"{file} is of {day}, which is still to come, so it waits until then. If the date is wrong, correct it"
+
+
+def edited(files: dict[date, Path], batches: dict[date, Path], use_case: str) -> list[str]:
     """Lines about files that changed after their batches were collected, which never change by themselves."""
     late = sorted(day for day in files.keys() & batches if _is_newer(files[day], batches[day]))
     if not late:
@@ -114,7 +131,7 @@ def edited(files: dict[date, Path], batches: dict[date, Path]) -> list[str]:
     shown = ", ".join(sorted({str(files[day]) for day in late})[:3])
     return [
         f"{shown}: changed after the batch of {late[0]} was collected, which stays as it is. To see what is different, "
-        "and to replace it: portfolio recollect NAME"
+        f"and to replace it: portfolio recollect {use_case}"
     ]
 
 
@@ -125,6 +142,7 @@ def _is_newer(file: Path, batch: Path) -> bool:
         return False
 
 
+@declaration
 class Rows(Source):
     """A source that has all its rows at once. A subclass writes `rows`.
 
@@ -227,6 +245,7 @@ def first_day(day: date | str | None) -> date | None:
         raise ConfigError(f"start='{day}' is not a date ({error}). Write it as 2026-01-31.") from error
 
 
+@declaration
 class Csv(Rows):
     """A CSV file on the web, pinned by its SHA-256, or on this machine; it may be packed with gzip.
 
@@ -267,7 +286,8 @@ class Csv(Rows):
         self.written = Format(**written)
 
     def late(self, batches: dict[date, Path]) -> list[str]:
-        return edited(dict.fromkeys(batches, Path(self.path).expanduser()), batches) if self.path else []
+        file = Path(self.path).expanduser()
+        return edited(dict.fromkeys(batches, file), batches, self.use_case) if self.path else []
 
     def rows(self) -> pl.DataFrame:
         from portfolio.core.download import check_pinned, download

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from portfolio.contract.declaration import declaration
 from portfolio.contract.sources import Cell, Source, by_date
 from portfolio.core.database_url import database_url
 from portfolio.core.errors import ConfigError, SourceError, UnreachableError
@@ -21,6 +22,7 @@ VARIABLE = re.compile(r"\$\{(\w+)\}")
 PASSWORD = re.compile(r"^[\w+]+://[^:/@]*:([^@]+)@|[?&](?:password|passwd|pwd)=([^&]+)")
 
 
+@declaration
 class Sql(Source):
     """The rows of a query to a database that SQLAlchemy knows, such as PostgreSQL or SQLite.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from portfolio.bundle.manifest import Output
+from portfolio.contract.declaration import declaration
 from portfolio.core.labels import category_text
 from portfolio.core.types import Array
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Label = str | int | float | bool
 
 
+@declaration
 class Classes:
     """A column that holds one of several labels.
 
@@ -28,7 +30,7 @@ class Classes:
 
     log = False
 
-    def __init__(self, column: str, labels: Iterable[Label] | Mapping[Any, str], *, ordered: bool = False) -> None:
+    def __init__(self, column: str, labels: Sequence[Label] | Mapping[Any, str], *, ordered: bool = False) -> None:
         self.column = column
         texts = tuple(category_text(label) for label in labels)
         names = tuple(labels.values()) if isinstance(labels, Mapping) else texts
@@ -40,6 +42,7 @@ class Classes:
         return np.array([numbers[label] for label in column], dtype=np.int64)
 
 
+@declaration
 @dataclass(frozen=True)
 class Quantity:
     """A column that holds a number, from `minimum` to `maximum`.

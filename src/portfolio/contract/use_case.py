@@ -65,6 +65,7 @@ class UseCase(ABC):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.source.use_case = name
         self.metric = self.metric or ("accuracy" if self.output.task == "classification" else "rmse")
 
     @property

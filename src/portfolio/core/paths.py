@@ -48,7 +48,12 @@ def listed_use_cases() -> list[str]:
             "restore the file."
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{PARAMS} is not valid YAML in UTF-8: {error}. Correct it, or restore it.") from error
+        # Pydantic comes with it, which takes long to import.
+        from portfolio.core.faults import yaml_fault
+
+        raise ConfigError(
+            f"{PARAMS} is not valid YAML in UTF-8 ({yaml_fault(error)}). Correct it, or restore it."
+        ) from error
     listed = content.get("use_cases") if isinstance(content, dict) else None
     if not isinstance(listed, list):
         raise ConfigError(

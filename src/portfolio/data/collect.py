@@ -47,7 +47,8 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
             leftover.unlink()
         there = source.dates()
         if not there and not of_source(folder):
-            raise SourceError("The source has no rows yet. Of a folder, put the first file into it.")
+            why = "".join(f"\n  {line}" for line in source.late({}))
+            raise SourceError(f"The source has no rows yet. Of a folder, put the first file into it.{why}")
         days = [day for day in there if until is None or day <= until]
         if there and not days:
             raise SourceError(

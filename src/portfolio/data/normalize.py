@@ -47,7 +47,7 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
     if strange:
         found.faults.append(_columns(strange, "is neither an input nor ignored", "are neither inputs nor ignored"))
     if missing:
-        found.faults.append(_columns(missing, "is missing", "are missing"))
+        found.faults.append(_columns(missing, "is missing", "are missing") + _only_listed(use_case, missing))
     if found.faults:
         return found
     by_name = {field.name: field for field in use_case.inputs}
@@ -71,6 +71,14 @@ def normalize(use_case: UseCase, frame: pl.DataFrame) -> Normalized:
 def _columns(names: Sequence[str], one: str, many: str) -> str:
     shown = listed([f"'{name}'" for name in names])
     return f"the column {shown} {one}" if len(names) == 1 else f"the columns {shown} {many}"
+
+
+def _only_listed(use_case: UseCase, missing: Sequence[str]) -> str:
+    """Where missing columns stand that are no inputs: a list may have another name than the data."""
+    others = [name for name in missing if name not in {field.name for field in use_case.inputs}]
+    lists = {"slices": use_case.slices, "split_by": use_case.source.split_columns}
+    told = [f"'{name}' stands in `{where}`" for where, names in lists.items() for name in others if name in names]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def normalize_inputs(fields: Sequence[InputField], frame: pl.DataFrame) -> Normalized:

@@ -44,7 +44,7 @@ def differences(source: Source, folder: Path, days: Sequence[date] = ()) -> list
     if strange or not collected:
         raise DataError(
             f"{folder} has no batch of {', '.join(strange) or 'any day'}: there is nothing to replace. What is new is "
-            "collected by: portfolio collect"
+            f"collected by: portfolio collect {source.use_case}"
         )
     wanted = [day for day in collected if not days or day in days]
     there = set(source.dates())

@@ -14,7 +14,7 @@ from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core.counted import counted, readable
 from portfolio.data.batches import FAIR, OF_FEEDBACK, REFUSED, read_batch
-from portfolio.data.normalize import normalize
+from portfolio.data.normalize import Reasons, normalize
 
 LONGEST_SHOWN = 100
 """So many characters of a value that does not fit."""
@@ -61,8 +61,7 @@ def check_rows(
         if not of_schema.is_empty():
             faults = [described(case) for case in of_schema.iter_rows(named=True)]
             return _whole(frame, f"the batch does not fit the schema: {'; '.join(faults)}")
-        for case in cases.iter_rows(named=True):
-            reasons.setdefault(case["index"], []).append(described(case))
+        add_reasons(reasons, cases)
     if len(reasons) > limits.max_bad_fraction * len(frame):
         first = next(iter(reasons.values()))[0]
         return _whole(
@@ -100,6 +99,15 @@ def split_repeated(
     repeated = raw.filter(pl.col(key).cast(pl.String).is_in(keys))
     reason = f"{key}: was in an earlier batch"
     return clean.filter(~pl.col(key).is_in(keys)), repeated.with_columns(pl.lit(reason).alias("reason"))
+
+
+def add_reasons(reasons: Reasons, cases: pl.DataFrame) -> None:
+    """Add what Pandera found of rows, but for cells that have a reason already: it saw what stands in for those."""
+    told = {row: tuple(of_row) for row, of_row in reasons.items()}
+    for case in cases.iter_rows(named=True):
+        row, column = case["index"], case["column"]
+        if not any(reason.startswith(f"{column}: ") for reason in told.get(row, ())):
+            reasons.setdefault(row, []).append(described(case))
 
 
 def described(case: dict[str, object]) -> str:

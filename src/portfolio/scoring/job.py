@@ -24,6 +24,7 @@ from portfolio.contract.folder import Folder
 from portfolio.contract.loading import find_use_case, use_case_names
 from portfolio.contract.sources import Csv
 from portfolio.core import files
+from portfolio.core.counted import counted
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, DataError, RegistryError
 from portfolio.core.labels import listed
@@ -96,10 +97,17 @@ class Job:
         return found
 
     def _check_free(self) -> None:
-        """Raise ConfigError if a file is there that would be overwritten: what an earlier try wrote is none."""
+        """Raise ConfigError if a file or folder would be lost that is there: what an earlier try wrote is none."""
+        begun = (self._parts / JOB_NAME).exists()
+        # A try that was killed at its very beginning leaves an empty folder, or one with a hidden file.
+        if not begun and self._parts.exists() and not (self._parts.is_dir() and _has_nothing(self._parts)):
+            raise ConfigError(
+                f"{self._parts} is there without the {JOB_NAME} of a scoring, and the parts of this one would go "
+                "there. Move it, or name another output."
+            )
         sources = {file.resolve() for file in self._source.files}
         written = (self.target, self.rejected, self.summary)
-        mine = written if (self._parts / JOB_NAME).exists() else ()
+        mine = written if begun else ()
         there = [path for path in written if path.resolve() in sources or (path.exists() and path not in mine)]
         if there:
             raise ConfigError(
@@ -168,7 +176,7 @@ class Job:
         answers, rejected = self._all("answers"), self._all("rejected")
         found = summary(bundle.manifest, bundle.digest, answers, rejected)
         if answers is None:
-            reasons = "".join(f"\n  {count:,} rows: {reason}" for reason, count in found.reasons.items())
+            reasons = "".join(f"\n  {counted(count, 'row')}: {reason}" for reason, count in found.reasons.items())
             raise DataError(f"{self._source.path} has no row that the model can answer.{reasons or ' It has no rows.'}")
         if rejected is not None:
             self._write(rejected, self.rejected)
@@ -188,6 +196,10 @@ class Job:
                 rows.sink_parquet(partial)
             else:
                 _flat(rows).sink_csv(partial)
+
+
+def _has_nothing(folder: Path) -> bool:
+    return all(path.name.startswith(f".{JOB_NAME}.") for path in folder.iterdir())
 
 
 def _has_rows(path: Path) -> bool:

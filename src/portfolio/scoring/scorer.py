@@ -17,7 +17,7 @@ from portfolio.contract.schema import inputs_schema
 from portfolio.core.errors import DataError
 from portfolio.core.types import Array
 from portfolio.data.normalize import Reasons, normalize_inputs
-from portfolio.data.validate import described
+from portfolio.data.validate import add_reasons, described
 from portfolio.scoring.source import Part
 
 ROW, FILE, REASON = "row", "file", "reason"
@@ -68,10 +68,9 @@ class Scorer:
         try:
             self._schema.validate(frame, lazy=True)
         except pandera.errors.SchemaErrors as error:
-            for case in error.failure_cases.iter_rows(named=True):
-                if case["index"] is None:
-                    raise DataError(f"The rows do not fit the model: {described(case)}.") from error
-                reasons.setdefault(case["index"], []).append(described(case))
+            for case in error.failure_cases.filter(pl.col("index").is_null()).iter_rows(named=True):
+                raise DataError(f"The rows do not fit the model: {described(case)}.") from error
+            add_reasons(reasons, error.failure_cases)
 
     def _named(self, part: Part, chosen: Array, rows: pl.DataFrame | None = None) -> pl.DataFrame:
         """What names each of the chosen rows: its key, or its number in the file. `rows` are added to that."""

@@ -22,6 +22,8 @@ from portfolio.core.labels import listed
 
 WORKBOOKS = (".xlsx", ".xls")
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *WORKBOOKS)
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+OF_PICTURES = " Picture files can't be scored so: a server answers them, which `portfolio predict *.jpg` asks."
 # Of a part: enough that what surrounds the model costs little, and little enough that every core has its share of them.
 PART_BYTES = 8 * 1024 * 1024
 PART_ROWS = (1_000, 5_000)
@@ -54,10 +56,14 @@ class Source:
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if _suffix(file) in SUFFIXES and file.is_file())
             if not files:
-                raise DataError(f"{path} has no file that ends in {', '.join(SUFFIXES)}.")
+                pictures = any(_is_named_as_picture(file) for file in path.rglob("*"))
+                raise DataError(
+                    f"{path} has no file that ends in {', '.join(SUFFIXES)}.{OF_PICTURES if pictures else ''}"
+                )
             return cls(path, tuple(files), written, {})
         if _suffix(path) not in SUFFIXES:
-            raise ConfigError(f"{path} can't be scored: its name must end in {', '.join(SUFFIXES)}.")
+            remedy = OF_PICTURES if _is_named_as_picture(path) else ""
+            raise ConfigError(f"{path} can't be scored: its name must end in {', '.join(SUFFIXES)}.{remedy}")
         return cls(path, (path,), written, {})
 
     def identity(self) -> list[list[str | int]]:
@@ -94,9 +100,11 @@ class Source:
         for file in self.files:
             there = set(self._columns(file))
             if lacking := _lacking(there, fields):
+                pictures = any(field.photo and field.name in lacking for field in fields)
                 raise DataError(
                     f"{file} lacks the column{'s' if len(lacking) > 1 else ''} {listed(lacking)}. The model's inputs: "
                     f"{listed([field.name for field in fields], 30)}; the file's columns: {listed(sorted(there), 30)}."
+                    f"{OF_PICTURES if pictures else ''}"
                 )
 
     def parts(self, fields: Sequence[InputField]) -> Iterator[Part]:
@@ -123,6 +131,10 @@ class Source:
             return self._scanned(file).collect_schema().names()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(file, error) from error
+
+
+def _is_named_as_picture(file: Path) -> bool:
+    return _suffix(file) in PICTURES
 
 
 def _lacking(there: set[str], fields: Sequence[InputField]) -> list[str]:
