@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from html import escape
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from portfolio.report import charts
 
@@ -32,3 +36,23 @@ def test_long_names_of_classes_do_not_run_into_each_other() -> None:
     long = charts.confusion(tuple(f"{name} is a rather long name" for name in "abcd"), *rows, WORDS).svg()
     assert "rotate(-30" not in short
     assert long.count("rotate(-30") == 4
+
+
+def test_dollar_signs_in_the_names_of_classes_are_no_formula(tmp_path: Path) -> None:
+    classes = ("<b>$9</b>", "$5_$", "$0-$50", r"\$")
+    rows = np.arange(4), np.array([1, 2, 3, 0])
+    chart = charts.confusion(classes, *rows, WORDS)
+    svg = chart.svg()
+    assert all(svg.count(f">{escape(name)}<") == 2 for name in classes)
+    charts.confusion(classes, *rows, WORDS).png(tmp_path / "errors.png", "$5_$")
+    many = tuple(f"${number}_$" for number in range(50))
+    assert "$1_$ → $2_$" in charts.confusion(many, np.array([1]), np.array([2]), WORDS).svg()
+
+
+@pytest.mark.parametrize("scale", [1, 0.01])
+def test_losses_are_labelled_with_plain_numbers(scale: float) -> None:
+    history = {"epoch": [1.0, 2.0], "train_loss": [3 * scale, 1.4 * scale], "val_loss": [2 * scale, 1.5 * scale]}
+    words = dict.fromkeys(("train", "validation", "kept", "epoch", "loss"), "word")
+    svg = charts.losses(history, 2, words).svg()
+    assert f">{2 * scale:g}<" in svg
+    assert "$" not in svg

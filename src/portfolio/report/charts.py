@@ -31,7 +31,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 from rich.cells import cell_len
 
 from portfolio.core import files
@@ -55,6 +55,8 @@ STYLE: dict[str, Any] = {
     "grid.color": "#e4e4e4",
     "axes.axisbelow": True,
     "legend.frameon": False,
+    # A class may be called "$5-$10".
+    "text.parse_math": False,
 }
 
 
@@ -83,6 +85,13 @@ class Chart:
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             self.figure.savefig(to, **options)
         pyplot.close(self.figure)
+
+
+class PlainLog(LogFormatter):
+    """Plain numbers where a log scale would have powers of ten, which are drawn as formulas."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:,.6g}" if super().__call__(x, pos) else ""
 
 
 @contextmanager
@@ -156,6 +165,8 @@ def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, st
         drawn.axes.plot(history["epoch"], history["val_loss"], color=BLUE, label=words["validation"])
         drawn.axes.axvline(best_epoch, color=GREY, linestyle=":", label=words["kept"])
         drawn.axes.set(xlabel=words["epoch"], ylabel=words["loss"], yscale="log")
+        drawn.axes.yaxis.set_major_formatter(PlainLog())
+        drawn.axes.yaxis.set_minor_formatter(PlainLog(labelOnlyBase=False))
         drawn.axes.legend()
     return drawn
 
