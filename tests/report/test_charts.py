@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from pathlib import Path
 
@@ -56,3 +57,21 @@ def test_losses_are_labelled_with_plain_numbers(scale: float) -> None:
     svg = charts.losses(history, 2, words).svg()
     assert f">{2 * scale:g}<" in svg
     assert "$" not in svg
+
+
+def test_counts_can_be_read_on_dark_cells() -> None:
+    targets, chosen = np.zeros(10, dtype=int), np.array([0, *[1] * 7, 2, 2])
+    svg = charts.confusion(("a", "b", "c"), targets, chosen, WORDS).svg()
+    colours = {
+        count: "fill: #ffffff" in style for style, count in re.findall(r'<text style="([^"]*)"[^>]*>(\d+)<', svg)
+    }
+    assert colours == {"1": False, "7": True, "2": False}
+
+
+def test_the_legend_lies_on_no_curve() -> None:
+    shares, words = [0.0, 0.5, 1.0], dict.fromkeys(("val", "test", "policy", "share", "value"), "a word")
+    curve = {"share": shares, "val": [0.0, 9.0, 0.0], "test": [9.0, 0.0, 9.0]}
+    drawn = charts.policy(curve, 0.5, 5.0, words)
+    (legend,) = drawn.figure.legends
+    drawn.svg()
+    assert legend.get_window_extent().y0 >= drawn.axes.get_window_extent().y1

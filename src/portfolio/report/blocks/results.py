@@ -71,7 +71,7 @@ def checking_all(evidence: dict[str, Any]) -> float:
 
 
 def checking_not_beaten(use_case: str, language: str) -> str | None:
-    """The remark that the best model may be worth no more than checking every answer, if the test rows leave it open."""
+    """The remark that the best model may be worth no more than checking every answer, if test rows leave that open."""
     evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
     low: float = evidence["candidates"][evaluation["best"]]["intervals"][VALUE][0]
     # As both are shown, to the yen.
