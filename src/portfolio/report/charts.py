@@ -192,7 +192,7 @@ def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: di
         depth = np.sqrt(shown)
         drawn.axes.imshow(depth, cmap="Oranges", vmin=0, vmax=1)
         for actual, predicted in zip(*counts.nonzero(), strict=True):
-            style = {
+            style: dict[str, Any] = {
                 "fontweight": "normal" if actual == predicted else "bold",
                 "color": "white" if depth[actual, predicted] > DARK else "black",
             }

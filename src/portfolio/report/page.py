@@ -52,7 +52,7 @@ def write_report(use_case: UseCase, config: Config) -> None:
         words = read_words(language)
         card = use_case.card_texts()[language]
         context = {**facts, "language": language, "words": words, "card": card, "pages": PAGES}
-        context |= {"figure_name": figure_name, "group": lambda name, its=words["groups"]: its.get(name, name)}
+        context |= {"figure_name": figure_name, "groups": words["groups"]}
         if facts["verdict"]:
             context["verdict"] = facts["verdict"] | Verdict.from_dict(facts["verdict"]).as_dict(language)
         context["plots"] = plots(use_case, facts, words)
