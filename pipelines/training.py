@@ -50,6 +50,8 @@ class Outcome:
     version: int
     verdict: Verdict
     seconds: dict[str, float]
+    quarantined: list[dict[str, Any]]
+    """The new batches that went into quarantine whole: `batch`, `rows`, and the most common `reason`."""
 
     def markdown(self, use_case: str) -> str:
         lines = [
@@ -222,7 +224,7 @@ def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person")
         with retraining(use_case, asked_by, taken.rows, begun) if is_retraining else nullcontext():
             version(use_case)
             ran = run_stages(use_case)
-            _note_quarantined(use_case, [*collected.added, *([taken.path.stem] if taken.path else [])])
+            quarantined = _note_quarantined(use_case, [*collected.added, *([taken.path.stem] if taken.path else [])])
             number = register(use_case)
             settle(use_case, number)
             asks = load_use_case(use_case).config().retrain.require_approval
@@ -237,7 +239,7 @@ def training(use_case: str, feedback: bool = True, asked_by: AskedBy = "person")
         with looks_of(use_case) as looks:
             if looks is not None:
                 looks.act(begun)
-    outcome = Outcome(collected, taken, ran, number, verdict, steps.seconds)
+    outcome = Outcome(collected, taken, ran, number, verdict, steps.seconds, quarantined)
     create_markdown_artifact(key=artifact_key(use_case), markdown=outcome.markdown(use_case))
     return outcome
 
@@ -262,17 +264,19 @@ def report(use_case: str) -> list[str]:
     return [address] if run_stage(address, force=Paths(use_case).report_is_stale()) else []
 
 
-def _note_quarantined(use_case: str, batches: list[str]) -> None:
-    """Note which of the new batches have gone into quarantine whole."""
+def _note_quarantined(use_case: str, batches: list[str]) -> list[dict[str, Any]]:
+    """Note which of the new batches have gone into quarantine whole, and give them back."""
     import polars as pl
 
-    paths = Paths(use_case)
+    paths, found = Paths(use_case), []
     for name in batches:
         refused = paths.quarantine / f"{name}.parquet"
         if refused.exists() and not (paths.clean / refused.name).exists():
             reasons = pl.read_parquet(refused, columns=["reason"])["reason"]
             figures = {"batch": name, "rows": len(reasons), "reason": reasons.mode()[0]}
             note_event(use_case, Event("quarantined", figures=figures))
+            found.append(figures)
+    return found
 
 
 def run_stages(use_case: str) -> list[str]:

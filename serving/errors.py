@@ -6,6 +6,29 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+# What Pydantic finds, by the type of its error, in the words of our own checks.
+FOUND = {
+    "missing": "this field is missing",
+    "extra_forbidden": "there is no such field",
+    "json_invalid": "is not valid JSON: {error}",
+    "list_type": "must be a list",
+    "dict_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "finite_number": "must be a finite number",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "too_short": "the length must be at least {min_length:,}",
+    "too_long": "the length must be at most {max_length:,}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length:,} characters",
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+    "literal_error": "must be one of: {expected}",
+    "value_error": "{error}",
+}
 MAX_DETAILS = 10
 MAX_FIELD_LENGTH = 80
 
@@ -40,9 +63,9 @@ def validation_error(error: ValidationError, name: str = "") -> RequestError:
     details = [
         {
             "field": ".".join(str(part) for part in (*([name] if name else []), *found["loc"])) or "body",
-            "message": found["msg"],
+            "message": FOUND[found["type"]].format(**found.get("ctx", {})) if found["type"] in FOUND else found["msg"],
         }
-        for found in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_DETAILS]
+        for found in error.errors(include_url=False, include_input=False)[:MAX_DETAILS]
     ]
     more = f" (and {error.error_count() - len(details)} more)" if error.error_count() > len(details) else ""
     message = f"{details[0]['field']}: {details[0]['message']}{more}. See /docs for an example."

@@ -2,7 +2,7 @@
 
 import { Paper } from "./canvas.js";
 import { Photo } from "./photo.js";
-import { number, words } from "./words.js";
+import { exact, number, words } from "./words.js";
 
 /** Paper or a photo if the only input is an image, else a form. All have: elements, name(), clear(), example(), read(). */
 export function makeInput(fields, changed, limits, examples) {
@@ -147,7 +147,7 @@ class Entry {
   /** The values that are allowed, in words. */
   get #allowed() {
     const { minimum, maximum } = this.field;
-    const bound = { minimum: number(minimum ?? 0), maximum: number(maximum ?? 0) };
+    const bound = { minimum: exact(minimum ?? 0), maximum: exact(maximum ?? 0) };
     if (minimum === null && maximum === null) return words("field.number");
     return words(maximum === null ? "field.from" : minimum === null ? "field.to" : "field.range", bound);
   }

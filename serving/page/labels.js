@@ -28,7 +28,7 @@ export function drawLabels(group, output, heading, give) {
     input.step = "any";
     input.inputMode = "decimal";
     input.setAttribute("aria-labelledby", heading);
-    const send = () => input.value !== "" && give(Number(input.value), amount(Number(input.value), unit));
+    const send = () => input.value !== "" && give(Number(input.value), amount(Number(input.value), unit, true));
     input.addEventListener("keydown", (event) => event.key === "Enter" && send());
     group.append(input, makeButton(words("feedback.send"), send));
   }

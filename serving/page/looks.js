@@ -1,18 +1,23 @@
 // What the newest look found: the verdict with its reasons, what to do, and the figures.
 
 import { list } from "./panel.js";
-import { language, moment, number, share, words, yen } from "./words.js";
+import { language, moment, number, setCoded, share, words, yen } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
 export function drawVerdict(found) {
-  const { latest, model } = found;
+  const { latest, model, use_case } = found;
   $("none").hidden = latest !== null;
   $("found").hidden = latest === null;
-  if (latest === null) return;
+  if (latest === null) {
+    $("none-command").textContent = `portfolio monitor ${use_case}`;
+    setCoded($("none-live"), words("monitor.none.live", { use_case }));
+    return;
+  }
   $("banner").className = `verdict ${latest.verdict}`;
   $("verdict-name").textContent = words(`verdict.${latest.verdict}`);
-  $("todo").textContent = latest.acted_at ? words("todo.acted", { time: moment(latest.acted_at) }) : words(`todo.${latest.verdict}`);
+  const todo = latest.acted_at ? words("todo.acted", { time: moment(latest.acted_at) }) : words(`todo.${latest.verdict}`, { use_case });
+  setCoded($("todo"), todo);
   $("reasons").replaceChildren(
     ...latest.reasons.map(({ told }) => Object.assign(document.createElement("li"), { textContent: told[language] ?? told.en })),
   );

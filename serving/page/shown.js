@@ -2,7 +2,7 @@
 
 import { inks } from "./canvas.js";
 import { pixels } from "./photo.js";
-import { number, words } from "./words.js";
+import { exact, words } from "./words.js";
 
 const SIDE = 280; // dots along the longer side
 
@@ -54,7 +54,7 @@ function entry(name, value) {
   const term = document.createElement("dt");
   const text = document.createElement("dd");
   term.textContent = name;
-  text.textContent = value === null || value === undefined ? words("queue.missing") : typeof value === "number" ? number(value) : value;
+  text.textContent = value === null || value === undefined ? words("queue.missing") : typeof value === "number" ? exact(value) : value;
   group.append(term, text);
   return group;
 }

@@ -132,7 +132,7 @@ const EN = {
   "monitor.try": "Try the model",
   "monitor.verdict": "Verdict",
   "monitor.none": "The monitor has not looked at the prediction log yet. Run it now:",
-  "monitor.none.live": "With `make live` it looks on a schedule.",
+  "monitor.none.live": "With `portfolio live {use_case}` it looks on a schedule.",
   "monitor.promised": "promised by the test data, in yen per 1,000",
   "monitor.estimated": "estimated without labels",
   "monitor.doubtful": "estimated without labels, not to be trusted",
@@ -152,7 +152,7 @@ const EN = {
   "todo.healthy": "Nothing to do.",
   "todo.insufficient_data": "Nothing to do yet. Labelling the rows below will help.",
   "todo.warn": "Look into the reasons, and label the rows below.",
-  "todo.harmful": "Retraining is needed. The monitoring flow, if it runs, asks for it within the limits in retrain; to start it by hand, run portfolio run.",
+  "todo.harmful": "Retraining is needed. The monitoring flow, if it runs, asks for it within the limits in retrain; to start it by hand: `portfolio run {use_case}`",
   "todo.acted": "Retraining began on {time}.",
   "kind.promised": "promised",
   "kind.estimated": "estimated without labels",
@@ -357,7 +357,7 @@ const JA = {
   "monitor.try": "モデルを試す",
   "monitor.verdict": "判定",
   "monitor.none": "予測ログはまだ点検されていません。次のコマンドで点検できます。",
-  "monitor.none.live": "`make live` で起動すると、定期的に点検されます。",
+  "monitor.none.live": "`portfolio live {use_case}` で起動すると、定期的に点検されます。",
   "monitor.promised": "テストデータでの見込み（円、1,000件あたり）",
   "monitor.estimated": "正解ラベルを使わない推定",
   "monitor.doubtful": "正解ラベルを使わない推定（信頼できません）",
@@ -377,7 +377,7 @@ const JA = {
   "todo.healthy": "対応は不要です。",
   "todo.insufficient_data": "まだ対応は不要です。下の回答に正解を付けると、より確かな判定ができます。",
   "todo.warn": "理由を確認し、下の回答に正解を付けてください。",
-  "todo.harmful": "再学習が必要です。監視フローが動いていれば、設定 retrain の範囲で開始します。手動で行うには portfolio run を実行してください。",
+  "todo.harmful": "再学習が必要です。監視フローが動いていれば、設定 retrain の範囲で開始します。手動で行うには `portfolio run {use_case}` を実行してください。",
   "todo.acted": "再学習を開始しました（{time}）。",
   "kind.promised": "見込み",
   "kind.estimated": "正解ラベルなしの推定",
@@ -488,6 +488,15 @@ export function fillIn() {
   }
 }
 
+/** Put a text into an element; what stands between backticks is code. */
+export function setCoded(element, text) {
+  const parts = text.split("`").map((part, place) => (place % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
+  element.replaceChildren(...parts);
+}
+
+/** With all its digits. */
+export const exact = (value) => new Intl.NumberFormat(language, { maximumFractionDigits: 20, useGrouping: "min2" }).format(value);
+
 /** To `digits` significant figures. Thousands keep all digits, and longer numbers are written compactly. */
 export function number(value, digits = 4) {
   const size = Math.abs(value);
@@ -520,18 +529,19 @@ export function yen(value) {
   return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
 }
 
-/** A value with its unit; as an amount of money if the unit is a currency. */
-export function amount(value, unit) {
+/** A value with its unit; as an amount of money if the unit is a currency. One that a person gave keeps all its digits. */
+export function amount(value, unit, isGiven = false) {
   if (/^[A-Z]{3}$/.test(unit)) {
     const options = {
       style: "currency",
       currency: unit,
-      maximumFractionDigits: Math.abs(value) >= 1000 ? 0 : 2,
+      maximumFractionDigits: isGiven ? 20 : Math.abs(value) >= 1000 ? 0 : 2,
       trailingZeroDisplay: "stripIfInteger",
     };
     return new Intl.NumberFormat(language, options).format(value);
   }
-  return unit ? `${number(value)} ${unit}` : number(value);
+  const shown = isGiven ? exact(value) : number(value);
+  return unit ? `${shown} ${unit}` : shown;
 }
 
 export function moment(iso) {

@@ -53,6 +53,7 @@ FEEDBACK_ERRORS = {
     "408": ERRORS["408"],
     "409": "the row has another label, and this one is not a correction; or several answers have this callers_id",
     "413": ERRORS["413"],
+    "415": ERRORS["415"],
     "422": "the request is invalid, or there is no such class; `details` names the fields",
     "503": "the label could not be stored; try again after Retry-After",
 }

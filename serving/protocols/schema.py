@@ -240,7 +240,7 @@ def _annotation(field: InputField) -> Any:
 
 def _not_blank(text: str) -> str:
     if not text.strip():
-        raise PydanticCustomError("blank", "Text should not be blank")
+        raise PydanticCustomError("blank", "must not be blank")
     return text
 
 
@@ -258,7 +258,7 @@ def _label_text(value: object) -> object:
     try:
         return category_text(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise PydanticCustomError("label", "Input should be a label: a string, a boolean or a number") from None
+        raise PydanticCustomError("label", "must be a label: a string, a boolean or a number") from None
 
 
 # In tables a missing value is NaN, whatever the column.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
-from pydantic_core import from_json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError, from_json
 
 from portfolio.bundle.store import Store
 from portfolio.core.labels import category_text, declared
@@ -17,6 +18,13 @@ from serving.record.manifests import Manifests
 MAX_LABELS = 1000
 
 
+def _label(value: object) -> object:
+    """As it is, if it is one: of each type that it might have been, there would be an error."""
+    if isinstance(value, (str, bool)) or (isinstance(value, (int, float)) and abs(value) <= sys.float_info.max):
+        return value
+    raise PydanticCustomError("label", "must be a class, or a finite number")
+
+
 class TrueLabel(BaseModel):
     """The true label of one row of an answered request, which is named by our id or by the caller's."""
 
@@ -26,7 +34,9 @@ class TrueLabel(BaseModel):
     callers_id: str | None = Field(
         default=None, pattern=f"^{CALLERS_ID}$", description="or the X-Request-ID that was sent with the request"
     )
-    label: str | bool | float = Field(description="the true class, or the true value")
+    label: Annotated[str | bool | float, BeforeValidator(_label)] = Field(
+        description="the true class, or the true value"
+    )
     row: int = Field(default=0, ge=0, description="which of the request's instances it belongs to")
     correction: bool = Field(default=False, description="replace another label of this row, which is kept as history")
 

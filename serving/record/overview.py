@@ -24,7 +24,7 @@ class Overview(NamedTuple):
     body: bytes
 
 
-def body(looks: list[Look], moments: list[Moment], served: ServedModel | None) -> bytes:
+def body(looks: list[Look], moments: list[Moment], served: ServedModel | None, use_case: str) -> bytes:
     """`looks` come the newest first, and are shown the oldest first."""
     model = None
     if served is not None:
@@ -37,6 +37,7 @@ def body(looks: list[Look], moments: list[Moment], served: ServedModel | None) -
             "looks": [_point(look) for look in reversed(looks)],
             "events": [moment._asdict() for moment in moments],
             "model": model,
+            "use_case": use_case,
         }
     )
 

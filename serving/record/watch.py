@@ -70,7 +70,7 @@ class Watch:
         self._overview: Overview | None = None
         self._gauges: tuple[float, str, Gauges | None] | None = None
 
-    async def overview(self, limit: int, served: ServedModel | None) -> Overview:
+    async def overview(self, limit: int, served: ServedModel | None, use_case: str) -> Overview:
         """Of the newest looks and events, up to so many. Raises RequestError if the database can't be read."""
 
         def read() -> Overview:
@@ -81,7 +81,7 @@ class Watch:
             if self._overview is None or self._overview.tag != tag:
                 looks = self._looks.last(limit + 1)
                 moments = timeline(looks[:limit], self._looks.events(limit), has_earlier=len(looks) > limit)
-                self._overview = Overview(tag, body(looks[:limit], moments[-limit:], served))
+                self._overview = Overview(tag, body(looks[:limit], moments[-limit:], served, use_case))
             return self._overview
 
         return await self._read(read, READ_SECONDS)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from typing_extensions import TypedDict
 
 from serving.errors import RequestError
-from serving.front.exchange import Exchange
+from serving.front.exchange import JSON, Exchange
 from serving.record.feedback import TrueLabel, read_labels
 from serving.record.labels import Outcome, OutcomeName, Stored
 from serving.routes.dependencies import ExchangeDep, ServicesDep
@@ -63,7 +63,11 @@ async def feedback(exchange: ExchangeDep, services: ServicesDep, response: Respo
 async def store_labels(exchange: Exchange, services: Services) -> tuple[int, StoredOne | StoredSeveral]:
     """Store what a request holds: the status and the body of its answer. Raises RequestError if it is refused."""
     try:
-        labels, several = read_labels(await services.bodies.read(exchange, MAX_BYTES))
+        body = await services.bodies.read(exchange, MAX_BYTES)
+        # Other types a browser sends for any page of any site, without asking the server first.
+        if exchange.content_type != JSON:
+            raise RequestError(415, "unknown_type", "Send JSON, with Content-Type: application/json.")
+        labels, several = read_labels(body)
         outcomes = await services.label(labels)
     except RequestError as error:
         services.metrics.refused_label(error.code)

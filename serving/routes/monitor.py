@@ -24,7 +24,7 @@ async def looks(
     An event is one of the log's, or follows from the looks: `deployed`, `drift`, `harm`. A request with the ETag of the
     answer before gets 304 as long as there is nothing new.
     """
-    overview = await services.watch.overview(limit, services.watcher.current)
+    overview = await services.watch.overview(limit, services.watcher.current, services.settings.use_case)
     headers = {"ETag": f'"{overview.tag}"', "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)

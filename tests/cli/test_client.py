@@ -11,6 +11,7 @@ from PIL import Image
 from bench.server import portfolio_server
 from portfolio.bundle.store import Store
 from tests.cli.conftest import output, portfolio, run_main
+from tests.serving.runtime.test_hot_swap import free_port
 from tests.tiny import publish
 from tests.workspace import TOY
 
@@ -81,7 +82,7 @@ def test_predictions_on_a_terminal_are_a_table(
     [
         (["predict", "half.csv"], "the inputs pixels_0, pixels_2 are missing"),
         (["predict", "none.csv"], "none.csv can't be read (No such file"),
-        (["predict", "."], "Say --format csv"),
+        (["predict", "."], "with --format: csv, "),
         (["predict", ".", "--format", "csv"], "can't be read (Is a directory"),
         (["predict", "bad.csv"], "Row 2 is refused: pixels.3"),
         (["predict", "bad.png"], "bad.png: The picture is cut off or damaged; copy it again"),
@@ -155,3 +156,21 @@ def test_a_proxy_that_can_not_be_used_is_one_message(proxy: str) -> None:
     assert result.returncode == 1
     assert "proxy of this environment can't be used" in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
+
+
+def test_without_a_server_it_says_how_to_start_one_and_how_to_name_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text(CSV)
+    arguments = ["predict", str(tmp_path / "rows.csv"), "--url", f"http://127.0.0.1:{free_port()}"]
+    said = run_main(arguments, 1, monkeypatch, capsys).err
+    assert "portfolio serve NAME" in said
+    assert "--url" in said
+
+
+def test_an_address_in_place_of_a_file_is_taken_for_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text(CSV)
+    arguments = ["predict", str(tmp_path / "rows.csv"), "http://127.0.0.1:8123"]
+    assert "Then say --url http://127.0.0.1:8123" in run_main(arguments, 1, monkeypatch, capsys).err

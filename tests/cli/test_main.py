@@ -1,3 +1,4 @@
+import itertools
 import re
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from portfolio.cli.main import app, main
 from tests.cli.conftest import output, portfolio, run_main
@@ -114,3 +116,13 @@ def test_without_a_use_case_and_params_the_remedy_is_told(
     said = " ".join(run_main(command, 1, monkeypatch, capsys).err.split())
     assert "no params.yaml" in said
     assert remedy in said
+
+
+@pytest.mark.parametrize("command", ["predict", "score", "simulate"])
+def test_no_sentence_of_the_help_is_broken_off(command: str) -> None:
+    """Each line goes on until the next word would not fit."""
+    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERM": "dumb"}).output
+    lines = [line.strip() for line in shown.partition("╭")[0].splitlines()]
+    for line, following in itertools.pairwise(lines):
+        if line and following:
+            assert len(f"{line} {following.split()[0]}") > 78, line

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,21 @@ def test_what_was_found_is_told_with_what_to_do(
     told = output(["monitor", "toy"], monkeypatch, capsys)
     assert "warn" in told
     assert "weight (value) has moved" in " ".join(told.split())
-    again = output(["monitor", "toy", "--lang", "ja"], monkeypatch, capsys)
+    assert re.search(r"promised \d+\.\d%; estimated \d+\.\d% \(\d+\.\d to \d+\.\d%\)", told)
+    again = output(["monitor", "toy"], monkeypatch, capsys)
     assert "No new answers or labels since the last look" in again
     assert "weight" in again
+
+
+def test_in_japanese_every_line_is(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.serve(0, world.rows(300, shift=1))
+    told = output(["monitor", "toy", "--lang", "ja"], monkeypatch, capsys)
+    assert re.search(r"見込み\d+\.\d%、推定\d+\.\d%.\d+\.\d〜\d+\.\d%.", told)
+    again = output(["monitor", "toy", "--lang", "ja"], monkeypatch, capsys)
+    assert again.startswith("前回の点検")
+    assert "新しい答えも正解ラベルも届いていません" in again
 
 
 def test_what_to_do_names_the_use_case(

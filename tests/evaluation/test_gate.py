@@ -101,7 +101,7 @@ def test_better_by_more_than_noise_is_let_through(judge: Any, model: Model) -> N
 def test_equal_and_worse_are_refused(judge: Any, model: Model, worse_by: int) -> None:
     verdict = judge(model(range(40)), model(range(40 + worse_by)))
     assert "value" in failed(verdict)
-    assert "not better by more than noise" in verdict.reason
+    assert "not better than the champion by more than noise" in verdict.reason
 
 
 def test_better_by_no_more_than_noise_is_refused(judge: Any, model: Model) -> None:
@@ -124,7 +124,7 @@ def test_fresh_rows_come_first(judge: Any, model: Model) -> None:
     assert failed(judge(model(old), model(new))) == ["value"]
     verdict = judge(model(old, **trained), model(new))
     assert verdict.promoted
-    assert "on 50 test rows that came after the champion was trained: better" in verdict.reason
+    assert "on 50 test rows that came after the champion was trained: better than the champion (" in verdict.reason
     (value,) = [check for check in verdict.checks if check.name == "value"]
     assert value.figures["rows"] == ROWS
     assert value.figures["alpha"] == pytest.approx(gate.alpha(50, []) / 2)
@@ -133,7 +133,7 @@ def test_fresh_rows_come_first(judge: Any, model: Model) -> None:
 def test_what_is_not_seen_on_fresh_rows_may_be_seen_on_all(judge: Any, model: Model) -> None:
     verdict = judge(model(range(40), batches=("2026-01-05",)), model(range(5)))
     assert verdict.promoted
-    assert "on 400 test rows: better" in verdict.reason
+    assert "on 400 test rows: better than the champion (" in verdict.reason
 
 
 def test_too_few_fresh_rows_are_no_test_of_their_own(judge: Any, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

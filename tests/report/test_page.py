@@ -96,6 +96,11 @@ def test_the_gates_verdict_is_on_the_page(built: Callable[[str], Path]) -> None:
     assert f"<code>{digest[:12]}</code>" in page
     assert f"<code>{'a' * 12}</code> (with uncommitted changes)" in page
     in_japanese = "現行モデルと比べて1,000件あたり-12円"
+    page = (paths.report / PAGES["ja"]).read_text()
+    # Around Japanese, marks are full-width.
+    assert re.search(r"</b>[^ -~]バージョン3[^ -~]{2}現行モデル", page)
+    assert re.search(r"</code>[^ -~]未コミットの変更あり[^ -~]、設定の", page)
+    assert re.search(r"<summary>バッチ[^ -~]\d+[^ -~]", page)
     for name in (PAGES["ja"], INTERVIEWS["ja"]):
         assert in_japanese in (paths.report / name).read_text()
 

@@ -16,6 +16,9 @@ from portfolio.report.words import number, percent, spread, yen
         (0.999998, "0.999998"),
         (1 - 3e-8, "1"),
         (-1500, "-1,500"),
+        (5.551e-16, "0"),
+        (-2.22e-15, "0"),
+        (1e-7, "1e-07"),
     ],
 )
 def test_a_number_has_four_figures_and_what_is_under_1_stays_there(value: float, shown: str) -> None:

@@ -65,8 +65,12 @@ def predict(
     for file, found in zip(files, forms, strict=True):
         if found is None and Path(file).suffix.lower() in (".xlsx", ".xls"):
             raise ConfigError(f"'{file}' is a workbook. Without a server: portfolio score {file} answers.csv USE_CASE")
+        if found is None and file.startswith(("http://", "https://")):
+            raise ConfigError(f"'{file}' is no file. Is it the server's address? Then say --url {file}")
         if found is None:
-            raise ConfigError(f"The format of '{file}' is unknown. Say --format {', --format '.join(Form)}.")
+            raise ConfigError(
+                f"The format of '{file}' can't be told from its name. Say which it is with --format: {', '.join(Form)}."
+            )
     url, key = url.rstrip("/"), os.environ.get(API_KEY_VARIABLE, "")
     for file in files:
         _check_readable(file)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portfolio.cli.arguments import UseCaseName
+
+if TYPE_CHECKING:
+    from pipelines.training import Outcome
 
 app = typer.Typer()
 PANEL = "Run the loop"
@@ -40,7 +44,6 @@ def run(
     import json
 
     from pipelines.server import PrefectServer
-    from portfolio.bundle.store import Store
     from portfolio.contract.loading import load_use_case
     from portfolio.core.environment import local_environment, state_folder
     from portfolio.core.files import write_text
@@ -71,8 +74,27 @@ def run(
     assert outcome is not None, "a run that a person asked for has an outcome"
     seconds = {**start.seconds, **outcome.seconds}
     write_text(Paths(use_case).log("run").with_suffix(".json"), json.dumps({"seconds": seconds}, indent=1) + "\n")
+    for line in closing(use_case, outcome):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def closing(use_case: str, outcome: Outcome) -> Iterator[str]:
+    """What a run came to, a line each: what it could not learn from, the verdict and its doubt, what is next."""
+    from portfolio.bundle.store import Store
+    from portfolio.core.counted import counted
+    from portfolio.core.paths import Paths
+    from portfolio.report.blocks.results import checking_not_beaten
+
+    for lost in outcome.quarantined:
+        yield (
+            f"Nothing was learned from batch {lost['batch']} ({counted(lost['rows'], 'row')}), which is in "
+            f"{Paths(use_case).quarantine} whole: {lost['reason']}. Once its source is corrected: "
+            f"portfolio recollect {use_case}"
+        )
     result = "promoted and published" if outcome.verdict.promoted else "not promoted"
-    console.print(f"Version {outcome.version}: {result} ({outcome.verdict.reason}).")
+    yield f"Version {outcome.version}: {result} ({outcome.verdict.reason})."
+    if doubt := checking_not_beaten(use_case, "en"):
+        yield doubt
     # Without a champion there is nothing to serve.
     serving = f"portfolio serve {use_case}, and " if Store.of(use_case).champion_path.exists() else ""
-    console.print(f"Next: {serving}portfolio report {use_case}", markup=False)
+    yield f"Next: {serving}portfolio report {use_case}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import inspect
 import os
 import sys
 
@@ -57,7 +58,20 @@ GROUPS = (
     versions,
     state,
 )
+
+
+def _flow(group: typer.Typer) -> None:
+    """Let the help of each command flow: its docstring's own line breaks would stand in the middle of sentences."""
+    for command in group.registered_commands:
+        paragraphs = (inspect.getdoc(command.callback) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None, "a group of commands is added as one"
+        _flow(inner.typer_instance)
+
+
 for group in GROUPS:
+    _flow(group.app)
     app.add_typer(group.app)
 
 

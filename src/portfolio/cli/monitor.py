@@ -40,6 +40,7 @@ def monitor(
     from portfolio.monitoring.looks import Looks
     from portfolio.monitoring.monitor import LAG, look
     from portfolio.monitoring.prediction_log.address import existing_log, log_unusable
+    from portfolio.report.words import read_words
 
     case = load_use_case(use_case)
     address = existing_log(case.name, url)
@@ -53,16 +54,14 @@ def monitor(
     if as_json:
         _print_json(found)
         return
+    words = read_words(lang.value)["look"]
     if not found:
-        print(
-            "No new answers or labels"
-            + (f" since the last look, at {last[0].end:%Y-%m-%d %H:%M} UTC." if last else ".")
-            + f" What came in the last {LAG.total_seconds():.0f} seconds is left to the next look."
-        )
+        told = words["nothing_since" if last else "nothing_new"]
+        print(told.format(end=last[0].end if last else None, seconds=LAG.total_seconds()))
     for one in found or last:
         _show(case.name, one, lang.value)
         if explain:
-            _explain(case, address, one)
+            _explain(case, address, one, words)
 
 
 def _print_json(looks: list[Look]) -> None:
@@ -93,38 +92,43 @@ def _show(name: str, look: Look, language: str) -> None:
     table.add_row(its["to_do"], Text(Reason(f"do_{look.verdict}", {"use_case": name}).told(language)))
     table.add_row(its["seen"], its["counts"].format(rows=look.rows, labels=look.labels))
     quality = look.figures["quality"]
-    table.add_row(its["yen_per_1000"], _figures(look.figures["yen_per_1000"], 1, its))
-    table.add_row(figure_name(quality["name"] or "", words), _figures(quality, 100, its))
+    table.add_row(its["yen_per_1000"], _figures(look.figures["yen_per_1000"], its, "{:,.0f}"))
+    table.add_row(figure_name(quality["name"] or "", words), _figures(quality, its, "{:.1%}"))
     console.print(table)
 
 
-def _explain(case: UseCase, address: str, look: Look) -> None:
+def _explain(case: UseCase, address: str, look: Look, words: dict[str, str]) -> None:
     """Print what tells the look's rows from those of training."""
     from portfolio.core.terminal import console
     from portfolio.monitoring.explain import told_apart
 
     told = told_apart(case, address, look)
     if told is None:
-        console.print("There are too few rows to learn from what tells them from those of training.")
+        console.print(words["too_few_to_tell"])
         return
-    by = ", ".join(f"{field} ({summary}) {lost:.2f}" for field, summary, lost in told.by[:5] if lost >= 0.01)
-    console.print(
-        f"A classifier tells these rows from those of training with an AUC of {told.auc:.2f} (0.5: it can't)"
-        + (f"; without each of these it would lose: {by}" if by else "."),
-        markup=False,
-    )
+    console.print(words["told_apart"].format(auc=told.auc), markup=False)
+    by = [
+        words["told_by_one"].format(field=field, summary=summary, lost=lost)
+        for field, summary, lost in told.by[:5]
+        if lost >= 0.01
+    ]
+    if by:
+        console.print(words["told_by"].format(by=words["then"].join(by)), markup=False)
 
 
-def _figures(figures: dict[str, object], scale: float, words: dict[str, str]) -> str:
+def _figures(figures: dict[str, object], words: dict[str, str], form: str) -> str:
     """What was promised, estimated and seen, in one line."""
-    digits = 0 if scale == 1 else 1
     parts = []
     for name in ("promised", "estimated", "seen"):
         value = figures[name]
         if isinstance(value, dict):
-            between = words["to"].format(**{end: f"{scale * value[end]:,.{digits}f}" for end in ("low", "high")})
+            # The unit stands once in "78.4 to 90.1%".
+            between = words["to"].format(low=form.format(value["low"]).rstrip("%"), high=form.format(value["high"]))
             doubt = words["untrusted"] if value.get("trusted") is False else ""
-            parts.append(f"{words[name]} {scale * value['value']:,.{digits}f} ({between}){doubt}")
+            shown = form.format(value["value"]) + between + doubt
         elif isinstance(value, float):
-            parts.append(f"{words[name]} {scale * value:,.{digits}f}")
-    return "; ".join(parts)
+            shown = form.format(value)
+        else:
+            continue
+        parts.append(words["figure"].format(kind=words[name], value=shown))
+    return words["then"].join(parts)

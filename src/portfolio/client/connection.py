@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from portfolio.core.errors import ConfigError
+from portfolio.core.errors import ConfigError, PortfolioError
 
 
 class Address:
@@ -49,6 +49,14 @@ class Address:
         stated = {"Host": self.authority, "Content-Length": str(len(body)), **(headers or {})}
         lines = [f"{method} {self.path}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in stated.items())]
         return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def unreachable(url: str, why: object = "") -> PortfolioError:
+    """The error of a server that does not answer at all."""
+    return PortfolioError(
+        f"{url} can't be reached{f' ({why})' if why else ''}. Start a server (portfolio serve NAME), or give the "
+        f"address of one that is running (--url). If this one should be running, check its log."
+    )
 
 
 class Connection(asyncio.Protocol):

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from portfolio.client.connection import Address, Connection
-from portfolio.core.errors import ConfigError, PortfolioError
+from portfolio.client.connection import Address, Connection, unreachable
+from portfolio.core.errors import ConfigError
 
 MAX_REQUESTS = 5_000_000
 MAX_CONNECTIONS = 500
@@ -79,9 +79,7 @@ def run(
         try:
             return runner.run(stream.run(connections))
         except OSError as error:
-            raise PortfolioError(
-                f"http://{address.authority} can't be reached ({error}). Is the server running? Check its log."
-            ) from error
+            raise unreachable(f"http://{address.authority}", error) from error
         finally:
             gc.enable()
 

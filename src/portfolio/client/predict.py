@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from portfolio.client.connection import Address
+from portfolio.client.connection import Address, unreachable
 from portfolio.core.errors import AnswerError, ConfigError, PortfolioError
 
 JSON = "application/json"
@@ -91,7 +91,7 @@ def ask(url: str, body: bytes | None = None, *, media_type: str = JSON, key: str
         raise PortfolioError(f"{url} did not answer with JSON. Is it a server of this project?") from error
     # While a container starts, its port may accept a connection and drop it.
     except httpx.HTTPError as error:
-        raise PortfolioError(f"{url} can't be reached ({error}). Is the server running? Check its log.") from error
+        raise unreachable(url, error) from error
 
 
 @cache

@@ -15,7 +15,7 @@ import numpy as np
 
 from portfolio.bundle.manifest import Output
 from portfolio.bundle.policy import MACHINE, Policy, saved
-from portfolio.client.connection import Address, Connection
+from portfolio.client.connection import Address, Connection, unreachable
 from portfolio.client.predict import JSON, ask, authorization
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import PortfolioError
@@ -191,7 +191,7 @@ async def _exchanged(
     # What was closed is so a turn of the loop later.
     await asyncio.sleep(0)
     if all(status == 0 for status, _ in answers):
-        raise PortfolioError(f"http://{address.authority} can't be reached. Is the server running? Check its log.")
+        raise unreachable(f"http://{address.authority}")
     return answers
 
 

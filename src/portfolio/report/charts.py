@@ -31,7 +31,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 from rich.cells import cell_len
 
 from portfolio.core import files
@@ -40,6 +40,8 @@ from portfolio.monitoring.looks import Look
 from portfolio.monitoring.timeline import Moment
 
 MAX_CLASSES_IN_TABLE, COMMON_ERRORS = 20, 15
+# From here on, white can be read better than black on the colour of a cell.
+DARK = 0.7
 CELLS_BELOW_TABLE = 45
 """So many characters stand side by side there; a Chinese or Japanese one takes two cells."""
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
@@ -55,6 +57,8 @@ STYLE: dict[str, Any] = {
     "grid.color": "#e4e4e4",
     "axes.axisbelow": True,
     "legend.frameon": False,
+    # A class may be called "$5-$10".
+    "text.parse_math": False,
 }
 
 
@@ -64,6 +68,10 @@ class Chart:
     def __init__(self, figure: Figure, axes: Axes) -> None:
         self.figure = figure
         self.axes = axes
+
+    def legend(self, columns: int = 2, **options: Any) -> None:
+        """Above the plot: inside, it would hide a point of some use case."""
+        self.figure.legend(loc="outside upper center", ncols=columns, **options)
 
     def svg(self) -> str:
         stream = io.StringIO()
@@ -83,6 +91,13 @@ class Chart:
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             self.figure.savefig(to, **options)
         pyplot.close(self.figure)
+
+
+class PlainLog(LogFormatter):
+    """Plain numbers where a log scale would have powers of ten, which are drawn as formulas."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:,.6g}" if super().__call__(x, pos) else ""
 
 
 @contextmanager
@@ -124,7 +139,7 @@ def policy(curve: dict[str, list[float]], share: float, value: float, words: dic
         worst = min(min(curve["val"]), min(curve["test"]))
         if best > 0 and worst < -2 * best:
             drawn.axes.set_ylim(-2 * best, best * 1.15)
-        drawn.axes.legend()
+        drawn.legend(columns=3)
     return drawn
 
 
@@ -135,7 +150,7 @@ def calibration(bins: dict[str, list[float]], words: dict[str, str]) -> Chart:
         sizes = 20 + 300 * np.array(bins["rows"]) / max(bins["rows"])
         drawn.axes.scatter(bins["confidence"], bins["accuracy"], s=sizes, color=BLUE, alpha=0.7, label=words["found"])
         drawn.axes.set(xlabel=words["confidence"], ylabel=words["accuracy"], xlim=(0, 1.05), ylim=(-0.05, 1.08))
-        drawn.axes.legend(loc="upper left", markerscale=0.4)
+        drawn.legend(markerscale=0.4)
     return drawn
 
 
@@ -145,7 +160,7 @@ def precision_recall(curve: dict[str, Any], words: dict[str, str]) -> Chart:
         drawn.axes.axhline(curve["by_chance"], color=GREY, linestyle=":", label=words["by_chance"])
         drawn.axes.plot(curve["recall"], curve["precision"], color=BLUE, label=words["found"])
         drawn.axes.set(xlabel=words["recall"], ylabel=words["precision"], xlim=(0, 1.02), ylim=(0, 1.05))
-        drawn.axes.legend(loc="lower left")
+        drawn.legend()
     return drawn
 
 
@@ -156,7 +171,9 @@ def losses(history: dict[str, list[float]], best_epoch: int, words: dict[str, st
         drawn.axes.plot(history["epoch"], history["val_loss"], color=BLUE, label=words["validation"])
         drawn.axes.axvline(best_epoch, color=GREY, linestyle=":", label=words["kept"])
         drawn.axes.set(xlabel=words["epoch"], ylabel=words["loss"], yscale="log")
-        drawn.axes.legend()
+        drawn.axes.yaxis.set_major_formatter(PlainLog())
+        drawn.axes.yaxis.set_minor_formatter(PlainLog(labelOnlyBase=False))
+        drawn.legend(columns=3)
     return drawn
 
 
@@ -172,12 +189,14 @@ def confusion(classes: tuple[str, ...], targets: Array, chosen: Array, words: di
     np.add.at(counts, (targets, chosen), 1)
     with chart(5.5, 5) as drawn:
         shown = np.where(np.eye(size, dtype=bool), 0, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
-        drawn.axes.imshow(np.sqrt(shown), cmap="Oranges", vmin=0, vmax=1)
+        depth = np.sqrt(shown)
+        drawn.axes.imshow(depth, cmap="Oranges", vmin=0, vmax=1)
         for actual, predicted in zip(*counts.nonzero(), strict=True):
-            weight = "normal" if actual == predicted else "bold"
-            drawn.axes.text(
-                predicted, actual, str(counts[actual, predicted]), ha="center", va="center", fontweight=weight
-            )
+            style: dict[str, Any] = {
+                "fontweight": "normal" if actual == predicted else "bold",
+                "color": "white" if depth[actual, predicted] > DARK else "black",
+            }
+            drawn.axes.text(predicted, actual, str(counts[actual, predicted]), ha="center", va="center", **style)
         # Side by side, long names would run into each other.
         is_wide = size * max(map(cell_len, classes)) > CELLS_BELOW_TABLE
         slanted: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_wide else {}
@@ -237,8 +256,7 @@ def study(found: dict[str, Any], name: str, words: dict[str, str]) -> Chart:
             drawn.axes.set_xlabel(name)
             drawn.axes.xaxis.set_major_formatter("{x:,.6g}")
             drawn.axes.grid(axis="y", visible=False)
-        # Outside the plot: inside, it would hide a point of some study.
-        drawn.figure.legend(loc="outside upper center", ncols=2)
+        drawn.legend()
     return drawn
 
 
@@ -272,7 +290,7 @@ def production(looks: Sequence[Look], moments: Sequence[Moment], words: dict[str
         locator = drawn.axes.xaxis.get_major_locator()
         drawn.axes.xaxis.set_major_formatter(cast(Any, ConciseDateFormatter)(locator, tz=UTC))
         if labelled:
-            drawn.figure.legend(loc="outside upper center", ncols=3)
+            drawn.legend(columns=3)
     return drawn
 
 
@@ -287,7 +305,7 @@ def scatter(targets: Array, predicted: Array, words: dict[str, str]) -> Chart:
         drawn.axes.xaxis.set_major_formatter("{x:,.0f}")
         drawn.axes.yaxis.set_major_formatter("{x:,.0f}")
         drawn.axes.tick_params(axis="x", rotation=30)
-        drawn.axes.legend()
+        drawn.legend()
     return drawn
 
 

@@ -26,7 +26,7 @@ from portfolio.data.dataset import Split, data_sha256, load_split
 from portfolio.evaluation.costs import measure_costs
 from portfolio.evaluation.gate import Verdict
 from portfolio.report import charts
-from portfolio.report.blocks.results import checking_all, comparison
+from portfolio.report.blocks.results import checking_all, checking_not_beaten, comparison
 from portfolio.report.blocks.studies import leakage, leakage_result, study
 from portfolio.report.production import production, told
 from portfolio.report.words import PAGES, TEMPLATES, figure_name, number, percent, read_stage_metrics, read_words, yen
@@ -52,7 +52,7 @@ def write_report(use_case: UseCase, config: Config) -> None:
         words = read_words(language)
         card = use_case.card_texts()[language]
         context = {**facts, "language": language, "words": words, "card": card, "pages": PAGES}
-        context["figure_name"] = figure_name
+        context |= {"figure_name": figure_name, "groups": words["groups"]}
         if facts["verdict"]:
             context["verdict"] = facts["verdict"] | Verdict.from_dict(facts["verdict"]).as_dict(language)
         context["plots"] = plots(use_case, facts, words)
@@ -60,6 +60,7 @@ def write_report(use_case: UseCase, config: Config) -> None:
             context["production"] = told(facts["production"], words, language)
         context["leakage"] = leakage_result(use_case.name, language)
         context["leakage_table"] = leakage(use_case.name, language)
+        context["checking_not_beaten"] = checking_not_beaten(use_case.name, language)
         context["comparison"] = comparison(use_case.name, language)
         names = [found["study"] for found in facts["studies"]]
         context["study_tables"] = {name: study(name, use_case.name, language) for name in names}

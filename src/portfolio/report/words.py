@@ -30,6 +30,9 @@ def number(value: float | None) -> str:
     """
     if value is None:
         return "\N{EN DASH}"
+    # What rounding leaves of a zero, such as in the kappa of a constant.
+    if abs(value) < 1e-12:
+        return "0"
     # In float32, a mean of ones may differ from 1 in its last places.
     if 0.9999 < value < 1 - 1e-6:
         return f"{floor(value * 1e6) / 1e6:.6g}"

@@ -114,7 +114,7 @@ def test_csv_is_taken(table_client: TestClient, mark: str) -> None:
         ("age,town,note\n1,A\n", "Row 1 does not have one value"),
         ("ages,town,note\n1,A,x\n", "ages: no such input, and the input age is missing"),
         (b"age,town,note\n1,\xff,x\n", "UTF-8"),
-        ("age,town,note\n" + "1,A,x\n" * 1001, "at most 1000"),
+        ("age,town,note\n" + "1,A,x\n" * 1001, "at most 1,000"),
     ],
 )
 def test_csv_that_does_not_fit_is_named(table_client: TestClient, content: str | bytes, words: str) -> None:

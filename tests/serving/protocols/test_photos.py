@@ -142,9 +142,9 @@ def _plain(value: Any) -> Any:
         ("no base64!", "must be a list of numbers, or a PNG or JPEG file in base64"),
         (in_base64(b"no picture"), "is not a complete PNG or JPEG file"),
         (in_base64(file_of(Image.new("RGB", (1100, 1000)))), "has more than 1,048,576 pixels; scale it down"),
-        ([1, 2, 3], "at least 768 items"),
-        ([256] * 768, "less than or equal to 255"),
-        (None, "valid array"),
+        ([1, 2, 3], "the length must be at least 768"),
+        ([256] * 768, "must be at most 255"),
+        (None, "must be a list"),
     ],
 )
 def test_what_is_wrong_is_told(client: TestClient, instance: Any, message: str) -> None:

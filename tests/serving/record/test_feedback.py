@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sqlite3
@@ -25,6 +26,7 @@ from serving.settings import Settings
 from tests.serving.conftest import services
 from tests.tiny import tiny_bundle
 
+JSON = {"Content-Type": "application/json"}
 INSTANCES = {"instances": [{"pixels": [4, 3, 2, 1]}, {"pixels": [1, 2, 3, 4]}]}
 
 
@@ -243,6 +245,39 @@ def test_an_unknown_id_and_an_impossible_label_are_told_apart(client: TestClient
 )
 def test_what_is_no_feedback_is_refused(client: TestClient, body: Any) -> None:
     assert client.post("/feedback", json=body).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"labels": ["left"]}, "labels.0: must be a JSON object."),
+        ({"labels": []}, "labels: the length must be at least 1."),
+        ({"request_id": "0" * 32, "label": None}, "label: must be a class, or a finite number."),
+        ({"request_id": "0" * 32, "label": []}, "label: must be a class, or a finite number."),
+        ({"request_id": "0" * 32, "label": 10**400}, "label: must be a class, or a finite number."),
+        ({"request_id": "0" * 32, "label": "left", "row": -1}, "row: must be at least 0."),
+        ({"label": "left"}, "body: needs either request_id or callers_id."),
+        ({"request_id": "0" * 32}, "label: this field is missing."),
+        ({"request_id": "0" * 32, "label": "left", "rows": 1}, "rows: there is no such field."),
+    ],
+)
+def test_what_is_wrong_with_feedback_is_said_in_plain_words(client: TestClient, body: Any, message: str) -> None:
+    error = client.post("/feedback", content=json.dumps(body), headers=JSON).json()["error"]
+    assert error["message"] == f"{message} See /docs for an example."
+    assert len(error["details"]) == 1
+
+
+@pytest.mark.parametrize("path", ["/feedback", "/monitor/feedback"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+def test_labels_come_as_json_alone_which_no_page_of_another_site_can_send(
+    client: TestClient, request_id: str, path: str, kind: str | None
+) -> None:
+    content = json.dumps({"request_id": request_id, "label": "left"})
+    answer = client.post(path, content=content, headers={} if kind is None else {"Content-Type": kind})
+    assert answer.status_code == 415
+    assert "Content-Type: application/json" in answer.json()["error"]["message"]
+    assert client.get("/stats").json()["feedback"] == 0
+    assert give(client, request_id=request_id, label="left").status_code == 201
 
 
 def test_too_much_is_refused(client: TestClient) -> None:

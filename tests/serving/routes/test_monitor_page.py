@@ -82,11 +82,16 @@ def labels(state: Path) -> list[str]:
 def test_before_the_first_look_the_page_says_what_to_do(state: Path, visit: Visit) -> None:
     with visit.served(state, TOY) as address:
         page = ready(visit(f"{address}/monitor"))
-        expect(page.locator("#none")).to_contain_text("portfolio monitor")
+        expect(page.locator("#none code")).to_have_text([f"portfolio monitor {TOY}", f"portfolio live {TOY}"])
+        expect(page.locator("#none")).not_to_contain_text("`")
         expect(page.locator("#found")).to_be_hidden()
         expect(page.locator("svg.plot")).to_have_count(0)
         expect(page.locator("#queue-hint")).to_have_text("No answer is waiting for a label.")
         # What comes while the page is open is shown without a reload.
+        looks = Looks(f"sqlite:///{state / 'log' / f'{TOY}.db'}")
+        looks.add(look(get(address, "/model")["digest"], 2, verdict="harmful"))
+        looks.close()
+        expect(page.locator("#todo code")).to_have_text(f"portfolio run {TOY}")
         seen(state, address)
         expect(page.locator("#verdict-name")).to_have_text("Warning")
         page.get_by_role("link", name="Try the model").click()
@@ -206,6 +211,18 @@ def test_a_value_is_a_number_that_is_typed(tmp_path: Path, visit: Visit) -> None
         page.keyboard.press("Enter")
         expect(page.locator("#thanks")).to_have_text("Stored: $210. The answer was right.")
         expect(page.locator("#asked-inputs dl")).to_have_text(re.compile(r"rooms\s*8"))
+        page.get_by_role("spinbutton", name="What is the true value?").fill("1200.5")
+        page.keyboard.press("Enter")
+        expect(page.locator("#thanks")).to_contain_text("Stored: $1,200.50.")
+
+
+def test_a_number_is_shown_to_whoever_labels_it_with_all_its_digits(tmp_path: Path, visit: Visit) -> None:
+    state = tmp_path / "state"
+    publish(all_audited(rents(tmp_path / "rents")), state)
+    with visit.served(state, "rents") as address:
+        asked(address, [{"rooms": 7.00125}])
+        page = ready(visit(f"{address}/monitor", locale="en-US"))
+        expect(page.locator("#asked-inputs dl")).to_have_text(re.compile(r"rooms\s*7\.00125"))
 
 
 def test_text_is_legible_and_fits_a_phone_and_paper(state: Path, visit: Visit) -> None:

@@ -515,7 +515,7 @@ def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: P
         expect(page.locator("#top")).to_have_text("$200")
         expect(page.locator("#sure")).to_have_text("90% interval: $155 to $245")
         expect(page.locator("#because")).to_have_text(
-            "Its errors are expected to cost 300 yen here, less than a check (480 yen)."
+            "An error by the machine is expected to cost 300 yen here, no more than a check (480 yen)."
         )
         expect(page.locator("#yen")).to_have_text("+900 yen")
         page.get_by_label("rooms").fill("8")

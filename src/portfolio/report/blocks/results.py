@@ -56,7 +56,7 @@ def use_cases(_: str, language: str) -> str:
     lines += [_line(name, language) for name in names]
     measured = [name for name in names if Paths(name).metrics("evaluate").exists()]
     parts = ["\n".join(lines)] if len(names) > 1 else []
-    if uncertain := [name for name in measured if _is_uncertain(name)]:
+    if uncertain := [name for name in measured if checking_not_beaten(name, language)]:
         titles = words["list_comma"].join(load_use_case(name).card_texts()[language]["title"] for name in uncertain)
         parts.append(words["uncertain_text"].format(titles=titles))
     title = load_use_case(measured[0]).card_texts()[language]["title"]
@@ -70,11 +70,15 @@ def checking_all(evidence: dict[str, Any]) -> float:
     return float(1000 * (prices["by_hand_yen"] - prices["check_yen"]))
 
 
-def _is_uncertain(use_case: str) -> bool:
-    """Whether the test rows leave open that the best model is worth no more than checking every answer."""
+def checking_not_beaten(use_case: str, language: str) -> str | None:
+    """The remark that the best model may be worth no more than checking every answer, if test rows leave that open."""
     evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
     low: float = evidence["candidates"][evaluation["best"]]["intervals"][VALUE][0]
-    return low < checking_all(evidence)
+    # As both are shown, to the yen.
+    if round(low) > round(checking_all(evidence)):
+        return None
+    text: str = read_words(language)["checking_not_beaten"]
+    return text.format(low=yen(low), checking_all=yen(checking_all(evidence)))
 
 
 def _line(use_case: str, language: str) -> str:
