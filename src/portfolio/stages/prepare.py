@@ -75,7 +75,7 @@ def _check_leaks(use_case: UseCase, train: pl.DataFrame) -> None:
     if untrusted:
         leak = untrusted[0]
         raise DataError(
-            f"{leak}, '{use_case.target.column}', in training rows that were not used to see how. Is it known when a "
+            f"{leak}, '{use_case.target.column}', in the training rows, each told by all others. Is it known when a "
             f"prediction is needed? If not, move it from `inputs` to `ignore` in {use_case.folder}/use_case.py; if it "
             f"is, add it there: trusted = {list(leak.columns)}"
         )

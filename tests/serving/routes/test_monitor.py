@@ -221,7 +221,7 @@ def test_whoever_has_the_newest_looks_is_not_sent_them_again(client: TestClient,
     assert (status, ask(tag)) == (200, (304, tag))
     for change in (
         lambda: looks.add_event(Event("retraining")),
-        looks.act,
+        lambda: looks.act(datetime.now(UTC)),
         lambda: looks.add(look(served_digest(client), 1)),
     ):
         change()
