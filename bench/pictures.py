@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,12 @@ def main(use_case: str) -> None:
     browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser_path is None:
         raise ConfigError("There is no Chromium on this machine. Install it, such as by: apt-get install chromium")
+    fonts = shutil.which("fc-list")
+    if fonts and not subprocess.run([fonts, ":lang=ja"], capture_output=True, check=True).stdout:
+        raise ConfigError(
+            "There is no Japanese font on this machine, so the Japanese pictures would show boxes. Install one, such "
+            "as by: apt-get install fonts-noto-cjk"
+        )
     FOLDER.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         # Chromium refuses its sandbox to root, and opens nothing but our own pages here.
