@@ -13,15 +13,18 @@ from urllib.parse import urlsplit
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+from portfolio.core.environment import LOOPBACK
 
 
 class OwnSite:
-    """An ASGI application behind a check of the names under which it is asked, and of the pages that ask."""
+    """An ASGI application behind a check of the names under which it is asked, and of the pages that ask.
 
-    def __init__(self, app: ASGIApp, names: Collection[str] = LOOPBACK_NAMES) -> None:
+    `names` are those beside this machine's own.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self._app = app
-        self._names = names
+        self._names = {*LOOPBACK, *names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and (reason := self._refusal(dict(scope["headers"]))):

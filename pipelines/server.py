@@ -227,10 +227,10 @@ def _serve(port: int, host: str, names: list[str], pages: bool) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    from pipelines.own_site import LOOPBACK_NAMES, OwnSite
+    from pipelines.own_site import OwnSite
 
     # As `prefect server start` does, which has no such check.
-    uvicorn.run(OwnSite(create_app(final=True), [*LOOPBACK_NAMES, *names]), host=host, port=port, log_level="warning")
+    uvicorn.run(OwnSite(create_app(final=True), names), host=host, port=port, log_level="warning")
 
 
 def _end_with_stdin() -> None:

@@ -187,14 +187,19 @@ def test_a_file_that_does_not_fit_is_not_copied(
     assert len([*(Path("data") / "shop" / "files").iterdir()]) == 1
 
 
+def write_pictures(folder: str, *classes: str) -> None:
+    """Thirty of each class."""
+    from PIL import Image
+
+    for number, label in enumerate(classes * 30):
+        Path(folder, label).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), (number, 200, 3 * number)).save(Path(folder, label, f"{number}.png"))
+
+
 def test_pictures_are_added_to_a_folder_of_their_day(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from PIL import Image
-
-    for number, label in enumerate(("cats", "dogs") * 30):
-        Path("pets", label).mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (40, 30), (number, 200, 3 * number)).save(Path("pets", label, f"{number}.png"))
+    write_pictures("pets", "cats", "dogs")
     output(["new", "pets", "pets", "--yes"], monkeypatch, capsys)
     said = run_main(["collect", "pets", "pets"], 1, monkeypatch, capsys).err
     assert f"data/pets/pictures/{date.today()}/cats/" in said
@@ -206,9 +211,7 @@ def test_check_tells_of_pictures_that_can_not_be_collected_or_are_of_no_class(
 ) -> None:
     from PIL import Image
 
-    for number, label in enumerate(("grass", "sand") * 30):
-        Path("land", label).mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (40, 30), (number, 200, 3 * number)).save(Path("land", label, f"{number}.png"))
+    write_pictures("land", "grass", "sand")
     output(["new", "land", "land", "--yes"], monkeypatch, capsys)
     output(["check", "land"], monkeypatch, capsys)
     there = Path("data") / "land" / "pictures"

@@ -11,7 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from pipelines.own_site import LOOPBACK_NAMES, OwnSite
+from pipelines.own_site import OwnSite
 
 
 async def answer(request: Request) -> PlainTextResponse:
@@ -25,7 +25,7 @@ async def tell(socket: WebSocket) -> None:
 
 
 APP = Starlette(routes=[Route("/", answer, methods=["GET", "POST"]), WebSocketRoute("/events", tell)])
-CLIENT = TestClient(OwnSite(APP, [*LOOPBACK_NAMES, "prefect"]), base_url="http://127.0.0.1:4200")
+CLIENT = TestClient(OwnSite(APP, ["prefect"]), base_url="http://127.0.0.1:4200")
 
 
 def ask(**headers: str) -> httpx.Response:

@@ -111,6 +111,6 @@ def _said(word: str, fault: Any) -> str:
     value = fault["input"]
     found = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:80]}…"
     said = fault["msg"].replace("Input should be ", "").replace("an instance of ", "a ")
-    must = MUST_BE.get(fault["type"].split("_")[0], said) if fault["type"] != "is_instance_of" else said
+    must = MUST_BE.get(fault["type"].split("_")[0], said)
     of_texts = isinstance(value, str) and must == "a list"
     return f"must be {must} (found {found})." + (f' Write {word}=["{value}"].' if of_texts else "")

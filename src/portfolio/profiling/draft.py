@@ -19,8 +19,8 @@ from portfolio.profiling.all_rows import look_at_all
 from portfolio.profiling.baseline import Baseline, baseline
 from portfolio.profiling.codes import is_code
 from portfolio.profiling.columns import Column, profile, profile_column, twins
+from portfolio.profiling.look_alikes import alike
 from portfolio.profiling.sample import Sample, line_of, with_missing
-from portfolio.profiling.spelling import alike
 from portfolio.profiling.target import are_grades, as_target, target_of
 from portfolio.profiling.values import NO_LABEL, model_column
 from portfolio.profiling.words import described, length_of, missing_words, no_input, quoted, share_of, written_otherwise

@@ -104,10 +104,7 @@ def has_corrected(database: Database, digest: str, start: datetime, end: datetim
 
 
 def labels(database: Database, digest: str, start: datetime, end: datetime) -> Iterator[list[Row]]:
-    """Labels of that bundle's answers that came in the window, each with its answer's columns; so many at a time.
-
-    One that corrects a label of before the window is left out: its row has been counted.
-    """
+    """Labels of that bundle's answers that came in the window, each with its answer's columns; so many at a time."""
     keys = (feedback.c.received_at, feedback.c.request_id, feedback.c.row)
     query = (
         select(*keys, feedback.c.label)
@@ -121,19 +118,13 @@ def labels(database: Database, digest: str, start: datetime, end: datetime) -> I
         with database.begin() as connection:
             rows = [as_dict(row) for row in connection.execute(query.where(since))]
             ids = sorted({row["request_id"] for row in rows})
-            counted: set[tuple[str, int]] = set()
             requests: dict[str, Row] = {}
             for some in parts(ids):
-                before = select(feedback_history.c.request_id, feedback_history.c.row).where(
-                    feedback_history.c.request_id.in_(some), feedback_history.c.received_at < start
-                )
-                counted |= {(request_id, row) for request_id, row in connection.execute(before)}
                 names = ("request_id", "inputs", "outputs", "by_machine", "asked")
                 of = select(*(predictions.c[name] for name in names)).where(predictions.c.request_id.in_(some))
                 requests |= {row["request_id"]: row for row in map(as_dict, connection.execute(of))}
-        found = [row for row in rows if (row["request_id"], row["row"]) not in counted]
-        if found:
-            yield [{**row, "request": requests[row["request_id"]]} for row in found]
+        if rows:
+            yield [{**row, "request": requests[row["request_id"]]} for row in rows]
         if len(rows) < LABELS_AT_ONCE:
             return
         at, request_id, row = in_utc(rows[-1]["received_at"]), rows[-1]["request_id"], rows[-1]["row"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portfolio.profiling.spelling import alike
+from portfolio.profiling.look_alikes import alike
 from tests.profiling.made import PLAIN, ROWS, csv_text, drafted
 
 
