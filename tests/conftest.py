@@ -63,6 +63,12 @@ def own_environment() -> Iterator[None]:
 
 
 @pytest.fixture
+def unaudited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer is drawn to be audited: the same question, asked twice, has one answer."""
+    monkeypatch.setattr("serving.protocols.answers.random", lambda: 1.0)
+
+
+@pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("PORTFOLIO_USE_CASE", TOY)

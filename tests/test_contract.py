@@ -357,6 +357,7 @@ def test_it_can_be_served(case: UseCase, served: TestClient) -> None:
         assert status == (200 if field.nullable else 422), field.name
 
 
+@pytest.mark.usefixtures("unaudited")
 def test_every_protocol_gives_the_same_answer_and_its_documented_examples_run(
     case: UseCase, served: TestClient
 ) -> None:

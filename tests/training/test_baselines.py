@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.contract.loading import load_use_case
@@ -55,7 +56,7 @@ def test_each_bundle_answers_as_its_estimator_on_rows_that_it_was_not_fitted_on(
         if case.output.task == "classification":
             expected = model.predict_proba(sklearn_input(case, inputs))
         elif case.target.log:
-            expected = np.exp(model.predict(sklearn_input(case, inputs)))
+            expected = np.exp(model.predict(sklearn_input(case, inputs))).clip(train.targets.min(), train.targets.max())
         else:
             expected = model.predict(sklearn_input(case, inputs))
         bundle = Bundle.open(Paths(name).models / "baselines" / candidate)
@@ -110,6 +111,29 @@ def test_a_graph_is_compared_on_the_scale_of_its_values(
     else:
         with pytest.raises(BundleError, match="differs from its model"):
             check_parity("ridge", raw, case, rows.inputs, expected)
+
+
+def test_where_the_logarithm_is_learned_no_input_is_so_far_off_that_the_answer_is_beyond_all_that_was_learned(
+    workspace: Path,
+) -> None:
+    """The exponential of a linear model's answer would be infinite, and no error's scale could be learned from it."""
+    from portfolio.training.baselines import fit_baseline
+    from portfolio.training.network import TargetScale
+    from portfolio.training.parity import check_parity
+
+    code = GAPS.format(target='Quantity("kind", 1, 500, log=True)').replace('"whole", 0, 1', '"whole"')
+    write_use_case("gaps", code, config=SMALL_CONFIG.replace("}", ", tolerance: 9}", 1))
+    case = load_use_case("gaps")
+    rows = as_split(case, normalize(case, made_up_rows(case, 600)).frame)
+    asked = {name: array[:3].copy() for name, array in rows.inputs.items()}
+    asked["whole"][:] = [[-1e6], [0.5], [1e6]]
+    for estimator in case.candidates().values():
+        fitted = fit_baseline(case, estimator, rows)
+        found = fitted.predict(asked)
+        assert rows.targets.min() * 0.999 <= found.min() <= found.max() <= rows.targets.max() * 1.001
+        check_parity("gaps", fitted.graph().SerializeToString(), case, asked, found)
+    lowest, highest = TargetScale.of(case, rows.targets).head()(torch.tensor([-1e6, 1e6])).tolist()
+    assert (lowest, highest) == pytest.approx((rows.targets.min(), rows.targets.max()), rel=1e-3)
 
 
 def test_a_forest_of_many_rows_stays_small(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,8 +47,8 @@ class Classes:
 class Quantity:
     """A column that holds a number, from `minimum` to `maximum`.
 
-    With `log`, models are trained on the logarithm of a skewed target, which must then be above 0; they still answer
-    in its own unit.
+    With `log`, models are trained on the logarithm of a skewed target, which must then be above 0. They still answer in
+    its own unit, and never beyond the smallest and the largest value of the training rows.
     """
 
     column: str

@@ -30,6 +30,9 @@ class FittedBaseline:
     model: Pipeline | Array
     """A scikit-learn pipeline, or the one answer [outputs] that is given to every row."""
     seconds: float
+    logarithms: tuple[float, float] | None = None
+    """The smallest and the largest that were learned, where that of the target is: what lies beyond would be blown up
+    by the exponential, by a single far-off input to infinity."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -43,7 +46,7 @@ class FittedBaseline:
         inputs, output = self.use_case.inputs, self.use_case.output
         if isinstance(self.model, np.ndarray):
             return constant_graph(inputs, output, self.model)
-        return sklearn_graph(self.use_case.sql_features, output, self.model, log=self.use_case.target.log)
+        return sklearn_graph(self.use_case.sql_features, output, self.model, logarithms=self.logarithms)
 
     def predict(self, inputs: dict[str, Array]) -> Array:
         """Probabilities [rows, classes] or values [rows, 1] for inputs [rows, width] by name."""
@@ -56,7 +59,7 @@ class FittedBaseline:
             probabilities[:, self.model.classes_] = self.model.predict_proba(rows)
             return probabilities
         values = np.asarray(self.model.predict(rows)).reshape(-1, 1)
-        return np.exp(values) if self.use_case.target.log else values
+        return values if self.logarithms is None else np.exp(np.clip(values, *self.logarithms))
 
 
 def unfitted(use_case: UseCase, estimator: Any) -> Pipeline:
@@ -71,12 +74,15 @@ def unfitted(use_case: UseCase, estimator: Any) -> Pipeline:
 def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBaseline:
     """Fit a scikit-learn estimator on the use case's inputs."""
     started = time.perf_counter()
-    targets = np.log(train.targets) if use_case.target.log else train.targets
+    targets, logarithms = train.targets, None
+    if use_case.target.log:
+        targets = np.log(targets)
+        logarithms = float(targets.min()), float(targets.max())
     pipeline = unfitted(use_case, estimator)
     if len(train) > MAX_TREE_ROWS:
         _bound(pipeline[-1])
     pipeline.fit(sklearn_input(use_case, train.inputs), targets)
-    return FittedBaseline(use_case, round_to_float32(pipeline), time.perf_counter() - started)
+    return FittedBaseline(use_case, round_to_float32(pipeline), time.perf_counter() - started, logarithms)
 
 
 def _bound(estimator: Any) -> None:

@@ -32,6 +32,8 @@ _FLOOR = 0.05
 class ErrorScale:
     pipeline: Pipeline
     """From the inputs to the logarithm of the error's scale."""
+    logarithms: tuple[float, float]
+    """The smallest and the largest of an error that it has seen."""
     ratios: tuple[float, ...]
     """Validation errors in units of their scale, in increasing order: as many as MAX_RATIOS stand for all."""
     on_val: Array
@@ -54,10 +56,11 @@ def fit_error_scale(use_case: UseCase, val: Split, predicted: Array) -> ErrorSca
     together = units(use_case.source, val.rows)
     groups = np.arange(len(val)) if together is None else together
     folds = GroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=0)
-    on_val = np.exp(cross_val_predict(pipeline, inputs, logarithms, groups=groups, cv=folds))
+    within = float(logarithms.min()), float(logarithms.max())
+    on_val = np.exp(np.clip(cross_val_predict(pipeline, inputs, logarithms, groups=groups, cv=folds), *within))
     ratios = np.sort(errors / on_val)
     kept = min(len(ratios), MAX_RATIOS)
     # Of n errors the one at place (n + 1) x level covers that share of the next ones.
     places = np.ceil((len(ratios) + 1) * levels(kept) - 1e-9).astype(int) - 1
     pipeline.fit(inputs, logarithms)
-    return ErrorScale(round_to_float32(pipeline), tuple(ratios[places].tolist()), on_val)
+    return ErrorScale(round_to_float32(pipeline), within, tuple(ratios[places].tolist()), on_val)

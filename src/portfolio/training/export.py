@@ -62,7 +62,7 @@ def write_candidate(
         raw = calibrated(model, temperature).SerializeToString()
     else:
         scale = fit_error_scale(use_case, val, run_graph(raw, use_case, val.inputs)[:, 0])
-        scale_graph = sklearn_graph(use_case.sql_features, use_case.output, scale.pipeline, log=True)
+        scale_graph = sklearn_graph(use_case.sql_features, use_case.output, scale.pipeline, logarithms=scale.logarithms)
         raw = with_error_scale(model, scale_graph).SerializeToString()
     golden = {name: array[:GOLDEN_ROWS] for name, array in train.inputs.items()}
     manifest = Manifest(

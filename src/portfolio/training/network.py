@@ -95,36 +95,42 @@ class TargetScale:
     the use case asks for that.
     """
 
-    def __init__(self, task: str, log: bool, mean: float, std: float) -> None:
-        self._task, self._log, self._mean, self._std = task, log, mean, std
+    def __init__(
+        self, task: str, mean: float = 0.0, std: float = 1.0, logarithms: tuple[float, float] | None = None
+    ) -> None:
+        self._task, self._mean, self._std, self._logarithms = task, mean, std, logarithms
 
     @classmethod
     def of(cls, use_case: UseCase, targets: Array) -> TargetScale:
         if use_case.output.task == "classification":
-            return cls("classification", False, 0.0, 1.0)
-        values = np.log(targets) if use_case.target.log else targets
-        return cls("regression", use_case.target.log, float(values.mean()), float(values.std()) or 1.0)
+            return cls("classification")
+        values, logarithms = targets, None
+        if use_case.target.log:
+            values = np.log(targets)
+            logarithms = float(values.min()), float(values.max())
+        return cls("regression", float(values.mean()), float(values.std()) or 1.0, logarithms)
 
     def forward(self, targets: Array) -> Array:
         if self._task == "classification":
             return targets
-        values = np.log(targets) if self._log else targets
+        values = targets if self._logarithms is None else np.log(targets)
         return ((values - self._mean) / self._std).astype(np.float32)
 
     def head(self) -> nn.Module:
         if self._task == "classification":
             return nn.Softmax(dim=1)
-        return _Unscaled(self._log, self._mean, self._std)
+        return _Unscaled(self._mean, self._std, self._logarithms)
 
 
 class _Unscaled(nn.Module):
-    def __init__(self, log: bool, mean: float, std: float) -> None:
+    def __init__(self, mean: float, std: float, logarithms: tuple[float, float] | None) -> None:
         super().__init__()
-        self._log, self._mean, self._std = log, mean, std
+        self._mean, self._std, self._logarithms = mean, std, logarithms
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         values = values * self._std + self._mean
-        return values.exp() if self._log else values
+        # As in FittedBaseline: beyond what was learned, the exponential would blow an answer up.
+        return values if self._logarithms is None else values.clamp(*self._logarithms).exp()
 
 
 def _features(use_case: UseCase, preprocessor: Any | None, inputs: dict[str, Array]) -> Array:

@@ -28,11 +28,13 @@ EXPORTABLE = (
 )
 
 
-def sklearn_graph(features: SqlFeatures, output: Output, pipeline: Any, *, log: bool = False) -> onnx.ModelProto:
+def sklearn_graph(
+    features: SqlFeatures, output: Output, pipeline: Any, *, logarithms: tuple[float, float] | None = None
+) -> onnx.ModelProto:
     """A fitted scikit-learn pipeline as a graph from the raw inputs to the output; features are computed in it.
 
-    With `log`, the pipeline predicts the logarithm of the value. Raises BundleError for an estimator that has no
-    conversion to ONNX.
+    With `logarithms`, the pipeline predicts that of the value, and answers stay between the smallest and the largest.
+    Raises BundleError for an estimator that has no conversion to ONNX.
     """
     estimator = pipeline[-1]
     if any(np.any(getattr(part, "is_categorical_", None)) for part in _parts(estimator)):
@@ -50,7 +52,7 @@ def sklearn_graph(features: SqlFeatures, output: Output, pipeline: Any, *, log: 
     if output.task == "classification":
         graph = _for_every_class(only_output(graph, "probabilities", output.tensor), pipeline, output)
     else:
-        graph = _value_output(graph, output.tensor, log)
+        graph = _value_output(graph, output.tensor, logarithms)
     return behind_features(graph, features.graph()) if features.names else finished(graph)
 
 
@@ -141,12 +143,16 @@ def _for_every_class(model: onnx.ModelProto, pipeline: Any, output: Output) -> o
     return model
 
 
-def _value_output(model: onnx.ModelProto, name: str, log: bool) -> onnx.ModelProto:
-    """Give the one output its name; behind a model of the logarithm, put the exponential."""
+def _value_output(model: onnx.ModelProto, name: str, logarithms: tuple[float, float] | None) -> onnx.ModelProto:
+    """Give the one output its name; behind a model of the logarithm, put its bounds and the exponential."""
     (output,) = model.graph.output
-    if not log:
+    if logarithms is None:
         return only_output(model, output.name, name)
-    model.graph.node.append(helper.make_node("Exp", [output.name], [name]))
+    names, within = ["logarithm/smallest", "logarithm/largest"], "logarithm"
+    for bound, value in zip(names, logarithms, strict=True):
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(value), bound))
+    model.graph.node.append(helper.make_node("Clip", [output.name, *names], [within]))
+    model.graph.node.append(helper.make_node("Exp", [within], [name]))
     model.graph.output.remove(output)
     model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]))
     return model

@@ -59,6 +59,7 @@ def post(client: TestClient, content: bytes, kind: str = "image/png") -> Any:
     return client.post("/predict", content=content, headers={"Content-Type": kind})
 
 
+@pytest.mark.usefixtures("unaudited")
 def test_a_file_of_the_models_size_is_taken_pixel_by_pixel(client: TestClient, images: npt.NDArray[np.float64]) -> None:
     for image in images[:20]:
         by_file = post(client, file_of(grey(image / MAXIMUM))).json()
