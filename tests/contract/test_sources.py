@@ -13,6 +13,7 @@ import pytest
 
 from portfolio.contract import Csv
 from portfolio.core.errors import ConfigError, SourceError
+from portfolio.data.collect import collect
 
 START = date(2026, 1, 5)
 NUMBERS = list(range(10))
@@ -55,6 +56,16 @@ def test_rows_are_dealt_by_the_column_that_dates_them(folder: Path) -> None:
     source = Csv(path="rows.csv", date="day")
     assert source.dates() == [date(2026, 1, 5), date(2026, 1, 6)]
     assert batches(source) == {date(2026, 1, 5): [2], date(2026, 1, 6): [1, 3]}
+
+
+def test_rows_of_a_month_to_come_wait_and_are_told(folder: Path) -> None:
+    write({"n": NUMBERS[:3], "day": ["2026-01-05", "2098-12-01", "2099-12-01"]})
+    dated = Csv(path="rows.csv", date="day")
+    found = collect(dated, Path("batches"))
+    assert found.added == ["2026-01-05"]
+    assert "rows of 2098-12-01 or later are still to come, so they wait until then" in str(found)
+    # These days say in which order rows arrive, and not when they were.
+    assert len(Csv(path="rows.csv", start="2099-01-05", rows_per_day=2).dates()) == 2
 
 
 def test_a_date_may_be_written_without_separators(folder: Path) -> None:

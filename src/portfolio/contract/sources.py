@@ -146,9 +146,12 @@ def _is_newer(file: Path, batch: Path) -> bool:
 class Rows(Source):
     """A source that has all its rows at once. A subclass writes `rows`.
 
-    They are dealt to days by the column `date`, if there is one; else `rows_per_day` at a time, in the order in which
-    they come, from the day `start` on; else they are one batch, of the day `start`.
+    They are dealt to days by the column `date`, if there is one, and those of a month that is still to come wait for
+    it; else `rows_per_day` at a time, in the order in which they come, from the day `start` on; else they are one batch,
+    of the day `start`.
     """
+
+    _ahead: Sequence[date] = ()
 
     def __init__(
         self,
@@ -174,7 +177,17 @@ class Rows(Source):
         """All rows there are by now. Raises SourceError if they can't be reached or read."""
 
     def dates(self) -> list[date]:
-        return sorted(self._batches())
+        days = sorted(self._batches())
+        self._ahead = [day for day in days if self.date and is_to_come(day)]
+        return days[: len(days) - len(self._ahead)]
+
+    def late(self, batches: dict[date, Path]) -> list[str]:
+        if not self._ahead:
+            return []
+        return [
+            f"rows of {self._ahead[0]} or later are still to come, so they wait until then. If their dates are wrong, "
+            "correct them"
+        ]
 
     def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
         batches = self._batches()
@@ -287,7 +300,8 @@ class Csv(Rows):
 
     def late(self, batches: dict[date, Path]) -> list[str]:
         file = Path(self.path).expanduser()
-        return edited(dict.fromkeys(batches, file), batches, self.use_case) if self.path else []
+        changed = edited(dict.fromkeys(batches, file), batches, self.use_case) if self.path else []
+        return [*super().late(batches), *changed]
 
     def rows(self) -> pl.DataFrame:
         from portfolio.core.download import check_pinned, download

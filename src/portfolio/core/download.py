@@ -95,7 +95,7 @@ def check_pinned(path: Path, sha256: str, address: str) -> None:
     raise SourceError(
         f"{address} has SHA-256 {found}, but {sha256} is pinned. {what}, so it is not used. Check the address; if the "
         "new content is wanted, pin its digest (sha256= in the use case), and replace what was collected from the old: "
-        "portfolio recollect"
+        "portfolio recollect USE_CASE"
     )
 
 
