@@ -17,8 +17,8 @@ unexport PYTHONDONTWRITEBYTECODE
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^##@ /{printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@sed '/^include /r deploy/image.mk' Makefile | awk -F ':.*## ' '/^##@ /{printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}'
 
 ##@ Start (USE_CASE=NAME chooses a use case; the default is the first of params.yaml)
 

@@ -22,7 +22,7 @@ WEBHOOK_TIMEOUT_SECONDS = 10
 
 
 def notices_path() -> Path:
-    return state_folder() / "logs" / "notices.jsonl"
+    return state_folder() / "notices" / "notices.jsonl"
 
 
 def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -48,14 +48,14 @@ def _write(line: str) -> None:
     path = notices_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     # One older file is kept: what runs for years must not fill the disk.
-    handler = Strict(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
+    handler = StrictFileHandler(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
     try:
         handler.emit(logging.makeLogRecord({"msg": line}))
     finally:
         handler.close()
 
 
-class Strict(RotatingFileHandler):
+class StrictFileHandler(RotatingFileHandler):
     """Raises what goes wrong, a full disk for one: by itself it prints a traceback."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, of the library

@@ -206,7 +206,7 @@ def test_harm_starts_a_training_that_learns_from_the_labels_once_a_person_agrees
     with TestClient(create_app()) as client:
         answer = client.post("/predict", json={"instances": [{"weight": 7, "colour": "green"}]}).json()
     assert answer["predictions"][0]["class"] == "unripe"
-    notices = (clone / ".state" / "logs" / "notices.jsonl").read_text()
+    notices = (clone / ".state" / "notices" / "notices.jsonl").read_text()
     assert "retraining of toy asked for, by harm" in notices
     assert "May version 2 of 'toy' be promoted?" in notices
 

@@ -20,7 +20,7 @@ app = typer.Typer()
 PANEL = "Ask a server"
 
 
-class Rows(StrEnum):
+class Share(StrEnum):
     test = "test"
     clean = "clean"
 
@@ -33,8 +33,8 @@ def simulate(
     count: Annotated[int, typer.Option("--rows", help="Number of rows, one per request.", min=1, max=1_000_000)] = 500,
     rate: Annotated[float, typer.Option(help="Requests per second; 0: as fast as they are answered.", min=0)] = 50,
     labels: Annotated[bool, typer.Option(help="Send the true labels that the server asks for.")] = True,
-    of: Annotated[Rows, typer.Option(help="Which rows: of the test split, or all clean ones.")] = Rows.test,
-    seed: Annotated[int, typer.Option(help="Of the order of the rows.")] = 0,
+    of: Annotated[Share, typer.Option(help="Which rows: of the test split, or all clean ones.")] = Share.test,
+    seed: Annotated[int, typer.Option(help="Seed for the order of the rows.")] = 0,
 ) -> None:
     """Send real rows to a running server, drifted if asked, and the true labels that it asks for.
 
@@ -59,7 +59,7 @@ def simulate(
         task = bar.add_task(f"requests of {use_case}{f', {drift}' if drift else ''}", total=count)
         found = simulator.send(count, rate=rate, labels=labels, progress=lambda sent: bar.update(task, completed=sent))
     _show(found)
-    if drift and found.labels and of is Rows.test:
+    if drift and found.labels and of is Share.test:
         console.print(
             "The next training learns from these labels, and is then judged by test rows of which it has seen a "
             "drifted copy. Do that in a clone: git clone . ../trial"
@@ -69,7 +69,7 @@ def simulate(
         sys.exit(1)
 
 
-def _rows(use_case: str, of: Rows) -> pl.DataFrame:
+def _rows(use_case: str, of: Share) -> pl.DataFrame:
     """Raises DataError if there are none yet."""
     import polars as pl
 
@@ -77,7 +77,7 @@ def _rows(use_case: str, of: Rows) -> pl.DataFrame:
     from portfolio.core.paths import Paths
 
     paths = Paths(use_case)
-    files = [paths.splits / "test.parquet"] if of is Rows.test else sorted(paths.clean.glob("*.parquet"))
+    files = [paths.splits / "test.parquet"] if of is Share.test else sorted(paths.clean.glob("*.parquet"))
     if not files or not files[0].exists():
         raise DataError(f"There are no {of} rows of '{use_case}' here. Make them: portfolio run {use_case}")
     # Labels that came back have a column more.

@@ -16,6 +16,7 @@ IRREPLACEABLE = {
     "store": "published bundles, and which of them is served",
     "tuning": "tuning studies",
     "prefect": "Prefect's history of flow runs",
+    "notices": "how runs ended, and what waits for a person",
 }
 CONFIRMATION = "delete"
 

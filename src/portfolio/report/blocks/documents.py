@@ -48,6 +48,7 @@ OF_A_USE_CASE: dict[str, Callable[[str, str], str]] = {
 }
 BLOCKS: dict[str, Callable[[str, str], str]] = {
     **OF_A_USE_CASE,
+    "headline": results.headline,
     "use-cases": results.use_cases,
     "bench": benches.bench,
     "coverage": benches.coverage,

@@ -16,12 +16,35 @@ from portfolio.report.words import figure_name, number, percent, read_stage_metr
 
 def result(use_case: str, language: str) -> str:
     """What the best candidate is worth, in two sentences."""
+    words = read_words(language)
+    text = _told(use_case, language, "result_text")
+    path = Paths(use_case).study("spread")
+    if path.exists():
+        chosen = json.loads(path.read_text())["points"][0]["test"][VALUE]
+        spread = words["spread_text"].format(
+            seeds=len(chosen), mean=yen(sum(chosen) / len(chosen)), low=yen(min(chosen)), high=yen(max(chosen))
+        )
+        text = words["two_sentences"].format(first=text, second=spread)
+    return text
+
+
+def headline(_: str, language: str) -> str:
+    """What the first use case that was measured is worth, in a sentence; or how to get the figures."""
+    measured = [name for name in listed_use_cases() if Paths(name).metrics("evaluate").exists()]
+    if not measured:
+        return str(read_words(language)["no_figures"].format(command="`make run`"))
+    return _told(measured[0], language, "headline")
+
+
+def _told(use_case: str, language: str, sentence: str) -> str:
+    """A sentence with the figures of the best candidate."""
     case = load_use_case(use_case)
     words, card = read_words(language), case.card_texts()[language]
     evaluation, evidence = read_stage_metrics(use_case, "evaluate"), read_stage_metrics(use_case, "evidence")
     figures = evaluation["candidates"][evaluation["best"]]
     low, high = evidence["candidates"][evaluation["best"]]["intervals"][VALUE]
-    text: str = words["result_text"].format(
+    text: str = words[sentence].format(
+        title=card["title"],
         items=card["items"],
         value=yen(figures[VALUE]),
         low=yen(low),
@@ -34,13 +57,6 @@ def result(use_case: str, language: str) -> str:
         score=number(figures[case.metric]),
         rows=number(evaluation["test_rows"]),
     )
-    path = Paths(use_case).study("spread")
-    if path.exists():
-        chosen = json.loads(path.read_text())["points"][0]["test"][VALUE]
-        spread = words["spread_text"].format(
-            seeds=len(chosen), mean=yen(sum(chosen) / len(chosen)), low=yen(min(chosen)), high=yen(max(chosen))
-        )
-        text = words["two_sentences"].format(first=text, second=spread)
     return text
 
 
