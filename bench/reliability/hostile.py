@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import math
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -80,6 +82,7 @@ def requests(manifest: Manifest, limit_bytes: int = LIMIT_BYTES) -> Iterator[Hos
     yield from _tensors(manifest, limit_bytes)
     yield from _tables(manifest, limit_bytes)
     yield from _pictures(limit_bytes)
+    yield from _packed(limit_bytes)
     yield Hostile("query", "/predict?" + "a&" * 30_000, "application/json", b"{}")
 
 
@@ -206,6 +209,21 @@ def _pictures(limit_bytes: int) -> Iterator[Hostile]:
             stream = io.BytesIO()
             noise.resize((side // 2, side // 2)).save(stream, form)
         yield Hostile(f"{form} of noise", "/predict?explain=true", f"image/{form.lower()}", stream.getvalue())
+
+
+def _packed(limit_bytes: int) -> Iterator[Hostile]:
+    """Compressed bodies: of as many parts as fit, which may each be a stream of its own, and of one that unpacks to all."""
+    parts = {
+        "deflate": b"\x03\x00",
+        "zlib": zlib.compress(b""),
+        "gzip": gzip.compress(b"", mtime=0),
+    }
+    for path, room in (("/predict", limit_bytes), ("/invocations", limit_bytes), ("/feedback", limit_bytes // 4)):
+        for name, part in parts.items():
+            encoding = (("Content-Encoding", "gzip" if name == "gzip" else "deflate"),)
+            yield Hostile(f"parts of {name}", path, "application/json", part * (room // len(part)), encoding)
+        blank = gzip.compress(b" " * room, mtime=0)
+        yield Hostile("gzip of blanks", path, "application/json", blank, (("Content-Encoding", "gzip"),))
 
 
 def hostile(work: Path, like: Bundle) -> list[Row]:

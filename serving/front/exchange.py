@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import time
@@ -21,6 +22,8 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 JSON = b"application/json"
 MAX_PARAMETERS = 100
+# Of which a compressed body may consist, one after the other. Each is a copy of all that comes after it.
+MAX_STREAMS = 16
 CALLERS_ID = r"[A-Za-z0-9._:-]{1,64}"
 """What an X-Request-ID may be, to be kept with the answer."""
 _is_callers_id = re.compile(CALLERS_ID.encode()).fullmatch
@@ -106,8 +109,12 @@ class Exchange:
             if len(parts) > limit_bytes:
                 raise _too_large(limit_bytes)
             if not message.get("more_body", False):
-                return self._decoded(bytes(parts), limit_bytes)
+                break
             message = await self._receive()
+        if b"content-encoding" not in self.headers:
+            return bytes(parts)
+        # It may be any length then, and must not hold up other requests.
+        return await asyncio.to_thread(self._decoded, bytes(parts), limit_bytes)
 
     def _decoded(self, body: bytes, limit_bytes: int) -> bytes:
         """The body without its Content-Encoding. Raises RequestError if that is unknown, or if it is too large then."""
@@ -125,7 +132,7 @@ class Exchange:
         bits = 32 + zlib.MAX_WBITS if encoding != b"deflate" or body[0] & 0x0F == zlib.DEFLATED else -zlib.MAX_WBITS
         unpacked, rest = b"", body
         try:
-            while rest:
+            for _ in range(MAX_STREAMS):
                 decoder = zlib.decompressobj(bits)
                 unpacked += decoder.decompress(rest, limit_bytes + 1 - len(unpacked))
                 if len(unpacked) > limit_bytes:
@@ -133,9 +140,11 @@ class Exchange:
                 if not decoder.eof:
                     raise field_error("body", f"is not complete {encoding.decode()}")
                 rest = decoder.unused_data
+                if not rest:
+                    return unpacked
         except zlib.error as error:
             raise field_error("body", f"is not valid {encoding.decode()}: {error}") from error
-        return unpacked
+        raise field_error("body", f"consists of more than {MAX_STREAMS} streams of {encoding.decode()}")
 
     async def answer(self, status: int, body: bytes, content_type: bytes, headers: Headers) -> None:
         self.status = status
