@@ -6,8 +6,10 @@ import pytest
 
 from portfolio.bundle.manifest import PredefinedSplit
 from portfolio.contract.loading import load_use_case
+from portfolio.contract.sources import Cell
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
+from portfolio.data.batches import FAIR
 from portfolio.stages import prepare
 from tests.workspace import edit_config
 
@@ -93,6 +95,27 @@ def test_rows_that_repeat_a_training_row_are_counted_and_named(
     }
     named = f"val 1 of {len(val)} (0 with another target), test {len(test)} of {len(test)} (1 with another target)"
     assert named in capsys.readouterr().out
+
+
+def test_labels_that_are_no_fair_sample_are_not_learned_from_beside_the_rows_that_models_are_judged_by(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(load_use_case("toy").source, "split_by", (Cell("weight", 10),))
+    back = melons(range(0, 600, 3)).with_columns(
+        (pl.lit("back-") + pl.col("melon")).alias("melon"),
+        (pl.int_range(pl.len()) % 4 == 0).alias(FAIR),
+        # One that lacks what is shared stands on its own.
+        weight=pl.when(pl.int_range(pl.len()) < 10).then(None).otherwise(pl.col("weight")),
+    )
+    put_clean("toy", one=melons(range(600)), back=back)
+    splits = run()
+    cells = {name: set((part["weight"] / 10 + 0.5).floor().drop_nulls()) for name, part in splits.items()}
+    assert not cells["train"] & (cells["val"] | cells["test"])
+    left_out = 600 + len(back) - sum(map(len, splits.values()))
+    assert left_out > 0
+    assert f"left out: {left_out} rows of labels that came back" in capsys.readouterr().out
+    unfair = set(back.filter(~pl.col(FAIR) & pl.col("weight").is_null())["melon"])
+    assert unfair <= set(splits["train"]["melon"])
 
 
 def test_too_few_rows_are_an_error_and_the_old_splits_stay(workspace: Path) -> None:

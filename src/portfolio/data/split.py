@@ -31,6 +31,12 @@ def _identities(key: str, split_by: Sequence[str | Cell], rows: pl.DataFrame) ->
     return rows.select(pl.coalesce(shared, pl.col(key)))
 
 
+def stand_alone(source: Source, rows: pl.DataFrame) -> Array:
+    """Whether each row has its split to itself, and shares it with no other row, bool [rows]."""
+    (identity,) = identities(source, rows).get_columns()
+    return (identity.cast(pl.String) == rows[source.key].cast(pl.String)).to_numpy()
+
+
 def units(source: Source, rows: pl.DataFrame) -> Array | None:
     """Numbers that rows which belong together share, int64 [rows]; None where each row stands for itself."""
     if not source.split_by:

@@ -19,7 +19,9 @@ from portfolio.data.batches import FAIR
 from portfolio.data.duplicates import count_duplicates
 from portfolio.data.leaks import find_leaks
 from portfolio.data.parquet import write_parquet
-from portfolio.data.split import SPLITS, split_numbers
+from portfolio.data.split import SPLITS, split_numbers, stand_alone
+
+NO_SPLIT = -1
 
 
 def run(use_case: UseCase, config: Config) -> None:
@@ -35,8 +37,11 @@ def run(use_case: UseCase, config: Config) -> None:
     if use_case.sql_features.names:
         use_case.sql_features.check_rows(rows, use_case.features(rows))
     splits = split_numbers(use_case.source, rows, config.prepare)
-    # People are asked about the answers that the model is unsure of: these are no fair sample to judge a model by.
-    splits = np.where(only_learned, SPLITS.index("train"), splits)
+    # People are asked about the answers that the model is unsure of: these are no fair sample to judge a model by. Nor is
+    # anything learned from them that stands beside a row by which models are judged.
+    train = SPLITS.index("train")
+    left_out = only_learned.to_numpy() & (splits != train) & ~stand_alone(use_case.source, rows)
+    splits = np.where(left_out, NO_SPLIT, np.where(only_learned, train, splits))
     parts = {name: rows.filter(pl.Series(splits == number)) for number, name in reversed(list(enumerate(SPLITS)))}
     with files.replaced_folder(paths.splits) as folder:
         for name, part in parts.items():
@@ -59,6 +64,11 @@ def run(use_case: UseCase, config: Config) -> None:
         f"rows: {', '.join(f'{name} {count:,}' for name, count in counts.items())}; exactly the inputs of a training "
         f"row: {', '.join(_told(name, found, counts[name]) for name, found in duplicates.items())}"
     )
+    if left_out.any():
+        print(
+            f"left out: {counted(int(left_out.sum()), 'row')} of labels that came back, each beside a row of val or test "
+            "(split_by)"
+        )
 
 
 def _told(name: str, found: dict[str, int], rows: int) -> str:
