@@ -212,7 +212,7 @@ def _pictures(limit_bytes: int) -> Iterator[Hostile]:
 
 
 def _packed(limit_bytes: int) -> Iterator[Hostile]:
-    """Compressed bodies: of as many parts as fit, which may each be a stream of its own, and of one that unpacks to all."""
+    """Compressed bodies: of as many streams as fit, and of one that unpacks to as much as is allowed."""
     parts = {
         "deflate": b"\x03\x00",
         "zlib": zlib.compress(b""),

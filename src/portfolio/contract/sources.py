@@ -146,9 +146,9 @@ def _is_newer(file: Path, batch: Path) -> bool:
 class Rows(Source):
     """A source that has all its rows at once. A subclass writes `rows`.
 
-    They are dealt to days by the column `date`, if there is one, and those of a month that is still to come wait for
-    it; else `rows_per_day` at a time, in the order in which they come, from the day `start` on; else they are one batch,
-    of the day `start`.
+    They are dealt to days by the column `date`, if there is one (those of a month that is still to come wait for it);
+    else `rows_per_day` at a time, in the order in which they come, from the day `start` on; else they are one batch, of
+    the day `start`.
     """
 
     _ahead: Sequence[date] = ()

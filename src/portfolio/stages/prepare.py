@@ -37,8 +37,8 @@ def run(use_case: UseCase, config: Config) -> None:
     if use_case.sql_features.names:
         use_case.sql_features.check_rows(rows, use_case.features(rows))
     splits = split_numbers(use_case.source, rows, config.prepare)
-    # People are asked about the answers that the model is unsure of: these are no fair sample to judge a model by. Nor is
-    # anything learned from them that stands beside a row by which models are judged.
+    # People are asked about the answers that the model is unsure of: these are no fair sample to judge a model by. Nor
+    # is anything learned from them that stands beside a row by which models are judged.
     train = SPLITS.index("train")
     left_out = only_learned.to_numpy() & (splits != train) & ~stand_alone(use_case.source, rows)
     splits = np.where(left_out, NO_SPLIT, np.where(only_learned, train, splits))
@@ -66,8 +66,8 @@ def run(use_case: UseCase, config: Config) -> None:
     )
     if left_out.any():
         print(
-            f"left out: {counted(int(left_out.sum()), 'row')} of labels that came back, each beside a row of val or test "
-            "(split_by)"
+            f"left out: {counted(int(left_out.sum()), 'row')} of labels that came back, each beside a row of val or "
+            "test (split_by)"
         )
 
 

@@ -150,7 +150,7 @@ def _value_output(model: onnx.ModelProto, name: str, logarithms: tuple[float, fl
         return only_output(model, output.name, name)
     names, within = ["logarithm/smallest", "logarithm/largest"], "logarithm"
     for bound, value in zip(names, logarithms, strict=True):
-        model.graph.initializer.append(numpy_helper.from_array(np.float32(value), bound))
+        model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), bound))
     model.graph.node.append(helper.make_node("Clip", [output.name, *names], [within]))
     model.graph.node.append(helper.make_node("Exp", [within], [name]))
     model.graph.output.remove(output)
