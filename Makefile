@@ -1,8 +1,8 @@
-# Every target is one call of `portfolio` or of a standard tool, in an environment that set-up makes by itself.
+# Every target is one call of `portfolio` or of a standard tool, in an environment that set-up creates on its own.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 ifeq ($(USE_CASE),)
-# The first of params.yaml, which is what `portfolio` takes too.
+# The first in params.yaml, which is what `portfolio` takes too.
 USE_CASE := $(shell awk '/^use_cases:/ {list = 1; gsub(/[][,]/, " "); if ($$2 ~ /^[^\#]/) {print $$2; exit}} \
 	list && $$1 == "-" {print $$2; exit}' params.yaml)
 endif
@@ -20,7 +20,7 @@ help:  ## list the targets
 	@sed '/^include /r deploy/image.mk' Makefile | awk -F ':.*## ' '/^##@ /{printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}'
 
-##@ Start (USE_CASE=NAME chooses a use case; the default is the first of params.yaml)
+##@ Start (USE_CASE=NAME chooses a use case; the default is the first in params.yaml)
 
 setup:  ## make .venv from the locked versions (TORCH=cpu|auto|cu128 chooses PyTorch's build)
 	@bash requirements/setup.sh dev
@@ -48,7 +48,7 @@ report: setup  ## write the report: one page to show, and answers for an intervi
 models: setup  ## list the registered versions with their aliases and metrics
 	@portfolio models $(USE_CASE)
 
-mlflow: setup  ## open MLflow's pages on what was trained here, at http://127.0.0.1:5000 (MLFLOW_PORT)
+mlflow: setup  ## open MLflow for the runs of this folder, at http://127.0.0.1:5000 (MLFLOW_PORT)
 	@portfolio mlflow --port $(MLFLOW_PORT)
 
 readme: setup  ## update the figures in README*.md and docs/ from the metrics files
@@ -71,8 +71,8 @@ check: setup  ## lint, types, import rules, and whether the docs' figures are th
 	portfolio readme --check
 
 test: setup  ## run all tests that need no Docker
-	@# The tests of one file share what it sets up; now and then they wait for a server, so there is a process more than
-	@# cores. A thread in each is enough: more would wait for each other, busily. Those that measure times come last,
+	@# The tests of one file share what it sets up; now and then they wait for a server, so there is one process more than
+	@# there are cores. One thread in each is enough: more threads would only busy-wait. Those that measure times come last,
 	@# with the machine to themselves.
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 pytest -m "not compose and not alone" \
 		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -100,7 +100,7 @@ bench: setup  ## measure what the README claims about speed (one part: python -m
 bench-serving: setup  ## compare with MLflow, LitServe, BentoML, MLServer and FastAPI (half an hour; needs wrk; ONLY="...")
 	@python -m bench.serving $(ONLY)
 
-bench-monitor: setup  ## measure how often the monitor is wrong, and how soon right, beside evidently (10 minutes; ONLY="...")
+bench-monitor: setup  ## measure how often the monitor is wrong, and how quickly it is right, compared with Evidently (10 minutes; ONLY="...")
 	@python -m bench.monitor $(ONLY)
 
 reliability: setup  ## test what is claimed about reliability (an hour; ONLY="kill overload", ONLY=live-killed=100)

@@ -1,7 +1,7 @@
 """How often a 95% interval of the value covers the true one: `python -m bench.coverage`.
 
 Rows are made up: one model's, and pairs of models', with error rates from 0 to 20%; as prices those of an office that
-keys digits, where an error costs 35 times what an item does by hand. So errors are rare, and each is dear.
+keys digits, where an error costs 35 times what an item does by hand. So errors are rare, and each is expensive.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def _on_harm() -> Any:
 
 
 def _switched(flow: str, schedules: list[Schedule]) -> list[Schedule]:
-    """The schedules as they were switched in the pages. To serve them anew would switch all of them on."""
+    """The schedules as they were switched in the pages. Serving them again would switch all of them on."""
     from dataclasses import replace
 
     from prefect.client.orchestration import get_client

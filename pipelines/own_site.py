@@ -1,7 +1,7 @@
 """Who may ask Prefect's server: programs that know its address, and its own pages in a browser; no other page.
 
-Whoever can ask it can have a program started on this machine. A browser asks on behalf of any page that is open, also
-under a name that the page's owner has pointed at this machine (DNS rebinding), and Prefect itself refuses neither.
+Anyone who can reach it can run programs on this machine through it. A browser asks on behalf of any page that is open,
+also under a name that the page's owner has pointed at this machine (DNS rebinding), and Prefect itself refuses neither.
 """
 
 from __future__ import annotations

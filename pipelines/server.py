@@ -30,8 +30,8 @@ from portfolio.core.paths import live_record
 START_TIMEOUT_SECONDS = 180
 OF_ANOTHER_SERVER = ("PREFECT_SERVER_API_", "PREFECT_SERVER_CSRF_", "PREFECT_API_", "PREFECT_PROFILE")
 
-# Which run has its deployment's only place. In memory, as Prefect has it by itself, it is forgotten when the server is
-# killed: a place that was taken then would stay so for ever, and no later run would begin.
+# Which run has its deployment's only place. In memory, where Prefect keeps it by default, it is forgotten when the
+# server is killed: a place that was taken then would stay so for ever, and no later run would begin.
 LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 
 

@@ -101,7 +101,7 @@ def slow_clients(
 
 @contextmanager
 def _dripping(server: Server, count: int, request: bytes) -> Iterator[None]:
-    """So many connections that send a byte a second, each anew where the server gave up on it."""
+    """So many connections that send a byte a second, each reopened where the server gave up on it."""
     done = threading.Event()
     head = request.index(b"\r\n\r\n") + 4
 

@@ -18,7 +18,7 @@ LATEST_WRITTEN = timedelta(minutes=1)
 class Backlog:
     """The rows that wait for a label, the oldest first, up to MAX_WAITING. For one thread at a time.
 
-    A row that has its label keeps it, so what lies before the oldest that waits is not searched each time anew. It is
+    A row that has its label keeps it, so what lies before the oldest that waits is not searched every time. It is
     now and then, because an answer may be written late.
     """
 

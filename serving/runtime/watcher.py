@@ -42,7 +42,7 @@ class Followed:
         self._again_at_seconds = math.inf
 
     def follow(self, load: Callable[[], None], *, force: bool) -> bool:
-        """Load what the files name, if they have changed or it was refused a while ago. False if it is refused anew."""
+        """Load what the files name, if they have changed or it was refused a while ago. False if refused again."""
         # As they are before they are read: what changes meanwhile is read again.
         stamps = [_stamp(path) for path in self._paths]
         changed = stamps != self._stamps

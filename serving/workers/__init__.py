@@ -1,5 +1,5 @@
 """Several processes that serve on one port, as one server: `portfolio serve --workers N`.
 
-A supervisor forks the workers and starts those anew that end. They share the listening socket, and a board in memory on
+A supervisor forks the workers and restarts those that end. They share the listening socket, and a board in memory on
 which each keeps what it has counted, so that whoever is asked answers for all.
 """

@@ -1,4 +1,4 @@
-"""Forks the workers, starts those anew that end, and ends with them."""
+"""Forks the workers, restarts those that end, and ends with them."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@ import typer
 
 
 def default_use_case() -> str:
-    """The first of params.yaml. Its module is imported here, so that help comes at once."""
+    """The first in params.yaml. Its module is imported here, so that help comes at once."""
     from portfolio.core import paths
 
     return paths.default_use_case()
 
 
 USE_CASE_HELP = "Name of a use case in params.yaml."
-FIRST_USE_CASE = "the first of params.yaml"
+FIRST_USE_CASE = "the first in params.yaml"
 UseCaseName = Annotated[
     str,
     typer.Argument(
@@ -24,4 +24,4 @@ UseCaseName = Annotated[
 ]
 """May be left out."""
 NamedUseCase = Annotated[str, typer.Argument(help=USE_CASE_HELP, metavar="USE_CASE")]
-"""What changes what is served says of which use case."""
+"""For commands that change what is served: these must name the use case."""

@@ -79,7 +79,7 @@ def run(
 
 
 def closing(use_case: str, outcome: Outcome) -> Iterator[str]:
-    """What a run came to, a line each: what it could not learn from, the verdict and its doubt, what is next."""
+    """The outcome of a run, one line each: what it could not learn from, the verdict and its doubt, what is next."""
     from portfolio.bundle.store import Store
     from portfolio.core.counted import counted
     from portfolio.core.paths import Paths

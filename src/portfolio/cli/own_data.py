@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 PANEL = "Use your own data"
 FEW = 2000
-"""So many rows show what columns there are, of which kinds, and whether their values are as declared."""
+"""Enough rows to show which columns there are, of which kinds, and whether their values are as declared."""
 LARGE_BYTES, BEGINNING_BYTES = 16 * 1024 * 1024, 1024 * 1024
 
 
@@ -34,7 +34,7 @@ def new(
         str, typer.Argument(help="A CSV, TSV, Parquet or Excel file or its URL, a database, or a folder of pictures.")
     ],
     target: Annotated[str, typer.Option(help="The column to predict.")] = "",
-    query: Annotated[str, typer.Option(help="Of a database: the SELECT that gives the rows.")] = "",
+    query: Annotated[str, typer.Option(help="For a database: the SELECT that returns the rows.")] = "",
     columns: Annotated[
         str, typer.Option(help="Names for the columns of a file that has none, in their order: label,text.")
     ] = "",
@@ -218,7 +218,7 @@ def check(use_case: UseCaseName) -> None:
 
 
 def _first_rows(source: Folder, path: Path) -> pl.DataFrame:
-    """Of a large CSV file its first rows: all of them take seconds to read."""
+    """The first rows of a large CSV file: reading all of them takes seconds."""
     from portfolio.core.errors import SourceError
 
     if path.suffix.lower() not in (".csv", ".tsv") or path.stat().st_size <= LARGE_BYTES:

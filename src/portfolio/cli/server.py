@@ -39,7 +39,7 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535, envvar="PORT")] = 8000,
     workers: Annotated[
         int | None,
-        typer.Option(help="Processes that serve, one for each core to use.", min=1, max=64, show_default="1"),
+        typer.Option(help="Worker processes, one per core to use.", min=1, max=64, show_default="1"),
     ] = None,
 ) -> None:
     """Serve the champion, and switch to a new one as soon as it is published. Stop with Ctrl-C."""

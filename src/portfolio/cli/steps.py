@@ -58,7 +58,7 @@ def recollect(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Replace collected batches by what a corrected source holds now. Shows the difference, and asks first."""
+    """Replace collected batches with what a corrected source holds now. Shows the difference, and asks first."""
     from portfolio.contract.loading import load_use_case
     from portfolio.core.paths import Paths
     from portfolio.core.terminal import console
@@ -92,7 +92,7 @@ def refuse(
         "a person refused the batch"
     ),
 ) -> None:
-    """Refuse a batch of labels that turned out to be wrong: no training learns from it, or takes its labels again."""
+    """Refuse a batch of labels found to be wrong: it is not trained on, and its labels are not collected again."""
     from portfolio.contract.loading import load_use_case
     from portfolio.core.paths import Paths
     from portfolio.monitoring.feedback import refuse as refuse_rows

@@ -20,7 +20,9 @@ PANEL = "Choose the version that is served"
 DIGEST_LENGTH = 8
 Reference = Annotated[
     str,
-    typer.Argument(metavar="VERSION", help="Number of a version listed by `portfolio models`, or its digest's start."),
+    typer.Argument(
+        metavar="VERSION", help="Number of a version listed by `portfolio models`, or the start of its digest."
+    ),
 ]
 
 
