@@ -55,6 +55,12 @@ def serving(_: str, language: str) -> str:
     return "\n".join([*lines, "", measured({"": found["rows"]}, SERVING_COMMAND, found["machine"], language)])
 
 
+def _in_brackets(name: str) -> str:
+    """What a server is, with its variant: "LitServe (batching)"."""
+    server, _, variant = name.partition(", ")
+    return f"{server} ({variant})" if variant else server
+
+
 def serving_result(_: str, language: str) -> str:
     """What both come to, in a few sentences, or how to get their figures."""
     words = read_words(language)
@@ -66,13 +72,14 @@ def serving_result(_: str, language: str) -> str:
     ours = servers[OURS]["loads"][load]
     # Some are there in two variants, "LitServe" and "LitServe, batching": ours is compared with the faster one.
     loads = {name: server["loads"].get(load, {}).get("rate", 0.0) for name, server in servers.items()}
-    rates = {
-        name: max(rate for variant, rate in loads.items() if variant.partition(",")[0] == name)
+    fastest = [
+        max((one for one in loads if one.partition(", ")[0] == name), key=loads.__getitem__)
         for name in COMPARED
         if name in servers
-    }
+    ]
     compared = [
-        words["times"].format(times=number(round(ours["rate"] / rate, 1)), name=name) for name, rate in rates.items()
+        words["times"].format(times=number(round(ours["rate"] / loads[name], 1)), name=_in_brackets(name))
+        for name in fastest
     ]
     tried = read_metrics(RELIABILITY, RELIABILITY_COMMAND)
     items = [*tried["items"].values(), *tried.get("flows", {}).values()]
