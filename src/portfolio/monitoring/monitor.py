@@ -21,7 +21,7 @@ from portfolio.monitoring.prediction_log import window
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.window import Served
-from portfolio.monitoring.verdict import judge
+from portfolio.monitoring.verdict import conclude
 
 # An answer or a label is in the log this long after the time that it has there, at the latest: another program may hold
 # the database's lock for as long as the server waits for it in one attempt, and each attempt dates anew.
@@ -83,7 +83,7 @@ def _look(store: Store, database: Database, one: Served, before: Look | None, si
         outcome.add(rows)
     figures = measure(manifest, inflow, outcome, state)
     figures["state"]["newest"] = newest
-    verdict, reasons = judge(manifest, manifest.promise, inflow, figures)
+    verdict, reasons = conclude(manifest, manifest.promise, inflow, figures)
     return Look(start, until, one.model_version, one.digest, inflow.rows, outcome.labels, verdict, reasons, figures)
 
 

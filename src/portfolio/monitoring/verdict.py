@@ -20,7 +20,7 @@ MOST_TOLD = 5
 LEAST_LABELS = 20
 
 
-def judge(
+def conclude(
     manifest: Manifest, promise: Promise, inflow: Inflow, figures: dict[str, Any]
 ) -> tuple[Verdict, tuple[Reason, ...]]:
     """From what was measured, `figures`."""
