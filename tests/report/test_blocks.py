@@ -17,9 +17,10 @@ from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Cell
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.paths import BENCH, MONITOR_BENCH, RELIABILITY, SERVING_BENCH, Paths
+from portfolio.report.blocks import results
 from portfolio.report.blocks.documents import BLOCKS, filled
 from portfolio.report.blocks.studies import leakage, leakage_result
-from portfolio.report.words import spread
+from portfolio.report.words import spread, yen
 
 BLOCK = "before\n<!-- figures: {} -->\nold\n<!-- /figures -->\nafter\n"
 RATE = "train.learning_rate"
@@ -149,6 +150,26 @@ def test_a_study_is_told_with_its_spread(documents: dict[str, Path]) -> None:
         assert head in text
         loss, accuracy = spread([0.1, 0.3]), spread([0.8, 0.9])
         assert f"| a point of ablation | {loss} | {loss} | {accuracy} |" in text
+
+
+def test_other_seeds_are_told_only_if_the_study_is_of_the_models_of_now(documents: dict[str, Path]) -> None:
+    evaluation = json.loads(Paths("toy").metrics("evaluate").read_text())
+    value = evaluation["candidates"][evaluation["best"]][VALUE]
+    study = Paths("toy").study("spread")
+    assert "chosen again with" not in filled(documents["en"])
+    write(study, {"metrics": [VALUE], "points": [{"name": "chosen", "test": {VALUE: [value, value + 10]}}]})
+    assert f"chosen again with 2 seeds, the chosen model is worth {yen(value + 5)} yen on average, {yen(value)} to" in (
+        text := filled(documents["en"])
+    )
+    assert f"{yen(value + 10)} (`{study.as_posix()}`)." in text
+
+
+def test_the_headline_is_what_the_first_use_case_that_was_measured_is_worth(documents: dict[str, Path]) -> None:
+    (line,) = [line for line in filled(documents["en"]).splitlines() if "by hand they cost" in line]
+    evaluation = json.loads(Paths("toy").metrics("evaluate").read_text())
+    assert f"**{yen(evaluation['candidates'][evaluation['best']][VALUE])} yen saved per 1,000" in line
+    Paths("toy").metrics("evaluate").unlink()
+    assert results.headline("", "en") == "No figures yet. This measures them: `make run`"
 
 
 def test_what_a_split_by_rows_would_claim_stands_beside_what_holds(

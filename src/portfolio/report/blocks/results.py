@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isclose
 from typing import Any
 
 from portfolio.bundle.policy import VALUE
@@ -15,16 +16,29 @@ from portfolio.report.words import figure_name, number, percent, read_stage_metr
 
 
 def result(use_case: str, language: str) -> str:
-    """What the best candidate is worth, in two sentences."""
-    words = read_words(language)
+    """What the best candidate is worth, and how much of that is its seed's, if that was studied, in two sentences."""
     text = _told(use_case, language, "result_text")
+    spread = _spread(use_case, language)
+    return str(read_words(language)["two_sentences"].format(first=text, second=spread)) if spread else text
+
+
+def _spread(use_case: str, language: str) -> str:
+    """What the models of other seeds are worth. Nothing if this one is not among them: the study is of earlier ones."""
     path = Paths(use_case).study("spread")
-    if path.exists():
-        chosen = json.loads(path.read_text())["points"][0]["test"][VALUE]
-        spread = words["spread_text"].format(
-            seeds=len(chosen), mean=yen(sum(chosen) / len(chosen)), low=yen(min(chosen)), high=yen(max(chosen))
-        )
-        text = words["two_sentences"].format(first=text, second=spread)
+    if not path.exists():
+        return ""
+    evaluation = read_stage_metrics(use_case, "evaluate")
+    value = evaluation["candidates"][evaluation["best"]][VALUE]
+    chosen = json.loads(path.read_text())["points"][0]["test"][VALUE]
+    if not any(isclose(value, one) for one in chosen):
+        return ""
+    text: str = read_words(language)["spread_text"].format(
+        seeds=len(chosen),
+        mean=yen(sum(chosen) / len(chosen)),
+        low=yen(min(chosen)),
+        high=yen(max(chosen)),
+        study=path.as_posix(),
+    )
     return text
 
 
