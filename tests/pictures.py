@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 SIGNS = {"circle": (200, 30, 40), "square": (30, 60, 200), "triangle": (240, 200, 30)}
 """The classes, and what colour each has mostly."""
+FOLDER = Path("pictures")
 FORMS = ("png", "jpg", "gif", "bmp", "webp", "tif")
 
 
@@ -37,3 +38,9 @@ def draw_signs(folder: Path, each: int, first: int = 0) -> None:
         (folder / label).mkdir(parents=True, exist_ok=True)
         for seed in range(first, first + each):
             sign(label, seed).save(folder / label / f"{seed:05d}.{FORMS[seed % len(FORMS)]}")
+
+
+def save(path: str, colour: str = "red", size: tuple[int, int] = (12, 9)) -> None:
+    """A picture of one colour in FOLDER."""
+    (FOLDER / path).parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(FOLDER / path)

@@ -95,9 +95,9 @@ def new(
 
 
 def _new_pictures(name: str, folder: Path, positive: str, *, ask: bool) -> None:
-    from portfolio.contract.picture_files import look_into
     from portfolio.core.terminal import console
     from portfolio.profiling import pictures
+    from portfolio.profiling.picture_folder import look_into
 
     with console.status("Looking at the pictures"):
         found = look_into(folder)

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from portfolio.contract.picture_files import LABEL, PictureFolder, told
+from portfolio.contract.picture_files import LABEL, told
 from portfolio.core.counted import counted
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.profiling import adding
 from portfolio.profiling.draft import MIN_ROWS
+from portfolio.profiling.picture_folder import PictureFolder
 from portfolio.profiling.writing import TODO, class_name, prices_text, python_call, python_text
 
 
