@@ -47,3 +47,34 @@ def test_without_a_repository_it_is_what_the_environment_says(tmp_path: Path, mo
     assert origin("toy", ZEROS).git_commit == "unknown"
     monkeypatch.setenv("PORTFOLIO_GIT_COMMIT", "abc123")
     assert origin("toy", ZEROS).git_commit == "abc123"
+
+
+def test_a_repository_that_git_refuses_to_read_is_no_clean_one(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when it belongs to another user. Also from a folder within it."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.chdir(repository / "src")
+    found = origin("toy", ZEROS)
+    assert (found.git_commit, found.dirty) == ("unknown", True)
+    (told,) = capsys.readouterr().out.splitlines()
+    assert told.startswith("warning: ")
+    assert "dubious ownership" in told
+    assert f"git config --global --add safe.directory {repository}" in told
+
+
+def test_a_state_that_git_can_not_tell_is_no_clean_one(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (repository / ".git" / "index").write_bytes(b"damaged")
+    found = origin("toy", ZEROS)
+    assert (len(found.git_commit), found.dirty) == (40, True)
+    assert "index file" in capsys.readouterr().out
+
+
+def test_without_a_repository_or_a_commit_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PORTFOLIO_GIT_COMMIT", raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.chdir(tmp_path)
+    found = origin("toy", ZEROS)
+    assert (found.git_commit, found.dirty, capsys.readouterr().out) == ("unknown", False, "")

@@ -55,6 +55,7 @@ GOOD = [{"rooms": 3.0, "age": None, "place": "a"}, {"rooms": 4.5, "age": 2.0, "p
         ('{"rooms": 3, "age": null, "place": "a"}\n{"rooms": 4.5, "age": 2, "place": "b, c"}\n', "jsonl"),
         (parquet(rooms=[3.0, 4.5], age=[float("nan"), 2.0], place=["a", "b, c"]), "parquet"),
         (parquet(rooms=[3.0, 4.5], age=[None, 2], place=["a", "b, c"]), "parquet"),
+        (parquet(rooms=[3.0, 4.5], age=[None, 2], place=[b"a", b"b, c"]), "parquet"),
     ],
 )
 def test_every_form_gives_the_same_rows(content: str | bytes, form: str) -> None:

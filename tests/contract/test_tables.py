@@ -46,3 +46,12 @@ def test_a_file_that_was_cut_off_is_refused(files: dict[str, Path], kind: str) -
     files[kind].write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SourceError, match=r"cut off|damaged|ZIP"):
         read_table(files[kind], str(files[kind]), Format())
+
+
+def test_text_that_is_stored_as_bytes_is_read_as_text(tmp_path: Path) -> None:
+    """As some programs write Parquet; what is no text stays what it is."""
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame({"town": ["大阪".encode(), b"?"], "picture": [b"\xff\xd8", b"\xff"]}).write_parquet(path)
+    rows = read_table(path, "rows", Format(missing={"town": ("?",)}))
+    assert rows["town"].to_list() == ["大阪", None]
+    assert rows.schema["picture"] == pl.Binary

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,9 @@ def of(frame: pl.DataFrame) -> Normalized:
         (pl.Series([None, None], dtype=pl.String), [None, None]),
         (pl.Series([None, None], dtype=pl.Boolean), [None, None]),
         (pl.Series(["1.25", "3"]).cast(pl.Decimal(6, 2)), [1.25, 3.0]),
+        (pl.Series([b"1.25", b"NA"]), [1.25, None]),
+        (pl.Series(["1.25", "NA"], dtype=pl.Categorical), [1.25, None]),
+        (pl.Series(["1.25", "NA"], dtype=pl.Enum(["1.25", "NA"])), [1.25, None]),
     ],
     ids=lambda value: str(value.dtype) if isinstance(value, pl.Series) else "",
 )
@@ -96,6 +99,11 @@ def test_a_number_is_a_float_and_what_is_missing_is_null(column: pl.Series, expe
         (pl.Series([None, None], dtype=pl.Null), [None, None]),
         (pl.Series([None, None], dtype=pl.Int64), [None, None]),
         (pl.Series(["1", "2"], dtype=pl.Categorical), ["1", "2"]),
+        (pl.Series([b"1.0", b""]), ["1", None]),
+        (pl.Series(["人口".encode(), b"1st"]), ["人口", "1st"]),
+        (pl.Series(["1.00", "2.50"]).cast(pl.Decimal(6, 2)), ["1", "2.5"]),
+        (pl.Series(["100", "2"]).cast(pl.Decimal(6, 0)), ["100", "2"]),
+        (pl.Series([2**64 - 1, 1], dtype=pl.UInt64), [str(2**64 - 1), "1"]),
         (pl.Series([date(2026, 1, 5), None]), ["2026-01-05", None]),
     ],
     ids=lambda value: str(value.dtype) if isinstance(value, pl.Series) else "",
@@ -152,6 +160,20 @@ def test_text_that_is_no_number_is_named_by_its_row() -> None:
 def test_a_column_that_holds_no_numbers_is_a_fault_of_the_batch(column: list[Any]) -> None:
     (fault,) = of(rows(age=column)).faults
     assert fault.startswith("the column 'age' holds no numbers")
+
+
+@pytest.mark.parametrize("name", ["id", "age", "rooms", "bought"])
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ([b"1", b"\xff"], "holds bytes that are no text in UTF-8: store it as text"),
+        ([timedelta(days=1), timedelta(days=2)], "durations (Duration(time_unit='us')): store it as text or numbers"),
+    ],
+)
+def test_a_column_of_what_is_no_text_is_a_fault_of_the_batch(name: str, column: list[Any], told: str) -> None:
+    (fault,) = of(rows(**{name: column})).faults
+    assert fault.startswith(f"the column '{name}' holds")
+    assert told in fault
 
 
 def test_only_the_declared_columns_stay() -> None:

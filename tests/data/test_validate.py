@@ -93,7 +93,8 @@ def test_a_batch_may_be_wrong_as_a_whole(
 def test_the_types_that_the_rows_came_in_do_not_matter(raw: pl.DataFrame, checked: Check) -> None:
     expected, _ = checked(raw)
     text = raw.select(pl.all().cast(pl.String).fill_null(""))
-    for frame in (text, raw.with_columns(weight=pl.col("weight").fill_null(float("nan")))):
+    in_bytes = raw.with_columns(pl.col("melon", "ripe", "colour").cast(pl.Binary))
+    for frame in (text, in_bytes, raw.with_columns(weight=pl.col("weight").fill_null(float("nan")))):
         good, bad = checked(frame)
         assert good.equals(expected)
         assert bad.is_empty()
@@ -123,3 +124,11 @@ def test_keys_that_an_earlier_file_has_are_found_and_told(tmp_path: Path) -> Non
     good, bad = split_repeated(clean, clean, found["3"], "id", Validate(max_bad_fraction=0.5))
     assert (len(good), len(bad)) == (0, 3)
     assert bad["reason"][0] == "2 of 3 rows were in an earlier batch, over 50%"
+
+
+def test_keys_that_came_before_are_found_whatever_type_they_are_of(tmp_path: Path) -> None:
+    """Their rows must not be lost between the good ones and the bad."""
+    for raw in ([1.0, 2.0], [1, 2], [b"1", b"2"]):
+        clean, came = pl.DataFrame({"id": ["1", "2"]}), pl.DataFrame({"id": raw})
+        good, bad = split_repeated(clean, came, ["2"], "id", Validate(max_bad_fraction=1))
+        assert (good["id"].to_list(), bad["id"].to_list()) == (["1"], [raw[1]])

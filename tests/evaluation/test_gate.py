@@ -187,6 +187,7 @@ def test_all_tries_against_one_champion_share_one_error_rate() -> None:
         [400] * 3000,
         [272 + 84 * week for week in range(3000)],
         [100 * 2**doubling for doubling in range(40)],
+        *np.random.default_rng(0).integers(1, 3000, size=(20, 60)).tolist(),
     ):
         shares = [gate.alpha(count, rows[:number]) for number, count in enumerate(rows[:300])]
         assert all(share > 0 for share in shares)

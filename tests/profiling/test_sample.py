@@ -104,6 +104,22 @@ def test_a_large_file_is_not_held_as_a_whole(tmp_path: Path, monkeypatch: pytest
     assert found.lazy.select(pl.col("age").sum()).collect().item() == sum(AGES)
 
 
+def test_text_that_is_stored_as_bytes_is_text_in_a_large_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGE_BYTES", 100)
+    monkeypatch.setattr(module, "SAMPLE_ROWS", 50)
+    path = tmp_path / "rows.parquet"
+    rows = pl.DataFrame(PLAIN).with_columns(pl.col("town").cast(pl.Binary))
+    # Beyond the sample, one that is no text.
+    last = pl.when(pl.int_range(pl.len()) == ROWS - 1).then(pl.lit(b"\xff")).otherwise(pl.lit(b"x"))
+    rows.with_columns(picture=last).write_parquet(path)
+    found = sample(path)
+    assert not found.whole
+    assert (found.rows.schema["town"], found.rows.schema["picture"]) == (pl.String, pl.Binary)
+    assert set(found.lazy.collect()["town"]) == {"Osaka", "Kyoto", "Nara"}
+
+
 BROKEN = {
     "a file that is not there": (None, "Check its path"),
     "an empty file": ("", "is empty"),

@@ -118,6 +118,26 @@ def test_tries_of_two_branches_add_up(
     assert colleague.promote(2).checks[0].figures["tries"] == 3
 
 
+def test_tries_of_several_challengers_are_in_the_order_in_which_they_were_made(
+    registry: Registry, train: Train
+) -> None:
+    """Whatever belongs to whom: else two of them have the same share of the error rate."""
+    numbers = [train(kind) for kind in (BAD, MIDDLING, GOOD)]
+    decisions = registry._decisions
+    rows = [100, 200, 400, 410, 420, 820]
+    for number, count in zip([*numbers, *numbers], rows, strict=True):
+        decisions.count_try(number, "a model", count)
+    assert decisions.earlier("a model") == rows
+    assert decisions.earlier("another") == []
+
+
+def test_tries_from_before_they_were_numbered_come_first(registry: Registry, train: Train) -> None:
+    number = train(MIDDLING)
+    registry._decisions.record.write({"tries_by_challenger": {"a model": {"one": [100, 410], "two": [200]}}})
+    registry._decisions.count_try(number, "a model", 420)
+    assert registry._decisions.earlier("a model") == [100, 410, 200, 420]
+
+
 def test_a_record_that_a_merge_has_broken_is_named(registry: Registry, train: Train) -> None:
     number = train(MIDDLING)
     registry.promote(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from portfolio.bundle.manifest import InputField
@@ -31,6 +32,12 @@ def test_a_file_is_read_plainly_or_as_declared(tmp_path: Path, plain: bool) -> N
     path.write_bytes(TEXT.encode() if plain else f"表1,\n{TEXT}".encode("cp932"))
     # What stands for a missing value does so in both.
     assert read(path, DECLARED) == [["20", "大阪"], [None, "奈良"], ["40", "京都"]]
+
+
+def test_text_that_is_stored_as_bytes_is_text(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"年齢": [age.encode() for age, _ in ROWS], "町": [town.encode() for _, town in ROWS]})
+    rows.write_parquet(tmp_path / "rows.parquet")
+    assert read(tmp_path / "rows.parquet", DECLARED) == [["20", "大阪"], [None, "奈良"], ["40", "京都"]]
 
 
 def test_a_workbook_is_read(tmp_path: Path) -> None:

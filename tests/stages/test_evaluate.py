@@ -15,10 +15,12 @@ from portfolio.bundle.manifest import MODEL_NAME, read_manifest
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError, DataError
 from portfolio.core.paths import Paths
-from portfolio.data.dataset import load_split
-from tests.workspace import ALL_USE_CASES, SHAPES, edit_config, run_stage
+from portfolio.data.dataset import Split, load_split
+from portfolio.stages.evaluate import _check_tolerance
+from tests.workspace import ALL_USE_CASES, SHAPES, SMALL, SMALL_CONFIG, edit_config, run_stage, write_use_case
 
 Built = Callable[[str], Path]
+QUANTITY = SMALL.replace('Classes("bought", ["no", "yes"])', 'Quantity("size")')
 
 
 def evaluation(name: str) -> dict[str, object]:
@@ -157,6 +159,27 @@ def test_test_rows_of_one_class_are_an_error_with_the_remedy(built: Built) -> No
     with pytest.raises(DataError, match=r"no row of class unripe.*raise prepare\.test_fraction"):
         run_stage("evaluate", "toy")
     assert evaluation("toy") == before
+
+
+def values(targets: list[float]) -> Split:
+    return Split({}, np.array(targets), pl.DataFrame())
+
+
+def test_a_tolerance_that_hardly_a_row_can_miss_is_an_error_with_the_remedy(workspace: Path) -> None:
+    """Also if one value lies far out: it alone makes no model worth anything."""
+    write_use_case("sizes", QUANTITY, config=SMALL_CONFIG.replace("}", ", tolerance: 10}", 1))
+    case = load_use_case("sizes")
+    near = [float(number % 20) for number in range(500)]
+    for targets in (near, [*near, 1e6], [-1e6, *near, 1e6]):
+        with pytest.raises(DataError, match=r"value\.tolerance is 10.*Lower the tolerance in configs/sizes\.yaml"):
+            _check_tolerance(case, case.config(), values(targets[:200]), values(targets[200:]))
+
+
+def test_a_tolerance_that_one_row_in_a_hundred_misses_is_used(workspace: Path) -> None:
+    write_use_case("sizes", QUANTITY, config=SMALL_CONFIG.replace("}", ", tolerance: 10}", 1))
+    case = load_use_case("sizes")
+    _check_tolerance(case, case.config(), values([0.0] * 99), values([30.0]))
+    _check_tolerance(case, case.config(), values([0.0, 20.5] * 50), values([0.0]))
 
 
 def test_a_class_without_a_test_row_does_not_stop_a_project(built: Built, capsys: pytest.CaptureFixture[str]) -> None:

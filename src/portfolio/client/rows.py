@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.rows import Row, matched, read_csv, twice
+from portfolio.contract.tables import as_text
 from portfolio.core.errors import DataError
 
 
@@ -45,7 +46,7 @@ def _from_parquet(stream: BinaryIO) -> Iterator[Row]:
         table = pl.read_parquet(io.BytesIO(stream.read()))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"It is not valid Parquet: {error}.") from error
-    yield from table.iter_rows(named=True)
+    yield from table.select(as_text(column) for column in table).iter_rows(named=True)
 
 
 def _from_json(stream: BinaryIO) -> Iterator[Row]:

@@ -62,7 +62,22 @@ def read_table(path: Path, where: str, written: Format) -> pl.DataFrame:
         raise _unreadable(where, kind, error) from error
     if not table.columns:
         raise SourceError(f"{where} has no columns. Check the file; of a workbook, the first sheet is read.")
-    return table.select(without(column, written) for column in table)
+    return table.select(without(as_text(column), written) for column in table)
+
+
+def as_text(column: pl.Series) -> pl.Series:
+    """The column as text, if it is stored as categories, or as bytes that are UTF-8; any other as it is.
+
+    Some programs write the text in Parquet as bytes, and do not say that it is text.
+    """
+    import polars as pl
+
+    if column.dtype not in (pl.Binary, pl.Categorical, pl.Enum):
+        return column
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return column
 
 
 def sheets_of(path: Path, where: str) -> list[str]:

@@ -11,6 +11,7 @@ import polars as pl
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.texts import normalized
 from portfolio.contract.fields import is_of_bytes
+from portfolio.contract.tables import as_text
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
 from portfolio.core.cells import GROUPED, MISSING, SIGNS, is_missing, signed_unit
@@ -124,6 +125,9 @@ def plainly_signed(text: pl.Expr) -> pl.Expr:
 
 
 def _numbers(column: pl.Series, found: Normalized, unit: str) -> pl.Series:
+    column = as_text(column)
+    if _is_strange(column, found):
+        return column
     if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Boolean, pl.Null)):
         found.faults.append(f"the column '{column.name}' holds no numbers ({column.dtype})")
         return column
@@ -143,17 +147,37 @@ def _numbers(column: pl.Series, found: Normalized, unit: str) -> pl.Series:
 
 def _labels(column: pl.Series, found: Normalized, known: Sequence[str] = ()) -> pl.Series:
     """Text; of a column with known labels, those that are written in another way are brought to theirs."""
+    column = as_text(column)
+    if _is_strange(column, found):
+        return column
     if column.dtype.is_nested():
         found.faults.append(f"the column '{column.name}' holds no single values ({column.dtype})")
         return column
     if column.dtype.is_float():
         column = pl.select(pl.when(column.is_finite()).then(column)).to_series()
-    elif column.dtype.is_temporal() or column.dtype.is_decimal():
+    elif column.dtype.is_temporal():
         column = column.cast(pl.String)
+    elif column.dtype.is_decimal():
+        # 1.00 and 1 are one category, as of floats.
+        column = column.cast(pl.String).str.replace(r"(\.\d*?)0+$", "${1}").str.strip_suffix(".")
     values = column.unique().drop_nulls()
     texts = [category_text(value) for value in values]
-    labels = pl.Series([_label(text, known) for text in texts], dtype=pl.String)
-    return column.replace_strict(values, labels, default=None, return_dtype=pl.String)
+    formed = pl.Series([_label(text, known) for text in texts], dtype=pl.String)
+    return column.replace_strict(values, formed, default=None, return_dtype=pl.String)
+
+
+def labels(column: pl.Series) -> pl.Series:
+    """A column of single values, such as keys, as `normalize` gives it."""
+    return _labels(column, Normalized(column.to_frame()))
+
+
+def _is_strange(column: pl.Series, found: Normalized) -> bool:
+    """Whether the column is of a type that Parquet has, and that is neither text nor numbers: then it is a fault."""
+    if column.dtype == pl.Binary:
+        found.faults.append(f"the column '{column.name}' holds bytes that are no text in UTF-8: store it as text")
+    elif column.dtype == pl.Duration:
+        found.faults.append(f"the column '{column.name}' holds durations ({column.dtype}): store it as text or numbers")
+    return column.dtype in (pl.Binary, pl.Duration)
 
 
 def _label(text: str, known: Sequence[str]) -> str | None:

@@ -14,7 +14,7 @@ from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core.counted import counted, readable
 from portfolio.data.batches import FAIR, OF_FEEDBACK, REFUSED, read_batch
-from portfolio.data.normalize import Reasons, normalize
+from portfolio.data.normalize import Reasons, labels, normalize
 
 LONGEST_SHOWN = 100
 """So many characters of a value that does not fit."""
@@ -96,7 +96,7 @@ def split_repeated(
     if len(keys) > limits.max_bad_fraction * len(clean):
         reason = f"{len(keys)} of {len(clean)} rows were in an earlier batch, over {limits.max_bad_fraction:.0%}"
         return clean.clear(), raw.with_columns(pl.lit(reason).alias("reason"))
-    repeated = raw.filter(pl.col(key).cast(pl.String).is_in(keys))
+    repeated = raw.filter(labels(raw[key]).is_in(keys))
     reason = f"{key}: was in an earlier batch"
     return clean.filter(~pl.col(key).is_in(keys)), repeated.with_columns(pl.lit(reason).alias("reason"))
 

@@ -8,6 +8,7 @@ import io
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,11 +129,25 @@ def _large_parquet(path: Path) -> Sample:
     try:
         lazy = pl.scan_parquet(path)
         total = lazy.select(pl.len()).collect().item()
+        lazy = lazy.with_columns(pl.col(_texts_in_bytes(lazy)).cast(pl.String))
         rows = lazy.gather_every(max(1, total // SAMPLE_ROWS)).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{path} can't be read ({str(error).splitlines()[0]}). Fetch it again.") from error
     check_rows(rows, str(path))
     return Sample(path, Format(), rows, total, lazy)
+
+
+def _texts_in_bytes(lazy: pl.LazyFrame) -> list[str]:
+    """The columns that are stored as bytes, and are text in all rows."""
+    import polars as pl
+
+    texts = []
+    for name, kind in lazy.collect_schema().items():
+        if kind == pl.Binary:
+            with suppress(pl.exceptions.ComputeError):
+                lazy.select(pl.col(name).cast(pl.String).str.len_bytes().sum()).collect(engine="streaming")
+                texts.append(name)
+    return texts
 
 
 def check_rows(rows: pl.DataFrame, where: str) -> None:

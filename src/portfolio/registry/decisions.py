@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import RegistryError
@@ -19,10 +19,22 @@ from portfolio.registry.versions import ROLLED_BACK_TAG, VERDICT_TAG, Versions
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-# On a version that was judged: by the model of the champion that it challenged, the test rows of each time.
+# On a version that was judged: by the model of the champion that it challenged, each time.
 TRIES_TAG = "tries"
 # In the run of a version that was judged.
 VERDICT_ARTIFACT = "gate/verdict.json"
+
+
+class Try(NamedTuple):
+    """One comparison with a champion: which it is of all with that champion, and on how many test rows."""
+
+    number: int
+    rows: int
+
+    @classmethod
+    def read(cls, written: int | list[int]) -> Try:
+        """Of the oldest records, which have only the rows, the order is not known: they come first."""
+        return cls(0, written) if isinstance(written, int) else cls(*written)
 
 
 @dataclass(frozen=True)
@@ -105,16 +117,27 @@ class Decisions:
 
     def count_try(self, number: int, against: str, rows: int) -> None:
         """Note that a version was compared with the champion that has this model, on so many test rows."""
-        earlier = self.tries().get(against, {}).get(self.versions.digest(number), [])
+        own = self.tries().get(against, {}).get(self.versions.digest(number), [])
+        last = max((tried.number for tried in self._tries_of(against)), default=0)
         counted = json.loads(self.versions.get(number).tags.get(TRIES_TAG, "{}"))
-        self.versions.tag(number, TRIES_TAG, json.dumps({**counted, against: [*earlier, rows]}))
+        self.versions.tag(number, TRIES_TAG, json.dumps({**counted, against: [*own, Try(last + 1, rows)]}))
 
-    def tries(self) -> dict[str, dict[str, list[int]]]:
-        """By the model of the champion that was challenged, by the challenger's digest: the test rows of each time.
+    def earlier(self, against: str) -> list[int]:
+        """The test rows of each comparison with the champion that has this model, in the order in which they were made.
+
+        In another order, the gate would give two of them the same share of its error rate.
+        """
+        return [tried.rows for tried in sorted(self._tries_of(against), key=lambda tried: tried.number)]
+
+    def _tries_of(self, against: str) -> list[Try]:
+        return [Try.read(written) for times in self.tries().get(against, {}).values() for written in times]
+
+    def tries(self) -> dict[str, dict[str, list[int | list[int]]]]:
+        """By the model of the champion that was challenged, by the challenger's digest: each try, as it was written.
 
         Whoever shares the registry, or the repository, has tried the same rows; what both have seen counts once.
         """
-        tries: dict[str, dict[str, list[int]]] = self.record.read().get("tries_by_challenger", {})
+        tries: dict[str, dict[str, list[int | list[int]]]] = self.record.read().get("tries_by_challenger", {})
         for version in reversed(self.versions.all()):
             for against, here in json.loads(version.tags.get(TRIES_TAG, "{}")).items():
                 challengers, digest = tries.setdefault(against, {}), version.tags[BUNDLE_DIGEST_TAG]

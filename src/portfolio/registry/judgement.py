@@ -43,7 +43,7 @@ class Judgement:
     def _ask(self, champion: Bundle | None, challenger: Bundle, number: int) -> Verdict:
         """Ask the gate, and count it: the more often the same champion is challenged, the surer one has to be."""
         against = "" if champion is None else champion.manifest.model_sha256
-        earlier = [rows for counts in self.decisions.tries().get(against, {}).values() for rows in counts]
+        earlier = self.decisions.earlier(against)
         verdict = judge(self.use_case, self.use_case.config(), champion, challenger, earlier)
         for check in verdict.checks:
             if check.name == "value":

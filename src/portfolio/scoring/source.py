@@ -16,7 +16,7 @@ import polars as pl
 
 from portfolio.bundle.manifest import InputField
 from portfolio.contract.csv_file import Format, without
-from portfolio.contract.tables import read_table
+from portfolio.contract.tables import as_text, read_table
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.labels import listed
 
@@ -113,7 +113,7 @@ class Source:
         for number, file in enumerate(self.files):
             for place, rows in enumerate(_read(file, self._scanned(file), size)):
                 if file not in self.tables:
-                    rows = rows.select(without(column, self.written) for column in rows)
+                    rows = rows.select(without(as_text(column), self.written) for column in rows)
                 yield Part(f"{number:05d}-{place:07d}", file, place * size + 1, _with_lists(rows, fields))
 
     def _scanned(self, file: Path) -> pl.LazyFrame:
