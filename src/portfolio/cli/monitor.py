@@ -22,7 +22,7 @@ STYLES = {"healthy": "green", "insufficient_data": "dim", "warn": "yellow", "har
 def monitor(
     use_case: UseCaseName,
     url: Annotated[
-        str, typer.Option(help="SQLAlchemy URL of the log.", envvar="SERVING_LOG_URL", show_default="SQLite in .state")
+        str, typer.Option(help="SQLAlchemy URL of the log.", show_default="SERVING_LOG_URL, or SQLite in .state")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
     explain: Annotated[
