@@ -15,10 +15,10 @@ from portfolio.core.paths import Paths
 from portfolio.monitoring import drift, estimate, harm, volume
 from portfolio.monitoring.answered import answered
 from portfolio.monitoring.inflow import Inflow
-from portfolio.monitoring.looks import Look, Looks, Reason, Verdict
+from portfolio.monitoring.looks import CLOCKS_APART, Look, Looks, Reason, Verdict
 from portfolio.monitoring.outcome import Outcome
 from portfolio.monitoring.prediction_log import window
-from portfolio.monitoring.prediction_log.database import Database
+from portfolio.monitoring.prediction_log.database import Database, file_of
 from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.window import Served
 from portfolio.monitoring.verdict import conclude
@@ -39,7 +39,7 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
     store = Store.of(use_case.name)
     # Two at once would both go on from the same look.
     with files.alone(Paths(use_case.name).lock("monitor"), f"a look at {use_case.name}"):
-        until = until or datetime.now(UTC) - LAG
+        until = until or datetime.now(UTC) - lag(address)
         database, looks = Database(address), Looks(address)
         try:
             latest = looks.last()
@@ -85,6 +85,11 @@ def _look(store: Store, database: Database, one: Served, before: Look | None, si
     figures["state"]["newest"] = newest
     verdict, reasons = conclude(manifest, manifest.promise, inflow, figures)
     return Look(start, until, one.model_version, one.digest, inflow.rows, outcome.labels, verdict, reasons, figures)
+
+
+def lag(address: str) -> timedelta:
+    """How much of the latest is left to the next look. The servers of a file have this machine's clock."""
+    return LAG if file_of(address) else LAG + CLOCKS_APART
 
 
 def measure(manifest: Manifest, inflow: Inflow, outcome: Outcome, state: dict[str, Any]) -> dict[str, Any]:
