@@ -46,8 +46,10 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
             since = latest[0].end if latest else window.first_answer(database)
             if since is None or since >= until:
                 return []
-            found = []
-            for one in window.served(database, since, until):
+            found, served = [], store.served()
+            # What is served comes last, also after a rollback: its look is the newest.
+            ones = window.served(database, since, until)
+            for one in sorted(ones, key=lambda one: served is not None and one.digest == served.digest):
                 before = next(iter(looks.last(1, one.digest)), None)
                 found.append(_look(store, database, one, before, since, until))
             found = _with_volume(looks, found, until)
@@ -155,7 +157,7 @@ def _nothing(
 
 
 def _with_volume(looks: Looks, found: list[Look], until: datetime) -> list[Look]:
-    """If the volume has moved, the look at the newest version says so: it is of all versions together."""
+    """If the volume has moved, the last look says so, at what is served: it is of all versions together."""
     # A window that ended in the first of these days may have begun before it.
     earlier = looks.since(until - (volume.MOST_DAYS + 2) * volume.DAY)
     reason = volume.moved(volume.by_day([*earlier, *found], until)) if found else None
