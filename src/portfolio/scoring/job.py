@@ -29,7 +29,7 @@ from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, DataError, RegistryError
 from portfolio.core.labels import listed
 from portfolio.scoring.scorer import Scored, Scorer
-from portfolio.scoring.source import Part, Source
+from portfolio.scoring.source import Part, RowFiles
 from portfolio.scoring.summary import Summary, summary
 
 JOB_NAME = "job.json"
@@ -54,7 +54,7 @@ class Job:
         if not target.absolute().parent.is_dir():
             raise ConfigError(f"{target.parent} is not a folder. Make it first: mkdir -p {target.parent}")
         self.target, self._parts = target, target.with_name(f"{target.name}.parts")
-        self._source = Source.at(source, _written(use_case), self._outputs)
+        self._source = RowFiles.at(source, _written(use_case), self._outputs)
         self._store = Store.of(use_case)
         self._use_case = use_case
         self._check_free()

@@ -39,7 +39,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class RowFiles:
     """The files, in the order of their names. `written` is how the use case declares that its own are written."""
 
     path: Path
@@ -49,7 +49,7 @@ class Source:
     """Those of the files that are read as declared."""
 
     @classmethod
-    def at(cls, path: Path, written: Format, outputs: Collection[Path] = ()) -> Source:
+    def at(cls, path: Path, written: Format, outputs: Collection[Path] = ()) -> RowFiles:
         """The file, or those of the folder, but for `outputs`: they may be written into it.
 
         Raises DataError if nothing is there, ConfigError if it is of no kind that can be read.
@@ -79,7 +79,7 @@ class Source:
             told.append([file.name, stat.st_size, stat.st_mtime_ns])
         return told
 
-    def fitted(self, fields: Sequence[InputField]) -> Source:
+    def fitted(self, fields: Sequence[InputField]) -> RowFiles:
         """The same, with the files read as declared in which plain reading does not find the model's inputs."""
         declared = [file for file in self.files if self._is_as_declared(file, fields)]
         return replace(self, tables={file: read_table(file, str(file), self.written) for file in declared})
