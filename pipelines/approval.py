@@ -10,7 +10,7 @@ from prefect.deployments import run_deployment
 from prefect.input import RunInput
 
 from pipelines.notices import notice, tell_end
-from pipelines.training import alone, promote, report
+from pipelines.training import TRAINING_SECONDS, alone, promote, report
 from portfolio.evaluation.gate import Verdict
 
 APPROVAL_SECONDS = 24 * 3600
@@ -23,7 +23,13 @@ class Answer(RunInput):
     promote: bool = False
 
 
-@flow(name="approval", on_completion=[tell_end], on_failure=[tell_end], on_crashed=[tell_end])
+@flow(
+    name="approval",
+    timeout_seconds=TRAINING_SECONDS + 3600,
+    on_completion=[tell_end],
+    on_failure=[tell_end],
+    on_crashed=[tell_end],
+)
 def approval(use_case: str, version: int, why: str) -> Verdict:
     """Ask whether a version may be promoted, and do as the answer says. A training starts it.
 

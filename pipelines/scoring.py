@@ -22,7 +22,13 @@ def score(use_case: str, source: str, target: str) -> Summary:
     return found
 
 
-@flow(name="scoring", on_completion=[tell_end], on_failure=[tell_end], on_crashed=[tell_end])
+@flow(
+    name="scoring",
+    timeout_seconds=12 * 3600,
+    on_completion=[tell_end],
+    on_failure=[tell_end],
+    on_crashed=[tell_end],
+)
 def scoring(use_case: str, source: str, target: str) -> Summary:
     """Answer the rows of files by the champion.
 

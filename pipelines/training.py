@@ -38,6 +38,8 @@ from portfolio.monitoring.retraining import OF_MONITOR, AskedBy, current_request
 from portfolio.registry.registry import Registry
 
 REPORT = "report"
+TRAINING_SECONDS = 12 * 3600
+"""So long a run may take, and whatever waits for it."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ TASK_RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 @flow(
     name="training",
     task_runner=TASK_RUNNER,  # type: ignore[arg-type]
-    timeout_seconds=12 * 3600,
+    timeout_seconds=TRAINING_SECONDS,
     on_completion=[tell_end],
     on_failure=[tell_end],
     on_crashed=[tell_end],

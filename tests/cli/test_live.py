@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import socket
 
@@ -15,12 +15,13 @@ import psutil
 import pytest
 
 from pipelines.processes import created_at
+from portfolio.bundle.store import Store
 from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.paths import live_record
 from portfolio.monitoring.looks import Look, Looks
 from portfolio.registry.tracking import database
 from tests.cli.conftest import portfolio
-from tests.tiny import ZEROS
+from tests.tiny import ZEROS, publish
 from tests.workspace import TOY
 
 
@@ -84,14 +85,19 @@ def test_what_a_crash_left_is_shown_and_ended(sleeper: subprocess.Popen[bytes]) 
 
 
 @pytest.mark.usefixtures("sleeper")
-def test_the_last_look_is_shown() -> None:
+def test_the_last_look_at_what_is_served_is_shown(tmp_path: Path) -> None:
     looked_at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
     path = state_folder() / "log" / f"{TOY}.db"
     looks = Looks(sqlite_address(path))
     looks.add(Look(looked_at, looked_at, 7, ZEROS, 120, 3, "insufficient_data", (), {}, looked_at))
-    looks.close()
     shown = portfolio("status").stdout
     assert re.search(rf"{TOY} .* 7 .* 2026-03-02 09:30 UTC .* insufficient data", shown), shown
+    # After a rollback labels may still come for the version that was taken back.
+    served = publish(Store.of(TOY), tmp_path / "bundle", version=6)
+    looks.add(Look(looked_at, looked_at, 6, served, 120, 3, "healthy", (), {}, looked_at - timedelta(hours=1)))
+    looks.close()
+    shown = portfolio("status").stdout
+    assert re.search(rf"{TOY} .* 6 .* 2026-03-02 08:30 UTC .* healthy", shown), shown
     path.write_text("no database")
     assert "its prediction log can't be read" in portfolio("status").stdout
 

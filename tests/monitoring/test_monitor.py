@@ -263,6 +263,21 @@ def test_a_day_with_half_the_rows_of_any_before_is_told(world: World, use_case: 
     assert "volume_fell" in findings(found)
 
 
+def test_a_change_of_volume_is_told_of_what_is_served_though_a_label_comes_for_a_later_version(
+    world: World, use_case: UseCase, address: str
+) -> None:
+    later = World(world.store, world.log, version=2)
+    later.serve(0, later.rows(600), labels=False)
+    world.store.name_champion(world.digest, world.version)
+    for day in range(1, 10):
+        world.serve(day, world.rows(200 if day == 9 else 600))
+        if day == 9:
+            row = {"request_id": f"{0:08x}{0:024x}", "row": 0, "label": '"no"', "right": None}
+            world.log.add_labels([{**row, "received_at": midnight(9)}])
+        found = look(use_case, address, midnight(day + 1))
+    assert [(one.model_version, "volume_fell" in findings(one)) for one in found] == [(2, False), (1, True)]
+
+
 def test_a_look_of_a_clock_that_was_ahead_hides_nothing(world: World, use_case: UseCase, address: str) -> None:
     world.serve(0, world.rows(100))
     (before,) = look(use_case, address, midnight(1))

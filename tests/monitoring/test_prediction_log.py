@@ -23,6 +23,7 @@ from sqlalchemy.exc import OperationalError
 
 from portfolio.bundle.store import Store
 from portfolio.core.errors import ConfigError
+from portfolio.monitoring.prediction_log import database
 from portfolio.monitoring.prediction_log.log import PRUNED_AT_ONCE, PredictionLog
 from portfolio.monitoring.prediction_log.statements import ROWS_IN_STATEMENT
 from portfolio.monitoring.prediction_log.tables import predictions
@@ -552,6 +553,30 @@ def test_a_table_that_was_dropped_is_made_again_and_no_record_is_lost(postgres_a
     recorder = recorded(postgres_address, use)
     assert recorder.dropped == 0
     assert later.request_id in {row["request_id"] for row in rows(postgres_address, "predictions")}
+
+
+def test_an_attempt_that_another_holds_up_is_given_up_as_the_monitor_does_not_look_back_for_it(
+    postgres_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WRITE_SECONDS", 1)
+    log, engine = PredictionLog(postgres_address), create_engine(postgres_address)
+    log.check()
+    with engine.begin() as other:
+        other.execute(text("lock table predictions in exclusive mode"))
+        other.execute(text("lock table feedback in exclusive mode"))
+        # The lock is held until the attempts are over: without a limit, for ever.
+        other.execute(text("set local idle_in_transaction_session_timeout = '20s'"))
+        for attempt in (
+            lambda: log.append(predictions, [record().row()]),
+            lambda: log.add_labels([{**label("held up"), "received_at": datetime.now(UTC)}]),
+        ):
+            started = time.monotonic()
+            with pytest.raises(OperationalError, match="statement timeout"):
+                attempt()
+            assert time.monotonic() - started < 10
+    assert log.append(predictions, [record().row()]) == 1
+    engine.dispose()
+    log.close()
 
 
 def test_an_address_as_hosts_give_it_is_taken() -> None:

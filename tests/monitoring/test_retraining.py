@@ -51,7 +51,14 @@ def test_one_that_was_cut_off_is_asked_for_again_until_the_budget_is_used_up() -
     # Its labels are in a batch by now, from which nobody has learned.
     assert request(LIMITS, None, 150, [cut_off(1, labels=50)], NOW) == Request("labels")
     assert request(LIMITS, None, 149, [cut_off(1, labels=50)], NOW) == Request()
-    assert not request(LIMITS, HARM, 0, [cut_off(1), cut_off(2)], NOW).is_due
+    held = request(LIMITS, HARM, 0, [cut_off(1), cut_off(2)], NOW)
+    assert held.held == "2 in the last seven days, of at most 2"
+    # The second try finds no new labels, as the first has made a batch of them.
+    often = LIMITS.model_copy(update={"max_per_week": 3})
+    assert request(often, None, 0, [cut_off(0.1), cut_off(0.3, labels=300)], NOW) == Request("labels")
+    assert request(often, HARM, 0, [cut_off(0.1), cut_off(0.3)], NOW) == Request("harm")
+    # The cool-down is that of the last one that ended.
+    assert "began at 2026-03-02 08:00" in request(often, HARM, 0, [cut_off(0.1), cut_off(0.3), begun(1)], NOW).held
     # One after it has learned from them, too.
     assert request(LIMITS, None, 150, [begun(30), cut_off(40, labels=50)], NOW) == Request()
 

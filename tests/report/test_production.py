@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from portfolio.bundle.store import Store
 from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.paths import Paths
 from portfolio.monitoring.looks import Event, Looks
 from portfolio.report.production import SHOWN
 from portfolio.report.words import PAGES
 from tests.serving.routes.test_monitor import look
+from tests.tiny import publish
 from tests.workspace import run_stage
 
 HEADINGS = {"en": "In production", "ja": "稼働中の成績"}
@@ -51,6 +53,19 @@ def test_the_newest_looks_and_what_happened_are_on_the_page(built: Callable[[str
     assert "バージョン7の却下" in found["ja"]
     assert "<b>not enough data</b> (version 9)" in found["en"]
     assert "drift found in pixels, the answers" in found["en"]
+
+
+def test_its_verdict_is_of_the_version_that_is_served(built: Callable[[str], Path], tmp_path: Path) -> None:
+    """After a rollback labels may still come for the version that was taken back."""
+    built("toy")
+    (state_folder() / "log").mkdir(parents=True)
+    looks = Looks(sqlite_address(state_folder() / "log" / "toy.db"))
+    store = Store.of("toy")
+    served = publish(store, tmp_path / "bundle", version=8)
+    looks.add(look(served, 2, model_version=8, verdict="healthy"))
+    looks.add(look("e" * 64, 1, model_version=9, verdict="harmful"))
+    looks.close()
+    assert "</b> (version 8)" in pages()["en"]
 
 
 def test_a_log_that_cannot_be_read_is_told_and_stops_no_report(

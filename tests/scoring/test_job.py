@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
+from portfolio.core import files
 from portfolio.core.errors import ConfigError, DataError, PortfolioError, RegistryError
 from portfolio.scoring import source as source_module
 from portfolio.scoring.job import Job
@@ -177,6 +180,39 @@ def test_what_was_cut_off_after_its_last_file_is_done(bundle: Bundle, tmp_path: 
     assert Job(TOY, source, target).run() == found
     assert target.read_bytes() == written
     assert not parts.exists()
+
+
+@pytest.mark.parametrize("last", ["out.rejected.csv", "out.summary.json", "out.csv"])
+def test_an_output_inside_its_source_is_no_part_of_it(bundle: Bundle, tmp_path: Path, last: str) -> None:
+    """Also after a try that was cut off once it had written this file."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.csv").write_text('pixels\n"[1, 2, 3, 4]"\nnothing\n')
+    replaced = files.replaced
+
+    @contextmanager
+    def cut_off(path: Path) -> Iterator[Path]:
+        with replaced(path) as partial:
+            yield partial
+        if path.name == last:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "replaced", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            Job(TOY, folder, folder / "out.csv").run()
+    found = Job(TOY, folder, folder / "out.csv").run()
+    assert (found.rows, found.rejected) == (1, 1)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "a.csv",
+        "out.csv",
+        "out.rejected.csv",
+        "out.summary.json",
+    ]
+    assert pl.read_csv(folder / "out.csv").height == 1
+    # A second scoring is another job: nothing of the first is lost.
+    with pytest.raises(ConfigError, match="would be overwritten"):
+        Job(TOY, folder, folder / "out.csv").run()
 
 
 def test_rows_that_were_rejected_are_not_lost_when_they_are_scored_again(bundle: Bundle, tmp_path: Path) -> None:

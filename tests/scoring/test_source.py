@@ -10,7 +10,7 @@ import pytest
 from portfolio.bundle.manifest import InputField
 from portfolio.contract.csv_file import Format
 from portfolio.core.errors import DataError
-from portfolio.scoring.source import Source
+from portfolio.scoring.source import RowFiles
 from tests.profiling.made import workbook
 
 FIELDS = (InputField(name="年齢", kind="number", nullable=True, example=3), InputField(name="町", kind="text"))
@@ -20,7 +20,7 @@ DECLARED = Format(encoding="cp932", skip_rows=1, missing={"年齢": ("999",)})
 
 
 def read(path: Path, written: Format) -> list[list[str | None]]:
-    source = Source.at(path, written).fitted(FIELDS)
+    source = RowFiles.at(path, written).fitted(FIELDS)
     source.check(FIELDS)
     rows = [row for part in source.parts(FIELDS) for row in part.rows.select("年齢", "町").rows()]
     return [[None if value is None else str(value) for value in row] for row in rows]
@@ -51,7 +51,7 @@ def test_what_fits_neither_way_is_named_by_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes("表1,\n年,町\n20,大阪\n".encode("cp932"))
     needed = (InputField(name="年齢", kind="number", example=3),)
-    source = Source.at(path, DECLARED).fitted(needed)
+    source = RowFiles.at(path, DECLARED).fitted(needed)
     with pytest.raises(DataError, match=r"lacks the column 年齢.*the file's columns: 年, 町"):
         source.check(needed)
 
@@ -60,4 +60,4 @@ def test_a_text_beside_pictures_is_not_taken_for_their_table(tmp_path: Path) -> 
     (tmp_path / "readme.txt").write_text("Taken in June.\n")
     needed = (InputField(name="picture", kind="image", shape=(2, 2), channels=3, photo=True),)
     with pytest.raises(DataError, match=r"readme\.txt lacks the column picture.*Picture files can't be scored"):
-        Source.at(tmp_path, Format()).check(needed)
+        RowFiles.at(tmp_path, Format()).check(needed)

@@ -139,6 +139,7 @@ def _show_last_looks() -> None:
     from rich.table import Table
     from sqlalchemy.exc import DBAPIError
 
+    from portfolio.bundle.store import Store
     from portfolio.cli.monitor import STYLES
     from portfolio.core.terminal import console
     from portfolio.monitoring.events import looks_of
@@ -148,13 +149,13 @@ def _show_last_looks() -> None:
     for name in logged_use_cases():
         try:
             with looks_of(name) as looks:
-                last = looks.last() if looks is not None else []
+                last = None if looks is None else looks.current(Store.of(name).served())
         except DBAPIError:
             table.add_row(name, "", "", "[red]its prediction log can't be read[/]")
             continue
-        for one in last:
-            verdict = f"[{STYLES[one.verdict]}]{one.verdict.replace('_', ' ')}[/]"
-            table.add_row(name, str(one.model_version), f"{one.looked_at:%Y-%m-%d %H:%M} UTC", verdict)
+        if last is not None:
+            verdict = f"[{STYLES[last.verdict]}]{last.verdict.replace('_', ' ')}[/]"
+            table.add_row(name, str(last.model_version), f"{last.looked_at:%Y-%m-%d %H:%M} UTC", verdict)
     if table.rows:
         console.print(table)
 

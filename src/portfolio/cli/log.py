@@ -25,7 +25,7 @@ def prune(
     days: Annotated[float, typer.Option(help="Delete answers that are older.", min=0)],
     use_case: Annotated[str, typer.Argument(help=USE_CASE_HELP, metavar="USE_CASE", show_default=FIRST_USE_CASE)] = "",
     url: Annotated[
-        str, typer.Option(help="SQLAlchemy URL of the log.", envvar="SERVING_LOG_URL", show_default="SQLite in .state")
+        str, typer.Option(help="SQLAlchemy URL of the log.", show_default="SERVING_LOG_URL, or SQLite in .state")
     ] = "",
     labelled: Annotated[bool, typer.Option("--labelled", help="Also delete answers that have a true label.")] = False,
 ) -> None:

@@ -22,7 +22,7 @@ STYLES = {"healthy": "green", "insufficient_data": "dim", "warn": "yellow", "har
 def monitor(
     use_case: UseCaseName,
     url: Annotated[
-        str, typer.Option(help="SQLAlchemy URL of the log.", envvar="SERVING_LOG_URL", show_default="SQLite in .state")
+        str, typer.Option(help="SQLAlchemy URL of the log.", show_default="SERVING_LOG_URL, or SQLite in .state")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
     explain: Annotated[
@@ -38,7 +38,7 @@ def monitor(
 
     from portfolio.contract.loading import load_use_case
     from portfolio.monitoring.looks import Looks
-    from portfolio.monitoring.monitor import LAG, look
+    from portfolio.monitoring.monitor import lag, look
     from portfolio.monitoring.prediction_log.address import existing_log, log_unusable
     from portfolio.report.words import read_words
 
@@ -57,7 +57,7 @@ def monitor(
     words = read_words(lang.value)["look"]
     if not found:
         told = words["nothing_since" if last else "nothing_new"]
-        print(told.format(end=last[0].end if last else None, seconds=LAG.total_seconds()))
+        print(told.format(end=last[0].end if last else None, seconds=lag(address).total_seconds()))
     for one in found or last:
         _show(case.name, one, lang.value)
         if explain:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, insert, select
 
+from portfolio.bundle.store import Champion
 from portfolio.core.sentences import told
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.labels import in_utc
@@ -89,6 +90,14 @@ class Looks:
             query = query.where(looks.c.digest == digest)
         with self._database.begin() as connection:
             return [_look(row._asdict()) for row in connection.execute(query)]
+
+    def current(self, served: Champion | None) -> Look | None:
+        """The newest look at what is served; at any, if there is none at that yet.
+
+        The newest of all may be at a version that was replaced, since its labels come later.
+        """
+        of_served = [] if served is None else self.last(1, served.digest)
+        return next(iter(of_served or self.last()), None)
 
     def since(self, time: datetime) -> list[Look]:
         """The looks at windows that ended after that time, of all bundles."""

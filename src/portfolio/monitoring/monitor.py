@@ -15,10 +15,10 @@ from portfolio.core.paths import Paths
 from portfolio.monitoring import drift, estimate, harm, volume
 from portfolio.monitoring.answered import answered
 from portfolio.monitoring.inflow import Inflow
-from portfolio.monitoring.looks import Look, Looks, Reason, Verdict
+from portfolio.monitoring.looks import CLOCKS_APART, Look, Looks, Reason, Verdict
 from portfolio.monitoring.outcome import Outcome
 from portfolio.monitoring.prediction_log import window
-from portfolio.monitoring.prediction_log.database import Database
+from portfolio.monitoring.prediction_log.database import Database, file_of
 from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.window import Served
 from portfolio.monitoring.verdict import conclude
@@ -39,15 +39,17 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
     store = Store.of(use_case.name)
     # Two at once would both go on from the same look.
     with files.alone(Paths(use_case.name).lock("monitor"), f"a look at {use_case.name}"):
-        until = until or datetime.now(UTC) - LAG
+        until = until or datetime.now(UTC) - lag(address)
         database, looks = Database(address), Looks(address)
         try:
             latest = looks.last()
             since = latest[0].end if latest else window.first_answer(database)
             if since is None or since >= until:
                 return []
-            found = []
-            for one in window.served(database, since, until):
+            found, served = [], store.served()
+            # What is served comes last, also after a rollback: its look is the newest.
+            ones = window.served(database, since, until)
+            for one in sorted(ones, key=lambda one: served is not None and one.digest == served.digest):
                 before = next(iter(looks.last(1, one.digest)), None)
                 found.append(_look(store, database, one, before, since, until))
             found = _with_volume(looks, found, until)
@@ -85,6 +87,11 @@ def _look(store: Store, database: Database, one: Served, before: Look | None, si
     figures["state"]["newest"] = newest
     verdict, reasons = conclude(manifest, manifest.promise, inflow, figures)
     return Look(start, until, one.model_version, one.digest, inflow.rows, outcome.labels, verdict, reasons, figures)
+
+
+def lag(address: str) -> timedelta:
+    """How much of the latest is left to the next look. The servers of a file have this machine's clock."""
+    return LAG if file_of(address) else LAG + CLOCKS_APART
 
 
 def measure(manifest: Manifest, inflow: Inflow, outcome: Outcome, state: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +157,7 @@ def _nothing(
 
 
 def _with_volume(looks: Looks, found: list[Look], until: datetime) -> list[Look]:
-    """If the volume has moved, the look at the newest version says so: it is of all versions together."""
+    """If the volume has moved, the last look says so, at what is served: it is of all versions together."""
     # A window that ended in the first of these days may have begun before it.
     earlier = looks.since(until - (volume.MOST_DAYS + 2) * volume.DAY)
     reason = volume.moved(volume.by_day([*earlier, *found], until)) if found else None

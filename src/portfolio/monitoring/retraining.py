@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Literal
 
 from portfolio.bundle.store import Store
@@ -75,8 +76,9 @@ def request(limits: Retrain, wanted: Look | None, new_labels: int, events: Seque
     """
     # Whatever is still to come was noted by a clock that was ahead.
     retrainings = [event for event in events if event.kind == "retraining" and event.at <= now + CLOCKS_APART]
-    cut_off = [event for event in retrainings[:1] if event.figures.get(ENDED) is False]
-    # What it took is in a batch, from which nobody has learned yet.
+    # Since one that ended: the next try may be cut off, too.
+    cut_off = list(takewhile(lambda event: event.figures.get(ENDED) is False, retrainings))
+    # What they took is in batches, from which nobody has learned yet.
     new_labels += sum(event.figures["labels"] for event in cut_off)
     asked_by: AskedBy | None = "harm" if wanted is not None else "labels" if new_labels >= limits.min_labels else None
     if asked_by is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from portfolio.bundle.store import Store
 from portfolio.monitoring.events import looks_of
 from portfolio.monitoring.inflow import OUTPUT
 from portfolio.monitoring.looks import Look
@@ -18,11 +19,16 @@ Production = dict[str, Any]
 
 
 def production(use_case: str) -> Production | None:
-    """The looks, the oldest first, and the moments. None where there is no log with looks, or it can't be read."""
+    """The looks, the oldest first; the latest at what is served; and the moments.
+
+    None where there is no log with looks, or it can't be read.
+    """
+    served = Store.of(use_case).served()
     try:
         with looks_of(use_case) as found:
             looks = [] if found is None else found.last(CHARTED + 1)
             events = [] if found is None else found.events(CHARTED)
+            latest = None if found is None else found.current(served)
     except SQLAlchemyError as error:
         print(
             f"warning: the report lacks what the monitor found, because the prediction log can't be read: {error}",
@@ -32,12 +38,12 @@ def production(use_case: str) -> Production | None:
     if not looks:
         return None
     moments = timeline(looks[:CHARTED], events, has_earlier=len(looks) > CHARTED)
-    return {"looks": looks[CHARTED - 1 :: -1], "moments": moments}
+    return {"looks": looks[CHARTED - 1 :: -1], "latest": latest, "moments": moments}
 
 
 def told(production: Production, words: dict[str, Any], language: str) -> dict[str, Any]:
     """The same in the words of one language, the newest first."""
-    latest: Look = production["looks"][-1]
+    latest: Look = production["latest"]
     return {
         "verdict": words["verdicts"][latest.verdict],
         "is_harmful": latest.verdict == "harmful",

@@ -29,7 +29,7 @@ from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, DataError, RegistryError
 from portfolio.core.labels import listed
 from portfolio.scoring.scorer import Scored, Scorer
-from portfolio.scoring.source import Part, Source
+from portfolio.scoring.source import Part, RowFiles
 from portfolio.scoring.summary import Summary, summary
 
 JOB_NAME = "job.json"
@@ -54,7 +54,7 @@ class Job:
         if not target.absolute().parent.is_dir():
             raise ConfigError(f"{target.parent} is not a folder. Make it first: mkdir -p {target.parent}")
         self.target, self._parts = target, target.with_name(f"{target.name}.parts")
-        self._source = Source.at(source, _written(use_case))
+        self._source = RowFiles.at(source, _written(use_case), self._outputs)
         self._store = Store.of(use_case)
         self._use_case = use_case
         self._check_free()
@@ -66,6 +66,10 @@ class Job:
     @property
     def summary(self) -> Path:
         return self.target.with_name(f"{self.target.stem}.summary.json")
+
+    @property
+    def _outputs(self) -> tuple[Path, ...]:
+        return self.target, self.rejected, self.summary
 
     def run(self, on_rows: Progress = lambda rows: None) -> Summary:
         """Raises DataError if the source does not fit the model, RegistryError if there is no champion."""
@@ -106,9 +110,8 @@ class Job:
                 "there. Move it, or name another output."
             )
         sources = {file.resolve() for file in self._source.files}
-        written = (self.target, self.rejected, self.summary)
-        mine = written if begun else ()
-        there = [path for path in written if path.resolve() in sources or (path.exists() and path not in mine)]
+        mine = self._outputs if begun else ()
+        there = [path for path in self._outputs if path.resolve() in sources or (path.exists() and path not in mine)]
         if there:
             raise ConfigError(
                 f"{listed([str(path) for path in there])} would be overwritten. Move what is there already, or name "

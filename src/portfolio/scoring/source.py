@@ -7,7 +7,7 @@ workbook, or CSV in another encoding, is read at once, as for training.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -39,7 +39,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class RowFiles:
     """The files, in the order of their names. `written` is how the use case declares that its own are written."""
 
     path: Path
@@ -49,12 +49,17 @@ class Source:
     """Those of the files that are read as declared."""
 
     @classmethod
-    def at(cls, path: Path, written: Format) -> Source:
-        """Raises DataError if nothing is there, ConfigError if it is of no kind that can be read."""
+    def at(cls, path: Path, written: Format, outputs: Collection[Path] = ()) -> RowFiles:
+        """The file, or those of the folder, but for `outputs`: they may be written into it.
+
+        Raises DataError if nothing is there, ConfigError if it is of no kind that can be read.
+        """
         if not path.exists():
             raise DataError(f"{path} is not there. Name a CSV or Parquet file, or a folder of them.")
         if path.is_dir():
-            files = sorted(file for file in path.iterdir() if _suffix(file) in SUFFIXES and file.is_file())
+            own = {output.resolve() for output in outputs}
+            there = (file for file in path.iterdir() if file.resolve() not in own)
+            files = sorted(file for file in there if _suffix(file) in SUFFIXES and file.is_file())
             if not files:
                 pictures = any(_is_named_as_picture(file) for file in path.rglob("*"))
                 raise DataError(
@@ -74,7 +79,7 @@ class Source:
             told.append([file.name, stat.st_size, stat.st_mtime_ns])
         return told
 
-    def fitted(self, fields: Sequence[InputField]) -> Source:
+    def fitted(self, fields: Sequence[InputField]) -> RowFiles:
         """The same, with the files read as declared in which plain reading does not find the model's inputs."""
         declared = [file for file in self.files if self._is_as_declared(file, fields)]
         return replace(self, tables={file: read_table(file, str(file), self.written) for file in declared})

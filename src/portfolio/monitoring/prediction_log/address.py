@@ -15,16 +15,26 @@ if TYPE_CHECKING:
 
 
 def log_address(use_case: str) -> str | None:
-    """What SERVING_LOG_URL names, or else the SQLite file in .state; None if no server has made that yet."""
+    """What SERVING_LOG_URL names, or else the SQLite file in .state; None if no server has made that yet.
+
+    SERVING_LOG_URL is the log of the served use case alone: a look or an event of another would be taken for its own.
+    """
+    if url := os.environ.get("SERVING_LOG_URL"):
+        return url if use_case == _served() else None
     path = state_folder() / "log" / f"{use_case}.db"
-    return os.environ.get("SERVING_LOG_URL") or (sqlite_address(path) if path.exists() else None)
+    return sqlite_address(path) if path.exists() else None
 
 
 def existing_log(use_case: str, url: str = "") -> str:
-    """The same, or `url` if that is given. Raises DataError, saying what makes it, if there is no such file."""
+    """The same, or `url` if that is given. Raises DataError, saying what makes it, if there is none."""
     from portfolio.monitoring.prediction_log.database import file_of
 
     address = url or log_address(use_case)
+    if address is None and os.environ.get("SERVING_LOG_URL"):
+        raise DataError(
+            f"SERVING_LOG_URL names the prediction log of '{_served()}', not of '{use_case}'. If '{use_case}' is what "
+            f"is served, set PORTFOLIO_USE_CASE={use_case}; or name its own log with --url."
+        )
     path = state_folder() / "log" / f"{use_case}.db" if address is None else file_of(address)
     if address is None or (path is not None and not path.exists()):
         raise DataError(f"There is no prediction log {path}. It is made when `portfolio serve` answers; or set --url.")
@@ -48,6 +58,10 @@ def log_unusable(address: str, error: DBAPIError) -> DataError:
 
 def logged_use_cases() -> list[str]:
     """The use cases that have a prediction log; where SERVING_LOG_URL names one, it is that of the served one alone."""
-    if os.environ.get("SERVING_LOG_URL"):
-        return [os.environ.get("PORTFOLIO_USE_CASE") or default_use_case()]
-    return [name for name in listed_use_cases() if log_address(name)]
+    return (
+        [_served()] if os.environ.get("SERVING_LOG_URL") else [name for name in listed_use_cases() if log_address(name)]
+    )
+
+
+def _served() -> str:
+    return os.environ.get("PORTFOLIO_USE_CASE") or default_use_case()

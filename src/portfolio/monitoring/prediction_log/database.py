@@ -18,6 +18,9 @@ from portfolio.monitoring.prediction_log.tables import feedback, metadata, predi
 FileId = tuple[int, int]
 
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
+# How long a transaction waits for another's lock in SQLite, and how long a statement that adds dated rows may take in
+# PostgreSQL: the monitor does not look back for what is written much later (its LAG).
+WRITE_SECONDS = 5
 ADDRESSES = "sqlite:////FOLDER/FILE.db or postgresql+psycopg://USER@HOST/NAME"
 
 
@@ -29,7 +32,7 @@ class Database:
         url = _url(address)
         self._file = file_of(address)
         # A pooler such as pgbouncer gives each transaction another connection, on which no statement was prepared.
-        options = {"timeout": 5} if self._file else {"connect_timeout": 5, "prepare_threshold": None}
+        options = {"timeout": WRITE_SECONDS} if self._file else {"connect_timeout": 5, "prepare_threshold": None}
         # A connection that was cut off is found when it is taken out, and replaced.
         self._engine = create_engine(url, connect_args=options, pool_pre_ping=self._file is None)
         self._ready = False
@@ -64,6 +67,14 @@ class Database:
                 # at fault, and the next try makes what is missing.
                 self._ready = self._ready and self._file is not None
                 raise _unusable(error) from error
+
+    @contextmanager
+    def begin_write(self) -> Iterator[Connection]:
+        """A transaction that adds what is dated already. One that is held up is given up, as the next is dated anew."""
+        with self.begin() as connection:
+            if self._file is None:
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{WRITE_SECONDS}s'")
+            yield connection
 
     def _prepare(self) -> None:
         """Make what is missing: also where a file of SQLite was taken away or replaced while it was open."""

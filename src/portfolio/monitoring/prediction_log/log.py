@@ -47,7 +47,7 @@ class PredictionLog:
 
         One whose id is there already is left as it is: to repeat does no harm.
         """
-        with self._database.begin() as connection:
+        with self._database.begin_write() as connection:
             return sum(result.rowcount for result in insert_rows(connection, table, rows))
 
     def add_labels(self, rows: Sequence[Row], corrections: Collection[int] = ()) -> list[LabelOutcome]:
@@ -55,7 +55,7 @@ class PredictionLog:
 
         `corrections` are the indices of those that may replace another label, which is then kept in the history.
         """
-        with self._database.begin() as connection:
+        with self._database.begin_write() as connection:
             return labels.store(connection, rows, corrections)
 
     def answers(self, request_ids: Collection[str]) -> dict[str, Row]:
