@@ -138,6 +138,21 @@ def test_rows_that_go_to_people_are_harm_without_a_label(world: World, use_case:
     assert "people_decide_more" in findings(found)
 
 
+@pytest.mark.parametrize(("probes", "others"), [(60, 0), (90, 450), (4000, 60)])
+def test_a_row_that_is_sent_again_and_again_is_no_harm(
+    world: World, use_case: UseCase, address: str, probes: int, others: int
+) -> None:
+    """An uptime probe that the model is unsure of: it says of one row what it has said before."""
+    probe = {"weight": np.full((probes, 1), 0.05, dtype=np.float32), "colour": np.full((probes, 1), "green", object)}
+    for day in range(15):
+        rows = world.rows(others)
+        both = {name: np.concatenate([rows[name], column]) for name, column in probe.items()}
+        world.serve(day, both, labels=False, at_once=probes + others)
+        (found,) = look(use_case, address, midnight(day + 1))
+        assert found.verdict == "warn"
+        assert "outside_support" not in findings(found)
+
+
 def test_labels_that_nobody_asked_for_are_left_out(world: World, use_case: UseCase, address: str) -> None:
     world.audit_share = 0.0
     rows = world.rows(500)

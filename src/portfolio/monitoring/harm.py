@@ -77,9 +77,10 @@ def seen(manifest: Manifest, promise: Promise, inflow: Inflow, outcome: Outcome,
     whole = next((one for one in found if one["slice"] == WHOLE), {"evidence": 1.0, "labels": 0})
     share = _Evidence(_known(state.get("share")) or _begin(_shares(promise), 1.0, 1 - (1 - LIMIT_CONFIDENCE) / 2))
     people = inflow.rows - inflow.expected.by_machine
-    # The rows of a shorter window come again in the next.
-    if inflow.rows >= LEAST_ROWS:
-        share.add({0.0: inflow.rows - people, 1.0: people}, 1.0)
+    # The rows of a shorter window come again in the next. Copies count as what they say of their own.
+    if inflow.copies.independent >= LEAST_ROWS:
+        machine, others = (round(inflow.new_share * rows) for rows in (inflow.expected.by_machine, people))
+        share.add({0.0: machine, 1.0: others}, 1.0)
         share.end_if_over(SHARE_ALPHA)
     figures = {
         "evidence": whole["evidence"],

@@ -108,7 +108,6 @@ def measure(
     """
     promise = manifest.promise
     assert promise is not None
-    trusted = estimate.is_trusted(inflow)
     found, state = harm.seen(manifest, promise, inflow, counted, state)
     expected = inflow.expected
     # What is promised of values is told of the machine's own answers alone.
@@ -117,7 +116,7 @@ def measure(
     quality = (
         right / max(sum(count for _, count in promise.errors), 1) if by_machine else manifest.figures.get("accuracy")
     )
-    yen = None if manifest.policy is None else estimate.yen_per_1000(expected, promise, trusted)
+    yen = None if manifest.policy is None else estimate.yen_per_1000(inflow, promise)
     return {
         "yen_per_1000": {
             "promised": 1000 * promise.value_yen,
@@ -128,7 +127,7 @@ def measure(
         "quality": {
             "name": "within_tolerance" if by_machine else "accuracy",
             "promised": quality,
-            "estimated": estimate.right(expected, promise, trusted, by_machine=by_machine),
+            "estimated": estimate.right(inflow, promise, by_machine=by_machine),
             "seen": harm.live_right(inflow, outcome, by_machine=by_machine),
         },
         "machine_share": expected.by_machine / inflow.rows if inflow.rows else None,
