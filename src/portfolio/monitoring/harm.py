@@ -24,8 +24,9 @@ ALPHA = 0.01
 SLICES_ALPHA = 0.005
 SHARE_ALPHA = 0.005
 # How sure it is that the promised cost is no larger than the limit that is held against the labels. Where it is larger
-# after all, then by little, and evidence grows slowly: python -m bench.monitor measures what both come to in a year.
-LIMIT_CONFIDENCE = 0.95
+# after all, enough labels find that: so it is no less sure than a year without a false alarm is to be. python -m
+# bench.monitor measures what both come to.
+LIMIT_CONFIDENCE = 0.99
 # Of the cost by hand, how much must be lost by checks alone.
 SMALLEST_LOSS = 0.05
 # Harm is over once so many answers have cost no more than the limit on average while the evidence did not grow. By
