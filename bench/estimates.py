@@ -113,7 +113,7 @@ def concept_drift() -> list[Row]:
             inflow, found = model.inflow(rows)
             accuracy = float((found.decisions.answers == targets).mean())
             off.append(abs(_estimated(model.manifest, inflow)["value"] - accuracy))
-            told += estimate.errors_below(inflow.expected, promise)[1] > estimate.WARN_ERRORS
+            told += estimate.errors_below(inflow, promise)[1] > estimate.WARN_ERRORS
             asked = found.decisions.by_machine & (model.random.random(WINDOW_ROWS) < AUDIT_SHARE)
             lost = error_yen(OUTPUT, POLICY, targets, found.outputs, found.decisions.answers)[asked]
             losses, counts = np.unique(lost / POLICY.prices.highest_error_yen, return_counts=True)
@@ -133,6 +133,6 @@ def concept_drift() -> list[Row]:
 
 def _estimated(manifest: Manifest, inflow: Inflow) -> dict[str, Any]:
     assert manifest.promise is not None
-    found = estimate.right(inflow.expected, manifest.promise, estimate.is_trusted(inflow), by_machine=False)
+    found = estimate.right(inflow, manifest.promise, by_machine=False)
     assert found is not None
     return found

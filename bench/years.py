@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +13,7 @@ from portfolio.core.types import Array
 from portfolio.monitoring import drift, estimate, evidence, harm, verdict, volume
 
 YEARS, DAYS = 1_000, 365
-ROWS_A_DAY, AUDIT_SHARE = 500, 0.02
+ROWS_A_DAY = 500
 MACHINE_SHARE, SLICES = 0.9, 10
 BY_HAND_YEN, CHECK_YEN, ERROR_YEN = 6.0, 2.0, 210.0
 FIELDS, BINS = 14, 10
@@ -128,17 +129,20 @@ def _is_told(outside: int, rows: int, reference_rows: int) -> bool:
     return outside >= verdict.OUTSIDE_SHARE * rows and not likely
 
 
-def years(random: np.random.Generator, setting: Setting) -> tuple[float, float]:
-    """The share of years in which a model without change is ever called harmful, and of windows that warn."""
-    labels, shares = Labels(random, setting, YEARS), Shares(random, setting, YEARS)
+def years(random: np.random.Generator, setting: Setting, labels_a_day: Sequence[int]) -> tuple[list[float], float]:
+    """The shares of years in which a model without change is ever called harmful, and of windows that warn.
+
+    The first by how many answers are audited a day; what needs no label is the same for all.
+    """
+    labels, shares = [Labels(random, setting, YEARS) for _ in labels_a_day], Shares(random, setting, YEARS)
     fields = Fields(random, setting.test_rows, YEARS)
-    ever, warned = np.zeros(YEARS, dtype=bool), 0.0
-    audited = round(ROWS_A_DAY * MACHINE_SHARE * AUDIT_SHARE)
+    ever, warned = np.zeros((len(labels), YEARS), dtype=bool), 0.0
     for _ in range(DAYS):
         harmful, below = shares.look()
-        ever |= labels.alarms(setting.error_rate, audited) | harmful
+        found = [of.alarms(setting.error_rate, count) for of, count in zip(labels, labels_a_day, strict=True)]
+        ever |= np.array(found) | harmful
         warned += float((below | fields.warns(ROWS_A_DAY)).mean()) / DAYS
-    return float(ever.mean()), warned
+    return ever.mean(axis=1).tolist(), warned
 
 
 def days_of_moved_volume(random: np.random.Generator, years: int) -> float:

@@ -93,3 +93,52 @@ def test_values_beyond_those_of_training_are_rare_by_chance() -> None:
     assert alarms <= 70
     assert beyond(0, 500, 100, 2) == 1
     assert beyond(250, 500, 100, 2) < 1e-9
+
+
+def with_missing(random: np.random.Generator, rows: int, missing: float) -> Array:
+    values = random.normal(size=rows)
+    values[: round(rows * missing)] = np.nan
+    return values
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "rows", "is_told"),
+    [
+        (0.0, 0.02, 500, True),
+        (0.0, 0.05, 500, True),
+        (0.01, 0.05, 500, True),
+        (0.01, 0.02, 100_000, False),
+        (0.3, 0.33, 100_000, False),
+        (0.02, 0.02, 500, False),
+    ],
+)
+def test_values_that_begin_to_be_missing_are_told(before: float, now: float, rows: int, is_told: bool) -> None:
+    random = np.random.default_rng(0)
+    tallies = {(f"x{number}", ""): tally(random.normal(size=1000), random.normal(size=500)) for number in range(10)}
+    tallies["moved", ""] = tally(with_missing(random, 1000, before), with_missing(random, rows, now))
+    found = {one["field"]: one for one in drifts(tallies)}
+    assert [name for name, one in found.items() if one["drifted"]] == (["moved"] if is_told else [])
+    if is_told:
+        moved = found["moved"]
+        assert (moved["of"], moved["from"], moved["to"]) == ("(missing)", before, now)
+        assert moved["adjusted_p"] <= ALPHA
+
+
+def test_categories_that_begin_to_be_missing_are_told() -> None:
+    before, now = (np.array(["a", "b"] * 500, dtype=object) for _ in range(2))
+    now[:30] = ""
+    (found,) = drifts({("letter", ""): tally(before, now, ("a", "b"))})
+    assert (found["drifted"], found["of"], found["to"]) == (True, "(missing)", 0.03)
+
+
+def test_values_that_are_missing_as_often_as_before_are_seldom_told() -> None:
+    random, told = np.random.default_rng(0), 0
+    for _ in range(300):
+        tallies = {}
+        for number in range(8):
+            columns = [random.normal(size=rows) for rows in (1000, 500)]
+            for column in columns:
+                column[random.random(len(column)) < 0.02] = np.nan
+            tallies[f"x{number}", ""] = tally(*columns)
+        told += any(one["drifted"] for one in drifts(tallies))
+    assert told <= 6

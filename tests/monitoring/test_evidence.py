@@ -59,8 +59,8 @@ def test_labels_without_end_find_harm_that_is_small(promised: float, now: float)
 
 
 def test_a_limit_allows_for_errors_that_the_test_rows_did_not_show() -> None:
-    # Of no error in n rows: 1 - 0.05 ** (1 / n), exactly (Clopper and Pearson).
-    assert limit({0.0: 300}, 210.0) == pytest.approx(1 - 0.05 ** (1 / 300), rel=0.05)
+    # Of no error in n rows: 1 - 0.01 ** (1 / n), exactly (Clopper and Pearson).
+    assert limit({0.0: 300}, 210.0) == pytest.approx(1 - 0.01 ** (1 / 300), rel=0.05)
     assert limit({0.0: 30_000}, 210.0) < limit({0.0: 300}, 210.0) < limit({0.0: 299, 210.0: 1}, 210.0)
     assert limit({}, 210.0) == 1.0
 

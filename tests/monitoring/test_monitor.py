@@ -12,13 +12,14 @@ from sqlalchemy.exc import IntegrityError
 from portfolio.bundle.store import Store
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
+from portfolio.core.types import Array
 from portfolio.monitoring.looks import Look, Looks
 from portfolio.monitoring.monitor import look
 from portfolio.monitoring.outcome import Outcome
 from portfolio.monitoring.prediction_log import window
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.log import PredictionLog
-from tests.monitoring.world import COLOURS, World, midnight
+from tests.monitoring.world import COLOURS, OUTPUT, World, midnight
 from tests.workspace import TOY
 
 
@@ -137,6 +138,21 @@ def test_rows_that_go_to_people_are_harm_without_a_label(world: World, use_case:
     assert "people_decide_more" in findings(found)
 
 
+@pytest.mark.parametrize(("probes", "others"), [(60, 0), (90, 450), (4000, 60)])
+def test_a_row_that_is_sent_again_and_again_is_no_harm(
+    world: World, use_case: UseCase, address: str, probes: int, others: int
+) -> None:
+    """An uptime probe that the model is unsure of: it says of one row what it has said before."""
+    probe = {"weight": np.full((probes, 1), 0.05, dtype=np.float32), "colour": np.full((probes, 1), "green", object)}
+    for day in range(15):
+        rows = world.rows(others)
+        both = {name: np.concatenate([rows[name], column]) for name, column in probe.items()}
+        world.serve(day, both, labels=False, at_once=probes + others)
+        (found,) = look(use_case, address, midnight(day + 1))
+        assert found.verdict == "warn"
+        assert "outside_support" not in findings(found)
+
+
 def test_labels_that_nobody_asked_for_are_left_out(world: World, use_case: UseCase, address: str) -> None:
     world.audit_share = 0.0
     rows = world.rows(500)
@@ -214,6 +230,65 @@ def test_a_label_that_was_corrected_counts_once(address: str, use_case: UseCase)
     assert "corrected" in corrected
     (found,) = look(use_case, address, midnight(2))
     assert found.figures["harm"]["labels"] == before.figures["harm"]["labels"]
+
+
+def corrected(world: World, day: int, row: int, label: str, received_at: datetime) -> None:
+    """What was said of a row that was served alone with nine others is replaced."""
+    place = {"request_id": f"{day:08x}{row - row % 10:024x}", "row": row % 10}
+    said = {**place, "label": f'"{label}"', "right": None, "received_at": received_at}
+    assert world.log.add_labels([said], [0])[0].name == "corrected"
+
+
+def test_a_correction_does_not_bring_back_an_alarm_that_was_over(address: str, use_case: UseCase) -> None:
+    world = World(Store.of(TOY), PredictionLog(address), audit_share=1.0)
+
+    def verdict(day: int, error_rate: float) -> str:
+        rows = world.rows(200)
+        targets = world.targets(rows)
+        wrong = world.random.random(200) < error_rate
+        labelled[day] = np.where(wrong, 1 - targets, targets)
+        world.serve(day, rows, targets=labelled[day])
+        return look(use_case, address, midnight(day + 1))[0].verdict
+
+    labelled: dict[int, Array] = {}
+    assert [verdict(day, 0.2) for day in range(2)][-1] == "harmful"
+    assert [verdict(day, 0) for day in range(2, 6)][-1] == "healthy"
+    kept = Looks(address)
+    before = kept.last()[0].figures["harm"]
+    kept.close()
+    corrected(world, 5, 0, OUTPUT.classes[1 - labelled[5][0]], midnight(6))
+    (found,) = look(use_case, address, midnight(7))
+    assert found.verdict != "harmful"
+    assert found.figures["harm"]["labels"] == before["labels"]
+    assert found.figures["harm"]["evidence"] < 10 * before["evidence"]
+
+
+def test_a_correction_does_not_bring_back_an_alarm_that_came_and_went_in_a_day(address: str, use_case: UseCase) -> None:
+    world = World(Store.of(TOY), PredictionLog(address), audit_share=1.0)
+    rows = world.rows(1200)
+    targets = world.targets(rows)
+    wrong = (world.random.random(1200) < 0.3) & (np.arange(1200) < 200)
+    world.serve(0, rows, targets=np.where(wrong, 1 - targets, targets))
+    hours = [midnight(0) + timedelta(hours=hour + 1) for hour in range(24)]
+    verdicts = [one.verdict for hour in hours for one in look(use_case, address, hour)]
+    assert "harmful" in verdicts[:6]
+    assert "harmful" not in verdicts[12:]
+    corrected(world, 0, 1199, OUTPUT.classes[1 - targets[1199]], midnight(1))
+    (found,) = look(use_case, address, midnight(2))
+    assert found.verdict != "harmful"
+
+
+def test_a_correction_leaves_the_figures_of_the_window_to_its_own_labels(address: str, use_case: UseCase) -> None:
+    world = World(Store.of(TOY), PredictionLog(address), audit_share=1.0)
+    world.serve(0, world.rows(500))
+    look(use_case, address, midnight(1))
+    world.serve(1, world.rows(100))
+    corrected(world, 0, 0, "no", midnight(1) + timedelta(hours=1))
+    (found,) = look(use_case, address, midnight(2))
+    assert found.rows == 100
+    assert found.labels == 101
+    assert found.figures["quality"]["seen"]["labels"] == 101
+    assert found.figures["harm"]["labels"] > 101
 
 
 def test_wrong_labels_that_are_corrected_are_harm_no_more(address: str, use_case: UseCase) -> None:
@@ -330,5 +405,6 @@ def test_a_group_that_is_named_by_a_number_is_found_again(world: World) -> None:
     manifest = world.manifest.model_copy(update={"promise": promise.model_copy(update={"by_slice": by_slice})})
     request = {"inputs": '{"weight": [[0.1]], "colour": [["green"]]}', "outputs": "[[0, 1]]", "by_machine": "[true]"}
     outcome = Outcome(manifest)
-    outcome.add([{"request_id": "a" * 32, "row": 0, "label": '"no"', "request": {**request, "asked": "[0.5]"}}])
-    assert list(outcome.costs_by_slice) == [("weight", "0.1")]
+    label = {"request_id": "a" * 32, "row": 0, "label": '"no"', "received_at": midnight(0)}
+    outcome.add([{**label, "request": {**request, "asked": "[0.5]"}}])
+    assert [list(costs.by_slice) for costs in outcome.costs.values()] == [[("weight", "0.1")]]

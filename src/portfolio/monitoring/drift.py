@@ -16,10 +16,13 @@ from portfolio.monitoring.tally import Tally, counts_of
 
 # The chance that any of a look's tests says so though nothing has changed.
 ALPHA = 0.01
-# Cohen's w from which a drift is told: a number that moved by a fifth of its standard deviation.
+# Cohen's w from which a drift is told: a number that moved by a fifth of its standard deviation. And Cohen's h, of more
+# missing values: from none to 1%, from 1% to 4%, or from 30% to 40%.
 SMALLEST_EFFECT = 0.2
 # Cells in which fewer are expected are put together: the chi-square distribution would be a poor approximation.
 LEAST_EXPECTED = 4.0
+# The place of the missing values among the cells of a tally.
+MISSING = -2
 
 
 def two_samples(reference: Array, counts: Array) -> tuple[Floats, Floats]:
@@ -57,6 +60,17 @@ def two_samples(reference: Array, counts: Array) -> tuple[Floats, Floats]:
         exact = hypergeom.sf(rests[1] - 1, first + second, rests[0] + rests[1], second)
         p = np.where(is_exact, exact, p)
     return p, effect
+
+
+def more_missing(reference: Array, counts: Array) -> tuple[float, float]:
+    """The p value and the effect (Cohen's h) of more missing values in counts [cells] than in those of the reference.
+
+    One-sided and exact (Fisher), of that cell alone: in `two_samples` a few of them are one cell with many others.
+    """
+    first, second = int(reference.sum()), int(counts.sum())
+    before, now = int(reference[MISSING]), int(counts[MISSING])
+    p = hypergeom.sf(now - 1, first + second, before + now, second)
+    return float(p), float(2 * (np.arcsin(np.sqrt(now / second)) - np.arcsin(np.sqrt(before / first))))
 
 
 def _with_rest(counts: Floats, kept: Array, alone: Array, smallest: Array) -> Floats:
@@ -101,25 +115,33 @@ def beyond(outside: int, rows: int, reference_rows: int, ends: int) -> float:
 def drifts(tallies: Mapping[tuple[str, str], Tally]) -> list[dict[str, Any]]:
     """By field and summary whether it drifted, and from where to where it moved. The largest effect comes first.
 
-    Where it is not known of how many rows a reference is, there is no test.
+    Where it is not known of how many rows a reference is, there is no test. Of a field of which more values are missing
+    that is what is said, unless something else is the clearer.
     """
     known = {name: tally for name, tally in tallies.items() if tally.reference.rows and tally.rows}
-    tested = [two_samples(counts_of(tally.reference), tally.counts) for tally in known.values()]
-    corrected = holm(np.array([float(p) for p, _ in tested])) if tested else np.array([])
-    found = []
-    for (name, tally), (p, effect), adjusted in zip(known.items(), tested, corrected, strict=True):
-        found.append(
-            {
-                "field": name[0],
-                "summary": name[1],
-                "p": float(p),
-                "adjusted_p": float(adjusted),
-                "effect": float(effect),
-                "drifted": bool(is_drift(adjusted, effect)),
-                **moved(tally),
-            }
-        )
-    return sorted(found, key=lambda one: -one["effect"])
+    tested = {name: two_samples(counts_of(tally.reference), tally.counts) for name, tally in known.items()}
+    # Where none is missing, before or now, there is nothing to test: that takes no part in the correction.
+    some = {name: tally for name, tally in known.items() if counts_of(tally.reference)[MISSING] + tally.counts[MISSING]}
+    missing = {name: more_missing(counts_of(tally.reference), tally.counts) for name, tally in some.items()}
+    p_values = [float(of[0]) for of in tested.values()] + [of[0] for of in missing.values()]
+    corrected = iter(holm(np.array(p_values)).tolist() if p_values else [])
+    found = {name: _told(name, *tested[name], next(corrected)) | moved(tally) for name, tally in known.items()}
+    for name, tally in some.items():
+        more = _told(name, *missing[name], next(corrected)) | _moved_to_missing(tally)
+        if more["drifted"] and (more["p"] < found[name]["p"] or not found[name]["drifted"]):
+            found[name] = more
+    return sorted(found.values(), key=lambda one: -one["effect"])
+
+
+def _told(name: tuple[str, str], p: Array | float, effect: Array | float, adjusted: float) -> dict[str, Any]:
+    return {
+        "field": name[0],
+        "summary": name[1],
+        "p": float(p),
+        "adjusted_p": adjusted,
+        "effect": float(effect),
+        "drifted": bool(is_drift(np.asarray(adjusted), np.asarray(effect))),
+    }
 
 
 def moved(tally: Tally) -> dict[str, Any]:
@@ -132,8 +154,17 @@ def moved(tally: Tally) -> dict[str, Any]:
         return {"of": labels[most], "from": float(old[most]), "to": float(new[most])}
     # Of the bins together against the missing ones, whichever moved more.
     if abs(new[-2] - old[-2]) > np.abs(new[:-2] - old[:-2]).sum() / 2 or not now[:-2].any() or not before[:-2].any():
-        return {"of": "(missing)", "from": float(old[-2]), "to": float(new[-2])}
+        return _moved_to_missing(tally)
     return {"of": "median", "from": median(tally.reference, before[:-2]), "to": median_of(tally)}
+
+
+def _moved_to_missing(tally: Tally) -> dict[str, Any]:
+    before, now = counts_of(tally.reference), tally.counts
+    return {
+        "of": "(missing)",
+        "from": float(before[MISSING] / before.sum()),
+        "to": float(now[MISSING] / now.sum()),
+    }
 
 
 def median_of(tally: Tally) -> float:

@@ -15,11 +15,11 @@ import numpy as np
 
 from portfolio.bundle.manifest import Promise
 from portfolio.core.types import Array
-from portfolio.monitoring.inflow import Expected, Inflow
+from portfolio.monitoring.inflow import Inflow
 
 # The normal quantile of a 95% interval.
 Z = 1.96
-# Fewer rows say nothing of a mean.
+# Fewer rows say nothing of a mean; nor do more, where so many are copies of each other that they count as fewer.
 LEAST_ROWS = 50
 # Rows beyond the support that are let pass, beside those that chance puts there.
 MOST_STRANGE = 0.05
@@ -32,7 +32,12 @@ SMALLEST_GAP = 1e-9
 
 
 def is_trusted(inflow: Inflow) -> bool:
-    """Whether the rows are ones of which training and test had some, and enough of them."""
+    """Whether the rows are ones of which training and test had some, and enough of them that differ."""
+    return inflow.copies.independent >= LEAST_ROWS and not is_strange(inflow)
+
+
+def is_strange(inflow: Inflow) -> bool:
+    """Whether more rows are unlike any of training and test than chance puts there."""
     if inflow.rows < LEAST_ROWS:
         return False
     # A new value lies beyond the ends of n others in 2 of n + 1 cases.
@@ -41,25 +46,27 @@ def is_trusted(inflow: Inflow) -> bool:
         for tally in inflow.tallies.values()
         if tally.reference.rows and not tally.reference.categories
     )
-    return inflow.strange / inflow.rows <= MOST_STRANGE + by_chance
+    return inflow.strange / inflow.rows > MOST_STRANGE + by_chance
 
 
-def yen_per_1000(expected: Expected, promise: Promise, trusted: bool) -> dict[str, Any] | None:
-    return _interval(expected.yen, expected.yen_variance, expected.rows, promise.rows, trusted, 1000)
+def yen_per_1000(inflow: Inflow, promise: Promise) -> dict[str, Any] | None:
+    expected = inflow.expected
+    return _interval(inflow, promise, expected.yen, expected.yen_variance, expected.rows, 1000)
 
 
-def right(expected: Expected, promise: Promise, trusted: bool, *, by_machine: bool) -> dict[str, Any] | None:
+def right(inflow: Inflow, promise: Promise, *, by_machine: bool) -> dict[str, Any] | None:
     """Of the share of right answers: of all, or of those that the machine gave alone."""
+    expected = inflow.expected
     if by_machine:
         sums = (expected.right_by_machine, expected.right_by_machine_variance, expected.by_machine)
     else:
         sums = (expected.right, expected.right_variance, expected.rows)
-    found = _interval(*sums, promise.rows, trusted, 1)
+    found = _interval(inflow, promise, *sums, 1)
     return found and {**found, "low": max(found["low"], 0.0), "high": min(found["high"], 1.0)}
 
 
 def _interval(
-    total: float, variance: float, rows: int, test_rows: int, trusted: bool, scale: float
+    inflow: Inflow, promise: Promise, total: float, variance: float, rows: int, scale: float
 ) -> dict[str, Any] | None:
     """A 95% interval for the mean that labels of these very rows would give.
 
@@ -68,16 +75,18 @@ def _interval(
     if rows == 0:
         return None
     mean = total / rows
-    half = Z * math.sqrt(max(variance, 0) / rows * (1 / rows + 1 / max(test_rows, 1)))
-    return {"value": scale * mean, "low": scale * (mean - half), "high": scale * (mean + half), "trusted": trusted}
+    half = Z * math.sqrt(max(variance, 0) / rows * (1 / (inflow.new_share * rows) + 1 / max(promise.rows, 1)))
+    low, high = scale * (mean - half), scale * (mean + half)
+    return {"value": scale * mean, "low": low, "high": high, "trusted": is_trusted(inflow)}
 
 
-def errors_below(expected: Expected, promise: Promise) -> tuple[float, float]:
+def errors_below(inflow: Inflow, promise: Promise) -> tuple[float, float]:
     """How far the estimate lies below what the model expected of the test rows: in yen a row, and in standard errors.
 
     Like is compared with like: so a model that is a little too sure of itself is not told of each day.
     """
-    total, squares, rows = np.array([expected.yen, expected.yen_squared, expected.rows])
+    expected = inflow.expected
+    total, squares, rows = inflow.new_share * np.array([expected.yen, expected.yen_squared, expected.rows])
     gap, errors = below(total, squares, rows, promise.expected_yen, promise.rows)
     return float(gap), float(errors)
 

@@ -6,7 +6,6 @@ cost, which audited rows tell, and how many rows it leaves to people, which ever
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,8 +24,9 @@ ALPHA = 0.01
 SLICES_ALPHA = 0.005
 SHARE_ALPHA = 0.005
 # How sure it is that the promised cost is no larger than the limit that is held against the labels. Where it is larger
-# after all, then by little, and evidence grows slowly: python -m bench.monitor measures what both come to in a year.
-LIMIT_CONFIDENCE = 0.95
+# after all, enough labels find that: so it is no less sure than a year without a false alarm is to be. python -m
+# bench.monitor measures what both come to.
+LIMIT_CONFIDENCE = 0.99
 # Of the cost by hand, how much must be lost by checks alone.
 SMALLEST_LOSS = 0.05
 # Harm is over once so many answers have cost no more than the limit on average while the evidence did not grow. By
@@ -53,29 +53,35 @@ def limit(costs: Mapping[float, int], worst: float, confidence: float = LIMIT_CO
 
 
 def seen(manifest: Manifest, promise: Promise, inflow: Inflow, outcome: Outcome, state: State) -> tuple[State, State]:
-    """The figures of `harm`, and the state that the next look goes on from."""
+    """The figures of `harm`, and the state that the next look goes on from. `state` does not know of the labels yet."""
     worst = 0.0 if manifest.policy is None else manifest.policy.prices.highest_error_yen
     groups = list(_slices(promise))
     alphas = {WHOLE: ALPHA} | {_name(*group): SLICES_ALPHA / len(groups) for group, _ in groups}
     promised = {WHOLE: dict(promise.errors)} | {_name(*group): costs for group, costs in groups}
-    live = {WHOLE: outcome.costs} | {_name(*group): costs for group, costs in outcome.costs_by_slice.items()}
+    live = [
+        {WHOLE: costs.whole} | {_name(*group): of for group, of in costs.by_slice.items()}
+        for costs in outcome.costs.values()
+    ]
     labelled: dict[str, Any] = {}
     for name, alpha in alphas.items() if worst else ():
         before = _known(state.get(LABELS, {}).get(name))
-        if before is None and not live.get(name):
+        parts = [costs[name] for costs in live if name in costs]
+        if before is None and not parts:
             continue
         of = _Evidence(before or _begin(promised[name], worst, 1 - (1 - LIMIT_CONFIDENCE) * alpha / ALPHA))
-        of.add(live.get(name, Counter()), worst)
-        of.end_if_over(alpha)
+        for costs in parts:
+            of.add(costs, worst)
+            of.end_if_over(alpha)
         labelled[name] = of.state
     found = [_told(name, one, alphas[name], worst) for name, one in labelled.items()]
     slices = [one for one in found if one["slice"] != WHOLE]
     whole = next((one for one in found if one["slice"] == WHOLE), {"evidence": 1.0, "labels": 0})
     share = _Evidence(_known(state.get("share")) or _begin(_shares(promise), 1.0, 1 - (1 - LIMIT_CONFIDENCE) / 2))
     people = inflow.rows - inflow.expected.by_machine
-    # The rows of a shorter window come again in the next.
-    if inflow.rows >= LEAST_ROWS:
-        share.add({0.0: inflow.rows - people, 1.0: people}, 1.0)
+    # The rows of a shorter window come again in the next. Copies count as what they say of their own.
+    if inflow.copies.independent >= LEAST_ROWS:
+        machine, others = (round(inflow.new_share * rows) for rows in (inflow.expected.by_machine, people))
+        share.add({0.0: machine, 1.0: others}, 1.0)
         share.end_if_over(SHARE_ALPHA)
     figures = {
         "evidence": whole["evidence"],
@@ -183,7 +189,8 @@ def live_yen(manifest: Manifest, inflow: Inflow, outcome: Outcome) -> dict[str, 
         return None
     prices = manifest.policy.prices
     worst, share = prices.highest_error_yen, inflow.expected.by_machine / inflow.rows
-    losses = np.repeat(list(outcome.costs), list(outcome.costs.values()))
+    costs = outcome.costs_together()
+    losses = np.repeat(list(costs), list(costs.values()))
     low, high = mean_interval(Outcomes.of(losses), 0.0, worst)
 
     def value(lost: float) -> float:

@@ -13,6 +13,7 @@ from portfolio.bundle.summaries import summaries
 from portfolio.core.types import Array
 from portfolio.evaluation.promise import output_summaries
 from portfolio.monitoring.answered import Answered
+from portfolio.monitoring.copies import Copies
 from portfolio.monitoring.tally import Tally
 
 OUTPUT = "(output)"
@@ -59,6 +60,7 @@ class Inflow:
     tallies: dict[tuple[str, str], Tally] = field(init=False)
     """By field and summary; those of the outputs have the field `OUTPUT`."""
     expected: Expected = field(default_factory=Expected)
+    copies: Copies = field(default_factory=Copies)
     strange: int = 0
     """Rows of which an input or an output lies where training or test had none."""
 
@@ -72,12 +74,18 @@ class Inflow:
     def rows(self) -> int:
         return self.expected.rows
 
+    @property
+    def new_share(self) -> float:
+        """As what share of the rows they count, if a row that comes again says nothing new."""
+        return self.copies.independent / self.rows if self.rows else 0.0
+
     def add(self, found: Answered) -> None:
         strange = np.zeros(len(found.outputs), dtype=bool)
         for name, values in self._values(found).items():
             if name in self.tallies:
                 strange |= self.tallies[name].add(values)
         self.strange += int(np.count_nonzero(strange))
+        self.copies.add(found.inputs)
         self.expected.add(self.manifest, found)
 
     def _values(self, found: Answered) -> dict[tuple[str, str], Array]:

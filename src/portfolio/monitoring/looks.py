@@ -99,6 +99,12 @@ class Looks:
         of_served = [] if served is None else self.last(1, served.digest)
         return next(iter(of_served or self.last()), None)
 
+    def ends(self, digest: str) -> list[datetime]:
+        """When the windows of the looks at one bundle ended, the oldest first."""
+        query = select(looks.c.end).where(looks.c.digest == digest, _has_been()).order_by(looks.c.end)
+        with self._database.begin() as connection:
+            return [in_utc(end) for end in connection.execute(query).scalars()]
+
     def since(self, time: datetime) -> list[Look]:
         """The looks at windows that ended after that time, of all bundles."""
         query = select(looks).where(looks.c.end > time, _has_been())

@@ -51,7 +51,7 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
             ones = window.served(database, since, until)
             for one in sorted(ones, key=lambda one: served is not None and one.digest == served.digest):
                 before = next(iter(looks.last(1, one.digest)), None)
-                found.append(_look(store, database, one, before, since, until))
+                found.append(_look(store, database, looks, one, before, since, until))
             found = _with_volume(looks, found, until)
             found += _stale(store, looks, {one.digest for one in found}, until)
             looks.add(*found)
@@ -61,7 +61,15 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
             looks.close()
 
 
-def _look(store: Store, database: Database, one: Served, before: Look | None, since: datetime, until: datetime) -> Look:
+def _look(
+    store: Store,
+    database: Database,
+    looks: Looks,
+    one: Served,
+    before: Look | None,
+    since: datetime,
+    until: datetime,
+) -> Look:
     """`since` is where the window of a bundle begins that has not been looked at yet."""
     start, labels_since, state = since, since, {}
     if before is not None:
@@ -75,15 +83,19 @@ def _look(store: Store, database: Database, one: Served, before: Look | None, si
         return _nothing(one, start, until, Reason("no_promise", {"version": one.model_version}))
     inflow, outcome = Inflow(manifest), Outcome(manifest)
     newest = state.get("newest")
-    if window.has_corrected(database, one.digest, labels_since, until):
-        # What was wrong has been counted: all labels of this bundle are counted anew.
-        labels_since, state = window.BEGINNING, {key: value for key, value in state.items() if key != harm.LABELS}
     for requests in window.answers(database, one.digest, start, until):
         inflow.add(answered(manifest, requests))
         newest = in_utc(requests[-1]["answered_at"]).isoformat()
     for rows in window.labels(database, one.digest, labels_since, until):
         outcome.add(rows)
-    figures = measure(manifest, inflow, outcome, state)
+    counted = outcome
+    if window.has_corrected(database, one.digest, labels_since, until):
+        # What was wrong has been counted: all labels of this bundle are counted anew, and what was over is over again.
+        state = {key: value for key, value in state.items() if key != harm.LABELS}
+        counted = Outcome(manifest, looks.ends(one.digest))
+        for rows in window.labels(database, one.digest, window.BEGINNING, until):
+            counted.add(rows)
+    figures = measure(manifest, inflow, outcome, counted, state)
     figures["state"]["newest"] = newest
     verdict, reasons = conclude(manifest, manifest.promise, inflow, figures)
     return Look(start, until, one.model_version, one.digest, inflow.rows, outcome.labels, verdict, reasons, figures)
@@ -94,12 +106,16 @@ def lag(address: str) -> timedelta:
     return LAG if file_of(address) else LAG + CLOCKS_APART
 
 
-def measure(manifest: Manifest, inflow: Inflow, outcome: Outcome, state: dict[str, Any]) -> dict[str, Any]:
-    """What `Look.figures` has; `state` is what the last look left."""
+def measure(
+    manifest: Manifest, inflow: Inflow, outcome: Outcome, counted: Outcome, state: dict[str, Any]
+) -> dict[str, Any]:
+    """What `Look.figures` has; `state` is what earlier looks left, and `counted` has the labels that it does not know.
+
+    `outcome` has those that came in the window.
+    """
     promise = manifest.promise
     assert promise is not None
-    trusted = estimate.is_trusted(inflow)
-    found, state = harm.seen(manifest, promise, inflow, outcome, state)
+    found, state = harm.seen(manifest, promise, inflow, counted, state)
     expected = inflow.expected
     # What is promised of values is told of the machine's own answers alone.
     by_machine = manifest.output.task == "regression"
@@ -107,7 +123,7 @@ def measure(manifest: Manifest, inflow: Inflow, outcome: Outcome, state: dict[st
     quality = (
         right / max(sum(count for _, count in promise.errors), 1) if by_machine else manifest.figures.get("accuracy")
     )
-    yen = None if manifest.policy is None else estimate.yen_per_1000(expected, promise, trusted)
+    yen = None if manifest.policy is None else estimate.yen_per_1000(inflow, promise)
     return {
         "yen_per_1000": {
             "promised": 1000 * promise.value_yen,
@@ -118,7 +134,7 @@ def measure(manifest: Manifest, inflow: Inflow, outcome: Outcome, state: dict[st
         "quality": {
             "name": "within_tolerance" if by_machine else "accuracy",
             "promised": quality,
-            "estimated": estimate.right(expected, promise, trusted, by_machine=by_machine),
+            "estimated": estimate.right(inflow, promise, by_machine=by_machine),
             "seen": harm.live_right(inflow, outcome, by_machine=by_machine),
         },
         "machine_share": expected.by_machine / inflow.rows if inflow.rows else None,

@@ -6,9 +6,11 @@ answers, and all of a person's; others are counted and left out, since people te
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 
 import numpy as np
 import orjson
@@ -19,27 +21,40 @@ from portfolio.core.hashing import uniform
 from portfolio.core.types import Array
 from portfolio.evaluation.value import error_yen, is_right
 from portfolio.monitoring.answered import answered
+from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.tables import Row
 
 MISSING = "(missing)"
 
 
 @dataclass
+class Costs:
+    """Of audited answers, each drawn with the same probability: how many cost so many yen."""
+
+    whole: Counter[float] = field(default_factory=Counter)
+    by_slice: dict[tuple[str, str], Counter[float]] = field(default_factory=dict)
+
+
+@dataclass
 class Outcome:
-    """Labels of one bundle's answers, added up."""
+    """Labels of one bundle's answers, added up in the order in which they came."""
 
     manifest: Manifest
+    looked: Sequence[datetime] = ()
+    """When looks at labels that are counted again have ended, in order."""
     labels: int = 0
     unasked: int = 0
-    costs: Counter[float] = field(default_factory=Counter)
-    """Of audited answers, each drawn with the same probability: how many cost so many yen."""
-    costs_by_slice: dict[tuple[str, str], Counter[float]] = field(default_factory=dict)
+    costs: dict[tuple[int, date], Costs] = field(default_factory=dict)
+    """Of each look, and of each day in it: what is over is only seen where what came later is held against it."""
     right: dict[bool, list[int]] = field(default_factory=lambda: {True: [0, 0], False: [0, 0]})
     """By whether the machine decided: how many answers were right, and of how many."""
 
     @property
     def audited(self) -> int:
-        return self.costs.total()
+        return self.costs_together().total()
+
+    def costs_together(self) -> Counter[float]:
+        return sum((costs.whole for costs in self.costs.values()), Counter())
 
     def add(self, rows: Sequence[Row]) -> None:
         """Labels, each with its answer's columns as `request`."""
@@ -64,10 +79,12 @@ class Outcome:
         keys = pl.DataFrame({name: [row[name] for row in kept] for name in ("request_id", "row")})
         drawn = uniform(keys, salt="audit") < share / np.array(asked)
         for place in np.flatnonzero(by_machine & drawn):
-            cost = float(lost[place])
-            self.costs[cost] += 1
+            cost, received_at = float(lost[place]), in_utc(kept[place]["received_at"])
+            part = bisect_right(self.looked, received_at), received_at.date()
+            costs = self.costs.setdefault(part, Costs())
+            costs.whole[cost] += 1
             for by, labels in groups.items():
-                self.costs_by_slice.setdefault((by, labels[place]), Counter())[cost] += 1
+                costs.by_slice.setdefault((by, labels[place]), Counter())[cost] += 1
 
     def _asked(self, rows: Sequence[Row]) -> tuple[list[Row], list[int], list[float]]:
         """The labels that were asked for, their rows' places in their requests, and with what probability."""

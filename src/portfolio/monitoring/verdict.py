@@ -40,7 +40,7 @@ def _harms(manifest: Manifest, promise: Promise, inflow: Inflow, figures: dict[s
     found = figures["harm"]
     if found["seen"]:
         yield Reason("errors_cost_more", _numbers(found))
-        if _estimate_stands(manifest, promise, inflow, figures):
+        if _estimate_stands(manifest, promise, inflow):
             yield Reason("model_does_not_know")
     told = [one for one in found["slices"] if one["seen"]][:MOST_TOLD]
     yield from (Reason("slice_costs_more", _numbers(one)) for one in told)
@@ -50,33 +50,33 @@ def _harms(manifest: Manifest, promise: Promise, inflow: Inflow, figures: dict[s
     if found["people"]["seen"] and lost > harm.SMALLEST_LOSS * manifest.policy.prices.by_hand_yen:
         shares = {"share": 1 - figures["machine_share"], "promised_share": 1 - promise.machine_share}
         yield Reason("people_decide_more", {**shares, **_worth(promise, promise.value_yen - lost)})
-    gap, errors = estimate.errors_below(inflow.expected, promise)
+    gap, errors = estimate.errors_below(inflow, promise)
     is_large = gap > estimate.HARM_SHARE * manifest.policy.prices.by_hand_yen and errors > estimate.HARM_ERRORS
     if is_large and figures["yen_per_1000"]["estimated"]["trusted"]:
         yield Reason("estimate_is_harm", _below_expected(promise, gap))
 
 
 def _warnings(manifest: Manifest, promise: Promise, inflow: Inflow, figures: dict[str, Any]) -> Iterator[Reason]:
-    yield from _estimated(manifest, promise, inflow, figures)
+    yield from _estimated(manifest, promise, inflow)
     yield from _outside(inflow)
     yield from _drifted(figures)
 
 
-def _estimated(manifest: Manifest, promise: Promise, inflow: Inflow, figures: dict[str, Any]) -> Iterator[Reason]:
+def _estimated(manifest: Manifest, promise: Promise, inflow: Inflow) -> Iterator[Reason]:
     if manifest.policy is None:
         return
-    gap, errors = estimate.errors_below(inflow.expected, promise)
+    gap, errors = estimate.errors_below(inflow, promise)
     if gap > estimate.WARN_SHARE * manifest.policy.prices.by_hand_yen and errors > estimate.WARN_ERRORS:
         yield Reason("estimate_below", _below_expected(promise, gap))
-    if not figures["yen_per_1000"]["estimated"]["trusted"]:
+    if estimate.is_strange(inflow):
         yield Reason("outside_support", {"rows": inflow.strange, "of": inflow.rows})
 
 
-def _estimate_stands(manifest: Manifest, promise: Promise, inflow: Inflow, figures: dict[str, Any]) -> bool:
+def _estimate_stands(manifest: Manifest, promise: Promise, inflow: Inflow) -> bool:
     """Whether the model still expects of itself what it did: then it is the truth that has changed."""
     if inflow.rows < estimate.LEAST_ROWS:
         return False
-    return not any(reason.finding == "estimate_below" for reason in _estimated(manifest, promise, inflow, figures))
+    return not any(reason.finding == "estimate_below" for reason in _estimated(manifest, promise, inflow))
 
 
 def _outside(inflow: Inflow) -> Iterator[Reason]:
