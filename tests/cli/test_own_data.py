@@ -332,6 +332,17 @@ def test_check_holds_what_is_declared_against_the_rows(
     assert "data/shop/files has no file" in refused()
 
 
+def test_check_names_a_batch_that_is_cut_off(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    output(["collect", "shop"], monkeypatch, capsys)
+    (batch,) = Paths("shop").batches.glob("*.parquet")
+    batch.write_bytes(batch.read_bytes()[:1000])
+    said = run_main(["check", "shop"], 1, monkeypatch, capsys).err
+    assert f"portfolio recollect shop --date {batch.stem}" in " ".join(said.split())
+
+
 def test_a_mistyped_use_case_is_guessed(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -120,6 +120,18 @@ def test_text_that_is_stored_as_bytes_is_text_in_a_large_file_too(
     assert set(found.lazy.collect()["town"]) == {"Osaka", "Kyoto", "Nara"}
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_categories_in_a_parquet_file_are_text(tmp_path: Path, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGE_BYTES", 100 if large else 10**9)
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame({**PLAIN, "grade": ["1", "2", "3"] * 100}).with_columns(
+        pl.col("grade").cast(pl.Categorical), pl.col("town").cast(pl.Enum(["Osaka", "Kyoto", "Nara"]))
+    ).write_parquet(path)
+    found = sample(path)
+    for rows in (found.rows, found.lazy.collect()):
+        assert (rows.schema["grade"], rows.schema["town"]) == (pl.String, pl.String)
+
+
 BROKEN = {
     "a file that is not there": (None, "Check its path"),
     "an empty file": ("", "is empty"),

@@ -235,12 +235,10 @@ def _first_rows(source: Folder, path: Path) -> pl.DataFrame:
 
 def _newest_rows(case: UseCase) -> tuple[Path, pl.DataFrame] | None:
     """The newest rows, and their file: of what waits to be collected, or else of what was. Raises SourceError."""
-    import polars as pl
-
     from portfolio.contract.folder import Folder
     from portfolio.core.errors import SourceError
     from portfolio.core.paths import Paths
-    from portfolio.data.batches import of_source
+    from portfolio.data.batches import of_source, read_batch
     from portfolio.data.collect import named_rows
 
     collected, source = of_source(Paths(case.name).batches), case.source
@@ -257,7 +255,7 @@ def _newest_rows(case: UseCase) -> tuple[Path, pl.DataFrame] | None:
     if not collected:
         return None
     _, path = collected.popitem()
-    return path, pl.read_parquet(path, n_rows=FEW)
+    return path, read_batch(path, case.name, n_rows=FEW)
 
 
 def _unlike_its_data(case: UseCase) -> tuple[list[str], list[str]]:

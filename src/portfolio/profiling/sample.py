@@ -129,7 +129,7 @@ def _large_parquet(path: Path) -> Sample:
     try:
         lazy = pl.scan_parquet(path)
         total = lazy.select(pl.len()).collect().item()
-        lazy = lazy.with_columns(pl.col(_texts_in_bytes(lazy)).cast(pl.String))
+        lazy = lazy.with_columns(pl.col(_stored_texts(lazy)).cast(pl.String))
         rows = lazy.gather_every(max(1, total // SAMPLE_ROWS)).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{path} can't be read ({str(error).splitlines()[0]}). Fetch it again.") from error
@@ -137,13 +137,15 @@ def _large_parquet(path: Path) -> Sample:
     return Sample(path, Format(), rows, total, lazy)
 
 
-def _texts_in_bytes(lazy: pl.LazyFrame) -> list[str]:
-    """The columns that are stored as bytes, and are text in all rows."""
+def _stored_texts(lazy: pl.LazyFrame) -> list[str]:
+    """The columns that are stored as categories, or as bytes that are text in all rows."""
     import polars as pl
 
     texts = []
     for name, kind in lazy.collect_schema().items():
-        if kind == pl.Binary:
+        if kind in (pl.Categorical, pl.Enum):
+            texts.append(name)
+        elif kind == pl.Binary:
             with suppress(pl.exceptions.ComputeError):
                 lazy.select(pl.col(name).cast(pl.String).str.len_bytes().sum()).collect(engine="streaming")
                 texts.append(name)
