@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy
 
 from portfolio.contract import Sql
+from portfolio.contract.sql import password_of, with_variable
 from portfolio.core.errors import ConfigError, PortfolioError, SourceError, UnreachableError
 from portfolio.data.collect import collect
 from tests import postgres
@@ -61,12 +62,43 @@ def test_a_query_that_fails_says_why(shop: Path) -> None:
         "postgresql+psycopg://reader:s3cret@db.example/shop",
         "postgresql+psycopg://db.example/shop?user=reader&password=s3cret",
         "mysql+pymysql://reader:s3cret@db.example:3306/shop",
+        "postgresql://reader@shop:s3cret@db.example/shop",
+        "postgresql://db.example/shop?sslpassword=s3cret",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3D%7BODBC%7D%3BUID%3Dreader%3BPWD%3Ds3cret",
+        "mssql+pyodbc:///?odbc_connect=pwd=s3cret;UID=reader",
     ],
 )
 def test_a_password_in_an_address_is_refused_and_not_shown(address: str) -> None:
     with pytest.raises(ConfigError, match="environment variable") as refused:
         Sql(address, QUERY, date="sold_on")
     assert "s3cret" not in str(refused.value)
+    assert password_of(address) == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://reader:P@ssw0rd@db/x", "postgresql://reader:${PW}@db/x"),
+        ("postgresql://reader:P@ss@w0rd@db/x?opt=a@b", "postgresql://reader:${PW}@db/x?opt=a@b"),
+        ("postgresql://reader:P/ss?w@rd@db/x", "postgresql://reader:${PW}@db/x"),
+        (
+            "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3D%7Ba%3Bb%7D%3BApp%3Dx",
+            "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3D${PW}%3BApp%3Dx",
+        ),
+        ("postgresql://db/x?password=a;b&sslmode=require", "postgresql://db/x?password=${PW}&sslmode=require"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(address: str, shown: str) -> None:
+    assert with_variable(address, "PW") == shown
+    assert not password_of(shown)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["sqlite:///a@b.db", "postgresql://reader@db:5432/x", "postgresql://me:${PW}@db/a@b", "sqlite:///C:/x.db"],
+)
+def test_an_address_without_a_password_stays_as_it_is(address: str) -> None:
+    assert with_variable(address, "PW") == address
 
 
 def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 10
 VARIABLE = re.compile(r"\$\{(\w+)\}")
-# Before the host, or among the options at the end.
-PASSWORD = re.compile(r"^[\w+]+://[^:/@]*:([^@]+)@|[?&](?:password|passwd|pwd)=([^&]+)")
+PASSWORD = re.compile(
+    # Before the host: up to the last @ there, since people write a password with one as it is; or with a / or a ?.
+    r"^[\w+]+://[^:/?]*:([^/?]+)@|^[\w+]+://[^:/@]*:(.+)@|"
+    # Among the options at the end.
+    r"[?&](?:(?:ssl)?password|passwd|pwd)=([^&]+)|"
+    # Within one of them, which a driver for ODBC reads: its marks may be percent-encoded.
+    r"(?:[=;+]|%3[BD]|%20)(?:password|pwd)(?:=|%3D)(%7B.+?%7D|(?:(?!%3B)[^&;])+)",
+    re.IGNORECASE,
+)
 
 
 @declaration
@@ -132,7 +139,7 @@ def with_variable(address: str, variable: str) -> str:
 def _password(address: str) -> tuple[int, int] | None:
     """Where in the address a password is."""
     for found in PASSWORD.finditer(address):
-        group = 1 if found[1] else 2
+        group = found.lastindex or 0
         if not VARIABLE.fullmatch(found[group]):
             return found.span(group)
     return None
