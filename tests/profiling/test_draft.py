@@ -103,6 +103,15 @@ def test_a_number_for_each_row_is_the_key(tmp_path: Path) -> None:
     assert (found.key, found.decisions["id"].role) == ("id", "key")
 
 
+@pytest.mark.parametrize(("name", "first"), [("Unnamed: 0", 0), ("Unnamed: 0.1", 7), ("no", 1), ("index", 0)])
+def test_numbers_that_may_begin_anew_in_the_next_file_are_no_key(tmp_path: Path, name: str, first: int) -> None:
+    content = with_column(name, list(range(first, first + ROWS)))
+    found = drafted(tmp_path, content)
+    assert found.key == ""
+    assert "the next file may begin anew" in left_out(found, name)
+    assert drafted(tmp_path, content, key=name).key == name
+
+
 def test_parts_that_add_up_to_the_target_are_left_out_together(tmp_path: Path) -> None:
     casual, registered = RANDOM.integers(0, 900, ROWS), RANDOM.integers(0, 5000, ROWS)
     found = drafted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -366,4 +367,51 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
             f"{path} would be of {last}, which is still to come. Correct its dates in '{source.date}', or give the day "
             f"on which its rows ended: --date {date.today()}. Nothing was copied."
         )
-    return origins.add_file(use_case, source, path, day.date() if day else None)
+    target = origins.place_for(use_case, source, path, day.date() if day else None)
+    if source.has_key:
+        _check_repeated(case, source, good, path)
+    origins.copy_file(path, target)
+    return target
+
+
+def _check_repeated(case: UseCase, source: Folder, good: pl.DataFrame, path: Path) -> None:
+    """Say that some of the rows are there already. Raises ConfigError if a run would put the whole file aside."""
+    from portfolio.core.errors import ConfigError
+    from portfolio.data.validate import is_export_of_all
+
+    there, limits = _with_keys_of(case, source, good), case.config().validate_
+    if len(there) <= limits.max_bad_fraction * len(good):
+        return
+    keys = there[case.key].to_list()
+    if is_export_of_all(good, there, keys, case.key, limits):
+        print(
+            f"{len(keys):,} of {counted(len(good), 'row')} are there already and will be set aside. The others are new."
+        )
+        return
+    if len(keys) == len(good) and good.sort(case.key).equals(there.sort(case.key)):
+        raise ConfigError(f"{path}: all its rows are there already. Nothing was copied.")
+    raise ConfigError(
+        f"{path}: {len(keys):,} of {counted(len(good), 'row')} share their '{case.key}' with a row that is there "
+        "already, and a run would put the whole file aside. If the numbers begin anew in each file, they name no row: "
+        f"in {case.folder / 'use_case.py'}, delete key= and add '{case.key}' to ignore, then: portfolio recollect "
+        f"{case.name}. If the file corrects another one, put it in its place, and run the same. Nothing was copied."
+    )
+
+
+def _with_keys_of(case: UseCase, source: Folder, rows: pl.DataFrame) -> pl.DataFrame:
+    """The normalized rows, collected or waiting in the folder, whose keys are among those of `rows`; one for each."""
+    import polars as pl
+
+    from portfolio.core.paths import Paths
+    from portfolio.data.batches import of_source, read_batch
+    from portfolio.data.normalize import labels, normalize
+
+    collected = of_source(Paths(case.name).batches)
+    batches = (read_batch(path, case.name) for path in collected.values())
+    files = (source.table(path) for day, path in source.files().items() if day not in collected)
+    found = [rows.clear()]
+    for table in chain(batches, files):
+        if case.key in table.columns:
+            normalized = normalize(case, table.filter(labels(table[case.key]).is_in(rows[case.key].implode())))
+            found += [] if normalized.faults else [normalized.frame.select(rows.columns)]
+    return pl.concat(found).unique(case.key, keep="first", maintain_order=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,7 +19,7 @@ from portfolio.data.leaks import STRONG, TOLD, explained, find_leaks
 from portfolio.profiling.all_rows import look_at_all
 from portfolio.profiling.baseline import Baseline, baseline
 from portfolio.profiling.codes import is_code
-from portfolio.profiling.columns import Column, profile, profile_column, twins
+from portfolio.profiling.columns import NUMBERED, Column, profile, profile_column, twins
 from portfolio.profiling.look_alikes import alike
 from portfolio.profiling.sample import Sample, line_of, with_missing
 from portfolio.profiling.target import are_grades, as_target, target_of
@@ -26,6 +27,8 @@ from portfolio.profiling.values import NO_LABEL, model_column
 from portfolio.profiling.words import described, length_of, missing_words, no_input, quoted, share_of, written_otherwise
 
 MIN_ROWS = 50
+INDEX = re.compile(r"Unnamed: [\d.]+")
+"""What pandas calls the column of its index when it reads a file back."""
 
 Role = Literal["input", "target", "key", "date", "left out"]
 
@@ -210,12 +213,26 @@ def _choose_key(found: Draft, wanted: Wanted) -> None:
             column.name
             for column in candidates
             if column.kind == "identifier" and column.unique and not column.missing_share and whole
-            if not written_otherwise(column)
+            if not written_otherwise(column) and not _numbers_the_file(column)
         ]
+        for column in filter(_numbers_the_file, candidates):
+            found.decisions[column.name].role = "left out"
+            found.decisions[column.name].why = (
+                "numbers the rows of this file, and the next file may begin anew. If each number is of one row for "
+                f"good: --key {quoted(column.name)}"
+            )
         found.key = named[0] if named else ""
     if found.key:
         found.decisions[found.key].role = "key"
         found.decisions[found.key].why = "names each row"
+
+
+def _numbers_the_file(column: Column) -> bool:
+    """Whether it is an index that a program wrote beside the rows, rather than a number that each row has for good."""
+    if column.kind != "identifier" or not column.unique or column.minimum is None or column.maximum is None:
+        return False
+    from_the_start = column.minimum in (0, 1) and column.maximum - column.minimum + 1 == column.distinct
+    return bool(INDEX.fullmatch(column.name)) or (from_the_start and not NUMBERED.search(column.name))
 
 
 def _choose_date(found: Draft, wanted: Wanted) -> None:
