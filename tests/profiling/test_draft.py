@@ -249,6 +249,14 @@ def test_rows_that_all_belong_together_give_no_baseline(tmp_path: Path) -> None:
     assert drafted(tmp_path, content, split_by=["site"]).baseline is None
 
 
+def test_short_texts_of_which_no_two_are_the_same_can_be_the_text(tmp_path: Path) -> None:
+    content = csv_text({"item": [f"{town} room {number}" for number, town in enumerate(TOWNS)], "bought": ANSWERS})
+    with pytest.raises(DataError, match=r"'item': names each row.* of the text alone: --text item"):
+        drafted(tmp_path, content)
+    found = drafted(tmp_path, content, text="item")
+    assert (found.key, found.decisions["item"].role, found.decisions["item"].column.kind) == ("", "input", "text")
+
+
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = {
     "a target that is not there": ({}, {"target": "buoght"}, ConfigError, "Did you mean 'bought'"),
     "a key that is not there": ({}, {"key": "id"}, ConfigError, "--key: there is no column 'id'"),
@@ -258,6 +266,13 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] 
     "a class that is not there": ({}, {"positive": "maybe"}, ConfigError, "There are: no, yes"),
     "the target dropped": ({}, {"drop": ["bought"]}, ConfigError, "is the target"),
     "a column kept that is not there": ({}, {"keep": ["aeg"]}, ConfigError, "--keep: .* Did you mean 'age'"),
+    "the target as the text": ({}, {"text": "bought"}, ConfigError, "--text: 'bought' is the target"),
+    "the key as the text": (
+        {"id": [f"room {number}" for number in range(ROWS)]},
+        {"text": "id", "key": "id"},
+        ConfigError,
+        "can't be both the key and the text",
+    ),
     "the target kept": ({}, {"keep": ["bought"]}, ConfigError, "--keep: 'bought' is the target"),
     "a column kept and dropped": ({}, {"keep": ["age"], "drop": ["age"]}, ConfigError, "both kept and dropped"),
     "a constant kept": ({"c": ["x"] * ROWS}, {"keep": ["c"]}, ConfigError, "can't be an input: the same in every row"),

@@ -27,6 +27,8 @@ from portfolio.profiling.values import NO_LABEL, model_column
 from portfolio.profiling.words import described, length_of, missing_words, no_input, quoted, share_of, written_otherwise
 
 MIN_ROWS = 50
+WORDS_OF_A_TEXT = 2
+DROPPED = "you dropped it"
 INDEX = re.compile(r"Unnamed: [\d.]+")
 """What pandas calls the column of its index when it reads a file back."""
 
@@ -134,7 +136,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
         )
     found.split_by, found.trusted = tuple(wanted.split_by), tuple(dict.fromkeys(wanted.keep))
     for name in wanted.drop:
-        decisions[name] = Decision(columns[name], "left out", "you dropped it")
+        decisions[name] = Decision(columns[name], "left out", DROPPED)
     _choose_key(found, wanted)
     _choose_date(found, wanted)
     _leave_out_kinds(found)
@@ -150,12 +152,22 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
             f"{sample.path}: no column is left that a model could learn from. "
             + "; ".join(f"'{name}': {each.why}" for name, each in decisions.items() if each.role != "target")
             + "."
+            + _hint_of_text(found)
         )
     _say_what_is_alike(found)
     missing = {column.name: tuple(missing_words(column)) for column in columns.values() if missing_words(column)}
     found.sample = Sample(sample.path, with_missing(sample.written, missing), rows, sample.total, sample.lazy)
     found.baseline = _baseline(found)
     return found
+
+
+def _hint_of_text(found: Draft) -> str:
+    """Which column of several words could be an input after all."""
+    for name, decision in found.decisions.items():
+        free = decision.role == "key" or (decision.role == "left out" and decision.why != DROPPED)
+        if free and decision.column.longest and decision.column.words >= WORDS_OF_A_TEXT:
+            return f" For a model of the text alone: --text {quoted(name)}"
+    return ""
 
 
 def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
@@ -168,9 +180,11 @@ def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
                 near = difflib.get_close_matches(name, rows.columns, 1, 0.6)
                 meant = f" Did you mean '{near[0]}'?" if near else ""
                 raise ConfigError(f"{option}: there is no column '{name}'.{meant} There are: {listed(rows.columns)}.")
-    for option in ("--key", "--date", "--drop", "--keep"):
+    for option in ("--key", "--date", "--drop", "--keep", "--text"):
         if wanted.target in named[option]:
             raise ConfigError(f"{option}: '{wanted.target}' is the target.")
+    if wanted.text and wanted.text == wanted.key:
+        raise ConfigError(f"'{wanted.text}' can't be both the key and the text. Name it after --key or --text alone.")
     if both := [name for name in wanted.keep if name in wanted.drop]:
         raise ConfigError(f"'{both[0]}' can't be both kept and dropped. Name it after --keep or --drop alone.")
 
@@ -206,7 +220,7 @@ def _choose_key(found: Draft, wanted: Wanted) -> None:
             )
         found.key = wanted.key
     else:
-        free = [name for name, each in found.decisions.items() if each.role == "input"]
+        free = [name for name, each in found.decisions.items() if each.role == "input" and name != wanted.text]
         candidates = [found.decisions[name].column for name in free]
         whole = found.sample.whole
         named = [

@@ -274,7 +274,7 @@ def _check_damage(path: Path, parts: Iterator[bytes]) -> None:
 
 def _is_japanese(raw: bytes, encoding: str) -> bool:
     """Whether it reads as Japanese: accented letters of another encoding come out as half-width or rare characters."""
-    text = _decoded(raw, encoding)[:LOOKED_AT_BYTES]
+    text = _decoded(raw[:LOOKED_AT_BYTES], encoding)
     strange = [character for character in text if character > "\x7f"]
     first_bytes = [character.encode("cp932", "replace")[0] for character in strange]
     usual = sum(byte < 0xA0 for byte in first_bytes)
