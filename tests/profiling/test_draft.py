@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from portfolio.core.errors import ConfigError, DataError
-from portfolio.profiling.draft import Draft
+from portfolio.profiling.draft import Draft, Wanted, draft
+from portfolio.profiling.sample import sample
 from tests.profiling.made import AGES, ANSWERS, PLAIN, RANDOM, ROWS, SIZES, TOWNS, csv_text, drafted, with_column
 
 
@@ -154,6 +155,37 @@ def test_a_date_that_can_not_be_right_does_not_date_the_rows(tmp_path: Path, day
     assert "'day' does not date the rows" in found.notes[0]
     with pytest.raises(ConfigError, match="can't date the rows"):
         drafted(tmp_path, with_column("day", days), date="day")
+
+
+def test_dates_with_the_month_first_are_not_read_as_days_of_january(tmp_path: Path) -> None:
+    content = with_column("sold", [f"{number % 12 + 1}/1/{1990 + number // 12}" for number in NUMBERS])
+    found = drafted(tmp_path, content)
+    assert found.date == ""
+    assert "'2/1/1990' seems to have the month first: write it as 1990-02-01" in found.notes[0]
+    with pytest.raises(ConfigError, match="seems to have the month first"):
+        drafted(tmp_path, content, date="sold")
+
+
+@pytest.mark.parametrize(("answer", "date"), [(True, "sold"), (False, "")])
+def test_dates_that_may_have_the_month_first_are_a_question(tmp_path: Path, answer: bool, date: str) -> None:
+    asked = []
+
+    def ask(question: str) -> bool:
+        asked.append(question)
+        return answer
+
+    (tmp_path / "rows.csv").write_text(
+        with_column("sold", [f"{number % 11 + 1}/{number % 9 + 1}/2024" for number in NUMBERS])
+    )
+    found = draft(sample(tmp_path / "rows.csv"), Wanted("bought"), ask)
+    assert (found.date, asked) == (date, ["'sold': does 10/1/2024 mean 2024-01-10, with the day first?"])
+    assert any("10/1/2024" in note for note in found.notes)
+    assert str(found.decisions["sold"].column.last) == "2024-09-11"
+
+
+def test_dates_of_which_some_have_the_day_first_date_the_rows_unasked(tmp_path: Path) -> None:
+    found = drafted(tmp_path, with_column("sold", [f"{number % 28 + 1}/{number % 9 + 1}/2024" for number in NUMBERS]))
+    assert (found.date, found.notes) == ("sold", [])
 
 
 @pytest.mark.parametrize("title", ["", "Sales of 2024\n\n"])

@@ -23,6 +23,7 @@ from portfolio.profiling.columns import NUMBERED, Column, profile, profile_colum
 from portfolio.profiling.look_alikes import alike
 from portfolio.profiling.sample import Sample, line_of, with_missing
 from portfolio.profiling.target import are_grades, as_target, target_of
+from portfolio.profiling.unsure_dates import UnsureDate, unsure_date
 from portfolio.profiling.values import NO_LABEL, model_column
 from portfolio.profiling.words import described, length_of, missing_words, no_input, quoted, share_of, written_otherwise
 
@@ -138,7 +139,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
     for name in wanted.drop:
         decisions[name] = Decision(columns[name], "left out", DROPPED)
     _choose_key(found, wanted)
-    _choose_date(found, wanted)
+    _choose_date(found, wanted, ask)
     _leave_out_kinds(found)
     _choose_text(found, wanted)
     _leave_out_twins(found)
@@ -249,7 +250,7 @@ def _numbers_the_file(column: Column) -> bool:
     return bool(INDEX.fullmatch(column.name)) or (from_the_start and not NUMBERED.search(column.name))
 
 
-def _choose_date(found: Draft, wanted: Wanted) -> None:
+def _choose_date(found: Draft, wanted: Wanted, ask: Callable[[str], bool]) -> None:
     dates = [
         each.column
         for each in found.decisions.values()
@@ -267,6 +268,9 @@ def _choose_date(found: Draft, wanted: Wanted) -> None:
         faults.append(f"{share_of(chosen.missing_share)} of the rows have no date in it")
     if chosen.stray:
         faults.append(_stray_dates(found.sample, chosen))
+    unsure = None if faults else unsure_date(found.sample.rows[chosen.name])
+    if unsure and (unsure.seems_month_first or not _day_comes_first(found, chosen.name, unsure, ask)):
+        faults.append(f"'{unsure.text}' seems to have the month first: write it as {unsure.month_first}")
     if faults and wanted.date:
         raise ConfigError(f"--date: '{chosen.name}' can't date the rows: {' and '.join(faults)}. Correct the file.")
     if faults:
@@ -277,6 +281,16 @@ def _choose_date(found: Draft, wanted: Wanted) -> None:
     found.date = chosen.name
     found.decisions[chosen.name].role = "date"
     found.decisions[chosen.name].why = f"dates the rows: {chosen.first} to {chosen.last}"
+
+
+def _day_comes_first(found: Draft, name: str, unsure: UnsureDate, ask: Callable[[str], bool]) -> bool:
+    if not ask(f"'{name}': does {unsure.text} mean {unsure.day_first}, with the day first?"):
+        return False
+    found.notes.append(
+        f"'{name}': {unsure.text} was read as {unsure.day_first}, with the day first. If the month comes first, "
+        f"write it as {unsure.month_first}."
+    )
+    return True
 
 
 def _stray_dates(sample: Sample, column: Column) -> str:
