@@ -11,7 +11,19 @@ import pytest
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.profiling.draft import Draft, Wanted, draft
 from portfolio.profiling.sample import sample
-from tests.profiling.made import AGES, ANSWERS, PLAIN, RANDOM, ROWS, SIZES, TOWNS, csv_text, drafted, with_column
+from tests.profiling.made import (
+    AGES,
+    ANSWERS,
+    PLAIN,
+    RANDOM,
+    ROWS,
+    SIZES,
+    TOWNS,
+    csv_text,
+    drafted,
+    with_column,
+    workbook,
+)
 
 
 def left_out(found: Draft, name: str) -> str:
@@ -207,6 +219,15 @@ def test_a_share_of_rows_without_a_date_is_never_none(tmp_path: Path) -> None:
     days = ["", *["2024-03-01", "2024-03-02"] * 1000]
     rows = {"day": days, "x": RANDOM.normal(size=len(days)), "bought": RANDOM.choice(["no", "yes"], len(days))}
     assert "under 0.1% of the rows have no date in it" in drafted(tmp_path, csv_text(rows)).notes[0]
+
+
+def test_of_a_workbook_the_sheet_is_told_and_the_others_are_named(tmp_path: Path) -> None:
+    table = [list(PLAIN), *zip(*PLAIN.values(), strict=True)]
+    workbook(tmp_path / "rows.xlsx", {}, {"cover": [["Internal"]], "sales": table, "returns": table})
+    found = draft(sample(tmp_path / "rows.xlsx"), Wanted("bought"))
+    assert "The rows are those of the sheet 'sales'. There are also: cover, returns." in found.notes[0]
+    workbook(tmp_path / "rows.xlsx", {}, {"sales": table})
+    assert draft(sample(tmp_path / "rows.xlsx"), Wanted("bought")).notes == []
 
 
 def test_999_is_a_question(tmp_path: Path) -> None:

@@ -122,6 +122,27 @@ def test_the_table_in_a_workbook_is_found(tmp_path: Path) -> None:
     assert {column: found.rows[column].to_list() for column in found.rows.columns} == PLAIN
 
 
+def test_a_workbook_that_can_not_be_used_says_why(tmp_path: Path) -> None:
+    path, body = tmp_path / "rows.xlsx", list(zip(*PLAIN.values(), strict=True))
+    for sheets, message in (
+        ({"sales": body}, "should have the names of the columns"),
+        ({"cover": [["Internal"]], "sales": body}, "should have the names of the columns"),
+        ({"sales": [["age", "age", "town", "bought"], *body]}, "names the column 'age' twice"),
+        ({"sales": []}, r"sheet 'sales'.* is empty"),
+        ({"a": [], "b": []}, r"sheet 'a'.* is empty"),
+    ):
+        workbook(path, {}, sheets)
+        with pytest.raises(SourceError, match=message):
+            sample(path)
+    workbook(path, {}, {"sales": body})
+    assert sample(path, list(PLAIN)).rows["age"].to_list() == AGES
+
+
+def test_a_small_table_behind_an_empty_sheet_is_found(tmp_path: Path) -> None:
+    workbook(tmp_path / "rows.xlsx", {}, {"empty": [], "sales": [["a", "b"], *[[n, "x"] for n in range(12)]]})
+    assert len(sample(tmp_path / "rows.xlsx").rows) == 12
+
+
 def test_a_file_without_names_is_given_some(tmp_path: Path) -> None:
     path = written(tmp_path, TEXT.split("\n", 1)[1])
     rows = sample(path, ["years", "size", "town", "bought"]).rows

@@ -13,6 +13,7 @@ import polars as pl
 
 from portfolio.contract.checks import RESERVED
 from portfolio.contract.sources import ROW
+from portfolio.contract.tables import sheets_of
 from portfolio.core.counted import counted
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.data.leaks import STRONG, TOLD, explained, find_leaks
@@ -124,6 +125,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
     target = target_of(sample, columns[wanted.target], wanted.positive)
     decisions = {name: Decision(column, "input") for name, column in columns.items()}
     found = Draft(sample, decisions, *target, without_target=target.column.missing_share)
+    found.notes += _said_of_sheets(sample)
     found.notes += [
         f"'{column.name}': {column.coded} was taken to mean missing. If it is a value, delete it from missing= in "
         "use_case.py, and widen the bounds."
@@ -160,6 +162,17 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
     found.sample = Sample(sample.path, with_missing(sample.written, missing), rows, sample.total, sample.lazy)
     found.baseline = _baseline(found)
     return found
+
+
+def _said_of_sheets(sample: Sample) -> list[str]:
+    """Which sheet of a workbook was taken, where there are several."""
+    if not sample.written.sheet:
+        return []
+    others = [sheet for sheet in sheets_of(sample.path, str(sample.path)) if sheet != sample.written.sheet]
+    return [
+        f"The rows are those of the sheet '{sample.written.sheet}'. There are also: {', '.join(others)}. "
+        "If the rows are in one of them, move it to the front."
+    ]
 
 
 def _hint_of_text(found: Draft) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portfolio.bundle.rows import twice
 from portfolio.contract.csv_file import (
     BYTE_ORDER_MARKS,
     END_CHARACTERS,
@@ -192,19 +193,36 @@ def _written(path: Path, columns: Sequence[str]) -> Format:
 
 
 def _of_workbook(path: Path, columns: Sequence[str]) -> Format:
-    """Which of its sheets has the table, the first of some size, and where in it the names stand."""
+    """Which of its sheets has the table, and where in it the names stand."""
     sheets = sheets_of(path, str(path))
+    sheet, rows = _sheet_of_rows(path, sheets)
+    place = layout(rows[:200])
+    width = max((len(row) for row in rows), default=0)
+    named = tuple(columns) or place.columns
+    filled = [row for row in rows[place.skip_rows :] if any(row)]
+    if filled and not named:
+        _check_header(path, filled, place.skip_rows)
+        # A library renames the second one.
+        if again := twice(name for name in filled[0] if name):
+            raise SourceError(
+                f"{path}, row {place.skip_rows + 1}, names the column '{again}' twice. Give each column a name of its "
+                "own."
+            )
+    footer = rows_of_notes([row for row in rows if any(row)], width)
+    return Format(skip_rows=place.skip_rows, skip_footer=footer, columns=named, sheet=sheet if len(sheets) > 1 else "")
+
+
+def _sheet_of_rows(path: Path, sheets: list[str]) -> tuple[str, list[list[str]]]:
+    """The first sheet of some size, or else the first that is not empty, with its cells."""
+    found: tuple[str, list[list[str]]] = sheets[0], []
     for sheet in sheets:
         rows = cells_of(path, sheet)
-        place = layout(rows[:200])
         width = max((len(row) for row in rows), default=0)
-        if len(sheets) == 1 or (width > 1 and len(rows) - place.skip_rows > MIN_TABLE_ROWS):
-            named = tuple(columns) or place.columns
-            footer = rows_of_notes([row for row in rows if any(row)], width)
-            return Format(
-                skip_rows=place.skip_rows, skip_footer=footer, columns=named, sheet=sheet if len(sheets) > 1 else ""
-            )
-    return Format()
+        if width > 1 and len(rows) - layout(rows[:200]).skip_rows > MIN_TABLE_ROWS:
+            return sheet, rows
+        if rows and not found[1]:
+            found = sheet, rows
+    return found
 
 
 def _head(path: Path) -> tuple[bytes, str]:
