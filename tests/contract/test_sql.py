@@ -47,6 +47,24 @@ def test_each_day_that_is_over_is_a_batch_and_new_days_arrive(shop: Path, tmp_pa
     assert collect(source, batches).added == ["2026-02-01"]
 
 
+def test_rows_of_today_alone_wait_until_tomorrow(shop: Path, tmp_path: Path) -> None:
+    source = Sql(f"sqlite:///{shop}", "SELECT * FROM sales WHERE id = 4", date="sold_on", key="id")
+    assert source.late({}) == []
+    with pytest.raises(SourceError) as refused:
+        collect(source, tmp_path / "batches")
+    assert str(refused.value) == (
+        "The source has no batch yet.\n  its rows of today are not all there yet, so they wait until tomorrow: run the "
+        "same again then"
+    )
+
+
+def test_a_query_may_end_in_a_comment(shop: Path) -> None:
+    source = Sql(f"sqlite:///{shop}", "SELECT * FROM sales -- all of them", date="sold_on", key="id")
+    days = source.dates()
+    assert [len(rows) for rows in source.read(days).values()] == [1, 2]
+    assert len(source.all_rows(10)) == 4
+
+
 def test_a_query_that_fails_says_why(shop: Path) -> None:
     with pytest.raises(SourceError, match="no such table: purchases"):
         Sql(f"sqlite:///{shop}", "SELECT * FROM purchases", date="sold_on").dates()

@@ -115,8 +115,8 @@ def split_repeated(
         reason = f"{len(keys)} of {len(clean)} rows were in an earlier batch, over {limits.max_bad_fraction:.0%}"
         return clean.clear(), raw.with_columns(pl.lit(reason).alias("reason"))
     repeated = raw.filter(labels(raw[key]).is_in(keys))
-    reason = pl.lit(repeated_reason(key)).alias("reason")
-    return clean.filter(~pl.col(key).is_in(keys)), repeated.with_columns(reason)
+    told = pl.lit(repeated_reason(key)).alias("reason")
+    return clean.filter(~pl.col(key).is_in(keys)), repeated.with_columns(told)
 
 
 def add_reasons(reasons: Reasons, cases: pl.DataFrame) -> None:
