@@ -171,6 +171,19 @@ def test_rows_that_are_there_already_are_told_before_they_are_copied(
     assert "1 new batch (360 rows)" in said
 
 
+def test_of_a_folder_of_tables_the_file_to_take_is_named(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("sales").mkdir()
+    (Path("sales") / "sales-2025-01.csv").write_text(csv_text(PLAIN))
+    (Path("sales") / "sales-2025-02.csv").write_text(csv_text(PLAIN)[:900])
+    said = " ".join(
+        run_main(["new", "shop", "sales", "--target", "bought", "--yes"], 1, monkeypatch, capsys).err.split()
+    )
+    assert "portfolio new shop sales/sales-2025-01.csv --target bought" in said
+    assert "data/shop/files" in said
+
+
 def test_a_renamed_use_case_keeps_its_files(
     rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,7 @@ def new(
         raise ConfigError(f"There is no {PARAMS} in {Path.cwd()}. Run this in the project's folder.")
     project.check_new_name(name)
     if Path(file).expanduser().is_dir():
+        _check_is_of_pictures(name, Path(file).expanduser(), target)
         _new_pictures(name, Path(file).expanduser(), positive, ask=sys.stdin.isatty() and not yes)
         return
     named = [column.strip() for column in columns.split(",")] if columns else []
@@ -93,6 +94,24 @@ def new(
         print("Nothing was written.")
         raise typer.Exit(1)
     _say_next(name, adding.write(name, found, source))
+
+
+def _check_is_of_pictures(name: str, folder: Path, target: str) -> None:
+    """Raise ConfigError for a folder of tables: the message that none of them is a picture would be no help."""
+    from portfolio.contract.tables import is_table
+    from portfolio.core.errors import ConfigError
+    from portfolio.profiling import project
+
+    there = [path for path in folder.iterdir() if not path.name.startswith((".", "~"))]
+    tables = sorted(path for path in there if path.is_file() and is_table(path))
+    if not tables or any(path.is_dir() for path in there):
+        return
+    largest = max(tables, key=lambda path: path.stat().st_size)
+    raise ConfigError(
+        f"{folder} is a folder of tables, and a use case is made from one of them. Take the largest: "
+        f"portfolio new {name} {largest} --target {target or 'COLUMN'}. Then copy the others into "
+        f"{project.files_folder(name)}: each is one batch, of the date in its name."
+    )
 
 
 def _new_pictures(name: str, folder: Path, positive: str, *, ask: bool) -> None:

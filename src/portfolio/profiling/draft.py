@@ -220,13 +220,13 @@ def _check_reserved(sample: Sample, wanted: Wanted) -> None:
 def _choose_key(found: Draft, wanted: Wanted) -> None:
     rows = found.sample.rows
     if wanted.key:
-        column = rows[wanted.key]
-        if column.null_count():
+        values = rows[wanted.key]
+        if values.null_count():
             raise ConfigError(
-                f"--key: {counted(column.null_count(), 'row')} without '{wanted.key}', and a key names every row. "
+                f"--key: {counted(values.null_count(), 'row')} without '{wanted.key}', and a key names every row. "
                 "Choose another column, or none: a row is then named by its batch and its place in it."
             )
-        again = column.filter(column.is_duplicated())
+        again = values.filter(values.is_duplicated())
         if len(again):
             raise ConfigError(
                 f"--key: {len(again):,} rows share their '{wanted.key}' with another, such as {again[0]!r}, and a key "
