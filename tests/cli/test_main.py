@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from portfolio.cli.main import app, main
+from portfolio.core.paths import Paths
 from tests.cli.conftest import output, portfolio, run_main
 from tests.serving.runtime.test_hot_swap import free_port
 from tests.workspace import ALL_USE_CASES
@@ -52,6 +54,29 @@ def test_a_mistake_ends_the_process_without_a_traceback(workspace: Path) -> None
     assert result.returncode == 1
     assert ", ".join(sorted(ALL_USE_CASES)) in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_rows_that_can_not_be_read_end_without_a_traceback_and_name_the_command(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean = Paths("toy").clean
+    clean.mkdir(parents=True)
+    (clean / "2026-01-05.parquet").write_bytes(b"PAR1 is cut off")
+    said = " ".join(run_main(["stage", "prepare", "toy"], 1, monkeypatch, capsys).err.split())
+    assert "portfolio stage prepare toy: its rows can't be worked with" in said
+
+
+def test_a_database_that_polars_can_not_read_is_named_without_its_password(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreadable(*arguments: object) -> None:
+        raise pl.exceptions.ComputeError("mixed types\nin all of them")
+
+    monkeypatch.setattr("portfolio.profiling.origins.origin", unreadable)
+    command = ["new", "shop", "postgresql://reader:s3cret@db.example/shop", "--target", "bought", "--yes"]
+    said = " ".join(run_main(command, 1, monkeypatch, capsys).err.split())
+    assert "portfolio new shop postgresql://reader:${PASSWORD}@db.example/shop" in said
+    assert "s3cret" not in said
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -146,6 +146,44 @@ def test_a_file_of_a_day_that_is_taken_is_refused_before_it_is_copied(
     assert "more.csv is the same as data/shop/files/more-2025-02-28.csv" in said
 
 
+def test_rows_that_are_there_already_are_told_before_they_are_copied(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    lines = rows.read_text().splitlines(keepends=True)
+    more = with_column("id", list(range(ROWS, 2 * ROWS))).splitlines(keepends=True)[1:]
+    add = ["collect", "shop", "more.csv", "--date", "2025-02-28"]
+    # Whether the first file was collected before or was not.
+    for _ in range(2):
+        Path("more.csv").write_text("".join(lines[:200]))
+        assert "all its rows are there already" in run_main(add, 1, monkeypatch, capsys).err
+        # The numbers begin anew.
+        Path("more.csv").write_text(with_column("id", list(range(ROWS, 0, -1))))
+        said = " ".join(run_main(add, 1, monkeypatch, capsys).err.split())
+        assert "299 of 300 rows share their 'id' with a row that is there already" in said
+        assert "delete key=" in said
+        assert "portfolio recollect shop" in said
+        assert len([*(Path("data") / "shop" / "files").iterdir()]) == 1
+        output(["collect", "shop"], monkeypatch, capsys)
+    Path("more.csv").write_text("".join([*lines, *more[:60]]))
+    said = " ".join(output(add, monkeypatch, capsys).split())
+    assert "300 of 360 rows are there already and will be set aside" in said
+    assert "1 new batch (360 rows)" in said
+
+
+def test_of_a_folder_of_tables_the_file_to_take_is_named(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("sales").mkdir()
+    (Path("sales") / "sales-2025-01.csv").write_text(csv_text(PLAIN))
+    (Path("sales") / "sales-2025-02.csv").write_text(csv_text(PLAIN)[:900])
+    said = " ".join(
+        run_main(["new", "shop", "sales", "--target", "bought", "--yes"], 1, monkeypatch, capsys).err.split()
+    )
+    assert "portfolio new shop sales/sales-2025-01.csv --target bought" in said
+    assert "data/shop/files" in said
+
+
 def test_a_renamed_use_case_keeps_its_files(
     rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -330,6 +368,17 @@ def test_check_holds_what_is_declared_against_the_rows(
     batch.unlink()
     file.unlink()
     assert "data/shop/files has no file" in refused()
+
+
+def test_check_names_a_batch_that_is_cut_off(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    output(["collect", "shop"], monkeypatch, capsys)
+    (batch,) = Paths("shop").batches.glob("*.parquet")
+    batch.write_bytes(batch.read_bytes()[:1000])
+    said = run_main(["check", "shop"], 1, monkeypatch, capsys).err
+    assert f"portfolio recollect shop --date {batch.stem}" in " ".join(said.split())
 
 
 def test_a_mistyped_use_case_is_guessed(

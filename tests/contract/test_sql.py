@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy
 
 from portfolio.contract import Sql
+from portfolio.contract.sql import password_of, with_variable
 from portfolio.core.errors import ConfigError, PortfolioError, SourceError, UnreachableError
 from portfolio.data.collect import collect
 from tests import postgres
@@ -46,6 +47,24 @@ def test_each_day_that_is_over_is_a_batch_and_new_days_arrive(shop: Path, tmp_pa
     assert collect(source, batches).added == ["2026-02-01"]
 
 
+def test_rows_of_today_alone_wait_until_tomorrow(shop: Path, tmp_path: Path) -> None:
+    source = Sql(f"sqlite:///{shop}", "SELECT * FROM sales WHERE id = 4", date="sold_on", key="id")
+    assert source.late({}) == []
+    with pytest.raises(SourceError) as refused:
+        collect(source, tmp_path / "batches")
+    assert str(refused.value) == (
+        "The source has no batch yet.\n  its rows of today are not all there yet, so they wait until tomorrow: run the "
+        "same again then"
+    )
+
+
+def test_a_query_may_end_in_a_comment(shop: Path) -> None:
+    source = Sql(f"sqlite:///{shop}", "SELECT * FROM sales -- all of them", date="sold_on", key="id")
+    days = source.dates()
+    assert [len(rows) for rows in source.read(days).values()] == [1, 2]
+    assert len(source.all_rows(10)) == 4
+
+
 def test_a_query_that_fails_says_why(shop: Path) -> None:
     with pytest.raises(SourceError, match="no such table: purchases"):
         Sql(f"sqlite:///{shop}", "SELECT * FROM purchases", date="sold_on").dates()
@@ -61,12 +80,43 @@ def test_a_query_that_fails_says_why(shop: Path) -> None:
         "postgresql+psycopg://reader:s3cret@db.example/shop",
         "postgresql+psycopg://db.example/shop?user=reader&password=s3cret",
         "mysql+pymysql://reader:s3cret@db.example:3306/shop",
+        "postgresql://reader@shop:s3cret@db.example/shop",
+        "postgresql://db.example/shop?sslpassword=s3cret",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3D%7BODBC%7D%3BUID%3Dreader%3BPWD%3Ds3cret",
+        "mssql+pyodbc:///?odbc_connect=pwd=s3cret;UID=reader",
     ],
 )
 def test_a_password_in_an_address_is_refused_and_not_shown(address: str) -> None:
     with pytest.raises(ConfigError, match="environment variable") as refused:
         Sql(address, QUERY, date="sold_on")
     assert "s3cret" not in str(refused.value)
+    assert password_of(address) == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://reader:P@ssw0rd@db/x", "postgresql://reader:${PW}@db/x"),
+        ("postgresql://reader:P@ss@w0rd@db/x?opt=a@b", "postgresql://reader:${PW}@db/x?opt=a@b"),
+        ("postgresql://reader:P/ss?w@rd@db/x", "postgresql://reader:${PW}@db/x"),
+        (
+            "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3D%7Ba%3Bb%7D%3BApp%3Dx",
+            "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3D${PW}%3BApp%3Dx",
+        ),
+        ("postgresql://db/x?password=a;b&sslmode=require", "postgresql://db/x?password=${PW}&sslmode=require"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(address: str, shown: str) -> None:
+    assert with_variable(address, "PW") == shown
+    assert not password_of(shown)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["sqlite:///a@b.db", "postgresql://reader@db:5432/x", "postgresql://me:${PW}@db/a@b", "sqlite:///C:/x.db"],
+)
+def test_an_address_without_a_password_stays_as_it_is(address: str) -> None:
+    assert with_variable(address, "PW") == address
 
 
 def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

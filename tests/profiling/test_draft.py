@@ -9,8 +9,21 @@ from typing import Any
 import pytest
 
 from portfolio.core.errors import ConfigError, DataError
-from portfolio.profiling.draft import Draft
-from tests.profiling.made import AGES, ANSWERS, PLAIN, RANDOM, ROWS, SIZES, TOWNS, csv_text, drafted, with_column
+from portfolio.profiling.draft import Draft, Wanted, draft
+from portfolio.profiling.sample import sample
+from tests.profiling.made import (
+    AGES,
+    ANSWERS,
+    PLAIN,
+    RANDOM,
+    ROWS,
+    SIZES,
+    TOWNS,
+    csv_text,
+    drafted,
+    with_column,
+    workbook,
+)
 
 
 def left_out(found: Draft, name: str) -> str:
@@ -103,6 +116,15 @@ def test_a_number_for_each_row_is_the_key(tmp_path: Path) -> None:
     assert (found.key, found.decisions["id"].role) == ("id", "key")
 
 
+@pytest.mark.parametrize(("name", "first"), [("Unnamed: 0", 0), ("Unnamed: 0.1", 7), ("no", 1), ("index", 0)])
+def test_numbers_that_may_begin_anew_in_the_next_file_are_no_key(tmp_path: Path, name: str, first: int) -> None:
+    content = with_column(name, list(range(first, first + ROWS)))
+    found = drafted(tmp_path, content)
+    assert found.key == ""
+    assert "the next file may begin anew" in left_out(found, name)
+    assert drafted(tmp_path, content, key=name).key == name
+
+
 def test_parts_that_add_up_to_the_target_are_left_out_together(tmp_path: Path) -> None:
     casual, registered = RANDOM.integers(0, 900, ROWS), RANDOM.integers(0, 5000, ROWS)
     found = drafted(
@@ -147,6 +169,37 @@ def test_a_date_that_can_not_be_right_does_not_date_the_rows(tmp_path: Path, day
         drafted(tmp_path, with_column("day", days), date="day")
 
 
+def test_dates_with_the_month_first_are_not_read_as_days_of_january(tmp_path: Path) -> None:
+    content = with_column("sold", [f"{number % 12 + 1}/1/{1990 + number // 12}" for number in NUMBERS])
+    found = drafted(tmp_path, content)
+    assert found.date == ""
+    assert "'2/1/1990' seems to have the month first: write it as 1990-02-01" in found.notes[0]
+    with pytest.raises(ConfigError, match="seems to have the month first"):
+        drafted(tmp_path, content, date="sold")
+
+
+@pytest.mark.parametrize(("answer", "date"), [(True, "sold"), (False, "")])
+def test_dates_that_may_have_the_month_first_are_a_question(tmp_path: Path, answer: bool, date: str) -> None:
+    asked = []
+
+    def ask(question: str) -> bool:
+        asked.append(question)
+        return answer
+
+    (tmp_path / "rows.csv").write_text(
+        with_column("sold", [f"{number % 11 + 1}/{number % 9 + 1}/2024" for number in NUMBERS])
+    )
+    found = draft(sample(tmp_path / "rows.csv"), Wanted("bought"), ask)
+    assert (found.date, asked) == (date, ["'sold': does 10/1/2024 mean 2024-01-10, with the day first?"])
+    assert any("10/1/2024" in note for note in found.notes)
+    assert str(found.decisions["sold"].column.last) == "2024-09-11"
+
+
+def test_dates_of_which_some_have_the_day_first_date_the_rows_unasked(tmp_path: Path) -> None:
+    found = drafted(tmp_path, with_column("sold", [f"{number % 28 + 1}/{number % 9 + 1}/2024" for number in NUMBERS]))
+    assert (found.date, found.notes) == ("sold", [])
+
+
 @pytest.mark.parametrize("title", ["", "Sales of 2024\n\n"])
 def test_a_mistyped_date_is_named_with_its_line(tmp_path: Path, title: str) -> None:
     days = [f"{number % 28 + 1:02d}.03.2024" for number in range(ROWS)]
@@ -166,6 +219,15 @@ def test_a_share_of_rows_without_a_date_is_never_none(tmp_path: Path) -> None:
     days = ["", *["2024-03-01", "2024-03-02"] * 1000]
     rows = {"day": days, "x": RANDOM.normal(size=len(days)), "bought": RANDOM.choice(["no", "yes"], len(days))}
     assert "under 0.1% of the rows have no date in it" in drafted(tmp_path, csv_text(rows)).notes[0]
+
+
+def test_of_a_workbook_the_sheet_is_told_and_the_others_are_named(tmp_path: Path) -> None:
+    table = [list(PLAIN), *zip(*PLAIN.values(), strict=True)]
+    workbook(tmp_path / "rows.xlsx", {}, {"cover": [["Internal"]], "sales": table, "returns": table})
+    found = draft(sample(tmp_path / "rows.xlsx"), Wanted("bought"))
+    assert "The rows are those of the sheet 'sales'. There are also: cover, returns." in found.notes[0]
+    workbook(tmp_path / "rows.xlsx", {}, {"sales": table})
+    assert draft(sample(tmp_path / "rows.xlsx"), Wanted("bought")).notes == []
 
 
 def test_999_is_a_question(tmp_path: Path) -> None:
@@ -240,6 +302,14 @@ def test_rows_that_all_belong_together_give_no_baseline(tmp_path: Path) -> None:
     assert drafted(tmp_path, content, split_by=["site"]).baseline is None
 
 
+def test_short_texts_of_which_no_two_are_the_same_can_be_the_text(tmp_path: Path) -> None:
+    content = csv_text({"item": [f"{town} room {number}" for number, town in enumerate(TOWNS)], "bought": ANSWERS})
+    with pytest.raises(DataError, match=r"'item': names each row.* of the text alone: --text item"):
+        drafted(tmp_path, content)
+    found = drafted(tmp_path, content, text="item")
+    assert (found.key, found.decisions["item"].role, found.decisions["item"].column.kind) == ("", "input", "text")
+
+
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = {
     "a target that is not there": ({}, {"target": "buoght"}, ConfigError, "Did you mean 'bought'"),
     "a key that is not there": ({}, {"key": "id"}, ConfigError, "--key: there is no column 'id'"),
@@ -249,6 +319,13 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] 
     "a class that is not there": ({}, {"positive": "maybe"}, ConfigError, "There are: no, yes"),
     "the target dropped": ({}, {"drop": ["bought"]}, ConfigError, "is the target"),
     "a column kept that is not there": ({}, {"keep": ["aeg"]}, ConfigError, "--keep: .* Did you mean 'age'"),
+    "the target as the text": ({}, {"text": "bought"}, ConfigError, "--text: 'bought' is the target"),
+    "the key as the text": (
+        {"id": [f"room {number}" for number in range(ROWS)]},
+        {"text": "id", "key": "id"},
+        ConfigError,
+        "can't be both the key and the text",
+    ),
     "the target kept": ({}, {"keep": ["bought"]}, ConfigError, "--keep: 'bought' is the target"),
     "a column kept and dropped": ({}, {"keep": ["age"], "drop": ["age"]}, ConfigError, "both kept and dropped"),
     "a constant kept": ({"c": ["x"] * ROWS}, {"keep": ["c"]}, ConfigError, "can't be an input: the same in every row"),

@@ -30,6 +30,41 @@ def test_the_encoding_is_found_out(tmp_path: Path, encoding: str) -> None:
     assert set(rows["町"]) == {"大阪", "Kyoto", "Nara"}
 
 
+@pytest.mark.parametrize("names", [("ｼﾒｲ", "ﾈﾝﾚｲ"), ("ﾈﾝﾚｲ", "ﾏﾁ"), ("ﾄﾞﾗﾏ", "年齢")])
+def test_half_width_kana_are_found_out(tmp_path: Path, names: tuple[str, str]) -> None:
+    content = csv_text({names[0]: PLAIN["town"], names[1]: AGES})
+    found = sample(written(tmp_path, content.encode("cp932")))
+    assert (found.rows.columns, found.written.encoding) == (list(names), "cp932")
+
+
+def test_kanji_alone_in_euc_are_found_out(tmp_path: Path) -> None:
+    content = csv_text({"性別": ["男性", "女性"] * 150, "血液型": AGES})
+    assert sample(written(tmp_path, content.encode("euc_jp"))).rows.columns == ["性別", "血液型"]
+
+
+def test_a_european_file_of_capitals_is_read(tmp_path: Path) -> None:
+    towns = ["ÜBERLINGEN", "ÖHRINGEN", "GROßENHAIN", "À ÎLE"] * 75
+    content = csv_text({"ort": towns, "age": AGES})
+    assert sample(written(tmp_path, content.encode("latin-1"))).rows["ort"].to_list() == towns
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(
+    ("damaged", "line"),
+    [
+        ((JAPANESE + "30,20.5,Nara,はい").encode()[:-2], ROWS + 2),
+        (JAPANESE.encode().replace("大阪".encode(), "大阪".encode()[:-1], 1), 2 + PLAIN["town"].index("Osaka")),
+    ],
+    ids=["cut off", "a byte is missing"],
+)
+def test_utf_8_that_is_damaged_is_told_with_the_line(
+    tmp_path: Path, damaged: bytes, line: int, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGE_BYTES", 100 if large else 10**9)
+    with pytest.raises(SourceError, match=rf"line {line}: .*UTF-8.* Fetch it again"):
+        sample(written(tmp_path, damaged))
+
+
 def test_a_file_of_a_european_program_is_read(tmp_path: Path) -> None:
     assert "Orléans" in set(sample(written(tmp_path, TEXT.replace("Nara", "Orléans").encode("latin-1"))).rows["town"])
 
@@ -87,6 +122,27 @@ def test_the_table_in_a_workbook_is_found(tmp_path: Path) -> None:
     assert {column: found.rows[column].to_list() for column in found.rows.columns} == PLAIN
 
 
+def test_a_workbook_that_can_not_be_used_says_why(tmp_path: Path) -> None:
+    path, body = tmp_path / "rows.xlsx", list(zip(*PLAIN.values(), strict=True))
+    for sheets, message in (
+        ({"sales": body}, "should have the names of the columns"),
+        ({"cover": [["Internal"]], "sales": body}, "should have the names of the columns"),
+        ({"sales": [["age", "age", "town", "bought"], *body]}, "names the column 'age' twice"),
+        ({"sales": []}, r"sheet 'sales'.* is empty"),
+        ({"a": [], "b": []}, r"sheet 'a'.* is empty"),
+    ):
+        workbook(path, {}, sheets)
+        with pytest.raises(SourceError, match=message):
+            sample(path)
+    workbook(path, {}, {"sales": body})
+    assert sample(path, list(PLAIN)).rows["age"].to_list() == AGES
+
+
+def test_a_small_table_behind_an_empty_sheet_is_found(tmp_path: Path) -> None:
+    workbook(tmp_path / "rows.xlsx", {}, {"empty": [], "sales": [["a", "b"], *[[n, "x"] for n in range(12)]]})
+    assert len(sample(tmp_path / "rows.xlsx").rows) == 12
+
+
 def test_a_file_without_names_is_given_some(tmp_path: Path) -> None:
     path = written(tmp_path, TEXT.split("\n", 1)[1])
     rows = sample(path, ["years", "size", "town", "bought"]).rows
@@ -118,6 +174,18 @@ def test_text_that_is_stored_as_bytes_is_text_in_a_large_file_too(
     assert not found.whole
     assert (found.rows.schema["town"], found.rows.schema["picture"]) == (pl.String, pl.Binary)
     assert set(found.lazy.collect()["town"]) == {"Osaka", "Kyoto", "Nara"}
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_categories_in_a_parquet_file_are_text(tmp_path: Path, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGE_BYTES", 100 if large else 10**9)
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame({**PLAIN, "grade": ["1", "2", "3"] * 100}).with_columns(
+        pl.col("grade").cast(pl.Categorical), pl.col("town").cast(pl.Enum(["Osaka", "Kyoto", "Nara"]))
+    ).write_parquet(path)
+    found = sample(path)
+    for rows in (found.rows, found.lazy.collect()):
+        assert (rows.schema["grade"], rows.schema["town"]) == (pl.String, pl.String)
 
 
 BROKEN = {

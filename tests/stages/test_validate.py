@@ -151,6 +151,28 @@ def test_a_batch_that_was_delivered_before_goes_whole(batches: list[Path]) -> No
     assert "were in an earlier batch" in folder(PATHS.quarantine)[batches[1].stem]["reason"][0]
 
 
+def test_of_an_export_of_all_rows_so_far_the_new_ones_are_taken(
+    batches: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, third = (pl.read_parquet(path) for path in batches)
+    pl.concat([first, second.head(60)]).write_parquet(batches[1])
+    # After a year of them, most rows were there before.
+    pl.concat([first, second.head(60), third.head(50)]).write_parquet(batches[2])
+    run_stage("validate", "toy")
+    assert [len(rows) for rows in folder(PATHS.clean).values()] == [1000, 60, 50]
+    repeated = folder(PATHS.quarantine)[batches[2].stem]
+    assert (len(repeated), set(repeated["reason"])) == (1060, {"melon: was in an earlier batch"})
+
+
+def test_where_the_numbers_of_the_rows_began_anew_the_batch_goes_whole(batches: list[Path]) -> None:
+    first, second = pl.read_parquet(batches[0]), pl.read_parquet(batches[1])
+    anew = pl.concat([first["melon"].head(900), second["melon"].head(100)])
+    second.with_columns(melon=anew).write_parquet(batches[1])
+    run_stage("validate", "toy")
+    assert set(folder(PATHS.clean)) == {batches[0].stem, batches[2].stem}
+    assert "900 of 1000 rows were in an earlier batch" in folder(PATHS.quarantine)[batches[1].stem]["reason"][0]
+
+
 def test_a_refused_batch_may_be_delivered_again(batches: list[Path]) -> None:
     good = pl.read_parquet(batches[0])
     good.drop("ripe").write_parquet(batches[0])

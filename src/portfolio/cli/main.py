@@ -75,6 +75,18 @@ for group in GROUPS:
     app.add_typer(group.app)
 
 
+def _is_of_polars(error: Exception) -> bool:
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(error, polars.exceptions.PolarsError)
+
+
+def _command() -> str:
+    """What was typed; the password in a database's address is not shown."""
+    from portfolio.contract.sql import with_variable
+
+    return " ".join(["portfolio", *(with_variable(argument, "PASSWORD") for argument in sys.argv[1:])])
+
+
 def main() -> None:
     """Run the command line; a user's mistake ends as one message and exit code 1."""
     # Python looks for cycles after every 700 new objects. Imports create a million: a quarter of their time goes there.
@@ -93,6 +105,14 @@ def main() -> None:
     except OSError as error:
         message = (
             f"{error.filename or 'Writing'}: {error.strerror}. No half-written file was left; run the command again."
+        )
+    except Exception as error:
+        if not _is_of_polars(error):
+            raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        message = (
+            f"{_command()}: its rows can't be worked with ({reason}). A file of them is damaged, "
+            "or its columns are of kinds that do not go together: fetch or collect it again, or save it as CSV."
         )
     from portfolio.core.terminal import failure
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -67,6 +68,7 @@ def new(
         raise ConfigError(f"There is no {PARAMS} in {Path.cwd()}. Run this in the project's folder.")
     project.check_new_name(name)
     if Path(file).expanduser().is_dir():
+        _check_is_of_pictures(name, Path(file).expanduser(), target)
         _new_pictures(name, Path(file).expanduser(), positive, ask=sys.stdin.isatty() and not yes)
         return
     named = [column.strip() for column in columns.split(",")] if columns else []
@@ -92,6 +94,24 @@ def new(
         print("Nothing was written.")
         raise typer.Exit(1)
     _say_next(name, adding.write(name, found, source))
+
+
+def _check_is_of_pictures(name: str, folder: Path, target: str) -> None:
+    """Raise ConfigError for a folder of tables: the message that none of them is a picture would be no help."""
+    from portfolio.contract.tables import is_table
+    from portfolio.core.errors import ConfigError
+    from portfolio.profiling import project
+
+    there = [path for path in folder.iterdir() if not path.name.startswith((".", "~"))]
+    tables = sorted(path for path in there if path.is_file() and is_table(path))
+    if not tables or any(path.is_dir() for path in there):
+        return
+    largest = max(tables, key=lambda path: path.stat().st_size)
+    raise ConfigError(
+        f"{folder} is a folder of tables, and a use case is made from one of them. Take the largest: "
+        f"portfolio new {name} {largest} --target {target or 'COLUMN'}. Then copy the others into "
+        f"{project.files_folder(name)}: each is one batch, of the date in its name."
+    )
 
 
 def _new_pictures(name: str, folder: Path, positive: str, *, ask: bool) -> None:
@@ -235,12 +255,10 @@ def _first_rows(source: Folder, path: Path) -> pl.DataFrame:
 
 def _newest_rows(case: UseCase) -> tuple[Path, pl.DataFrame] | None:
     """The newest rows, and their file: of what waits to be collected, or else of what was. Raises SourceError."""
-    import polars as pl
-
     from portfolio.contract.folder import Folder
     from portfolio.core.errors import SourceError
     from portfolio.core.paths import Paths
-    from portfolio.data.batches import of_source
+    from portfolio.data.batches import of_source, read_batch
     from portfolio.data.collect import named_rows
 
     collected, source = of_source(Paths(case.name).batches), case.source
@@ -257,7 +275,7 @@ def _newest_rows(case: UseCase) -> tuple[Path, pl.DataFrame] | None:
     if not collected:
         return None
     _, path = collected.popitem()
-    return path, pl.read_parquet(path, n_rows=FEW)
+    return path, read_batch(path, case.name, n_rows=FEW)
 
 
 def _unlike_its_data(case: UseCase) -> tuple[list[str], list[str]]:
@@ -368,4 +386,51 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
             f"{path} would be of {last}, which is still to come. Correct its dates in '{source.date}', or give the day "
             f"on which its rows ended: --date {date.today()}. Nothing was copied."
         )
-    return origins.add_file(use_case, source, path, day.date() if day else None)
+    target = origins.place_for(use_case, source, path, day.date() if day else None)
+    if source.has_key:
+        _check_repeated(case, source, good, path)
+    origins.copy_file(path, target)
+    return target
+
+
+def _check_repeated(case: UseCase, source: Folder, good: pl.DataFrame, path: Path) -> None:
+    """Say that some of the rows are there already. Raises ConfigError if a run would put the whole file aside."""
+    from portfolio.core.errors import ConfigError
+    from portfolio.data.validate import is_export_of_all
+
+    there, limits = _with_keys_of(case, source, good), case.config().validate_
+    if len(there) <= limits.max_bad_fraction * len(good):
+        return
+    keys = there[case.key].to_list()
+    if is_export_of_all(good, there, keys, case.key, limits):
+        print(
+            f"{len(keys):,} of {counted(len(good), 'row')} are there already and will be set aside. The others are new."
+        )
+        return
+    if len(keys) == len(good) and good.sort(case.key).equals(there.sort(case.key)):
+        raise ConfigError(f"{path}: all its rows are there already. Nothing was copied.")
+    raise ConfigError(
+        f"{path}: {len(keys):,} of {counted(len(good), 'row')} share their '{case.key}' with a row that is there "
+        "already, and a run would put the whole file aside. If the numbers begin anew in each file, they name no row: "
+        f"in {case.folder / 'use_case.py'}, delete key= and add '{case.key}' to ignore, then: portfolio recollect "
+        f"{case.name}. If the file corrects another one, put it in its place, and run the same. Nothing was copied."
+    )
+
+
+def _with_keys_of(case: UseCase, source: Folder, rows: pl.DataFrame) -> pl.DataFrame:
+    """The normalized rows, collected or waiting in the folder, whose keys are among those of `rows`; one for each."""
+    import polars as pl
+
+    from portfolio.core.paths import Paths
+    from portfolio.data.batches import of_source, read_batch
+    from portfolio.data.normalize import labels, normalize
+
+    collected = of_source(Paths(case.name).batches)
+    batches = (read_batch(path, case.name) for path in collected.values())
+    files = (source.table(path) for day, path in source.files().items() if day not in collected)
+    found = [rows.clear()]
+    for table in chain(batches, files):
+        if case.key in table.columns:
+            normalized = normalize(case, table.filter(labels(table[case.key]).is_in(rows[case.key].implode())))
+            found += [] if normalized.faults else [normalized.frame.select(rows.columns)]
+    return pl.concat(found).unique(case.key, keep="first", maintain_order=True)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portfolio.contract.declaration import declaration
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 10
 VARIABLE = re.compile(r"\$\{(\w+)\}")
-# Before the host, or among the options at the end.
-PASSWORD = re.compile(r"^[\w+]+://[^:/@]*:([^@]+)@|[?&](?:password|passwd|pwd)=([^&]+)")
+PASSWORD = re.compile(
+    # Before the host: up to the last @ there, since people write a password with one as it is; or with a / or a ?.
+    r"^[\w+]+://[^:/?]*:([^/?]+)@|^[\w+]+://[^:/@]*:(.+)@|"
+    # Among the options at the end.
+    r"[?&](?:(?:ssl)?password|passwd|pwd)=([^&]+)|"
+    # Within one of them, which a driver for ODBC reads: its marks may be percent-encoded.
+    r"(?:[=;+]|%3[BD]|%20)(?:password|pwd)(?:=|%3D)(%7B.+?%7D|(?:(?!%3B)[^&;])+)",
+    re.IGNORECASE,
+)
 
 
 @declaration
@@ -30,6 +38,9 @@ class Sql(Source):
     `${NAME}` stands for the environment variable NAME: a password is never written down. Each day of the column `date`
     is one batch, once it is over: today's rows are not all there yet.
     """
+
+    _waits = False
+    """Whether there were rows of today, or later, when the days were looked up."""
 
     def __init__(
         self, address: str, query: str, *, date: str, key: str | None = None, split_by: Sequence[str | Cell] = ()
@@ -51,16 +62,25 @@ class Sql(Source):
                 "date= or the query in the use case."
             )
         rows = self._run(
-            f"SELECT DISTINCT {self._day} AS {self._column} FROM ({self.query}) AS rows_ WHERE {self._day} IS NOT NULL"
+            f"SELECT DISTINCT {self._day} AS {self._column} FROM {self._rows} WHERE {self._day} IS NOT NULL"
         )
-        return sorted(day for day in by_date(rows, self.date) if day < date.today())
+        days = sorted(by_date(rows, self.date))
+        over = [day for day in days if day < date.today()]
+        self._waits = len(over) < len(days)
+        return over
+
+    def late(self, batches: dict[date, Path]) -> list[str]:
+        # Each collect would say so of a database that is written to all day.
+        if batches or not self._waits:
+            return []
+        return ["its rows of today are not all there yet, so they wait until tomorrow: run the same again then"]
 
     def read(self, days: list[date]) -> dict[date, pl.DataFrame]:
         if not days:
             return {}
         # From the first to the last: the days between are few, and a list of them may be longer than a query can be.
         rows = self._run(
-            f"SELECT * FROM ({self.query}) AS rows_ WHERE {self._day} BETWEEN :first AND :last",
+            f"SELECT * FROM {self._rows} WHERE {self._day} BETWEEN :first AND :last",
             first=str(min(days)),
             last=str(max(days)),
         )
@@ -69,12 +89,17 @@ class Sql(Source):
 
     def all_rows(self, limit: int) -> pl.DataFrame:
         """Up to so many rows, of whatever day."""
-        return self._run(f"SELECT * FROM ({self.query}) AS rows_ LIMIT {int(limit)}")
+        return self._run(f"SELECT * FROM {self._rows} LIMIT {int(limit)}")
 
     @property
     def _day(self) -> str:
         # The first ten characters of 2026-01-31T12:00: SQLite keeps dates as text, and has no type for them.
         return f"SUBSTR(CAST({self._column} AS VARCHAR(30)), 1, 10)"
+
+    @property
+    def _rows(self) -> str:
+        # A query may end in a comment, which goes on until the line does.
+        return f"({self.query}\n) AS rows_"
 
     @property
     def _column(self) -> str:
@@ -132,7 +157,7 @@ def with_variable(address: str, variable: str) -> str:
 def _password(address: str) -> tuple[int, int] | None:
     """Where in the address a password is."""
     for found in PASSWORD.finditer(address):
-        group = 1 if found[1] else 2
+        group = found.lastindex or 0
         if not VARIABLE.fullmatch(found[group]):
             return found.span(group)
     return None

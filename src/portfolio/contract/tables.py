@@ -118,14 +118,21 @@ def _of_workbook(path: Path, where: str, written: Format) -> pl.DataFrame:
             "sheet= in the use case."
         )
     skipped = {"skip_rows" if written.columns else "header_row": written.skip_rows} if written.skip_rows else {}
-    table = pl.read_excel(
-        path,
-        sheet_name=written.sheet or sheets[0],
-        has_header=not written.columns,
-        read_options=skipped,
-        # Of every row: a column whose first thousand cells are numbers may have text further down.
-        infer_schema_length=None,
-    )
+    sheet = written.sheet or sheets[0]
+    try:
+        table = pl.read_excel(
+            path,
+            sheet_name=sheet,
+            has_header=not written.columns,
+            read_options=skipped,
+            # Of every row: a column whose first thousand cells are numbers may have text further down.
+            infer_schema_length=None,
+        )
+    except pl.exceptions.NoDataError as error:
+        raise SourceError(
+            f"{where}: the sheet '{sheet}' is empty. Put the rows there, the names of the columns first; or name "
+            "another sheet by sheet= in the use case."
+        ) from error
     if written.columns:
         if len(table.columns) != len(written.columns):
             raise SourceError(

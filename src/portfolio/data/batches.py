@@ -41,12 +41,17 @@ def next_feedback(folder: Path, day: date | None = None) -> Path:
     return folder / f"{day}{FEEDBACK}{max(numbers, default=0) + 1:03d}.parquet"
 
 
-def read_batch(path: Path, use_case: str, columns: list[str] | None = None) -> pl.DataFrame:
-    """The rows of a batch; only some columns if they are named. Raises DataError if it can't be read as Parquet."""
+def read_batch(
+    path: Path, use_case: str, columns: list[str] | None = None, *, n_rows: int | None = None
+) -> pl.DataFrame:
+    """The rows of a batch; only some columns if they are named, and only so many rows if `n_rows` says how many.
+
+    Raises DataError if it can't be read as Parquet.
+    """
     import polars as pl
 
     try:
-        return pl.read_parquet(path, columns=columns)
+        return pl.read_parquet(path, columns=columns, n_rows=n_rows)
     except (pl.exceptions.PolarsError, OSError) as error:
         remedy = f"Collect it again: portfolio recollect {use_case} --date {path.stem}"
         if is_feedback(path):

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portfolio.contract.folder import Folder
 from portfolio.contract.sources import Source
 from portfolio.core import files
 from portfolio.core.counted import counted
@@ -47,8 +48,9 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
             leftover.unlink()
         there = source.dates()
         if not there and not of_source(folder):
-            why = "".join(f"\n  {line}" for line in source.late({}))
-            raise SourceError(f"The source has no rows yet. Of a folder, put the first file into it.{why}")
+            why = source.late({})
+            hint = " Of a folder, put the first file into it." if not why or isinstance(source, Folder) else ""
+            raise SourceError("\n  ".join([f"The source has no batch yet.{hint}", *why]))
         days = [day for day in there if until is None or day <= until]
         if there and not days:
             raise SourceError(

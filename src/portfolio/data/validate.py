@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,7 +87,24 @@ def repeated_keys(folder: Path, key: str) -> dict[str, list[str]]:
         ]
     )
     again = rows.filter(pl.col(key).is_duplicated()).filter(pl.col("file") > pl.col("file").min().over(key))
-    return {paths[number].name: keys for number, keys in again.group_by("file").agg(key).iter_rows()}
+    return {paths[number].name: keys for number, keys in again.group_by("file").agg(key).sort("file").iter_rows()}
+
+
+def is_export_of_all(
+    rows: pl.DataFrame, earlier: pl.DataFrame, keys: Sequence[str], key: str, limits: Validate
+) -> bool:
+    """Whether normalized rows are the earlier ones as they were, and new ones: an export of all rows so far.
+
+    Where the keys of earlier rows come with other values, as row numbers that begin anew do, they do not say which rows
+    are new.
+    """
+    repeated = rows.filter(pl.col(key).is_in(keys))
+    as_before = repeated.hash_rows().is_in(earlier.select(rows.columns).hash_rows().implode())
+    return len(repeated) < len(rows) and (~as_before).sum() <= limits.max_bad_fraction * len(rows)
+
+
+def repeated_reason(key: str) -> str:
+    return f"{key}: was in an earlier batch"
 
 
 def split_repeated(
@@ -97,8 +115,8 @@ def split_repeated(
         reason = f"{len(keys)} of {len(clean)} rows were in an earlier batch, over {limits.max_bad_fraction:.0%}"
         return clean.clear(), raw.with_columns(pl.lit(reason).alias("reason"))
     repeated = raw.filter(labels(raw[key]).is_in(keys))
-    reason = f"{key}: was in an earlier batch"
-    return clean.filter(~pl.col(key).is_in(keys)), repeated.with_columns(pl.lit(reason).alias("reason"))
+    told = pl.lit(repeated_reason(key)).alias("reason")
+    return clean.filter(~pl.col(key).is_in(keys)), repeated.with_columns(told)
 
 
 def add_reasons(reasons: Reasons, cases: pl.DataFrame) -> None:

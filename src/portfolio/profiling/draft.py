@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,20 +13,26 @@ import polars as pl
 
 from portfolio.contract.checks import RESERVED
 from portfolio.contract.sources import ROW
+from portfolio.contract.tables import sheets_of
 from portfolio.core.counted import counted
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.data.leaks import STRONG, TOLD, explained, find_leaks
 from portfolio.profiling.all_rows import look_at_all
 from portfolio.profiling.baseline import Baseline, baseline
 from portfolio.profiling.codes import is_code
-from portfolio.profiling.columns import Column, profile, profile_column, twins
+from portfolio.profiling.columns import NUMBERED, Column, profile, profile_column, twins
 from portfolio.profiling.look_alikes import alike
 from portfolio.profiling.sample import Sample, line_of, with_missing
 from portfolio.profiling.target import are_grades, as_target, target_of
+from portfolio.profiling.unsure_dates import UnsureDate, unsure_date
 from portfolio.profiling.values import NO_LABEL, model_column
 from portfolio.profiling.words import described, length_of, missing_words, no_input, quoted, share_of, written_otherwise
 
 MIN_ROWS = 50
+WORDS_OF_A_TEXT = 2
+DROPPED = "you dropped it"
+INDEX = re.compile(r"Unnamed: [\d.]+")
+"""What pandas calls the column of its index when it reads a file back."""
 
 Role = Literal["input", "target", "key", "date", "left out"]
 
@@ -118,6 +125,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
     target = target_of(sample, columns[wanted.target], wanted.positive)
     decisions = {name: Decision(column, "input") for name, column in columns.items()}
     found = Draft(sample, decisions, *target, without_target=target.column.missing_share)
+    found.notes += _said_of_sheets(sample)
     found.notes += [
         f"'{column.name}': {column.coded} was taken to mean missing. If it is a value, delete it from missing= in "
         "use_case.py, and widen the bounds."
@@ -131,9 +139,9 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
         )
     found.split_by, found.trusted = tuple(wanted.split_by), tuple(dict.fromkeys(wanted.keep))
     for name in wanted.drop:
-        decisions[name] = Decision(columns[name], "left out", "you dropped it")
+        decisions[name] = Decision(columns[name], "left out", DROPPED)
     _choose_key(found, wanted)
-    _choose_date(found, wanted)
+    _choose_date(found, wanted, ask)
     _leave_out_kinds(found)
     _choose_text(found, wanted)
     _leave_out_twins(found)
@@ -147,12 +155,33 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
             f"{sample.path}: no column is left that a model could learn from. "
             + "; ".join(f"'{name}': {each.why}" for name, each in decisions.items() if each.role != "target")
             + "."
+            + _hint_of_text(found)
         )
     _say_what_is_alike(found)
     missing = {column.name: tuple(missing_words(column)) for column in columns.values() if missing_words(column)}
     found.sample = Sample(sample.path, with_missing(sample.written, missing), rows, sample.total, sample.lazy)
     found.baseline = _baseline(found)
     return found
+
+
+def _said_of_sheets(sample: Sample) -> list[str]:
+    """Which sheet of a workbook was taken, where there are several."""
+    if not sample.written.sheet:
+        return []
+    others = [sheet for sheet in sheets_of(sample.path, str(sample.path)) if sheet != sample.written.sheet]
+    return [
+        f"The rows are those of the sheet '{sample.written.sheet}'. There are also: {', '.join(others)}. "
+        "If the rows are in one of them, move it to the front."
+    ]
+
+
+def _hint_of_text(found: Draft) -> str:
+    """Which column of several words could be an input after all."""
+    for name, decision in found.decisions.items():
+        free = decision.role == "key" or (decision.role == "left out" and decision.why != DROPPED)
+        if free and decision.column.longest and decision.column.words >= WORDS_OF_A_TEXT:
+            return f" For a model of the text alone: --text {quoted(name)}"
+    return ""
 
 
 def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
@@ -165,9 +194,11 @@ def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
                 near = difflib.get_close_matches(name, rows.columns, 1, 0.6)
                 meant = f" Did you mean '{near[0]}'?" if near else ""
                 raise ConfigError(f"{option}: there is no column '{name}'.{meant} There are: {listed(rows.columns)}.")
-    for option in ("--key", "--date", "--drop", "--keep"):
+    for option in ("--key", "--date", "--drop", "--keep", "--text"):
         if wanted.target in named[option]:
             raise ConfigError(f"{option}: '{wanted.target}' is the target.")
+    if wanted.text and wanted.text == wanted.key:
+        raise ConfigError(f"'{wanted.text}' can't be both the key and the text. Name it after --key or --text alone.")
     if both := [name for name in wanted.keep if name in wanted.drop]:
         raise ConfigError(f"'{both[0]}' can't be both kept and dropped. Name it after --keep or --drop alone.")
 
@@ -189,13 +220,13 @@ def _check_reserved(sample: Sample, wanted: Wanted) -> None:
 def _choose_key(found: Draft, wanted: Wanted) -> None:
     rows = found.sample.rows
     if wanted.key:
-        column = rows[wanted.key]
-        if column.null_count():
+        values = rows[wanted.key]
+        if values.null_count():
             raise ConfigError(
-                f"--key: {counted(column.null_count(), 'row')} without '{wanted.key}', and a key names every row. "
+                f"--key: {counted(values.null_count(), 'row')} without '{wanted.key}', and a key names every row. "
                 "Choose another column, or none: a row is then named by its batch and its place in it."
             )
-        again = column.filter(column.is_duplicated())
+        again = values.filter(values.is_duplicated())
         if len(again):
             raise ConfigError(
                 f"--key: {len(again):,} rows share their '{wanted.key}' with another, such as {again[0]!r}, and a key "
@@ -203,22 +234,36 @@ def _choose_key(found: Draft, wanted: Wanted) -> None:
             )
         found.key = wanted.key
     else:
-        free = [name for name, each in found.decisions.items() if each.role == "input"]
+        free = [name for name, each in found.decisions.items() if each.role == "input" and name != wanted.text]
         candidates = [found.decisions[name].column for name in free]
         whole = found.sample.whole
         named = [
             column.name
             for column in candidates
             if column.kind == "identifier" and column.unique and not column.missing_share and whole
-            if not written_otherwise(column)
+            if not written_otherwise(column) and not _numbers_the_file(column)
         ]
+        for column in filter(_numbers_the_file, candidates):
+            found.decisions[column.name].role = "left out"
+            found.decisions[column.name].why = (
+                "numbers the rows of this file, and the next file may begin anew. If each number is of one row for "
+                f"good: --key {quoted(column.name)}"
+            )
         found.key = named[0] if named else ""
     if found.key:
         found.decisions[found.key].role = "key"
         found.decisions[found.key].why = "names each row"
 
 
-def _choose_date(found: Draft, wanted: Wanted) -> None:
+def _numbers_the_file(column: Column) -> bool:
+    """Whether it is an index that a program wrote beside the rows, rather than a number that each row has for good."""
+    if column.kind != "identifier" or not column.unique or column.minimum is None or column.maximum is None:
+        return False
+    from_the_start = column.minimum in (0, 1) and column.maximum - column.minimum + 1 == column.distinct
+    return bool(INDEX.fullmatch(column.name)) or (from_the_start and not NUMBERED.search(column.name))
+
+
+def _choose_date(found: Draft, wanted: Wanted, ask: Callable[[str], bool]) -> None:
     dates = [
         each.column
         for each in found.decisions.values()
@@ -236,6 +281,9 @@ def _choose_date(found: Draft, wanted: Wanted) -> None:
         faults.append(f"{share_of(chosen.missing_share)} of the rows have no date in it")
     if chosen.stray:
         faults.append(_stray_dates(found.sample, chosen))
+    unsure = None if faults else unsure_date(found.sample.rows[chosen.name])
+    if unsure and (unsure.seems_month_first or not _day_comes_first(found, chosen.name, unsure, ask)):
+        faults.append(f"'{unsure.text}' seems to have the month first: write it as {unsure.month_first}")
     if faults and wanted.date:
         raise ConfigError(f"--date: '{chosen.name}' can't date the rows: {' and '.join(faults)}. Correct the file.")
     if faults:
@@ -246,6 +294,16 @@ def _choose_date(found: Draft, wanted: Wanted) -> None:
     found.date = chosen.name
     found.decisions[chosen.name].role = "date"
     found.decisions[chosen.name].why = f"dates the rows: {chosen.first} to {chosen.last}"
+
+
+def _day_comes_first(found: Draft, name: str, unsure: UnsureDate, ask: Callable[[str], bool]) -> bool:
+    if not ask(f"'{name}': does {unsure.text} mean {unsure.day_first}, with the day first?"):
+        return False
+    found.notes.append(
+        f"'{name}': {unsure.text} was read as {unsure.day_first}, with the day first. If the month comes first, "
+        f"write it as {unsure.month_first}."
+    )
+    return True
 
 
 def _stray_dates(sample: Sample, column: Column) -> str:

@@ -134,10 +134,10 @@ def with_date(name: str, day: date) -> str:
     return f"{name.removesuffix(ends)}-{day}{ends}"
 
 
-def add_file(use_case: str, source: Folder, path: Path, day: date | None) -> Path:
-    """Copy a file into the folder of a use case, under a name with a date unless a column dates its rows.
+def place_for(use_case: str, source: Folder, path: Path, day: date | None) -> Path:
+    """Where in the folder of a use case a file goes: under a name with a date unless a column dates its rows.
 
-    Raises ConfigError, before anything is copied, if its day or its content is there already.
+    Raises ConfigError if its day or its content is there already.
     """
     name = table_name(path)
     if day is None and not (source.date or date_in(name)):
@@ -162,7 +162,10 @@ def add_file(use_case: str, source: Folder, path: Path, day: date | None) -> Pat
             "another date: --date 2026-01-31; if it corrects that file, put it in its place and run portfolio "
             f"recollect {use_case}. Nothing was copied."
         )
-    target = source.path / name
+    return source.path / name
+
+
+def copy_file(path: Path, target: Path) -> None:
+    """A copy that was broken off leaves nothing behind."""
     with files.replaced(target) as partial:
         shutil.copyfile(path, partial)
-    return target

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portfolio.bundle.rows import twice
 from portfolio.contract.csv_file import (
     BYTE_ORDER_MARKS,
     END_CHARACTERS,
@@ -41,6 +43,11 @@ MIN_TABLE_ROWS = 20
 """A sheet of fewer rows is a cover, a legend, or a list of codes, where there are others."""
 OFTEN = 2
 JAPANESE = ("cp932", "euc_jp")
+HALF_WIDTH_WORD = re.compile(r"(?<![A-Za-z])[\uff66-\uff9f]{2,}(?![A-Za-z])")
+"""As people write them in half-width kana; accented capitals that come out as such stand among other letters."""
+WRONG_BYTES = re.compile("[\udc80-\udcff]")
+RIGHT_BYTES = 10
+"""So many characters beyond ASCII for each wrong byte, at least, where a file is UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,7 @@ def _large_parquet(path: Path) -> Sample:
     try:
         lazy = pl.scan_parquet(path)
         total = lazy.select(pl.len()).collect().item()
-        lazy = lazy.with_columns(pl.col(_texts_in_bytes(lazy)).cast(pl.String))
+        lazy = lazy.with_columns(pl.col(_stored_texts(lazy)).cast(pl.String))
         rows = lazy.gather_every(max(1, total // SAMPLE_ROWS)).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{path} can't be read ({str(error).splitlines()[0]}). Fetch it again.") from error
@@ -137,13 +144,15 @@ def _large_parquet(path: Path) -> Sample:
     return Sample(path, Format(), rows, total, lazy)
 
 
-def _texts_in_bytes(lazy: pl.LazyFrame) -> list[str]:
-    """The columns that are stored as bytes, and are text in all rows."""
+def _stored_texts(lazy: pl.LazyFrame) -> list[str]:
+    """The columns that are stored as categories, or as bytes that are text in all rows."""
     import polars as pl
 
     texts = []
     for name, kind in lazy.collect_schema().items():
-        if kind == pl.Binary:
+        if kind in (pl.Categorical, pl.Enum):
+            texts.append(name)
+        elif kind == pl.Binary:
             with suppress(pl.exceptions.ComputeError):
                 lazy.select(pl.col(name).cast(pl.String).str.len_bytes().sum()).collect(engine="streaming")
                 texts.append(name)
@@ -184,37 +193,56 @@ def _written(path: Path, columns: Sequence[str]) -> Format:
 
 
 def _of_workbook(path: Path, columns: Sequence[str]) -> Format:
-    """Which of its sheets has the table, the first of some size, and where in it the names stand."""
+    """Which of its sheets has the table, and where in it the names stand."""
     sheets = sheets_of(path, str(path))
+    sheet, rows = _sheet_of_rows(path, sheets)
+    place = layout(rows[:200])
+    width = max((len(row) for row in rows), default=0)
+    named = tuple(columns) or place.columns
+    filled = [row for row in rows[place.skip_rows :] if any(row)]
+    if filled and not named:
+        _check_header(path, filled, place.skip_rows)
+        # A library renames the second one.
+        if again := twice(name for name in filled[0] if name):
+            raise SourceError(
+                f"{path}, row {place.skip_rows + 1}, names the column '{again}' twice. Give each column a name of its "
+                "own."
+            )
+    footer = rows_of_notes([row for row in rows if any(row)], width)
+    return Format(skip_rows=place.skip_rows, skip_footer=footer, columns=named, sheet=sheet if len(sheets) > 1 else "")
+
+
+def _sheet_of_rows(path: Path, sheets: list[str]) -> tuple[str, list[list[str]]]:
+    """The first sheet of some size, or else the first that is not empty, with its cells."""
+    found: tuple[str, list[list[str]]] = sheets[0], []
     for sheet in sheets:
         rows = cells_of(path, sheet)
-        place = layout(rows[:200])
         width = max((len(row) for row in rows), default=0)
-        if len(sheets) == 1 or (width > 1 and len(rows) - place.skip_rows > MIN_TABLE_ROWS):
-            named = tuple(columns) or place.columns
-            footer = rows_of_notes([row for row in rows if any(row)], width)
-            return Format(
-                skip_rows=place.skip_rows, skip_footer=footer, columns=named, sheet=sheet if len(sheets) > 1 else ""
-            )
-    return Format()
+        if width > 1 and len(rows) - layout(rows[:200]).skip_rows > MIN_TABLE_ROWS:
+            return sheet, rows
+        if rows and not found[1]:
+            found = sheet, rows
+    return found
 
 
 def _head(path: Path) -> tuple[bytes, str]:
     """The beginning of the file, and its encoding: UTF-8 if all of it is that, else the first that fits."""
-    if path.name.endswith(".gz") or path.stat().st_size <= LARGE_BYTES:
+    whole = path.name.endswith(".gz") or path.stat().st_size <= LARGE_BYTES
+    if whole:
         raw = unpacked_bytes(path, str(path))
-        parts: Iterator[bytes] = iter([raw])
     else:
         with path.open("rb") as stream:
             raw = stream.read(LOOKED_AT_BYTES)
-        parts = _parts(path)
     marked = [encoding for mark, encoding in BYTE_ORDER_MARKS.items() if raw.startswith(mark)]
     if marked:
         return raw[:LOOKED_AT_BYTES], "utf-8" if marked[0] == "utf-8-sig" else marked[0]
     for encoding in ("utf-8", *OTHER_ENCODINGS) if b"\0" not in raw[:1024] else _without_mark(raw[:1024]):
-        if _decodes(parts, encoding) and (encoding not in JAPANESE or _is_japanese(_decoded(raw, encoding))):
+        if _decodes(iter([raw]) if whole else _parts(path), encoding) and (
+            encoding not in JAPANESE or _is_japanese(raw, encoding)
+        ):
             return raw[:LOOKED_AT_BYTES], encoding
-        parts = iter([raw]) if path.stat().st_size <= LARGE_BYTES else _parts(path)
+        if encoding == "utf-8":
+            _check_damage(path, iter([raw]) if whole else _parts(path))
     raise SourceError(f"{path} is not text in any of the usual encodings. If it is a table, save it as UTF-8.")
 
 
@@ -243,11 +271,44 @@ def _decodes(parts: Iterator[bytes], encoding: str) -> bool:
     return True
 
 
-def _is_japanese(text: str) -> bool:
+def _check_damage(path: Path, parts: Iterator[bytes]) -> None:
+    """Raise SourceError for UTF-8 of which a few bytes are wrong: in any other encoding all of it would be."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    right = wrong = lines = line = 0
+    for part in itertools.chain(parts, [b""]):
+        text = decoder.decode(part, final=not part)
+        strange = WRONG_BYTES.findall(text)
+        if strange and not line:
+            line = lines + text[: text.index(strange[0])].count("\n") + 1
+        lines += text.count("\n")
+        wrong += len(strange)
+        right += len(text) - len(text.encode("ascii", "ignore")) - len(strange)
+    if right >= RIGHT_BYTES * wrong:
+        raise SourceError(
+            f"{path}, line {line}: the file is UTF-8, but bytes of a character are missing or wrong here; it was cut "
+            "off or damaged. Fetch it again, or correct that line."
+        )
+
+
+def _is_japanese(raw: bytes, encoding: str) -> bool:
     """Whether it reads as Japanese: accented letters of another encoding come out as half-width or rare characters."""
-    strange = [character for character in text[:LOOKED_AT_BYTES] if character > "\x7f"]
-    usual = [character for character in strange if character.encode("cp932", "replace")[0] < 0xA0]
-    return len(usual) >= len(strange) / 2
+    text = _decoded(raw[:LOOKED_AT_BYTES], encoding)
+    strange = [character for character in text if character > "\x7f"]
+    first_bytes = [character.encode("cp932", "replace")[0] for character in strange]
+    usual = sum(byte < 0xA0 for byte in first_bytes)
+    if encoding == "euc_jp":
+        # Half-width kana of cp932 come out as kanji, also as those of the second level, which few words have.
+        second = sum(character.encode(encoding, "replace")[0] >= 0xD0 for character in strange)
+        return usual >= len(strange) / 2 and second < len(strange) / 5
+    half_width = sum(len(word) for word in HALF_WIDTH_WORD.findall(text))
+    return usual >= len(strange) / 2 or (usual + half_width > 0.9 * len(strange) and not _is_euc(raw))
+
+
+def _is_euc(raw: bytes) -> bool:
+    try:
+        return _is_japanese(raw, "euc_jp")
+    except UnicodeDecodeError:
+        return False
 
 
 def _decoded(head: bytes, encoding: str) -> str:

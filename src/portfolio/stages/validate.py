@@ -16,7 +16,7 @@ from portfolio.core.labels import listed
 from portfolio.core.paths import Paths
 from portfolio.data.batches import OF_FEEDBACK, is_feedback
 from portfolio.data.parquet import write_parquet
-from portfolio.data.validate import check_batch, repeated_keys, split_repeated
+from portfolio.data.validate import check_batch, is_export_of_all, repeated_keys, repeated_reason, split_repeated
 
 MOST_COMMON = 5
 
@@ -46,7 +46,9 @@ def run(use_case: UseCase, config: Config) -> None:
         # Only rows that stood every other test count as delivered: a batch that was refused may be sent again.
         for name, keys in repeated_keys(clean, use_case.key).items():
             raw = pl.read_parquet(paths.batches / name).drop(OF_FEEDBACK, strict=False)
-            good, bad = split_repeated(pl.read_parquet(clean / name), raw, keys, use_case.key, limits)
+            rows = pl.read_parquet(clean / name)
+            each = _limits_of_repeated(clean / name, rows, keys, use_case.key, limits)
+            good, bad = split_repeated(rows, raw, keys, use_case.key, each)
             if (quarantine / name).exists() and not good.is_empty():
                 bad = pl.concat([pl.read_parquet(quarantine / name), bad])
             _write(good, clean / name)
@@ -73,15 +75,28 @@ def run(use_case: UseCase, config: Config) -> None:
     print("; ".join([told, *notes]))
 
 
+def _limits_of_repeated(path: Path, rows: pl.DataFrame, keys: list[str], key: str, limits: Validate) -> Validate:
+    """Without a limit for a batch that has the earlier rows as they were beside new ones: those are to be learned."""
+    if is_feedback(path) or len(keys) <= limits.max_bad_fraction * len(rows):
+        return limits
+    before = [other for other in sorted(path.parent.iterdir()) if other.name < path.name and not is_feedback(other)]
+    parts = [pl.scan_parquet(other).filter(pl.col(key).is_in(keys)).select(rows.columns) for other in before]
+    earlier = pl.concat([rows.clear().lazy(), *parts]).collect()
+    whole = is_export_of_all(rows, earlier, keys, key, limits)
+    return limits.model_copy(update={"max_bad_fraction": 1.0}) if whole else limits
+
+
 def _check_enough(use_case: UseCase, limits: Validate, counts: dict[str, int], quarantine: Path) -> None:
     """Raise DataError, with the reasons and what to do, if most rows are bad: then it is not they that are wrong.
 
-    Feedback does not count: whoever sends labels to a server must not be able to stop the training.
+    Feedback does not count: whoever sends labels to a server must not be able to stop the training. Nor do rows that an
+    earlier batch has: they are good there.
     """
     bad = pl.concat(
         [pl.DataFrame({"reason": pl.Series([], dtype=pl.String)})]
         + [pl.read_parquet(path, columns=["reason"]) for path in sorted(quarantine.iterdir()) if not is_feedback(path)]
     )
+    bad = bad.filter(pl.col("reason") != repeated_reason(use_case.key))
     rows = counts["rows"] + len(bad)
     if rows and counts["rows"] and len(bad) <= limits.max_quarantined_fraction * rows:
         return
