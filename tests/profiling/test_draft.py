@@ -60,6 +60,15 @@ def test_what_no_model_should_see_is_left_out_and_says_why(tmp_path: Path, name:
     assert len(found.inputs) == 3
 
 
+def test_an_id_that_a_few_rows_lack_is_no_input_and_says_so(tmp_path: Path) -> None:
+    ids: list[object] = list(range(ROWS))
+    ids[7] = ""
+    found = drafted(tmp_path, with_column("id", ids))
+    assert not found.key
+    assert "names the rows" in left_out(found, "id")
+    assert "missing in 0.3%, so it can't be the key" in left_out(found, "id")
+
+
 @pytest.mark.parametrize(
     ("values", "unit", "highest"),
     [

@@ -152,3 +152,13 @@ def test_what_is_broken_is_refused_with_the_place_and_the_remedy(tmp_path: Path,
 def test_rows_that_leave_out_empty_cells_at_their_end_are_read(tmp_path: Path) -> None:
     content = "\n".join(line.removesuffix(",no") for line in TEXT.splitlines())
     assert sample(written(tmp_path, content)).rows["bought"].null_count() == PLAIN["bought"].count("no")
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n\n", ",,,\n"])
+def test_blank_lines_are_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    path = written(tmp_path, TEXT + end)
+    found = sample(path)
+    assert (found.total, found.rows["age"].null_count(), found.written.skip_footer) == (ROWS, 0, 0)
+    monkeypatch.setattr(module, "LARGE_BYTES", 1000)
+    found = sample(path)
+    assert (found.total, found.rows["age"].null_count(), len(found.lazy.collect())) == (ROWS, 0, ROWS)

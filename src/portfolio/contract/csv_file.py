@@ -97,7 +97,8 @@ class Format:
 
 
 def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
-    """The rows. A column whose every value is a number has numbers; any other has text. Empty cells are null.
+    """The rows, without blank ones. A column whose every value is a number has numbers; any other has text. Empty
+    cells are null.
 
     Numbers with leading zeros and integers of more than 64 bits name something, so they stay text. Full-width digits
     are digits. Raises SourceError with what is wrong in `where`, in which line, and the remedy.
@@ -106,6 +107,8 @@ def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
 
     text = _text(unpacked(path, where), where, written)
     lines = text.splitlines(keepends=True) if written.skip_rows or written.skip_footer else []
+    while lines and not lines[-1].strip(f"{written.separator} \r\n"):
+        lines.pop()
     if lines:
         text = "".join(lines[written.skip_rows : len(lines) - written.skip_footer])
     columns = header(text, where, written)
@@ -130,7 +133,15 @@ def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
         _check_fields(text, len(columns), where, written)
     if not written.skip_footer:
         check_end(text[-END_CHARACTERS:], len(columns), where, written.separator)
+    table = table.filter(not_blank())
     return table.select(typed(without(column, written), written) for column in table)
+
+
+def not_blank() -> pl.Expr:
+    """Which rows of texts have something in them: blank lines, and those of separators alone, are no rows."""
+    import polars as pl
+
+    return pl.any_horizontal(pl.all().str.strip_chars() != "")
 
 
 def unpacked(path: Path, where: str) -> bytes:

@@ -213,8 +213,11 @@ def _numbers(column: pl.Series, numbers: pl.Series, *, coded: bool) -> Column:
         found.coded = _plain(code)
     if distinct == 1:
         found.kind = "constant" if found.missing_share == 0 else "number"
-    elif found.unique and integer and len(present) >= 20 and (_counts_rows(present) or NUMBERED.search(column.name)):
-        found.kind = "identifier"
+    elif integer and distinct == len(present) >= 20:
+        # Of ids that say so, a few may be missing.
+        called_id = NUMBERED.search(column.name) is not None and len(present) >= MOSTLY * len(column)
+        if called_id or (found.unique and _counts_rows(present)):
+            found.kind = "identifier"
     return found
 
 

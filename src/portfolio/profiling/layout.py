@@ -46,8 +46,9 @@ def layout(rows: Sequence[Cells]) -> Layout:
 
 
 def rows_of_notes(rows: Sequence[Cells], width: int) -> int:
-    """How many of the last rows of a table of so many columns are notes, or blank."""
-    return len(list(itertools.takewhile(lambda row: _is_note(row, width), reversed(rows))))
+    """How many of the last rows of a table of so many columns are notes, or blank and before notes."""
+    ended = itertools.dropwhile(lambda row: not _filled(row), reversed(rows))
+    return len(list(itertools.takewhile(lambda row: _is_note(row, width), ended)))
 
 
 def is_number(text: str) -> bool:

@@ -20,6 +20,7 @@ from portfolio.contract.csv_file import (
     Format,
     check_end,
     header,
+    not_blank,
     plain_numbers,
     typed,
 )
@@ -97,6 +98,7 @@ def _large_csv(path: Path, written: Format) -> Sample:
         check_end(stream.read().decode(errors="replace"), len(columns), where, written.separator)
     try:
         lazy = pl.scan_csv(path, separator=written.separator, infer_schema=False, new_columns=columns)
+        lazy = lazy.filter(not_blank())
         total = lazy.select(pl.len()).collect(engine="streaming").item()
         texts = lazy.gather_every(max(1, total // SAMPLE_ROWS)).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
@@ -118,7 +120,7 @@ def _large_csv(path: Path, written: Format) -> Sample:
         new_columns=columns,
         schema_overrides={name: pl.Float64 if name in plain else pl.String for name in columns},
         ignore_errors=True,
-    )
+    ).filter(~pl.all_horizontal(pl.all().is_null()))
     numbers = [plain_numbers(pl.col(name), written) for name in columns if name not in plain]
     return Sample(path, written, rows, total, lazy.with_columns(numbers))
 

@@ -27,13 +27,14 @@ def no_input(column: Column, total: int) -> str:
     if other := written_otherwise(column):
         return other
     distinct = f"{column.distinct:,} different values in {total:,} rows"
+    lacks = f"; missing in {share_of(column.missing_share)}, so it can't be the key" if column.nullable else ""
     return {
         "constant": "the same in every row",
         "empty": "empty in every row",
         "date": "a date: a model can use what follows from it, such as the weekday; add that as a column",
         "nested": "lists, bytes or durations",
         "text": f"free text ({length_of(column)} on average)",
-        "identifier": f"names the rows rather than describing them ({distinct})",
+        "identifier": f"names the rows rather than describing them ({distinct}){lacks}",
         "code": f"too many to be categories ({distinct}); if rows that share one belong together: "
         f"--split-by {quoted(column.name)}",
     }.get(column.kind, "")
