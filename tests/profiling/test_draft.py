@@ -29,6 +29,12 @@ def test_plain_columns_are_inputs(tmp_path: Path) -> None:
     assert not found.quantity
 
 
+@pytest.mark.parametrize("prices", [[10_000_000 + 1_000 * place for place in range(ROWS)], list(range(ROWS))])
+def test_a_target_of_integers_that_each_come_once_is_a_quantity(tmp_path: Path, prices: list[int]) -> None:
+    found = drafted(tmp_path, with_column("price", prices), "price")
+    assert (found.quantity, found.key) == (True, "")
+
+
 NUMBERS = list(range(ROWS))
 LEFT_OUT: dict[str, tuple[list[Any], str]] = {
     "constant": (["x"] * ROWS, "the same in every row"),

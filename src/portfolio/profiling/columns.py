@@ -236,9 +236,14 @@ def _far(numbers: pl.Series) -> pl.Series:
 
 
 def _counts_rows(numbers: pl.Series) -> bool:
-    """Whether unique integers number the rows: one after the other, in order, or too long to be anything else."""
-    span = float(numbers.max()) - float(numbers.min()) + 1  # type: ignore[arg-type]
-    return span <= 1.5 * len(numbers) or numbers.is_sorted() or float(numbers.min()) >= 1e7  # type: ignore[arg-type]
+    """Whether unique integers number the rows: one after the other, in order with gaps, or as long codes close together.
+
+    Prices in yen are as long, and a file may be sorted by what was measured: those lie far apart.
+    """
+    low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
+    room = (high - low + 1) / len(numbers)
+    long_codes = low >= 1e7 and len(_plain(low)) == len(_plain(high))
+    return room <= 1.5 or (room <= 10 and numbers.is_sorted()) or (room <= 100 and long_codes)
 
 
 def _coded(numbers: pl.Series) -> float | None:

@@ -37,6 +37,9 @@ def as_target(rows: pl.DataFrame, column: Column) -> Column:
             labels = _label_counts(rows[column.name], column)
             column.kind, column.values, column.distinct = "category", sorted(labels), len(labels)
             column.missing_share = 1 - sum(labels.values()) / len(rows)
+    if column.kind == "identifier" and column.minimum is not None:
+        # Nobody wants to predict ids: these are quantities that each come once.
+        column.kind = "number"
     if column.kind in ("code", "identifier", "text"):
         counts = rows[column.name].cast(pl.String).value_counts()
         if len(counts) <= MAX_CLASSES and column.distinct * MIN_ROWS_PER_CLASS <= len(rows):
