@@ -131,6 +131,8 @@ BROKEN = {
     "two columns without a name": (TEXT.replace("age,size", ","), "no names for the columns 1, 2"),
     "a row that is too long": (TEXT.replace("\n", "\n1,2,Nara,yes,5\n", 1), "line 2, has 5 fields where there are 4"),
     "a last line that was cut off": (TEXT[:-6], "was cut off: its last line has 3 of 4 fields"),
+    "a last line of one value that was cut off": (f"{TEXT}3", "was cut off: its last line has 1 of 4 fields: '3'"),
+    "a last line of one word that was cut off": (f"{TEXT}Osa", "last line has 1 of 4 fields: 'Osa'"),
     "a quotation mark that nothing closes": (f'{TEXT}30,9.1,"Os', f"line {ROWS + 2}: no quotation mark closes"),
     "5,000 columns": (csv_text({f"c{number}": [1] * 60 for number in range(5000)}), "5,000 columns"),
     "a PDF": (b"%PDF-1.4 " + bytes(500), "a PDF document"),
@@ -162,3 +164,10 @@ def test_blank_lines_are_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "LARGE_BYTES", 1000)
     found = sample(path)
     assert (found.total, found.rows["age"].null_count(), len(found.lazy.collect())) == (ROWS, 0, ROWS)
+
+
+@pytest.mark.parametrize("note", ["Source: made up", "※速報値", "These are early figures", "数値は確定前のものである"])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_notes_after_the_rows_are_skipped_also_without_a_line_end(tmp_path: Path, note: str, end: str) -> None:
+    found = sample(written(tmp_path, f"{TEXT}{note}{end}"))
+    assert (found.written.skip_footer, found.rows["age"].to_list()) == (1, AGES)

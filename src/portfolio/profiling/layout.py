@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from portfolio.contract.csv_file import FULL_WIDTH
+from portfolio.contract.csv_file import FULL_WIDTH, NOTE, NUMBER
 
 MOST_TITLES = 20
 MOST_NAMES = 3
 """So many rows of names may stand above each other, the upper ones over several columns."""
-NOTE = re.compile(r"\s*([*※(\uff08]|注|出典|資料|備考|note|source)", re.IGNORECASE)
 MEASURED = re.compile(r"[¥￥$€£]?\s*[+-]?\d[\d.,]*\s*\D{0,8}")
 
 Cells = Sequence[str]
@@ -70,7 +69,8 @@ def _is_title(row: Cells, width: int) -> bool:
 
 def _is_note(row: Cells, width: int) -> bool:
     if len(row) < 2:
-        return True
+        # A number alone is what a row that was cut off begins with.
+        return not any(map(NUMBER.fullmatch, row))
     return width > 2 and _filled(row) < 2 and (not row[0].strip() or NOTE.match(row[0]) is not None)
 
 

@@ -19,6 +19,7 @@ from portfolio.contract.csv_file import (
     OTHER_ENCODINGS,
     Format,
     check_end,
+    ends_in_note,
     header,
     not_blank,
     plain_numbers,
@@ -280,8 +281,10 @@ def _lines_after(path: Path, encoding: str, separator: str, width: int) -> int:
         return 0
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 16_384))
-        tail = stream.read().decode(encoding, errors="replace").splitlines()[-20:]
-    return rows_of_notes(_rows(tail, separator), width)
+        tail = stream.read().decode(encoding, errors="replace").splitlines(keepends=True)[-20:]
+    if not ends_in_note("".join(tail[-1:])):
+        return 0
+    return rows_of_notes(_rows([line.rstrip("\r\n") for line in tail], separator), width)
 
 
 def _check_header(path: Path, rows: list[list[str]], skip_rows: int) -> None:
