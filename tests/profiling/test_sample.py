@@ -9,8 +9,9 @@ import pytest
 
 from portfolio.core.errors import SourceError
 from portfolio.profiling import sample as module
+from portfolio.profiling.columns import profile_column
 from portfolio.profiling.sample import sample
-from tests.profiling.made import AGES, PLAIN, ROWS, csv_text, workbook
+from tests.profiling.made import AGES, PLAIN, ROWS, SIZES, TOWNS, csv_text, workbook
 
 TEXT = csv_text(PLAIN)
 JAPANESE = TEXT.replace("age,size,town,bought", "年齢,面積,町,購入").replace("yes", "はい").replace("Osaka", "大阪")
@@ -171,3 +172,25 @@ def test_blank_lines_are_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_notes_after_the_rows_are_skipped_also_without_a_line_end(tmp_path: Path, note: str, end: str) -> None:
     found = sample(written(tmp_path, f"{TEXT}{note}{end}"))
     assert (found.written.skip_footer, found.rows["age"].to_list()) == (1, AGES)
+
+
+@pytest.mark.parametrize(
+    ("prices", "lowest", "highest"),
+    [
+        # 1.200 EUR beside 850 EUR is a thousand and two hundred.
+        ([f"{price:,} €".replace(",", ".") for price in range(501, 1701, 4)], 501, 1697),
+        ([f"{price:,} €".replace(",", ".") for price in range(1001, 2201, 4)], 1001, 2197),
+        ([f"€ {price:,},50".replace(",", ".", 1) for price in range(1001, 2201, 4)], 1001.5, 2197.5),
+        ([f"{price / 10:.1f} kg".replace(".", ",") for price in range(501, 801)], 50.1, 80),
+        # Weights to the gram: some have other decimals, or more before the point than a group.
+        ([f"{price / 1000:g} kg" for price in range(501, 801)], 0.501, 0.8),
+        ([f"{1000 + price / 1000:.3f} kg" for price in range(501, 801)], 1000.501, 1000.8),
+        ([f"0.{price} kg" for price in range(501, 801)], 0.501, 0.8),
+    ],
+)
+def test_what_divides_thousands_is_told_of_numbers_with_a_unit_too(
+    tmp_path: Path, prices: list[str], lowest: float, highest: float
+) -> None:
+    content = csv_text({"price": prices, "town": TOWNS, "size": [f"{size}".replace(".", ",") for size in SIZES]}, ";")
+    column = profile_column(sample(written(tmp_path, content)).rows["price"])
+    assert (column.kind, column.minimum, column.maximum) == ("number", lowest, highest)

@@ -31,7 +31,10 @@ BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16",
 INTEGER = r"^[+-]?\d+$"
 END_CHARACTERS = 65_536
 LEADING_ZERO = r"^[+-]?0\d"
-DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
+BEFORE = r"(?:[+-]?[¥\uffe5$€£]\s*|[A-Z]{3}\s+)?"
+AFTER = r"(?:\s*[^\d\s.,:/+'-][^\d\s]{0,9})?"
+"""The unit of a number, if it has one: prices are written in a country's own way too."""
+DECIMAL_COMMA = rf"^({BEFORE}[+-]?\d*),(\d+{AFTER})$"
 # What comes after the rows of a table, and is none of them.
 NOTE = re.compile(r"\s*([*※(\uff08]|注|出典|資料|備考|note|source)", re.IGNORECASE)
 TOTAL = re.compile(r"\s*((grand |sub-?)?total|sum\b|[合総小累]?計)", re.IGNORECASE)
@@ -60,10 +63,11 @@ class Format:
     """How a CSV file was written. Raises ConfigError for what can't be.
 
     `decimal` is the decimal mark, `thousands` what stands between groups of three digits. `skip_rows` lines stand
-    before the names of the columns, and up to `skip_footer` lines after the last row: one that reads as a row is one. `missing` has, by column, what
-    stands for a missing value there, such as 999, beside what always does. `columns` names the columns of a file that
-    does not do so itself; they come before the first row then. `sheet` names the sheet of a workbook, which else is the
-    first one. Of a workbook, what comes before and after its rows, `columns` and `missing` count too.
+    before the names of the columns, and up to `skip_footer` lines after the last row: one there that reads as a row is
+    one. `missing` has, by column, what stands for a missing value there, such as 999, beside what always does.
+    `columns` names the columns of a file that does not do so itself; they come before the first row then. `sheet` names
+    the sheet of a workbook, which else is the first one. Of a workbook, what comes before and after its rows, `columns`
+    and `missing` count too.
     """
 
     encoding: str = "utf-8"
@@ -376,15 +380,17 @@ def typed(column: pl.Series, written: Format) -> pl.Series:
 
 
 def plain_numbers(text: pl.Expr, written: Format) -> pl.Expr:
-    """The texts, those that are numbers written with ASCII digits, a point, and nothing between thousands."""
+    """The texts; numbers, with or without a unit, have ASCII digits, a point, and nothing between thousands."""
     import polars as pl
 
     wide = text.str.contains(f"^[{''.join(FULL_WIDTH)}]+$")
     text = pl.when(wide).then(text.str.replace_many(list(FULL_WIDTH), list(FULL_WIDTH.values()))).otherwise(text)
     if written.thousands:
         mark = re.escape(written.thousands)
-        grouped = text.str.contains(rf"^\s*[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(written.decimal)}\d+)?\s*$")
-        text = pl.when(grouped).then(text.str.replace_all(written.thousands, "", literal=True)).otherwise(text)
+        grouped = text.str.contains(
+            rf"^\s*{BEFORE}[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(written.decimal)}\d+)?{AFTER}\s*$"
+        )
+        text = pl.when(grouped).then(text.str.replace_all(rf"{mark}(\d{{3}})", "$1")).otherwise(text)
     if written.decimal == ",":
         text = text.str.replace(DECIMAL_COMMA, "$1.$2")
     return text

@@ -236,7 +236,7 @@ def _far(numbers: pl.Series) -> pl.Series:
 
 
 def _counts_rows(numbers: pl.Series) -> bool:
-    """Whether unique integers number the rows: one after the other, in order with gaps, or as long codes close together.
+    """Whether unique integers number the rows: one after the other, in order with few gaps, or as long codes.
 
     Prices in yen are as long, and a file may be sorted by what was measured: those lie far apart.
     """

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portfolio.contract.csv_file import (
+    AFTER,
+    BEFORE,
     BYTE_ORDER_MARKS,
     END_CHARACTERS,
     OTHER_ENCODINGS,
@@ -42,6 +44,7 @@ MAX_COLUMNS = 2_000
 MIN_TABLE_ROWS = 20
 """A sheet of fewer rows is a cover, a legend, or a list of codes, where there are others."""
 OFTEN = 2
+MEASURED = rf"^{BEFORE}([+-]?\d[\d.,]*(?: \d{{3}})*(?:,\d+)?){AFTER}$"
 JAPANESE = ("cp932", "euc_jp")
 
 
@@ -315,13 +318,15 @@ def _marks(values: list[str], separator: str) -> tuple[str, str]:
     """The decimal mark, and what stands between thousands."""
     import polars as pl
 
-    column = pl.Series(values, dtype=pl.String).str.strip_chars()
+    cells = pl.Series(values, dtype=pl.String).str.strip_chars()
+    numbers = cells.str.replace(MEASURED, "$1")
 
-    def count(pattern: str) -> int:
+    def count(pattern: str, column: pl.Series = numbers) -> int:
         return int(column.str.contains(pattern).sum())
 
     groups = {
-        mark: count(rf"^[+-]?\d{{1,3}}({pattern}\d{{3}})+({other}\d+)?$")
+        # Commas between thousands are understood of what has a unit, without being declared.
+        mark: count(rf"^[+-]?\d{{1,3}}({pattern}\d{{3}})+({other}\d+)?$", cells if mark in ",'" else numbers)
         for mark, pattern, other in ((",", ",", r"\."), (".", r"\.", ","), ("'", "'", r"\."), (" ", " ", "[.,]"))
     }
     commas = count(r"^[+-]?\d*,\d+$")
@@ -333,10 +338,21 @@ def _marks(values: list[str], separator: str) -> tuple[str, str]:
         thousands = "." if groups["."] and not only_points else (" " if groups[" "] else "")
     else:
         thousands = next((mark for mark in (",", "'", " ") if groups[mark]), "")
-        if groups["."] > 1 and not only_points and points == 0:
+        if groups["."] > 1 and not only_points and (points == 0 or _are_grouped(cells, numbers)):
             thousands = "."
             decimal = ","
     return decimal, thousands
+
+
+def _are_grouped(cells: pl.Series, numbers: pl.Series) -> bool:
+    """Whether 1.200 with its unit is a thousand and more: beside 850, or as a price, which has no three decimals."""
+    with_unit = cells != numbers
+    grouped = numbers.str.contains(r"^[+-]?\d{1,3}(\.\d{3})+$")
+    bare = grouped & ~with_unit
+    whole = with_unit & numbers.str.contains(r"^[+-]?\d{1,3}$")
+    price = with_unit & grouped & cells.str.contains("[¥\uffe5$€£]|EUR|CHF|USD|円")
+    # Without a unit, it has decimals.
+    return bool((with_unit & grouped).any() and not bare.any() and (whole.any() or price.any()))
 
 
 def line_of(found: Sample, column: str, value: str) -> int:
