@@ -35,6 +35,11 @@ def test_a_target_of_integers_that_each_come_once_is_a_quantity(tmp_path: Path, 
     assert (found.quantity, found.key) == (True, "")
 
 
+def test_a_target_of_decimal_commas_beside_points_says_how_to_write_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"numbers with a decimal comma, such as \d+,70: write them as \d+\.70"):
+        drafted(tmp_path, with_column("price", [f"{number},70" for number in range(ROWS)]), "price")
+
+
 NUMBERS = list(range(ROWS))
 LEFT_OUT: dict[str, tuple[list[Any], str]] = {
     "constant": (["x"] * ROWS, "the same in every row"),
@@ -51,6 +56,7 @@ LEFT_OUT: dict[str, tuple[list[Any], str]] = {
         "free text (18 characters on average)",
     ),
     "remarks": ([f"a quiet room by the station, {number}" for number in NUMBERS], "free text (7 words on average)"),
+    "price": ([f"{number},70" for number in NUMBERS], "numbers with a decimal comma, such as"),
     "share": ([f"{number},5 %" for number in NUMBERS], "write the numbers alone"),
     "issued": ([f"{month}-2025" for month in ("Jan", "Feb", "Mar") * 100], "of which new rows have later ones"),
     "year": ([f"平成{number % 9 + 1}年" for number in NUMBERS], "of which new rows have later ones"),
@@ -80,6 +86,7 @@ def test_an_id_that_a_few_rows_lack_is_no_input_and_says_so(tmp_path: Path) -> N
     [
         ([f"{number / 10}%" for number in NUMBERS], "%", 29.9),
         ([f"¥{1000 * number:,}" for number in NUMBERS], "¥", 299_000),
+        ([f"USD {1000 * number:,}" for number in NUMBERS], "USD", 299_000),
         ([f"{1000 * number:,} 千人" if number % 20 else "…" for number in NUMBERS], "千人", 299_000),
         ([f"{number % 40}分".translate({ord("1"): "\uff11"}) for number in NUMBERS], "分", 39),
         ([f"{10 * number:,}km" if number % 3 == 0 else str(10 * number) for number in NUMBERS], "km", 2_990),

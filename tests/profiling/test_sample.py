@@ -186,6 +186,8 @@ def test_notes_after_the_rows_are_skipped_also_without_a_line_end(tmp_path: Path
         ([f"{price / 1000:g} kg" for price in range(501, 801)], 0.501, 0.8),
         ([f"{1000 + price / 1000:.3f} kg" for price in range(501, 801)], 1000.501, 1000.8),
         ([f"0.{price} kg" for price in range(501, 801)], 0.501, 0.8),
+        ([f"{price:,} €".replace(",", "\u202f") for price in range(501, 1701, 4)], 501, 1697),
+        ([f"{price:,}".replace(",", "\u00a0") for price in range(1697, 500, -4)], 501, 1697),
     ],
 )
 def test_what_divides_thousands_is_told_of_numbers_with_a_unit_too(
@@ -194,3 +196,24 @@ def test_what_divides_thousands_is_told_of_numbers_with_a_unit_too(
     content = csv_text({"price": prices, "town": TOWNS, "size": [f"{size}".replace(".", ",") for size in SIZES]}, ";")
     column = profile_column(sample(written(tmp_path, content)).rows["price"])
     assert (column.kind, column.minimum, column.maximum) == ("number", lowest, highest)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["3,14", "1,5", "2"], [3.14, 1.5, 2]),
+        (["1.200,50", "1,5", "2"], [1200.5, 1.5, 2]),
+        # Lists, and a comma between thousands, are none.
+        (["1,2", "1,2,3", "2"], ["1,2", "1,2,3", "2"]),
+        (["1,234", "10,000", "2"], [1234, 10000, 2]),
+    ],
+)
+def test_decimal_commas_in_quotation_marks_are_found(
+    tmp_path: Path, cells: list[str], expected: list[float | str]
+) -> None:
+    content = csv_text({"age": AGES, "size": cells * 100, "bought": PLAIN["bought"]})
+    assert sample(written(tmp_path, content)).rows["size"].to_list() == expected * 100
+    # Beside decimal points, a comma is something else.
+    if isinstance(expected[0], float):
+        content = csv_text({"weight": SIZES, "size": cells * 100, "bought": PLAIN["bought"]})
+        assert sample(written(tmp_path, content)).rows["size"].to_list() == cells * 100

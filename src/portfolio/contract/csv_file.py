@@ -31,7 +31,8 @@ BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16",
 INTEGER = r"^[+-]?\d+$"
 END_CHARACTERS = 65_536
 LEADING_ZERO = r"^[+-]?0\d"
-BEFORE = r"(?:[+-]?[¥\uffe5$€£]\s*|[A-Z]{3}\s+)?"
+CURRENCIES = "USD|EUR|GBP|JPY|CHF|CNY|INR|CAD|AUD"
+BEFORE = rf"(?:[+-]?(?:[¥\uffe5$€£]|{CURRENCIES})\s*)?"
 AFTER = r"(?:\s*[^\d\s.,:/+'-][^\d\s]{0,9})?"
 """The unit of a number, if it has one: prices are written in a country's own way too."""
 DECIMAL_COMMA = rf"^({BEFORE}[+-]?\d*),(\d+{AFTER})$"
@@ -40,6 +41,8 @@ NOTE = re.compile(r"\s*([*※(\uff08]|注|出典|資料|備考|note|source)", re
 TOTAL = re.compile(r"\s*((grand |sub-?)?total|sum\b|[合総小累]?計)", re.IGNORECASE)
 SENTENCE = re.compile(r".*[^\W\d_]+\s+[^\W\d_]+\s+\S|.*[\u3040-\u30ff\u4e00-\u9fff]{8}")
 NUMBER = re.compile(r"\s*[+-]?\d[\d.,]*\s*")
+SPACES = "[ \u00a0\u202f\u2009]"
+"""Between thousands: those that keep a number in one line are written by programs."""
 # Japanese input methods write these for 0 to 9, the point, the comma and the signs.
 FULL_WIDTH = {chr(ord(plain) + 0xFEE0): plain for plain in "0123456789.,+-"}
 
@@ -386,7 +389,7 @@ def plain_numbers(text: pl.Expr, written: Format) -> pl.Expr:
     wide = text.str.contains(f"^[{''.join(FULL_WIDTH)}]+$")
     text = pl.when(wide).then(text.str.replace_many(list(FULL_WIDTH), list(FULL_WIDTH.values()))).otherwise(text)
     if written.thousands:
-        mark = re.escape(written.thousands)
+        mark = SPACES if written.thousands == " " else re.escape(written.thousands)
         grouped = text.str.contains(
             rf"^\s*{BEFORE}[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(written.decimal)}\d+)?{AFTER}\s*$"
         )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from portfolio.contract.csv_file import CURRENCIES
 from portfolio.contract.sources import calendar_days, parsed_dates
 from portfolio.core.cells import MISSING
 from portfolio.core.errors import SourceError
@@ -33,7 +34,9 @@ CODED = (-1, -9, *(sign * int("9" * digits) for digits in range(2, 7) for sign i
 
 NUMBERED = re.compile(r"(?i:(?:^|[\W_])id)$|[a-z]I[Dd]$|番号$")
 """What a column is called that numbers the rows, if each of its integers comes once."""
-MEASURED = r"^[+-]?([¥$€£])?\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s*([^\d\s.,:/+-]\S{0,9})?$"
+MEASURED = (
+    rf"^[+-]?([¥$€£]|{CURRENCIES})?\s*([+-]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?)\s*([^\d\s.,:/+-]\S{{0,9}})?$"
+)
 """A number with its unit."""
 MIN_MEASURED = 10
 """Of fewer different ones, such as 36 months and 60 months, each is a category."""

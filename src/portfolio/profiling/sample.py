@@ -17,8 +17,10 @@ from portfolio.contract.csv_file import (
     AFTER,
     BEFORE,
     BYTE_ORDER_MARKS,
+    CURRENCIES,
     END_CHARACTERS,
     OTHER_ENCODINGS,
+    SPACES,
     Format,
     check_end,
     ends_in_note,
@@ -318,7 +320,7 @@ def _marks(values: list[str], separator: str) -> tuple[str, str]:
     """The decimal mark, and what stands between thousands."""
     import polars as pl
 
-    cells = pl.Series(values, dtype=pl.String).str.strip_chars()
+    cells = pl.Series(values, dtype=pl.String).str.strip_chars().str.replace_all(SPACES, " ")
     numbers = cells.str.replace(MEASURED, "$1")
 
     def count(pattern: str, column: pl.Series = numbers) -> int:
@@ -331,9 +333,12 @@ def _marks(values: list[str], separator: str) -> tuple[str, str]:
     }
     commas = count(r"^[+-]?\d*,\d+$")
     only_decimal = count(r"^[+-]?(\d{4,},\d+|\d+,(\d{1,2}|\d{4,})|0,\d+)$") + count(r"^[+-]?\d{1,3}(\.\d{3})+,\d+$")
-    decimal = "," if separator != "," and commas and only_decimal else "."
     points = count(r"^[+-]?\d*\.\d+$")
     only_points = count(r"^[+-]?(\d{4,}\.\d+|\d*\.(\d{1,2}|\d{4,})|0\.\d+)$")
+    # In a file with commas between columns, they stand in quotation marks, as those in lists and between thousands do.
+    lists = count(r"^\d+(,\d+){2,}$")
+    unsure = separator == "," and (only_points or groups[","] or lists)
+    decimal = "," if commas and only_decimal and not unsure else "."
     if decimal == ",":
         thousands = "." if groups["."] and not only_points else (" " if groups[" "] else "")
     else:
@@ -350,7 +355,7 @@ def _are_grouped(cells: pl.Series, numbers: pl.Series) -> bool:
     grouped = numbers.str.contains(r"^[+-]?\d{1,3}(\.\d{3})+$")
     bare = grouped & ~with_unit
     whole = with_unit & numbers.str.contains(r"^[+-]?\d{1,3}$")
-    price = with_unit & grouped & cells.str.contains("[¥\uffe5$€£]|EUR|CHF|USD|円")
+    price = with_unit & grouped & cells.str.contains(f"[¥\uffe5$€£円]|{CURRENCIES}")
     # Without a unit, it has decimals.
     return bool((with_unit & grouped).any() and not bare.any() and (whole.any() or price.any()))
 

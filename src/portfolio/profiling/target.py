@@ -11,6 +11,7 @@ from portfolio.core.errors import ConfigError, DataError
 from portfolio.profiling.columns import Column
 from portfolio.profiling.sample import Sample
 from portfolio.profiling.values import NO_LABEL, model_column
+from portfolio.profiling.words import written_otherwise
 
 MAX_CLASSES = 100
 MAX_COUNT_CLASSES = 20
@@ -59,6 +60,8 @@ def target_of(sample: Sample, column: Column, positive: str) -> Target:
         )
     quantity = column.kind == "number" and (column.distinct > MAX_COUNT_CLASSES or not column.integer)
     if column.kind in ("identifier", "text", "code"):
+        if other := written_otherwise(column):
+            raise DataError(f"{where} has {other}.")
         raise DataError(
             f"{where} has {column.distinct:,} different values in {len(rows):,} rows, such as '{column.values[0]}': "
             f"too many to be classes (up to {MAX_CLASSES}, of {MIN_ROWS_PER_CLASS} rows or more), and they are not "
