@@ -40,6 +40,12 @@ def test_a_target_of_decimal_commas_beside_points_says_how_to_write_it(tmp_path:
         drafted(tmp_path, with_column("price", [f"{number},70" for number in range(ROWS)]), "price")
 
 
+@pytest.mark.parametrize(("name", "hint"), [("customer_id", True), ("客番号", True), ("visits", False)])
+def test_an_id_that_rows_share_may_keep_them_together(tmp_path: Path, name: str, hint: bool) -> None:
+    found = drafted(tmp_path, with_column(name, [1000 + number // 3 * 7 for number in range(ROWS)]))
+    assert (f"--split-by {name}" in found.decisions[name].why) is hint
+
+
 NUMBERS = list(range(ROWS))
 LEFT_OUT: dict[str, tuple[list[Any], str]] = {
     "constant": (["x"] * ROWS, "the same in every row"),

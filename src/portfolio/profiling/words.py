@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from portfolio.core.counted import counted, readable
-from portfolio.profiling.columns import Column
+from portfolio.profiling.columns import NUMBERED, Column
 
 UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
 TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
@@ -73,6 +73,8 @@ def described(column: Column) -> str:
     said = []
     if column.kind == "number" and column.minimum is not None and column.maximum is not None:
         said.append(f"{readable(column.minimum)} to {readable(column.maximum)} {column.unit}".rstrip())
+        if column.integer and NUMBERED.search(column.name):
+            said.append(f"comes again; if rows that share one belong together: --split-by {quoted(column.name)}")
     elif column.kind == "category":
         said.append(
             ", ".join(" ".join(value.split()) for value in column.values[:5])
