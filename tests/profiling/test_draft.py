@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from portfolio.contract.targets import Classes
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.profiling.draft import Draft
 from tests.profiling.made import AGES, ANSWERS, PLAIN, RANDOM, ROWS, SIZES, TOWNS, csv_text, drafted, with_column
@@ -44,6 +45,17 @@ def test_a_target_of_decimal_commas_beside_points_says_how_to_write_it(tmp_path:
 def test_an_id_that_rows_share_may_keep_them_together(tmp_path: Path, name: str, hint: bool) -> None:
     found = drafted(tmp_path, with_column(name, [1000 + number // 3 * 7 for number in range(ROWS)]))
     assert (f"--split-by {name}" in found.decisions[name].why) is hint
+
+
+@pytest.mark.parametrize(("first", "said"), [(0, True), (1, True), (18, False)])
+def test_numbers_that_may_name_classes_say_how_to_declare_them(tmp_path: Path, first: int, said: bool) -> None:
+    letters = [first + number % 26 for number in range(ROWS)]
+    found = drafted(tmp_path, with_column("letter", letters), "letter")
+    assert found.quantity
+    expected = f'Classes("letter", list(range({first}, {first + 26})))'
+    assert any(expected in note for note in found.notes) is said
+    # The line does what it says.
+    assert Classes("letter", list(range(first, first + 26))).output.labels[:2] == (str(first), str(first + 1))
 
 
 NUMBERS = list(range(ROWS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import NamedTuple
 
@@ -76,6 +77,24 @@ def target_of(sample: Sample, column: Column, positive: str) -> Target:
     else:
         counts = _ordered(_label_counts(rows[name], column), positive)
     return Target(column, quantity, counts, log)
+
+
+def if_classes(target: Target, rows: int) -> list[str]:
+    """A note on a quantity whose numbers may name classes: all from 0 or 1 on, each of some rows."""
+    name, first, last, distinct = (
+        target.column.name,
+        target.column.minimum,
+        target.column.maximum,
+        target.column.distinct,
+    )
+    if not target.quantity or not target.column.integer or first not in (0, 1) or last != first + distinct - 1:
+        return []
+    if distinct > MAX_CLASSES or distinct * MIN_ROWS_PER_CLASS > rows:
+        return []
+    return [
+        f"'{name}' has {distinct} different integers, which were taken as a quantity. If each names a class: target = "
+        f"Classes({json.dumps(name, ensure_ascii=False)}, list(range({first:.0f}, {last + 1:.0f})))"
+    ]
 
 
 def _label_counts(values: pl.Series, column: Column) -> dict[str, int]:
