@@ -187,3 +187,8 @@ def test_a_file_that_was_cut_off_is_refused_whether_notes_may_follow_or_not(
 ) -> None:
     with pytest.raises(SourceError, match=f"was cut off: its last line has . of 3 fields: '{end}'.* Fetch it again"):
         read(tmp_path, SALES + end, **written)
+
+
+def test_the_end_of_a_text_of_several_lines_is_no_note(tmp_path: Path) -> None:
+    rows = read(tmp_path, SALES + '3,"Kyoto\nand around",9\n4,7,"a\nb"\n', skip_footer=1)
+    assert rows["sold"].to_list() == ["5", "7", "9", "a\nb"]

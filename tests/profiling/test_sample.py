@@ -122,6 +122,7 @@ def test_text_that_is_stored_as_bytes_is_text_in_a_large_file_too(
 
 
 BROKEN = {
+    "spaces between columns": (csv_text(PLAIN, " ").replace(" ", "   "), "has spaces between its columns.*sed"),
     "a file that is not there": (None, "Check its path"),
     "an empty file": ("", "is empty"),
     "blank lines only": (" \n\n", "is empty"),
@@ -217,3 +218,22 @@ def test_decimal_commas_in_quotation_marks_are_found(
     if isinstance(expected[0], float):
         content = csv_text({"weight": SIZES, "size": cells * 100, "bought": PLAIN["bought"]})
         assert sample(written(tmp_path, content)).rows["size"].to_list() == cells * 100
+
+
+@pytest.mark.parametrize("note", ["", "Source: made up\n"])
+def test_a_long_text_at_the_end_is_not_taken_for_notes(tmp_path: Path, note: str) -> None:
+    review = "\n".join(f"This is the line {number} of a letter" for number in range(30))
+    content = csv_text({"age": AGES, "bought": PLAIN["bought"], "review": ["good"] * (ROWS - 1) + [review]})
+    rows = sample(written(tmp_path, content + note)).rows
+    assert (len(rows), rows["review"][-1]) == (ROWS, review)
+
+
+@pytest.mark.parametrize("title", ["# exported, by tool\n", "# exported, by tool\n# on, a, day, in May\n"])
+def test_comments_with_commas_above_the_names_are_skipped(tmp_path: Path, title: str) -> None:
+    content = csv_text({"age": AGES, "bought": PLAIN["bought"]})
+    assert sample(written(tmp_path, title + content)).rows.columns == ["age", "bought"]
+
+
+def test_a_name_may_begin_with_a_number_sign(tmp_path: Path) -> None:
+    content = csv_text({"# of rooms": AGES, "#": SIZES, "bought": PLAIN["bought"]})
+    assert sample(written(tmp_path, content)).rows.columns == ["# of rooms", "#", "bought"]

@@ -169,10 +169,17 @@ def notes_at_end(rows: Sequence[Sequence[str]], columns: int) -> int:
 
 def _reads_as_row(cells: Sequence[str], columns: int) -> bool:
     first = cells[0] if cells else ""
+    if splits_quotes(cells):
+        return True
     if columns < 2 or not first.strip() or NOTE.match(first) or TOTAL.match(first):
         return False
     several = sum(bool(cell.strip()) for cell in cells) > 1
     return NUMBER.fullmatch(first) is not None or (several and len(cells) == columns)
+
+
+def splits_quotes(cells: Sequence[str]) -> bool:
+    """Whether these are the cells of a line that ends a value of several lines: its quotation mark opened before."""
+    return sum(cell.count('"') for cell in cells) % 2 == 1
 
 
 def ends_in_note(line: str) -> bool:

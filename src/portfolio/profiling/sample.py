@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import itertools
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -178,6 +179,7 @@ def _written(path: Path, columns: Sequence[str]) -> Format:
     lines = (lines[:-1] if len(head) >= LOOKED_AT_BYTES else lines)[:1000]
     separator = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else _separator(lines)
     rows = _rows(lines, separator)
+    _check_spaces(path, rows)
     # A line break within quotes: lines are not rows.
     place = layout(rows[:200]) if len(rows) == len(lines) else Layout()
     if columns:
@@ -290,6 +292,20 @@ def _lines_after(path: Path, encoding: str, separator: str, width: int) -> int:
     if not ends_in_note("".join(tail[-1:])):
         return 0
     return rows_of_notes(_rows([line.rstrip("\r\n") for line in tail], separator), width)
+
+
+def _check_spaces(path: Path, rows: list[list[str]]) -> None:
+    """Raise SourceError where nothing but spaces divides the columns: lines of as many values each, mostly numbers."""
+    if any(len(row) > 1 for row in rows):
+        return
+    cells = [row[0].split() for row in rows if row]
+    values = list(itertools.chain.from_iterable(cells[1:]))
+    widths = {len(row) for row in cells}
+    if len(cells) > 2 and len(widths) == 1 and max(widths) > 1 and sum(map(is_number, values)) >= len(values) / 2:
+        raise SourceError(
+            f"{path} has spaces between its columns. Write commas there: "
+            f"sed -E 's/^ +| +$//g; s/ +/,/g' {shlex.quote(str(path))} > NEW.csv"
+        )
 
 
 def _check_header(path: Path, rows: list[list[str]], skip_rows: int) -> None:
