@@ -26,6 +26,11 @@ MANY = 200
         (["", "NA", "?", "-", " "] * 10, "empty"),
         ([None] * 50, "empty"),
         (list(range(MANY)), "identifier"),
+        ([number * 7919 % MANY + 10**7 for number in range(MANY)], "identifier"),
+        ([3 * number for number in range(MANY)], "identifier"),
+        # Prices in yen, and a file that is sorted by them.
+        ([10**7 + 1000 * (number * 7919 % 70_001) for number in range(MANY)], "number"),
+        ([1000 + 450 * number for number in range(MANY)], "number"),
         ([f"K{number:04d}" for number in range(MANY)], "identifier"),
         ([f"K{number // 3:04d}" for number in range(3 * MANY)], "code"),
         ([f"a room with a view number {number}" for number in range(MANY)], "text"),

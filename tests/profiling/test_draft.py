@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from portfolio.contract.targets import Classes
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.profiling.draft import Draft, Wanted, draft
 from portfolio.profiling.sample import sample
@@ -42,6 +43,34 @@ def test_plain_columns_are_inputs(tmp_path: Path) -> None:
     assert not found.quantity
 
 
+@pytest.mark.parametrize("prices", [[10_000_000 + 1_000 * place for place in range(ROWS)], list(range(ROWS))])
+def test_a_target_of_integers_that_each_come_once_is_a_quantity(tmp_path: Path, prices: list[int]) -> None:
+    found = drafted(tmp_path, with_column("price", prices), "price")
+    assert (found.quantity, found.key) == (True, "")
+
+
+def test_a_target_of_decimal_commas_beside_points_says_how_to_write_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"numbers with a decimal comma, such as \d+,70: write them as \d+\.70"):
+        drafted(tmp_path, with_column("price", [f"{number},70" for number in range(ROWS)]), "price")
+
+
+@pytest.mark.parametrize(("name", "hint"), [("customer_id", True), ("客番号", True), ("visits", False)])
+def test_an_id_that_rows_share_may_keep_them_together(tmp_path: Path, name: str, hint: bool) -> None:
+    found = drafted(tmp_path, with_column(name, [1000 + number // 3 * 7 for number in range(ROWS)]))
+    assert (f"--split-by {name}" in found.decisions[name].why) is hint
+
+
+@pytest.mark.parametrize(("first", "said"), [(0, True), (1, True), (18, False)])
+def test_numbers_that_may_name_classes_say_how_to_declare_them(tmp_path: Path, first: int, said: bool) -> None:
+    letters = [first + number % 26 for number in range(ROWS)]
+    found = drafted(tmp_path, with_column("letter", letters), "letter")
+    assert found.quantity
+    expected = f'Classes("letter", list(range({first}, {first + 26})))'
+    assert any(expected in note for note in found.notes) is said
+    # The line does what it says.
+    assert Classes("letter", list(range(first, first + 26))).output.labels[:2] == (str(first), str(first + 1))
+
+
 NUMBERS = list(range(ROWS))
 LEFT_OUT: dict[str, tuple[list[Any], str]] = {
     "constant": (["x"] * ROWS, "the same in every row"),
@@ -58,6 +87,7 @@ LEFT_OUT: dict[str, tuple[list[Any], str]] = {
         "free text (18 characters on average)",
     ),
     "remarks": ([f"a quiet room by the station, {number}" for number in NUMBERS], "free text (7 words on average)"),
+    "price": ([f"{number},70" for number in NUMBERS], "numbers with a decimal comma, such as"),
     "share": ([f"{number},5 %" for number in NUMBERS], "write the numbers alone"),
     "issued": ([f"{month}-2025" for month in ("Jan", "Feb", "Mar") * 100], "of which new rows have later ones"),
     "year": ([f"平成{number % 9 + 1}年" for number in NUMBERS], "of which new rows have later ones"),
@@ -73,11 +103,21 @@ def test_what_no_model_should_see_is_left_out_and_says_why(tmp_path: Path, name:
     assert len(found.inputs) == 3
 
 
+def test_an_id_that_a_few_rows_lack_is_no_input_and_says_so(tmp_path: Path) -> None:
+    ids: list[object] = list(range(ROWS))
+    ids[7] = ""
+    found = drafted(tmp_path, with_column("id", ids))
+    assert not found.key
+    assert "names the rows" in left_out(found, "id")
+    assert "missing in 0.3%, so it can't be the key" in left_out(found, "id")
+
+
 @pytest.mark.parametrize(
     ("values", "unit", "highest"),
     [
         ([f"{number / 10}%" for number in NUMBERS], "%", 29.9),
         ([f"¥{1000 * number:,}" for number in NUMBERS], "¥", 299_000),
+        ([f"USD {1000 * number:,}" for number in NUMBERS], "USD", 299_000),
         ([f"{1000 * number:,} 千人" if number % 20 else "…" for number in NUMBERS], "千人", 299_000),
         ([f"{number % 40}分".translate({ord("1"): "\uff11"}) for number in NUMBERS], "分", 39),
         ([f"{10 * number:,}km" if number % 3 == 0 else str(10 * number) for number in NUMBERS], "km", 2_990),

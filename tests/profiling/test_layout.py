@@ -50,7 +50,7 @@ def test_rows_are_not_taken_for_names(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("end", "count"),
-    [("", 0), ("※ early figures,,\n", 1), (",,\n注\uff09…は不詳,,\n", 2), ("Kobe,,\n", 0), ("note\n", 1)],
+    [("", 0), ("※ early figures,,\n", 1), (",,\n注\uff09…は不詳,,\n", 2), ("Kobe,,\n", 0), ("note\n", 1), ("3\n", 0)],
 )
 def test_notes_after_the_rows_are_counted(end: str, count: int) -> None:
     assert rows_of_notes(cells(ROWS + end), 3) == count

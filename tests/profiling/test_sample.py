@@ -9,8 +9,9 @@ import pytest
 
 from portfolio.core.errors import SourceError
 from portfolio.profiling import sample as module
+from portfolio.profiling.columns import profile_column
 from portfolio.profiling.sample import sample
-from tests.profiling.made import AGES, PLAIN, ROWS, csv_text, workbook
+from tests.profiling.made import AGES, PLAIN, ROWS, SIZES, TOWNS, csv_text, workbook
 
 TEXT = csv_text(PLAIN)
 JAPANESE = TEXT.replace("age,size,town,bought", "年齢,面積,町,購入").replace("yes", "はい").replace("Osaka", "大阪")
@@ -189,6 +190,7 @@ def test_categories_in_a_parquet_file_are_text(tmp_path: Path, large: bool, monk
 
 
 BROKEN = {
+    "spaces between columns": (csv_text(PLAIN, " ").replace(" ", "   "), "has spaces between its columns.*sed"),
     "a file that is not there": (None, "Check its path"),
     "an empty file": ("", "is empty"),
     "blank lines only": (" \n\n", "is empty"),
@@ -199,6 +201,8 @@ BROKEN = {
     "two columns without a name": (TEXT.replace("age,size", ","), "no names for the columns 1, 2"),
     "a row that is too long": (TEXT.replace("\n", "\n1,2,Nara,yes,5\n", 1), "line 2, has 5 fields where there are 4"),
     "a last line that was cut off": (TEXT[:-6], "was cut off: its last line has 3 of 4 fields"),
+    "a last line of one value that was cut off": (f"{TEXT}3", "was cut off: its last line has 1 of 4 fields: '3'"),
+    "a last line of one word that was cut off": (f"{TEXT}Osa", "last line has 1 of 4 fields: 'Osa'"),
     "a quotation mark that nothing closes": (f'{TEXT}30,9.1,"Os', f"line {ROWS + 2}: no quotation mark closes"),
     "5,000 columns": (csv_text({f"c{number}": [1] * 60 for number in range(5000)}), "5,000 columns"),
     "a PDF": (b"%PDF-1.4 " + bytes(500), "a PDF document"),
@@ -220,3 +224,84 @@ def test_what_is_broken_is_refused_with_the_place_and_the_remedy(tmp_path: Path,
 def test_rows_that_leave_out_empty_cells_at_their_end_are_read(tmp_path: Path) -> None:
     content = "\n".join(line.removesuffix(",no") for line in TEXT.splitlines())
     assert sample(written(tmp_path, content)).rows["bought"].null_count() == PLAIN["bought"].count("no")
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n\n", ",,,\n"])
+def test_blank_lines_are_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    path = written(tmp_path, TEXT + end)
+    found = sample(path)
+    assert (found.total, found.rows["age"].null_count(), found.written.skip_footer) == (ROWS, 0, 0)
+    monkeypatch.setattr(module, "LARGE_BYTES", 1000)
+    found = sample(path)
+    assert (found.total, found.rows["age"].null_count(), len(found.lazy.collect())) == (ROWS, 0, ROWS)
+
+
+@pytest.mark.parametrize("note", ["Source: made up", "※速報値", "These are early figures", "数値は確定前のものである"])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_notes_after_the_rows_are_skipped_also_without_a_line_end(tmp_path: Path, note: str, end: str) -> None:
+    found = sample(written(tmp_path, f"{TEXT}{note}{end}"))
+    assert (found.written.skip_footer, found.rows["age"].to_list()) == (1, AGES)
+
+
+@pytest.mark.parametrize(
+    ("prices", "lowest", "highest"),
+    [
+        # 1.200 EUR beside 850 EUR is a thousand and two hundred.
+        ([f"{price:,} €".replace(",", ".") for price in range(501, 1701, 4)], 501, 1697),
+        ([f"{price:,} €".replace(",", ".") for price in range(1001, 2201, 4)], 1001, 2197),
+        ([f"€ {price:,},50".replace(",", ".", 1) for price in range(1001, 2201, 4)], 1001.5, 2197.5),
+        ([f"{price / 10:.1f} kg".replace(".", ",") for price in range(501, 801)], 50.1, 80),
+        # Weights to the gram: some have other decimals, or more before the point than a group.
+        ([f"{price / 1000:g} kg" for price in range(501, 801)], 0.501, 0.8),
+        ([f"{1000 + price / 1000:.3f} kg" for price in range(501, 801)], 1000.501, 1000.8),
+        ([f"0.{price} kg" for price in range(501, 801)], 0.501, 0.8),
+        ([f"{price:,} €".replace(",", "\u202f") for price in range(501, 1701, 4)], 501, 1697),
+        ([f"{price:,}".replace(",", "\u00a0") for price in range(1697, 500, -4)], 501, 1697),
+    ],
+)
+def test_what_divides_thousands_is_told_of_numbers_with_a_unit_too(
+    tmp_path: Path, prices: list[str], lowest: float, highest: float
+) -> None:
+    content = csv_text({"price": prices, "town": TOWNS, "size": [f"{size}".replace(".", ",") for size in SIZES]}, ";")
+    column = profile_column(sample(written(tmp_path, content)).rows["price"])
+    assert (column.kind, column.minimum, column.maximum) == ("number", lowest, highest)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["3,14", "1,5", "2"], [3.14, 1.5, 2]),
+        (["1.200,50", "1,5", "2"], [1200.5, 1.5, 2]),
+        # Lists, and a comma between thousands, are none.
+        (["1,2", "1,2,3", "2"], ["1,2", "1,2,3", "2"]),
+        (["1,234", "10,000", "2"], [1234, 10000, 2]),
+    ],
+)
+def test_decimal_commas_in_quotation_marks_are_found(
+    tmp_path: Path, cells: list[str], expected: list[float | str]
+) -> None:
+    content = csv_text({"age": AGES, "size": cells * 100, "bought": PLAIN["bought"]})
+    assert sample(written(tmp_path, content)).rows["size"].to_list() == expected * 100
+    # Beside decimal points, a comma is something else.
+    if isinstance(expected[0], float):
+        content = csv_text({"weight": SIZES, "size": cells * 100, "bought": PLAIN["bought"]})
+        assert sample(written(tmp_path, content)).rows["size"].to_list() == cells * 100
+
+
+@pytest.mark.parametrize("note", ["", "Source: made up\n"])
+def test_a_long_text_at_the_end_is_not_taken_for_notes(tmp_path: Path, note: str) -> None:
+    review = "\n".join(f"This is the line {number} of a letter" for number in range(30))
+    content = csv_text({"age": AGES, "bought": PLAIN["bought"], "review": ["good"] * (ROWS - 1) + [review]})
+    rows = sample(written(tmp_path, content + note)).rows
+    assert (len(rows), rows["review"][-1]) == (ROWS, review)
+
+
+@pytest.mark.parametrize("title", ["# exported, by tool\n", "# exported, by tool\n# on, a, day, in May\n"])
+def test_comments_with_commas_above_the_names_are_skipped(tmp_path: Path, title: str) -> None:
+    content = csv_text({"age": AGES, "bought": PLAIN["bought"]})
+    assert sample(written(tmp_path, title + content)).rows.columns == ["age", "bought"]
+
+
+def test_a_name_may_begin_with_a_number_sign(tmp_path: Path) -> None:
+    content = csv_text({"# of rooms": AGES, "#": SIZES, "bought": PLAIN["bought"]})
+    assert sample(written(tmp_path, content)).rows.columns == ["# of rooms", "#", "bought"]

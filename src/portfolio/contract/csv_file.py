@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import re
 import shlex
 import zlib
@@ -30,7 +31,18 @@ BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16",
 INTEGER = r"^[+-]?\d+$"
 END_CHARACTERS = 65_536
 LEADING_ZERO = r"^[+-]?0\d"
-DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
+CURRENCIES = "USD|EUR|GBP|JPY|CHF|CNY|INR|CAD|AUD"
+BEFORE = rf"(?:[+-]?(?:[¥\uffe5$€£]|{CURRENCIES})\s*)?"
+AFTER = r"(?:\s*[^\d\s.,:/+'-][^\d\s]{0,9})?"
+"""The unit of a number, if it has one: prices are written in a country's own way too."""
+DECIMAL_COMMA = rf"^({BEFORE}[+-]?\d*),(\d+{AFTER})$"
+# What comes after the rows of a table, and is none of them.
+NOTE = re.compile(r"\s*([*※(\uff08]|注|出典|資料|備考|note|source)", re.IGNORECASE)
+TOTAL = re.compile(r"\s*((grand |sub-?)?total|sum\b|[合総小累]?計)", re.IGNORECASE)
+SENTENCE = re.compile(r".*[^\W\d_]+\s+[^\W\d_]+\s+\S|.*[\u3040-\u30ff\u4e00-\u9fff]{8}")
+NUMBER = re.compile(r"\s*[+-]?\d[\d.,]*\s*")
+SPACES = "[ \u00a0\u202f\u2009]"
+"""Between thousands: those that keep a number in one line are written by programs."""
 # Japanese input methods write these for 0 to 9, the point, the comma and the signs.
 FULL_WIDTH = {chr(ord(plain) + 0xFEE0): plain for plain in "0123456789.,+-"}
 
@@ -54,10 +66,11 @@ class Format:
     """How a CSV file was written. Raises ConfigError for what can't be.
 
     `decimal` is the decimal mark, `thousands` what stands between groups of three digits. `skip_rows` lines stand
-    before the names of the columns, and `skip_footer` lines after the last row. `missing` has, by column, what
-    stands for a missing value there, such as 999, beside what always does. `columns` names the columns of a file that
-    does not do so itself; they come before the first row then. `sheet` names the sheet of a workbook, which else is the
-    first one. Of a workbook, what comes before and after its rows, `columns` and `missing` count too.
+    before the names of the columns, and up to `skip_footer` lines after the last row: one there that reads as a row is
+    one. `missing` has, by column, what stands for a missing value there, such as 999, beside what always does.
+    `columns` names the columns of a file that does not do so itself; they come before the first row then. `sheet` names
+    the sheet of a workbook, which else is the first one. Of a workbook, what comes before and after its rows, `columns`
+    and `missing` count too.
     """
 
     encoding: str = "utf-8"
@@ -97,7 +110,8 @@ class Format:
 
 
 def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
-    """The rows. A column whose every value is a number has numbers; any other has text. Empty cells are null.
+    """The rows, without blank ones. A column whose every value is a number has numbers; any other has text. Empty
+    cells are null.
 
     Numbers with leading zeros and integers of more than 64 bits name something, so they stay text. Full-width digits
     are digits. Raises SourceError with what is wrong in `where`, in which line, and the remedy.
@@ -105,10 +119,11 @@ def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
     import polars as pl
 
     text = _text(unpacked(path, where), where, written)
-    lines = text.splitlines(keepends=True) if written.skip_rows or written.skip_footer else []
-    if lines:
-        text = "".join(lines[written.skip_rows : len(lines) - written.skip_footer])
+    if written.skip_rows:
+        text = "".join(text.splitlines(keepends=True)[written.skip_rows :])
     columns = header(text, where, written)
+    if written.skip_footer:
+        text = _without_notes(text, len(columns), where, written)
     try:
         table = pl.read_csv(
             text.encode(),
@@ -127,10 +142,63 @@ def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
             "read as one value. Correct it."
         )
     if len(columns) > 1 and not table.filter(pl.all_horizontal(pl.exclude(table.columns[0]).is_null())).is_empty():
+        # A file that ends within a value of many lines is told apart by its quotation mark.
+        if text.count('"') % 2 == 0:
+            check_end(text[-END_CHARACTERS:], len(columns), where, written.separator)
         _check_fields(text, len(columns), where, written)
-    if not written.skip_footer:
-        check_end(text[-END_CHARACTERS:], len(columns), where, written.separator)
+    check_end(text[-END_CHARACTERS:], len(columns), where, written.separator)
+    table = table.filter(not_blank())
     return table.select(typed(without(column, written), written) for column in table)
+
+
+def _without_notes(text: str, columns: int, where: str, written: Format) -> str:
+    """The text without its last lines, up to `skip_footer` of them and as long as they read as notes."""
+    lines = text.splitlines(keepends=True)
+    while lines and not lines[-1].strip(f"{written.separator} \r\n"):
+        lines.pop()
+    cells = [_cells(line, written.separator) for line in lines[-written.skip_footer :]]
+    if not ends_in_note("".join(lines[-1:])):
+        check_end(text[-END_CHARACTERS:], columns, where, written.separator)
+    return "".join(lines[: len(lines) - notes_at_end(cells, columns)])
+
+
+def notes_at_end(rows: Sequence[Sequence[str]], columns: int) -> int:
+    """How many of the last rows, each with its cells, are notes or totals: not every file has as many as the first."""
+    return len(list(itertools.takewhile(lambda row: not _reads_as_row(row, columns), reversed(rows))))
+
+
+def _reads_as_row(cells: Sequence[str], columns: int) -> bool:
+    first = cells[0] if cells else ""
+    if splits_quotes(cells):
+        return True
+    if columns < 2 or not first.strip() or NOTE.match(first) or TOTAL.match(first):
+        return False
+    several = sum(bool(cell.strip()) for cell in cells) > 1
+    return NUMBER.fullmatch(first) is not None or (several and len(cells) == columns)
+
+
+def splits_quotes(cells: Sequence[str]) -> bool:
+    """Whether these are the cells of a line that ends a value of several lines: its quotation mark opened before."""
+    return sum(cell.count('"') for cell in cells) % 2 == 1
+
+
+def ends_in_note(line: str) -> bool:
+    """Whether the last line of a file is whole: it has its line end, or reads as a note. Else it may be cut off."""
+    return line.endswith(("\n", "\r")) or any(kind.match(line) for kind in (NOTE, TOTAL, SENTENCE))
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
+
+
+def not_blank() -> pl.Expr:
+    """Which rows of texts have something in them: blank lines, and those of separators alone, are no rows."""
+    import polars as pl
+
+    return pl.any_horizontal(pl.all().str.strip_chars() != "")
 
 
 def unpacked(path: Path, where: str) -> bytes:
@@ -322,15 +390,17 @@ def typed(column: pl.Series, written: Format) -> pl.Series:
 
 
 def plain_numbers(text: pl.Expr, written: Format) -> pl.Expr:
-    """The texts, those that are numbers written with ASCII digits, a point, and nothing between thousands."""
+    """The texts; numbers, with or without a unit, have ASCII digits, a point, and nothing between thousands."""
     import polars as pl
 
     wide = text.str.contains(f"^[{''.join(FULL_WIDTH)}]+$")
     text = pl.when(wide).then(text.str.replace_many(list(FULL_WIDTH), list(FULL_WIDTH.values()))).otherwise(text)
     if written.thousands:
-        mark = re.escape(written.thousands)
-        grouped = text.str.contains(rf"^\s*[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(written.decimal)}\d+)?\s*$")
-        text = pl.when(grouped).then(text.str.replace_all(written.thousands, "", literal=True)).otherwise(text)
+        mark = SPACES if written.thousands == " " else re.escape(written.thousands)
+        grouped = text.str.contains(
+            rf"^\s*{BEFORE}[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(written.decimal)}\d+)?{AFTER}\s*$"
+        )
+        text = pl.when(grouped).then(text.str.replace_all(rf"{mark}(\d{{3}})", "$1")).otherwise(text)
     if written.decimal == ",":
         text = text.str.replace(DECIMAL_COMMA, "$1.$2")
     return text

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from portfolio.contract.csv_file import Format, read_csv, without
+from portfolio.contract.csv_file import Format, notes_at_end, read_csv, without
 from portfolio.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def _of_workbook(path: Path, where: str, written: Format) -> pl.DataFrame:
         places = ", ".join(str(table.columns.index(name) + 1) for name in nameless)
         raise SourceError(f"{where}, row {written.skip_rows + 1}, has no names for the columns {places}. Add them.")
     table = table.rename({name: "" for name in nameless})
-    return table.head(len(table) - written.skip_footer)
+    end = [["" if cell is None else str(cell) for cell in row] for row in table.tail(written.skip_footer).rows()]
+    return table.head(len(table) - notes_at_end(end, len(table.columns)))
 
 
 def _unreadable(where: str, kind: str, error: Exception) -> SourceError:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from portfolio.contract.csv_file import CURRENCIES
 from portfolio.contract.sources import calendar_days, parsed_dates
 from portfolio.core.cells import MISSING
 from portfolio.core.errors import SourceError
@@ -33,7 +34,9 @@ CODED = (-1, -9, *(sign * int("9" * digits) for digits in range(2, 7) for sign i
 
 NUMBERED = re.compile(r"(?i:(?:^|[\W_])id)$|[a-z]I[Dd]$|番号$")
 """What a column is called that numbers the rows, if each of its integers comes once."""
-MEASURED = r"^[+-]?([¥$€£])?\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s*([^\d\s.,:/+-]\S{0,9})?$"
+MEASURED = (
+    rf"^[+-]?([¥$€£]|{CURRENCIES})?\s*([+-]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?)\s*([^\d\s.,:/+-]\S{{0,9}})?$"
+)
 """A number with its unit."""
 MIN_MEASURED = 10
 """Of fewer different ones, such as 36 months and 60 months, each is a category."""
@@ -213,8 +216,11 @@ def _numbers(column: pl.Series, numbers: pl.Series, *, coded: bool) -> Column:
         found.coded = _plain(code)
     if distinct == 1:
         found.kind = "constant" if found.missing_share == 0 else "number"
-    elif found.unique and integer and len(present) >= 20 and (_counts_rows(present) or NUMBERED.search(column.name)):
-        found.kind = "identifier"
+    elif integer and distinct == len(present) >= 20:
+        # Of ids that say so, a few may be missing.
+        called_id = NUMBERED.search(column.name) is not None and len(present) >= MOSTLY * len(column)
+        if called_id or (found.unique and _counts_rows(present)):
+            found.kind = "identifier"
     return found
 
 
@@ -233,9 +239,14 @@ def _far(numbers: pl.Series) -> pl.Series:
 
 
 def _counts_rows(numbers: pl.Series) -> bool:
-    """Whether unique integers number the rows: one after the other, in order, or too long to be anything else."""
-    span = float(numbers.max()) - float(numbers.min()) + 1  # type: ignore[arg-type]
-    return span <= 1.5 * len(numbers) or numbers.is_sorted() or float(numbers.min()) >= 1e7  # type: ignore[arg-type]
+    """Whether unique integers number the rows: one after the other, in order with few gaps, or as long codes.
+
+    Prices in yen are as long, and a file may be sorted by what was measured: those lie far apart.
+    """
+    low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
+    room = (high - low + 1) / len(numbers)
+    long_codes = low >= 1e7 and len(_plain(low)) == len(_plain(high))
+    return room <= 1.5 or (room <= 10 and numbers.is_sorted()) or (room <= 100 and long_codes)
 
 
 def _coded(numbers: pl.Series) -> float | None:

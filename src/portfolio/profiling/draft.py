@@ -23,7 +23,7 @@ from portfolio.profiling.codes import is_code
 from portfolio.profiling.columns import NUMBERED, Column, profile, profile_column, twins
 from portfolio.profiling.look_alikes import alike
 from portfolio.profiling.sample import Sample, line_of, with_missing
-from portfolio.profiling.target import are_grades, as_target, target_of
+from portfolio.profiling.target import are_grades, as_target, if_classes, target_of
 from portfolio.profiling.unsure_dates import UnsureDate, unsure_date
 from portfolio.profiling.values import NO_LABEL, model_column
 from portfolio.profiling.words import described, length_of, missing_words, no_input, quoted, share_of, written_otherwise
@@ -132,6 +132,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
         for column in columns.values()
         if column.coded
     ]
+    found.notes += if_classes(target, len(rows))
     decisions[wanted.target].role = "target"
     if not found.quantity and are_grades(found.target, list(found.counts)):
         found.notes.append(

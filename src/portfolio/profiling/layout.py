@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from portfolio.contract.csv_file import FULL_WIDTH
+from portfolio.contract.csv_file import FULL_WIDTH, NOTE, NUMBER, splits_quotes
 
 MOST_TITLES = 20
 MOST_NAMES = 3
 """So many rows of names may stand above each other, the upper ones over several columns."""
-NOTE = re.compile(r"\s*([*※(\uff08]|注|出典|資料|備考|note|source)", re.IGNORECASE)
+COMMENT = re.compile(r"\s*#+\s*\w")
 MEASURED = re.compile(r"[¥￥$€£]?\s*[+-]?\d[\d.,]*\s*\D{0,8}")
 
 Cells = Sequence[str]
@@ -36,7 +36,9 @@ def layout(rows: Sequence[Cells]) -> Layout:
     if not widths:
         return Layout()
     width = widths.most_common(1)[0][0]
-    first = next((number for number, row in enumerate(rows) if not _is_title(row, width)), 0)
+    first = next(
+        (number for number, row in enumerate(rows) if not (_is_title(row, width) or _is_comment(rows, number))), 0
+    )
     if first > MOST_TITLES:
         return Layout()
     names = _rows_of_names(rows[first:])
@@ -46,8 +48,9 @@ def layout(rows: Sequence[Cells]) -> Layout:
 
 
 def rows_of_notes(rows: Sequence[Cells], width: int) -> int:
-    """How many of the last rows of a table of so many columns are notes, or blank."""
-    return len(list(itertools.takewhile(lambda row: _is_note(row, width), reversed(rows))))
+    """How many of the last rows of a table of so many columns are notes, or blank and before notes."""
+    ended = itertools.dropwhile(lambda row: not _filled(row), reversed(rows))
+    return len(list(itertools.takewhile(lambda row: _is_note(row, width), ended)))
 
 
 def is_number(text: str) -> bool:
@@ -67,9 +70,19 @@ def _is_title(row: Cells, width: int) -> bool:
     return len(row) < width or (width > 2 and _filled(row) < 2)
 
 
+def _is_comment(rows: Sequence[Cells], number: int) -> bool:
+    """Whether a row such as "# exported, by tool" stands above names: "# of rooms" may be one, above numbers."""
+    below = [row for row in rows[number:] if not row or not COMMENT.match(row[0])][:2]
+    names_and_row = len(below) == 2 and not any(map(_is_measured, below[0])) and any(map(_is_measured, below[1]))
+    return COMMENT.match("".join(rows[number][:1])) is not None and names_and_row
+
+
 def _is_note(row: Cells, width: int) -> bool:
+    if splits_quotes(row):
+        return False
     if len(row) < 2:
-        return True
+        # A number alone is what a row that was cut off begins with.
+        return not any(map(NUMBER.fullmatch, row))
     return width > 2 and _filled(row) < 2 and (not row[0].strip() or NOTE.match(row[0]) is not None)
 
 

@@ -7,6 +7,7 @@ import csv
 import io
 import itertools
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,12 +17,18 @@ from typing import TYPE_CHECKING
 
 from portfolio.bundle.rows import twice
 from portfolio.contract.csv_file import (
+    AFTER,
+    BEFORE,
     BYTE_ORDER_MARKS,
+    CURRENCIES,
     END_CHARACTERS,
     OTHER_ENCODINGS,
+    SPACES,
     Format,
     check_end,
+    ends_in_note,
     header,
+    not_blank,
     plain_numbers,
     typed,
 )
@@ -42,6 +49,7 @@ MAX_COLUMNS = 2_000
 MIN_TABLE_ROWS = 20
 """A sheet of fewer rows is a cover, a legend, or a list of codes, where there are others."""
 OFTEN = 2
+MEASURED = rf"^{BEFORE}([+-]?\d[\d.,]*(?: \d{{3}})*(?:,\d+)?){AFTER}$"
 JAPANESE = ("cp932", "euc_jp")
 HALF_WIDTH_WORD = re.compile(r"(?<![A-Za-z])[\uff66-\uff9f]{2,}(?![A-Za-z])")
 """As people write them in half-width kana; accented capitals that come out as such stand among other letters."""
@@ -104,6 +112,7 @@ def _large_csv(path: Path, written: Format) -> Sample:
         check_end(stream.read().decode(errors="replace"), len(columns), where, written.separator)
     try:
         lazy = pl.scan_csv(path, separator=written.separator, infer_schema=False, new_columns=columns)
+        lazy = lazy.filter(not_blank())
         total = lazy.select(pl.len()).collect(engine="streaming").item()
         texts = lazy.gather_every(max(1, total // SAMPLE_ROWS)).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
@@ -125,7 +134,7 @@ def _large_csv(path: Path, written: Format) -> Sample:
         new_columns=columns,
         schema_overrides={name: pl.Float64 if name in plain else pl.String for name in columns},
         ignore_errors=True,
-    )
+    ).filter(~pl.all_horizontal(pl.all().is_null()))
     numbers = [plain_numbers(pl.col(name), written) for name in columns if name not in plain]
     return Sample(path, written, rows, total, lazy.with_columns(numbers))
 
@@ -179,6 +188,7 @@ def _written(path: Path, columns: Sequence[str]) -> Format:
     lines = (lines[:-1] if len(head) >= LOOKED_AT_BYTES else lines)[:1000]
     separator = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else _separator(lines)
     rows = _rows(lines, separator)
+    _check_spaces(path, rows)
     # A line break within quotes: lines are not rows.
     place = layout(rows[:200]) if len(rows) == len(lines) else Layout()
     if columns:
@@ -339,8 +349,24 @@ def _lines_after(path: Path, encoding: str, separator: str, width: int) -> int:
         return 0
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 16_384))
-        tail = stream.read().decode(encoding, errors="replace").splitlines()[-20:]
-    return rows_of_notes(_rows(tail, separator), width)
+        tail = stream.read().decode(encoding, errors="replace").splitlines(keepends=True)[-20:]
+    if not ends_in_note("".join(tail[-1:])):
+        return 0
+    return rows_of_notes(_rows([line.rstrip("\r\n") for line in tail], separator), width)
+
+
+def _check_spaces(path: Path, rows: list[list[str]]) -> None:
+    """Raise SourceError where nothing but spaces divides the columns: lines of as many values each, mostly numbers."""
+    if any(len(row) > 1 for row in rows):
+        return
+    cells = [row[0].split() for row in rows if row]
+    values = list(itertools.chain.from_iterable(cells[1:]))
+    widths = {len(row) for row in cells}
+    if len(cells) > 2 and len(widths) == 1 and max(widths) > 1 and sum(map(is_number, values)) >= len(values) / 2:
+        raise SourceError(
+            f"{path} has spaces between its columns. Write commas there: "
+            f"sed -E 's/^ +| +$//g; s/ +/,/g' {shlex.quote(str(path))} > NEW.csv"
+        )
 
 
 def _check_header(path: Path, rows: list[list[str]], skip_rows: int) -> None:
@@ -371,28 +397,44 @@ def _marks(values: list[str], separator: str) -> tuple[str, str]:
     """The decimal mark, and what stands between thousands."""
     import polars as pl
 
-    column = pl.Series(values, dtype=pl.String).str.strip_chars()
+    cells = pl.Series(values, dtype=pl.String).str.strip_chars().str.replace_all(SPACES, " ")
+    numbers = cells.str.replace(MEASURED, "$1")
 
-    def count(pattern: str) -> int:
+    def count(pattern: str, column: pl.Series = numbers) -> int:
         return int(column.str.contains(pattern).sum())
 
     groups = {
-        mark: count(rf"^[+-]?\d{{1,3}}({pattern}\d{{3}})+({other}\d+)?$")
+        # Commas between thousands are understood of what has a unit, without being declared.
+        mark: count(rf"^[+-]?\d{{1,3}}({pattern}\d{{3}})+({other}\d+)?$", cells if mark in ",'" else numbers)
         for mark, pattern, other in ((",", ",", r"\."), (".", r"\.", ","), ("'", "'", r"\."), (" ", " ", "[.,]"))
     }
     commas = count(r"^[+-]?\d*,\d+$")
     only_decimal = count(r"^[+-]?(\d{4,},\d+|\d+,(\d{1,2}|\d{4,})|0,\d+)$") + count(r"^[+-]?\d{1,3}(\.\d{3})+,\d+$")
-    decimal = "," if separator != "," and commas and only_decimal else "."
     points = count(r"^[+-]?\d*\.\d+$")
     only_points = count(r"^[+-]?(\d{4,}\.\d+|\d*\.(\d{1,2}|\d{4,})|0\.\d+)$")
+    # In a file with commas between columns, they stand in quotation marks, as those in lists and between thousands do.
+    lists = count(r"^\d+(,\d+){2,}$")
+    unsure = separator == "," and (only_points or groups[","] or lists)
+    decimal = "," if commas and only_decimal and not unsure else "."
     if decimal == ",":
         thousands = "." if groups["."] and not only_points else (" " if groups[" "] else "")
     else:
         thousands = next((mark for mark in (",", "'", " ") if groups[mark]), "")
-        if groups["."] > 1 and not only_points and points == 0:
+        if groups["."] > 1 and not only_points and (points == 0 or _are_grouped(cells, numbers)):
             thousands = "."
             decimal = ","
     return decimal, thousands
+
+
+def _are_grouped(cells: pl.Series, numbers: pl.Series) -> bool:
+    """Whether 1.200 with its unit is a thousand and more: beside 850, or as a price, which has no three decimals."""
+    with_unit = cells != numbers
+    grouped = numbers.str.contains(r"^[+-]?\d{1,3}(\.\d{3})+$")
+    bare = grouped & ~with_unit
+    whole = with_unit & numbers.str.contains(r"^[+-]?\d{1,3}$")
+    price = with_unit & grouped & cells.str.contains(f"[¥\uffe5$€£円]|{CURRENCIES}")
+    # Without a unit, it has decimals.
+    return bool((with_unit & grouped).any() and not bare.any() and (whole.any() or price.any()))
 
 
 def line_of(found: Sample, column: str, value: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from portfolio.core.errors import ConfigError, DataError
 from portfolio.profiling.columns import Column
 from portfolio.profiling.sample import Sample
 from portfolio.profiling.values import NO_LABEL, model_column
+from portfolio.profiling.words import written_otherwise
 
 MAX_CLASSES = 100
 MAX_COUNT_CLASSES = 20
@@ -37,6 +39,9 @@ def as_target(rows: pl.DataFrame, column: Column) -> Column:
             labels = _label_counts(rows[column.name], column)
             column.kind, column.values, column.distinct = "category", sorted(labels), len(labels)
             column.missing_share = 1 - sum(labels.values()) / len(rows)
+    if column.kind == "identifier" and column.minimum is not None:
+        # Nobody wants to predict ids: these are quantities that each come once.
+        column.kind = "number"
     if column.kind in ("code", "identifier", "text"):
         counts = rows[column.name].cast(pl.String).value_counts()
         if len(counts) <= MAX_CLASSES and column.distinct * MIN_ROWS_PER_CLASS <= len(rows):
@@ -56,6 +61,8 @@ def target_of(sample: Sample, column: Column, positive: str) -> Target:
         )
     quantity = column.kind == "number" and (column.distinct > MAX_COUNT_CLASSES or not column.integer)
     if column.kind in ("identifier", "text", "code"):
+        if other := written_otherwise(column):
+            raise DataError(f"{where} has {other}.")
         raise DataError(
             f"{where} has {column.distinct:,} different values in {len(rows):,} rows, such as '{column.values[0]}': "
             f"too many to be classes (up to {MAX_CLASSES}, of {MIN_ROWS_PER_CLASS} rows or more), and they are not "
@@ -70,6 +77,24 @@ def target_of(sample: Sample, column: Column, positive: str) -> Target:
     else:
         counts = _ordered(_label_counts(rows[name], column), positive)
     return Target(column, quantity, counts, log)
+
+
+def if_classes(target: Target, rows: int) -> list[str]:
+    """A note on a quantity whose numbers may name classes: all from 0 or 1 on, each of some rows."""
+    name, first, last, distinct = (
+        target.column.name,
+        target.column.minimum,
+        target.column.maximum,
+        target.column.distinct,
+    )
+    if not target.quantity or not target.column.integer or first not in (0, 1) or last != first + distinct - 1:
+        return []
+    if distinct > MAX_CLASSES or distinct * MIN_ROWS_PER_CLASS > rows:
+        return []
+    return [
+        f"'{name}' has {distinct} different integers, which were taken as a quantity. If each names a class: target = "
+        f"Classes({json.dumps(name, ensure_ascii=False)}, list(range({first:.0f}, {last + 1:.0f})))"
+    ]
 
 
 def _label_counts(values: pl.Series, column: Column) -> dict[str, int]:

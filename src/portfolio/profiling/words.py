@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from portfolio.core.counted import counted, readable
-from portfolio.profiling.columns import Column
+from portfolio.profiling.columns import NUMBERED, Column
 
 UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
 TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 WITH_UNIT = re.compile(r"[$€£¥￥]\s*[+-]?\d[\d.,]*$|[+-]?\d[\d.,]*\s*([%円人件個]|[mck]?m|m?l|[mk]?g|m²|min|h)$")
+
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 PERIOD = re.compile(
@@ -27,13 +29,14 @@ def no_input(column: Column, total: int) -> str:
     if other := written_otherwise(column):
         return other
     distinct = f"{column.distinct:,} different values in {total:,} rows"
+    lacks = f"; missing in {share_of(column.missing_share)}, so it can't be the key" if column.nullable else ""
     return {
         "constant": "the same in every row",
         "empty": "empty in every row",
         "date": "a date: a model can use what follows from it, such as the weekday; add that as a column",
         "nested": "lists, bytes or durations",
         "text": f"free text ({length_of(column)} on average)",
-        "identifier": f"names the rows rather than describing them ({distinct})",
+        "identifier": f"names the rows rather than describing them ({distinct}){lacks}",
         "code": f"too many to be categories ({distinct}); if rows that share one belong together: "
         f"--split-by {quoted(column.name)}",
     }.get(column.kind, "")
@@ -53,6 +56,9 @@ def written_otherwise(column: Column) -> str:
             return f"dates with the day or the month first, such as {example}: write them as 2026-01-31"
         if all(TIME.fullmatch(value.strip()) for value in column.values):
             return f"times of day, such as {example}: write the hour as a number"
+        if DECIMAL_COMMA.fullmatch(example):
+            plain = example.replace(",", ".")
+            return f"numbers with a decimal comma, such as {example}: write them as {plain}"
         if WITH_UNIT.match(example):
             return f"numbers with a sign or a unit, such as {example}: write the numbers alone"
     return ""
@@ -67,6 +73,8 @@ def described(column: Column) -> str:
     said = []
     if column.kind == "number" and column.minimum is not None and column.maximum is not None:
         said.append(f"{readable(column.minimum)} to {readable(column.maximum)} {column.unit}".rstrip())
+        if column.integer and NUMBERED.search(column.name):
+            said.append(f"comes again; if rows that share one belong together: --split-by {quoted(column.name)}")
     elif column.kind == "category":
         said.append(
             ", ".join(" ".join(value.split()) for value in column.values[:5])
