@@ -236,7 +236,9 @@ def test_blank_lines_are_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (found.total, found.rows["age"].null_count(), len(found.lazy.collect())) == (ROWS, 0, ROWS)
 
 
-@pytest.mark.parametrize("note", ["Source: made up", "※速報値", "These are early figures", "数値は確定前のものである"])
+@pytest.mark.parametrize(
+    "note", ["Source: made up", "Stand: Januar", "※速報値", "These are early figures", "数値は確定前のものである"]
+)
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_notes_after_the_rows_are_skipped_also_without_a_line_end(tmp_path: Path, note: str, end: str) -> None:
     found = sample(written(tmp_path, f"{TEXT}{note}{end}"))

@@ -39,7 +39,7 @@ DECIMAL_COMMA = rf"^({BEFORE}[+-]?\d*),(\d+{AFTER})$"
 # What comes after the rows of a table, and is none of them.
 NOTE = re.compile(r"\s*([*※(\uff08]|注|出典|資料|備考|note|source)", re.IGNORECASE)
 TOTAL = re.compile(r"\s*((grand |sub-?)?total|sum\b|[合総小累]?計)", re.IGNORECASE)
-SENTENCE = re.compile(r".*[^\W\d_]+\s+[^\W\d_]+\s+\S|.*[\u3040-\u30ff\u4e00-\u9fff]{8}")
+SENTENCE = re.compile(r".*[^\W\d_]+\s+[^\W\d_]+\s+\S|\s*[^\W\d_]+\s*[:\uff1a]\s*\S|.*[\u3040-\u30ff\u4e00-\u9fff]{8}")
 NUMBER = re.compile(r"\s*[+-]?\d[\d.,]*\s*")
 SPACES = "[ \u00a0\u202f\u2009]"
 """Between thousands: those that keep a number in one line are written by programs."""
