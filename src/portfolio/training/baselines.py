@@ -17,6 +17,7 @@ from portfolio.bundle.graph import constant_graph
 from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
+from portfolio.training.logarithms import Bounds, as_learned
 from portfolio.training.sklearn_graph import round_to_float32, sklearn_graph
 
 # Of a larger training split, each of a forest's trees sees so many rows drawn at random, and the forest sees them all:
@@ -30,9 +31,8 @@ class FittedBaseline:
     model: Pipeline | Array
     """A scikit-learn pipeline, or the one answer [outputs] that is given to every row."""
     seconds: float
-    logarithms: tuple[float, float] | None = None
-    """The smallest and the largest that were learned, where that of the target is: what lies beyond would be blown up
-    by the exponential, by a single far-off input to infinity."""
+    logarithms: Bounds | None = None
+    """Of a model of the target's logarithm: answers stay within them."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -74,10 +74,7 @@ def unfitted(use_case: UseCase, estimator: Any) -> Pipeline:
 def fit_baseline(use_case: UseCase, estimator: Any, train: Split) -> FittedBaseline:
     """Fit a scikit-learn estimator on the use case's inputs."""
     started = time.perf_counter()
-    targets, logarithms = train.targets, None
-    if use_case.target.log:
-        targets = np.log(targets)
-        logarithms = float(targets.min()), float(targets.max())
+    targets, logarithms = as_learned(use_case, train.targets)
     pipeline = unfitted(use_case, estimator)
     if len(train) > MAX_TREE_ROWS:
         _bound(pipeline[-1])

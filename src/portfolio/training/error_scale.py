@@ -20,6 +20,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
 from portfolio.data.split import units
+from portfolio.training.logarithms import Bounds, bounds_of
 from portfolio.training.sklearn_graph import round_to_float32
 
 MAX_RATIOS = 199
@@ -32,8 +33,8 @@ _FLOOR = 0.05
 class ErrorScale:
     pipeline: Pipeline
     """From the inputs to the logarithm of the error's scale."""
-    logarithms: tuple[float, float]
-    """The smallest and the largest of an error that it has seen."""
+    logarithms: Bounds
+    """Of the errors that it has seen."""
     ratios: tuple[float, ...]
     """Validation errors in units of their scale, in increasing order: as many as MAX_RATIOS stand for all."""
     on_val: Array
@@ -56,7 +57,7 @@ def fit_error_scale(use_case: UseCase, val: Split, predicted: Array) -> ErrorSca
     together = units(use_case.source, val.rows)
     groups = np.arange(len(val)) if together is None else together
     folds = GroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=0)
-    within = float(logarithms.min()), float(logarithms.max())
+    within = bounds_of(logarithms)
     on_val = np.exp(np.clip(cross_val_predict(pipeline, inputs, logarithms, groups=groups, cv=folds), *within))
     ratios = np.sort(errors / on_val)
     kept = min(len(ratios), MAX_RATIOS)

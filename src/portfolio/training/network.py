@@ -21,6 +21,7 @@ from portfolio.core.environment import state_folder
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, sklearn_input
 from portfolio.training.lightning import OnEpoch, fit, outputs, run_key
+from portfolio.training.logarithms import Bounds, as_learned
 from portfolio.training.network_graph import network_graph
 
 NETWORK = "network"
@@ -95,19 +96,14 @@ class TargetScale:
     the use case asks for that.
     """
 
-    def __init__(
-        self, task: str, mean: float = 0.0, std: float = 1.0, logarithms: tuple[float, float] | None = None
-    ) -> None:
+    def __init__(self, task: str, mean: float = 0.0, std: float = 1.0, logarithms: Bounds | None = None) -> None:
         self._task, self._mean, self._std, self._logarithms = task, mean, std, logarithms
 
     @classmethod
     def of(cls, use_case: UseCase, targets: Array) -> TargetScale:
         if use_case.output.task == "classification":
             return cls("classification")
-        values, logarithms = targets, None
-        if use_case.target.log:
-            values = np.log(targets)
-            logarithms = float(values.min()), float(values.max())
+        values, logarithms = as_learned(use_case, targets)
         return cls("regression", float(values.mean()), float(values.std()) or 1.0, logarithms)
 
     def forward(self, targets: Array) -> Array:
@@ -123,13 +119,12 @@ class TargetScale:
 
 
 class _Unscaled(nn.Module):
-    def __init__(self, mean: float, std: float, logarithms: tuple[float, float] | None) -> None:
+    def __init__(self, mean: float, std: float, logarithms: Bounds | None) -> None:
         super().__init__()
         self._mean, self._std, self._logarithms = mean, std, logarithms
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         values = values * self._std + self._mean
-        # As in FittedBaseline: beyond what was learned, the exponential would blow an answer up.
         return values if self._logarithms is None else values.clamp(*self._logarithms).exp()
 
 

@@ -19,6 +19,7 @@ from portfolio.bundle.manifest import InputField, Output, tensor_names
 from portfolio.contract.sql_features import SqlFeatures
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
+from portfolio.training.logarithms import Bounds
 
 ML_OPSET = 3
 EXPORTABLE = (
@@ -29,11 +30,11 @@ EXPORTABLE = (
 
 
 def sklearn_graph(
-    features: SqlFeatures, output: Output, pipeline: Any, *, logarithms: tuple[float, float] | None = None
+    features: SqlFeatures, output: Output, pipeline: Any, *, logarithms: Bounds | None = None
 ) -> onnx.ModelProto:
     """A fitted scikit-learn pipeline as a graph from the raw inputs to the output; features are computed in it.
 
-    With `logarithms`, the pipeline predicts that of the value, and answers stay between the smallest and the largest.
+    With `logarithms`, the pipeline predicts that of the value, and answers stay within these bounds.
     Raises BundleError for an estimator that has no conversion to ONNX.
     """
     estimator = pipeline[-1]
@@ -143,7 +144,7 @@ def _for_every_class(model: onnx.ModelProto, pipeline: Any, output: Output) -> o
     return model
 
 
-def _value_output(model: onnx.ModelProto, name: str, logarithms: tuple[float, float] | None) -> onnx.ModelProto:
+def _value_output(model: onnx.ModelProto, name: str, logarithms: Bounds | None) -> onnx.ModelProto:
     """Give the one output its name; behind a model of the logarithm, put its bounds and the exponential."""
     (output,) = model.graph.output
     if logarithms is None:
