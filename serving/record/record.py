@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import orjson
 from sqlalchemy import Table
 
@@ -45,8 +44,8 @@ class Record:
             "by_machine": as_json(self.by_machine),
         }
         if self.inputs is not None:
-            columns = {name: _shortest(array) for name, array in self.inputs.items()}
-            row |= {"protocol": self.protocol, "rows": len(self.outputs), "inputs": as_json(columns)}
+            columns = ",".join(f"{as_json(name)}:{_shortest(array)}" for name, array in self.inputs.items())
+            row |= {"protocol": self.protocol, "rows": len(self.outputs), "inputs": f"{{{columns}}}"}
             row["asked"] = as_json(self.asked)
             row["callers_id"] = self.callers_id
         return row
@@ -56,10 +55,8 @@ def as_json(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
-def _shortest(array: Array) -> Any:
-    """What is the same in JSON, in the fewest characters: pixels are whole numbers, and 5 says as much as 5.0."""
+def _shortest(array: Array) -> str:
+    """An array as JSON, in the fewest characters: pixels are whole numbers, and 5 says as much as 5.0."""
     if array.dtype == object:
-        return array.tolist()
-    with np.errstate(invalid="ignore"):
-        whole = array.astype(np.int32)
-    return whole if (whole == array).all() else array
+        return as_json(array.tolist())
+    return as_json(array).replace(".0,", ",").replace(".0]", "]")

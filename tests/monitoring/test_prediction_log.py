@@ -122,11 +122,16 @@ def test_whole_numbers_are_kept_as_such(tmp_path: Path) -> None:
         "pixels": np.array([[0, 16]], dtype=np.float32),
         "age": np.array([[np.nan]], dtype=np.float32),
         "income": np.array([[3e9]], dtype=np.float32),
+        "weights": np.array([[-2, 0.05, 10]], dtype=np.float32),
+        "version": np.array([["1.0, or [2.0]"]], dtype=object),
     }
     address = f"sqlite:///{tmp_path / 'log.db'}"
     recorded(address, lambda recorder: recorder.put(replace(record(), inputs=inputs)))
     (found,) = rows(address, "predictions")
-    assert found["inputs"] == '{"pixels":[[0,16]],"age":[[null]],"income":[[3000000000.0]]}'
+    assert found["inputs"] == (
+        '{"pixels":[[0,16]],"age":[[null]],"income":[[3000000000]],"weights":[[-2,0.05,10]],'
+        '"version":[["1.0, or [2.0]"]]}'
+    )
 
 
 def test_it_says_how_long_an_answer_took_to_the_disk(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Column, Table
@@ -23,7 +25,7 @@ def insert_rows(
     """Add rows whose keys are not there yet; the results return these keys if `returning`."""
     dialect = connection.dialect
     processors = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in table.columns]
-    columns = [(column.name, process) for column, process in zip(table.columns, processors, strict=True)]
+    in_order = itemgetter(*table.columns.keys())
     start = 0
     for size in ROWS_IN_STATEMENT:
         statement = _statement(table, dialect, size)
@@ -31,7 +33,10 @@ def insert_rows(
             statement += f" RETURNING {', '.join(_quoted(dialect, table.primary_key.columns))}"
         while start + size <= len(rows):
             some = rows[start : start + size]
-            values = [process(row[name]) if process else row[name] for row in some for name, process in columns]
+            values = list(chain.from_iterable(map(in_order, some)))
+            for place, process in enumerate(processors):
+                if process is not None:
+                    values[place :: len(processors)] = list(map(process, values[place :: len(processors)]))
             yield connection.exec_driver_sql(statement, tuple(values))
             start += size
 
