@@ -31,6 +31,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "frames": tables.frames,
     "scale": tables.scale,
     "own_data": tables.own_data,
+    "new_to_champion": tables.new_to_champion,
     "large_table": tables.large_table,
     "leaks": tables.leaks,
 }

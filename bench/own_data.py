@@ -18,6 +18,7 @@ import polars as pl
 
 CHUNK_ROWS = 500_000
 TARGET = "bought"
+OWN = "own"
 
 
 def write_rows(path: Path, rows: int) -> None:

@@ -12,13 +12,18 @@ from bench import large_table as large
 from bench.checkouts import ROUNDS, clone, environment, printed, python, timed
 from bench.frames import LIBRARIES
 from bench.leaks import GIVEN_AWAY, HONEST, found_share
-from bench.own_data import TARGET, measured, write_rows
+from bench.own_data import OWN, TARGET, measured, write_rows
 from bench.rows import ROOT, Row
 from bench.scale import STEPS
-from portfolio.core.paths import Paths, default_use_case
+from bench.server import portfolio_server
+from portfolio.contract.loading import load_use_case
+from portfolio.contract.sources import Csv
+from portfolio.core.paths import Paths, default_use_case, listed_use_cases
 
 ROWS = (1_800, 100_000, 1_000_000)
 LARGE = (250_000, 1_000_000)
+# From `portfolio new` to an answer, by what is predicted from what.
+CLASSES_SECONDS, QUANTITY_SECONDS, TEXT_SECONDS = 60, 120, 300
 
 
 def frames(work: Path) -> list[Row]:
@@ -87,6 +92,31 @@ def own_data(work: Path) -> list[Row]:
             Row(f"portfolio new, {count:,} rows, memory", median(run.peak_mib for run in made), "MiB", mib_at_most),
             Row(f"portfolio check, {count:,} rows", median(run.seconds for run in checked), "s", 2),
         ]
+    return rows
+
+
+def new_to_champion(work: Path) -> list[Row]:
+    """From `portfolio new` to a served champion, with the file of each use case that has one on the web."""
+    rows = []
+    for name in listed_use_cases():
+        use_case = load_use_case(name)
+        source = use_case.source
+        if not isinstance(source, Csv) or not source.url:
+            continue
+        (first, *_) = use_case.inputs
+        is_text = first.kind == "text"
+        quantity = use_case.output.task == "regression"
+        at_most = TEXT_SECONDS if is_text else QUANTITY_SECONDS if quantity else CLASSES_SECONDS
+        options = ["--text", first.name] if is_text else []
+        if source.written.columns:
+            options += ["--columns", ",".join(source.written.columns)]
+        folder = clone(work / "new_to_champion")
+        new = python("portfolio", "new", OWN, source.url, "--target", use_case.target.column, *options, "--yes")
+        seconds = {"new": timed(new, folder), "run": timed(python("portfolio", "run", OWN), folder)}
+        with portfolio_server(folder / ".state", cwd=folder, use_case=OWN) as server:
+            seconds["serve"] = server.ready_seconds
+        rows += [Row(f"{name}: portfolio {step}", value, "s") for step, value in seconds.items()]
+        rows.append(Row(f"{name}: from portfolio new to a served champion", sum(seconds.values()), "s", at_most))
     return rows
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace import ROOT, SHAPES, SIGNS, TOY
+from tests.workspace import OF_TESTS, ROOT
 
 
-@pytest.mark.parametrize("use_case", [TOY, SHAPES, SIGNS])
+@pytest.mark.parametrize("use_case", OF_TESTS)
 @pytest.mark.parametrize("notebook", sorted(path.name for path in (ROOT / "notebooks").glob("*.py")))
 def test_a_notebook_runs(built: Callable[[str], Path], use_case: str, notebook: str) -> None:
     folder = built(use_case)
