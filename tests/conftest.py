@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # What `make test` tells the makes that are started inside it; here they are started as from a shell.
 for variable in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
     os.environ.pop(variable, None)
+# For this run alone, and not for those that tests start in other projects.
+FAIL_ON_SKIPS = os.environ.pop("FAIL_ON_SKIPS", "")
 # Ignored where these tests were started in the background; and so they would be by all that is started here.
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
@@ -38,6 +40,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     depths = {item.path: len(item.path.relative_to(ROOT).parts) for item in items}
     items.sort(key=lambda item: (depths[item.path] != 2, -depths[item.path]))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With FAIL_ON_SKIPS in the environment, a skipped test counts as a failed one."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    # A process of pytest-xdist has none; the one that started it counts for all.
+    if FAIL_ON_SKIPS and reporter is not None and (skipped := reporter.stats.get("skipped")):
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+        reporter.write_line(f"FAIL_ON_SKIPS is set, and {len(skipped)} tests were skipped (-rs names them)", red=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
