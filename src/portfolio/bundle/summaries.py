@@ -12,10 +12,11 @@ def summaries(field: InputField, values: Array) -> dict[str, Array]:
     """Of an input's values [rows, width], by name: float64 [rows] each; NaN is missing.
 
     A number is its own summary. A picture has its brightness, its contrast (the standard deviation of its pixels) and
-    its sharpness (the mean difference between neighbours); a text its length in characters.
+    its sharpness (the mean difference between neighbours). A text has its length in characters, the share of them that
+    are letters, and its variety (distinct characters by length: a text pasted twice has half as much).
     """
     if field.kind == "text":
-        return {"length": np.array([len(text) or np.nan for text in values[:, 0]], dtype=np.float64)}
+        return _of_texts(values[:, 0].tolist())
     numbers = values.astype(np.float64)
     if field.kind != "image":
         return {"value": numbers[:, 0]}
@@ -27,3 +28,10 @@ def summaries(field: InputField, values: Array) -> dict[str, Array]:
         "contrast": pixels.std(axis=(1, 2)),
         "sharpness": np.mean(steps, axis=0) if steps else np.zeros(len(pixels)),
     }
+
+
+def _of_texts(texts: list[str]) -> dict[str, Array]:
+    lengths = np.array([len(text) or np.nan for text in texts], dtype=np.float64)
+    letters = np.array([sum(map(str.isalpha, text)) for text in texts])
+    distinct = np.array([len(set(text)) for text in texts])
+    return {"length": lengths, "letters": letters / lengths, "variety": distinct / lengths}

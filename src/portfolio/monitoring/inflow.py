@@ -119,8 +119,8 @@ def input_values(manifest: Manifest, inputs: Mapping[str, Array]) -> dict[tuple[
 def inside_support(manifest: Manifest, inputs: Mapping[str, Array]) -> Array:
     """Whether each row is such as the model was trained on, bool [rows]. Of others, its certainty says little.
 
-    Numbers, the features of pictures that have names, and the lengths of texts lie between the smallest and the largest
-    in training, and categories were declared. A missing value is no outlier.
+    Numbers, and the named features of pictures and texts, lie between the smallest and the largest in training, and
+    categories were declared. A missing value is no outlier.
     """
     values = input_values(manifest, inputs)
     inside = np.ones(len(next(iter(inputs.values()))), dtype=bool)
