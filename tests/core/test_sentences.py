@@ -10,12 +10,12 @@ from portfolio.monitoring.looks import FINDINGS
 MOVED = {"from": 2.0, "to": 1.0, "effect": 0.5}
 
 
-@pytest.mark.parametrize(
-    ("language", "begins"), [("en", "contrast (sharpness) has moved"), ("ja", "contrast（鮮明さ）の分布が変わりました")]
-)
-def test_a_summary_has_its_name_in_the_language_and_a_field_that_of_the_data(language: str, begins: str) -> None:
+@pytest.mark.parametrize(("language", "name"), [("en", "(sharpness) has moved"), ("ja", "鮮明さ")])
+def test_a_summary_has_its_name_in_the_language_and_a_field_that_of_the_data(language: str, name: str) -> None:
     figures = {"field": "contrast", "summary": "sharpness", **MOVED}
-    assert told(FINDINGS, language, "input_moved", figures).startswith(begins)
+    sentence = told(FINDINGS, language, "input_moved", figures)
+    assert sentence.startswith("contrast")
+    assert name in sentence
 
 
 def test_missing_values_are_called_so() -> None:
