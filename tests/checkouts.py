@@ -76,17 +76,23 @@ def committed(folder: Path) -> Path:
     return folder
 
 
-def run_in(folder: Path, *command: str) -> str:
-    """Run a command with the code of a copy. What it prints is shown if it fails."""
+def environment_of(folder: Path) -> dict[str, str]:
+    """That of a shell in which a copy's own code is run."""
     beside = Path(sys.executable).parent
     dropped = ("PREFECT_API_URL", "MLFLOW_TRACKING_URI")
-    environment = {
+    return {
         # Options meant for this run would make the one inside it collect this file again, and so on for ever.
         **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST_") and key not in dropped},
         "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
         "PORTFOLIO_STATE": str(folder / ".state"),
     }
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
+
+
+def run_in(folder: Path, *command: str, typed: str = "") -> str:
+    """Run a command with the code of a copy, and type what it asks for. What it prints is shown if it fails."""
+    result = subprocess.run(
+        command, cwd=folder, env=environment_of(folder), input=typed, capture_output=True, text=True, timeout=500
+    )
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout[-8000:]}{result.stderr[-4000:]}"
     return result.stdout

@@ -76,6 +76,8 @@ RUN_ELSEWHERE = {
     "portfolio check": "tests/cli/test_own_data.py",
     "portfolio status": "tests/test_live.py",
     "portfolio recollect": "tests/data/test_recollect.py",
+    "portfolio rename": "tests/cli/test_own_data.py",
+    "portfolio remove": "tests/cli/test_own_data.py",
 }
 # Of these the words are checked; the others only read, and are run.
 DVC_ACTS = ("dvc repro", "dvc exp run", "dvc push", "dvc pull", "dvc add")
