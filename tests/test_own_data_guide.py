@@ -27,6 +27,7 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -550,3 +551,35 @@ def test_a_command_in_a_sentence_is_one(command: str) -> None:
     words = shlex.split(command)[1:]
     result = CliRunner().invoke(app, [*words, "--help"])
     assert result.exit_code == 0, result.output
+
+
+# The page in Japanese.
+
+
+def without_comments(block: Block) -> object:
+    match block.language:
+        case "bash":
+            return [shlex.split(line, comments=True) for line in block.text.splitlines()]
+        case "python":
+            return ast.dump(ast.parse(block.text))
+        case "yaml":
+            return yaml.safe_load(block.text)
+        case "":
+            return [line.split()[0] for line in block.text.splitlines()]
+        case _:
+            return block.text
+
+
+def outline(page: Path) -> list[object]:
+    """Its headings by their levels, and of each row of its tables what is code in the first cell."""
+    lines = re.findall(r"^(?:(#+) |\| (.*?) ?\|)", sentences(page), re.MULTILINE)
+    return [level or code_in(cell) for level, cell in lines]
+
+
+def test_the_page_in_japanese_has_the_same_commands_and_code() -> None:
+    japanese = blocks_of(IN_JAPANESE)
+    assert [block.language for block in japanese] == [block.language for block in BLOCKS]
+    for ours, other in zip(BLOCKS, japanese, strict=True):
+        assert without_comments(ours) == without_comments(other), ours.heading
+    assert outline(IN_JAPANESE) == outline(GUIDE)
+    assert set(code_in(sentences(IN_JAPANESE))) == set(code_in(sentences(GUIDE)))
