@@ -74,9 +74,12 @@ test: setup  ## run all tests that need no Docker
 	@# The tests of one file share what it sets up; now and then they wait for a server, so there is one process more than
 	@# there are cores. One thread in each is enough: more threads would only busy-wait. Those that measure times come last,
 	@# with the machine to themselves.
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 pytest -m "not compose and not alone" \
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 pytest -m "not compose and not copy and not alone" \
 		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-	pytest -m "not compose and alone" $$(grep -rl --include='*.py' mark.alone tests)
+	pytest -m "not compose and not copy and alone" $$(grep -rl --include='*.py' mark.alone tests)
+
+test-copy: setup  ## run check, docs, demo and test in a copy where one other use case is all there is
+	pytest -m copy -s tests/test_one_use_case.py
 
 lock: setup  ## update the locked versions
 	bash requirements/lock.sh
@@ -135,4 +138,4 @@ clean:  ## delete what can be made again: prepared data, models, plots, reports,
 clean-state: setup  ## delete the registry, the store, the prediction log and its labels; asks first
 	@portfolio clean-state
 
-.PHONY: help setup demo run live stop serve report models mlflow readme docs format check test lock remote pull bench bench-serving bench-monitor reliability recording pictures up down test-compose clean clean-state
+.PHONY: help setup demo run live stop serve report models mlflow readme docs format check test test-copy lock remote pull bench bench-serving bench-monitor reliability recording pictures up down test-compose clean clean-state

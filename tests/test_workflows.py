@@ -33,7 +33,7 @@ def test_there_are_workflows_and_one_runs_on_a_schedule() -> None:
 def test_a_change_is_checked_by_the_targets_that_a_developer_runs() -> None:
     """Also the documentation: its site is built, which fails where a link leads nowhere."""
     matrix = read(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]["make"]["strategy"]["matrix"]
-    assert matrix["target"] == ["check", "docs", "test", "test-compose"]
+    assert matrix["target"] == ["check", "docs", "test", "test-compose", "test-copy"]
     assert "make docs" in (ROOT / ".ci" / "run").read_text()
 
 

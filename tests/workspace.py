@@ -23,6 +23,7 @@ from portfolio.contract.use_case import UseCase
 from portfolio.core.paths import Paths
 from portfolio.data.collect import Collected
 from portfolio.data.collect import collect as collect_new
+from portfolio.profiling import project
 from tests.pictures import draw_signs
 
 ROOT = Path(__file__).parent.parent
@@ -68,7 +69,10 @@ def add_test_use_cases(folder: Path) -> Path:
     for name in OF_TESTS:
         copy_folder(own / name, folder / "use_cases" / name)
         shutil.copyfile(own / f"{name}.yaml", folder / "configs" / f"{name}.yaml")
-    (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": ALL_USE_CASES}))
+    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
+    with chdir(folder):
+        for name in ALL_USE_CASES[len(USE_CASES) :]:
+            project.list_use_case(name)
     return folder
 
 
