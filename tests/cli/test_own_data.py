@@ -337,8 +337,8 @@ def test_of_a_large_file_check_reads_the_beginning(
     rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output(new(), monkeypatch, capsys)
-    monkeypatch.setattr("portfolio.cli.own_data.LARGE_BYTES", 1000)
-    monkeypatch.setattr("portfolio.cli.own_data.BEGINNING_BYTES", 500)
+    monkeypatch.setattr("portfolio.data.fit.LARGE_BYTES", 1000)
+    monkeypatch.setattr("portfolio.data.fit.BEGINNING_BYTES", 500)
     (file,) = (Path("data") / "shop" / "files").iterdir()
     file.write_text(f"{file.read_text()}a last line that is cut off")
     assert "nothing is wrong" in output(["check", "shop"], monkeypatch, capsys)

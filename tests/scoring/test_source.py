@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from portfolio.bundle.manifest import InputField
-from portfolio.contract.csv_file import Format
+from portfolio.contract.format import Format
 from portfolio.core.errors import DataError
 from portfolio.scoring.source import RowFiles
 from tests.profiling.made import workbook

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from portfolio.bundle.manifest import PredefinedSplit
-from portfolio.contract.csv_file import Format, Written
 from portfolio.contract.declaration import declaration
+from portfolio.contract.format import Format, Written
 from portfolio.contract.tables import read_table
 from portfolio.core.errors import ConfigError, SourceError
 

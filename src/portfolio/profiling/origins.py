@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from portfolio.contract.csv_file import Format
 from portfolio.contract.folder import Folder, date_in
+from portfolio.contract.format import Format
 from portfolio.contract.sources import DOWNLOADS
 from portfolio.contract.sql import Sql, password_of, with_variable
 from portfolio.contract.tables import is_table, kind_of_table

@@ -19,8 +19,8 @@ import polars as pl
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
-from portfolio.contract.csv_file import Format
 from portfolio.contract.folder import Folder
+from portfolio.contract.format import Format
 from portfolio.contract.loading import find_use_case, use_case_names
 from portfolio.contract.sources import Csv
 from portfolio.core import files

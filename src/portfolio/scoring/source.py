@@ -15,7 +15,8 @@ from typing import NamedTuple
 import polars as pl
 
 from portfolio.bundle.manifest import InputField
-from portfolio.contract.csv_file import Format, without
+from portfolio.contract.csv_file import without
+from portfolio.contract.format import Format
 from portfolio.contract.tables import as_text, read_table
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.labels import listed
