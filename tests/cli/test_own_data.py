@@ -52,6 +52,17 @@ def test_new_says_what_it_decided_and_what_comes_next(
     assert checked.count("TODO") > 5
 
 
+def test_new_says_where_it_guessed_how_a_number_was_written(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = [f"{size}".replace(".", ",") for size in PLAIN["size"]]
+    weights = [f"{1 + number % 7}.{number + 100}" for number in range(ROWS)]
+    (workspace / "rows.csv").write_text(csv_text({**PLAIN, "size": sizes, "weight": weights, "grams": weights}, ";"))
+    said = output(new("--drop", "grams"), monkeypatch, capsys)
+    assert "'weight': 1.100 was read as 1100. If it is 1.100, delete thousands=" in said
+    assert "'grams': 1" not in said
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

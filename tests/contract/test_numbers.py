@@ -42,3 +42,9 @@ def test_what_is_no_number_far_down_does_not_stop_the_file(tmp_path: Path) -> No
 def test_decimal_commas(tmp_path: Path) -> None:
     table = read(tmp_path, "name;x\nA, B;1,5\nC;-2\n", separator=";", decimal=",")
     assert table.to_dict(as_series=False) == {"name": ["A, B", "C"], "x": [1.5, -2.0]}
+
+
+def test_what_begins_with_zero_is_no_thousand(tmp_path: Path) -> None:
+    """Not even in a column of thousands."""
+    table = read(tmp_path, "id;x\n1;1.234\n2;0.875\n3;850\n", separator=";", decimal=",", thousands=".")
+    assert table["x"].to_list() == [1234, 0.875, 850]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from portfolio.profiling.columns import profile_column
-from portfolio.profiling.sample import sample
+from portfolio.profiling.sample import Sample, sample
 from tests.profiling.made import AGES, PLAIN, SIZES, TOWNS, csv_text, written
 
 
@@ -67,3 +67,69 @@ def test_decimal_commas_in_quotation_marks_are_found(
     if isinstance(expected[0], float):
         content = csv_text({"weight": SIZES, "size": cells * 100, "bought": PLAIN["bought"]})
         assert sample(written(tmp_path, content)).rows["size"].to_list() == cells * 100
+
+
+def read_of(folder: Path, cells: list[str], separator: str = ";", beside: list[str] | None = None) -> Sample:
+    """A file with such cells, beside a column that has decimal commas."""
+    return sample(
+        written(
+            folder, csv_text({"x": cells, "size": (beside or ["1,5", "2,25", "3,75"]) * 100, "town": TOWNS}, separator)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["1.234", "0.875", "12.500"], [1.234, 0.875, 12.5]),
+        (["1.234", "850", "12.500"], [1234, 850, 12500]),
+        (["1.234,5", "2.850", "12.500"], [1234.5, 2850, 12500]),
+        (["1.234.567", "2.850", "12.500"], [1_234_567, 2850, 12500]),
+    ],
+)
+def test_points_beside_decimal_commas_are_told_apart_by_what_can_not_be_otherwise(
+    tmp_path: Path, cells: list[str], expected: list[float]
+) -> None:
+    found = read_of(tmp_path, cells * 100)
+    assert found.rows["x"].to_list() == expected * 100
+    assert found.unsure == {}
+
+
+def test_what_shows_the_decimals_may_come_late(tmp_path: Path) -> None:
+    cells = ["1.234", "2.875", "12.500"] * 500
+    content = csv_text({"x": [*cells, "0.875"], "size": ["1,5"] * 1501}, ";")
+    assert sample(written(tmp_path, content)).rows["x"].to_list()[-2:] == [12.5, 0.875]
+
+
+@pytest.mark.parametrize(
+    ("cells", "beside", "expected", "said"),
+    [
+        (["1.234", "2.875", "12.500"], ["1,5", "2,25", "3,75"], [1234, 2875, 12500], "1.234 was read as 1234"),
+        (["1.234 kg", "2.875 kg"], ["1,5", "2,25", "3,75"], None, "1.234 was read as 1234"),
+        (["1.234", "2.875", "12.500"], ["1", "2", "3"], [1.234, 2.875, 12.5], "1.234 was read as 1.234"),
+        (["1,234", "2,875", "12,500"], ["1", "2", "3"], [1.234, 2.875, 12.5], "1,234 was read as 1.234"),
+        # Some other column has decimals behind a point, so this one may.
+        (["1.234", "2.875", "12.500"], ["0.5", "2,25", "3,75"], [1.234, 2.875, 12.5], "1.234 was read as 1.234"),
+        (["1.234", "850", "12.500"], ["0.5", "2,25", "3,75"], [1.234, 850, 12.5], "1.234 was read as 1.234"),
+    ],
+)
+def test_a_guess_is_said(
+    tmp_path: Path, cells: list[str], beside: list[str], expected: list[float] | None, said: str
+) -> None:
+    found = read_of(tmp_path, cells * (300 // len(cells)), beside=beside)
+    assert said in found.unsure["x"]
+    assert "size" not in found.unsure
+    assert expected is None or found.rows["x"].to_list() == expected * 100
+
+
+def test_whole_numbers_in_groups_are_thousands_also_where_nothing_has_decimals(tmp_path: Path) -> None:
+    found = read_of(tmp_path, ["1.234", "850", "12.500"] * 100, beside=["1", "2", "3"])
+    assert (found.rows["x"].to_list()[:3], found.unsure) == ([1234, 850, 12500], {})
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_decimals_behind_a_point_are_no_guess_where_commas_or_tabs_divide_the_columns(
+    tmp_path: Path, separator: str
+) -> None:
+    found = read_of(tmp_path, ["1.234", "2.875", "12.500"] * 100, separator, beside=["1", "2", "3"])
+    assert (found.rows["x"].to_list()[:3], found.unsure) == ([1.234, 2.875, 12.5], {})

@@ -81,6 +81,9 @@ def new(
     console.print(f"[bold]{name}[/]: {counted(rows.total, 'row')}, {counted(len(rows.rows.columns), 'column')}")
     console.print(_decisions(found))
     _say_target(found)
+    for column, guess in rows.unsure.items():
+        if found.decisions[column].role != "left out":
+            console.print(f"'{column}': {guess}", markup=False, soft_wrap=True)
     if ask and not typer.confirm("Write these files?", default=True):
         print("Nothing was written.")
         raise typer.Exit(1)

@@ -45,7 +45,7 @@ def plain_numbers(text: pl.Expr, written: Format) -> pl.Expr:
     if written.thousands:
         mark = SPACES if written.thousands == " " else re.escape(written.thousands)
         grouped = text.str.contains(
-            rf"^\s*{BEFORE}[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(written.decimal)}\d+)?{AFTER}\s*$"
+            rf"^\s*{BEFORE}[+-]?[1-9]\d{{0,2}}({mark}\d{{3}})+({re.escape(written.decimal)}\d+)?{AFTER}\s*$"
         )
         text = pl.when(grouped).then(text.str.replace_all(rf"{mark}(\d{{3}})", "$1")).otherwise(text)
     if written.decimal == ",":

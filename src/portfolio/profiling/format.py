@@ -21,20 +21,26 @@ from portfolio.contract.tables import cells_of, sheets_of
 from portfolio.core.errors import SourceError
 from portfolio.profiling.encoding import LOOKED_AT_BYTES, decoded, head
 from portfolio.profiling.layout import Layout, check_names, is_number, layout, rows_of_notes
-from portfolio.profiling.marks import marks
+from portfolio.profiling.marks import guesses, marks
 
+MOST_LINES = 1000
+"""So many tell where the table is. What shows how its numbers are written may come later."""
 SEPARATORS = (",", "\t", ";", "|")
 MIN_TABLE_ROWS = 20
 """A sheet of fewer rows is a cover, a legend, or a list of codes, where there are others."""
 
 
-def csv_format(path: Path, columns: Sequence[str], *, large: bool) -> Format:
-    """How a CSV file was written, as far as its beginning and its end tell. `columns` are its names, if it has none."""
+def csv_format(path: Path, columns: Sequence[str], *, large: bool) -> tuple[Format, dict[str, str]]:
+    """How a CSV file was written, as far as its beginning and its end tell; and by column, what of that is a guess.
+
+    `columns` are its names, if it has none.
+    """
     beginning, encoding = head(path, large=large)
     text = decoded(beginning, encoding)
     lines = text.splitlines()
     # The last one may be cut off.
-    lines = (lines[:-1] if len(beginning) >= LOOKED_AT_BYTES else lines)[:1000]
+    whole = lines[:-1] if len(beginning) >= LOOKED_AT_BYTES else lines
+    lines = whole[:MOST_LINES]
     separator = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else _separator(lines)
     rows = _rows(lines, separator)
     _check_spaces(path, rows)
@@ -46,9 +52,13 @@ def csv_format(path: Path, columns: Sequence[str], *, large: bool) -> Format:
     if not place.columns:
         check_names(path, found, place.skip_rows)
     footer = _lines_after(path, encoding, separator, len(found[0]) if found else 0)
-    values = itertools.chain.from_iterable(found if place.columns else found[1:])
-    decimal, thousands = marks(list(values), separator)
-    return Format(encoding, separator, decimal, thousands, place.skip_rows, footer, columns=place.columns)
+    names, body = (place.columns, found) if place.columns else (found[0] if found else [], found[1:])
+    body += _rows(whole[MOST_LINES:], separator)
+    values = dict(zip((name.strip() for name in names), itertools.zip_longest(*body, fillvalue=""), strict=False))
+    decimal, thousands = marks(values, separator)
+    guessed = guesses(values, separator, decimal, thousands)
+    written = Format(encoding, separator, decimal, thousands, place.skip_rows, footer, columns=place.columns)
+    return written, guessed
 
 
 def workbook_format(path: Path, columns: Sequence[str]) -> Format:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,8 @@ class Sample:
     rows: pl.DataFrame
     total: int
     lazy: pl.LazyFrame
+    unsure: Mapping[str, str] = field(default_factory=dict)
+    """By column, how a number in it was read that may be another."""
 
     @property
     def whole(self) -> bool:
@@ -58,11 +60,11 @@ def sample(path: Path, columns: Sequence[str] = ()) -> Sample:
         return _small(path, workbook_format(path, columns))
     if kind == "parquet":
         return _large_parquet(path) if large else _small(path, Format())
-    written = csv_format(path, columns, large=large)
+    written, unsure = csv_format(path, columns, large=large)
     plain = not (written.skip_rows or written.skip_footer or written.columns) and written.encoding == "utf-8"
     if large and plain and not path.name.endswith(".gz"):
-        return _large_csv(path, written)
-    return _small(path, written)
+        return replace(_large_csv(path, written), unsure=unsure)
+    return replace(_small(path, written), unsure=unsure)
 
 
 def _small(path: Path, written: Format) -> Sample:
