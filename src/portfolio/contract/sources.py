@@ -59,6 +59,8 @@ class Source(ABC):
 
     use_case = "NAME"
     """The use case whose source it is, for the commands in messages; set by it."""
+    written = Format()
+    """How its files are written, of a source that has files."""
 
     def __init__(
         self,
