@@ -94,9 +94,28 @@ def test_a_new_use_case_from_a_database_keeps_no_password(
     source = ["--query", "SELECT * FROM sales", "--date", "sold_on"]
     output(new(*source, file="sqlite:///shop.db"), monkeypatch, capsys)
     assert 'Sql("sqlite:///shop.db", "SELECT * FROM sales"' in (Path("use_cases") / "shop" / "use_case.py").read_text()
-    unreachable = "postgresql+psycopg://reader:s3cret@127.0.0.1:1/shop"
-    said = run_main(new(*source, file=unreachable, name="other"), 1, monkeypatch, capsys)
-    assert "can't be queried" in said.err
+    for password in ("s3cret", "P@s3/cret", "s3/c@r3t"):
+        unreachable = f"postgresql+psycopg://reader:{password}@127.0.0.1:1/shop"
+        said = run_main(new(*source, file=unreachable, name="other"), 1, monkeypatch, capsys)
+        assert "can't be queried" in said.err
+        assert "${OTHER_PASSWORD}@127.0.0.1" in said.err.replace("***", "${OTHER_PASSWORD}")
+        assert not [part for part in ("s3", "cret", "c@r") if part in said.err + said.out]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("postgresql://reader:s3cret@db/shop?user=a@b", "can't be told where the password in the address ends"),
+        ("postgresql:reader:s3cret@db/shop", "is written with ://"),
+        ("https://reader:s3cret@host.example/rows.csv", "has a password or a token in it"),
+        ("https://s3cret@host.example/rows.csv", "has a password or a token in it"),
+    ],
+)
+def test_an_address_whose_password_can_not_be_kept_is_refused_and_not_shown(
+    workspace: Path, address: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = run_main(new("--query", "SELECT 1", "--date", "day", file=address), 1, monkeypatch, capsys)
+    assert message in " ".join(said.err.split())
     assert "s3cret" not in said.err + said.out
 
 
