@@ -197,7 +197,7 @@ def test_rows_that_are_there_already_are_told_before_they_are_copied(
         output(["collect", "shop"], monkeypatch, capsys)
     Path("more.csv").write_text("".join([*lines, *more[:60]]))
     said = " ".join(output(add, monkeypatch, capsys).split())
-    assert "300 of 360 rows are there already and will be set aside" in said
+    assert "300 of 360 new rows share their 'id' with a row of another batch" in said
     assert "1 new batch (360 rows)" in said
 
 

@@ -43,3 +43,8 @@ def test_a_file_that_was_cut_off_is_refused_whether_notes_may_follow_or_not(
 def test_the_end_of_a_text_of_several_lines_is_no_note(tmp_path: Path) -> None:
     rows = read(tmp_path, SALES + '3,"Kyoto\nand around",9\n4,7,"a\nb"\n', skip_footer=1)
     assert rows["sold"].to_list() == ["5", "7", "9", "a\nb"]
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_later_file_may_end_in_another_word(tmp_path: Path, end: str) -> None:
+    assert read(tmp_path, SALES + f"Preliminary{end}", skip_footer=1)["sold"].to_list() == [5, 7]

@@ -67,6 +67,14 @@ def test_a_small_table_behind_an_empty_sheet_is_found(tmp_path: Path) -> None:
     assert len(sample(tmp_path / "rows.xlsx").rows) == 12
 
 
+@pytest.mark.parametrize("note", ["Vorläufig", "Early figures", "速報"])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_word_or_two_are_a_note_below_numbers(tmp_path: Path, note: str, end: str) -> None:
+    """No row begins like that."""
+    found = sample(written(tmp_path, f"{TEXT}{note}{end}"))
+    assert (found.written.skip_footer, found.rows["age"].to_list()) == (1, AGES)
+
+
 @pytest.mark.parametrize(
     "note", ["Source: made up", "Stand: Januar", "※速報値", "These are early figures", "数値は確定前のものである"]
 )

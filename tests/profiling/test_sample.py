@@ -81,7 +81,11 @@ BROKEN = {
     "a row that is too long": (TEXT.replace("\n", "\n1,2,Nara,yes,5\n", 1), "line 2, has 5 fields where there are 4"),
     "a last line that was cut off": (TEXT[:-6], "was cut off: its last line has 3 of 4 fields"),
     "a last line of one value that was cut off": (f"{TEXT}3", "was cut off: its last line has 1 of 4 fields: '3'"),
-    "a last line of one word that was cut off": (f"{TEXT}Osa", "last line has 1 of 4 fields: 'Osa'"),
+    "a last line of one word that was cut off": (
+        f"{csv_text({name: PLAIN[name] for name in ('town', 'age', 'size', 'bought')})}Osa",
+        "last line has 1 of 4 fields: 'Osa'.* if it is a note, end its line",
+    ),
+    "a last line whose number was cut off": (f"{TEXT}30,2", "last line has 2 of 4 fields: '30,2'"),
     "a quotation mark that nothing closes": (f'{TEXT}30,9.1,"Os', f"line {ROWS + 2}: no quotation mark closes"),
     "5,000 columns": (csv_text({f"c{number}": [1] * 60 for number in range(5000)}), "5,000 columns"),
     "a PDF": (b"%PDF-1.4 " + bytes(500), "a PDF document"),

@@ -75,7 +75,7 @@ def _without_notes(text: str, columns: int, where: str, written: Format) -> str:
     while lines and not lines[-1].strip(f"{written.separator} \r\n"):
         lines.pop()
     cells = [_cells(line, written.separator) for line in lines[-written.skip_footer :]]
-    if not ends_in_note("".join(lines[-1:])):
+    if not ends_in_note(lines[-50:], written.separator):
         check_end(text[-END_CHARACTERS:], columns, where, written.separator)
     return "".join(lines[: len(lines) - notes_at_end(cells, columns)])
 
@@ -220,7 +220,7 @@ def check_end(text: str, columns: int, where: str, separator: str) -> None:
         end = text.splitlines()[-1]
         raise SourceError(
             f"{where} was cut off: its last line has {last} of {columns} fields: {end[:80]!r}. Fetch it again, or "
-            "delete that line."
+            "delete that line; if it is a note, end its line."
         )
 
 

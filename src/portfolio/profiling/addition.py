@@ -62,15 +62,12 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
 
 
 def _check_repeated(case: UseCase, source: Folder, good: pl.DataFrame, path: Path) -> None:
-    """Say that some of the rows are there already. Raises ConfigError if a run would put the whole file aside."""
+    """Raise ConfigError if so many of the rows are there already that a run would put the whole file aside."""
     there, limits = _with_keys_of(case, source, good), case.config().validate_
     if len(there) <= limits.max_bad_fraction * len(good):
         return
     keys = there[case.key].to_list()
     if is_export_of_all(good, there, keys, case.key, limits):
-        print(
-            f"{len(keys):,} of {counted(len(good), 'row')} are there already and will be set aside. The others are new."
-        )
         return
     if len(keys) == len(good) and good.sort(case.key).equals(there.sort(case.key)):
         raise ConfigError(f"{path}: all its rows are there already. Nothing was copied.")

@@ -119,7 +119,7 @@ def _lines_after(path: Path, encoding: str, separator: str, width: int) -> int:
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 16_384))
         tail = stream.read().decode(encoding, errors="replace").splitlines(keepends=True)[-20:]
-    if not ends_in_note("".join(tail[-1:])):
+    if not ends_in_note(tail, separator):
         return 0
     return rows_of_notes(_rows([line.rstrip("\r\n") for line in tail], separator), width)
 

@@ -123,8 +123,8 @@ class Database:
 
             if QUERY.search(password):
                 raise ConfigError(
-                    f"{self.shown}: it can't be told where the password in the address ends. Write each @ in it, and in "
-                    "the options at the end, as %40; and in the password / as %2F and ? as %3F."
+                    f"{self.shown}: it can't be told where the password in the address ends. Write each @ in it, and "
+                    "in the options at the end, as %40; and in the password / as %2F and ? as %3F."
                 )
             os.environ[self.variable] = unquote(password)
         return Sql(self.shown, self.query, date=self.date)
