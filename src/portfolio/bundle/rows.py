@@ -11,11 +11,13 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from math import isfinite
 from typing import Any, BinaryIO
 
 from portfolio.bundle.manifest import InputField
 from portfolio.core.cells import is_missing, without_unit
+from portfolio.core.dates import days_of, iso_date
 from portfolio.core.errors import DataError
 
 Row = dict[str, Any]
@@ -115,7 +117,18 @@ def _value(field: InputField, row: Row, number: int, as_text: bool) -> Any:
         if not field.nullable:
             raise DataError(f"Row {number}: {field.name} has no value.")
         return None
+    if field.kind == "date":
+        return _date(field, value, number)
     return value if field.is_string else _number(field, value, number, as_text)
+
+
+def _date(field: InputField, value: Any, number: int) -> str | None:
+    if field.nullable and value != value:
+        return None
+    try:
+        return iso_date(days_of(value if isinstance(value, (str, date)) else json.dumps(value)))
+    except ValueError as error:
+        raise DataError(f"Row {number}: {field.name}: {error}.") from None
 
 
 def _says_nothing(field: InputField, value: str) -> bool:

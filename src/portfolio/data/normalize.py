@@ -1,4 +1,4 @@
-"""Rows in one form, whatever types they came in: text, Float64, arrays; and null for what is missing."""
+"""Rows in one form, whatever types they came in: text, Float64, Date, arrays; and null for what is missing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from portfolio.contract.tables import as_text
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
 from portfolio.core.cells import GROUPED, MISSING, SIGNS, is_missing, signed_unit
+from portfolio.core.dates import days_of
 from portfolio.core.labels import category_text, declared, listed
 
 Reasons = dict[int, list[str]]
@@ -100,6 +101,8 @@ def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
         return _images(field, column, found)
     if field.kind == "text":
         return _labels(column, found).map_elements(normalized, return_dtype=pl.String).replace("", None)
+    if field.kind == "date":
+        return _dates(column, found)
     return _numbers(column, found, field.unit) if field.kind == "number" else _labels(column, found, field.categories)
 
 
@@ -164,6 +167,22 @@ def _labels(column: pl.Series, found: Normalized, known: Sequence[str] = ()) -> 
     texts = [category_text(value) for value in values]
     formed = pl.Series([_label(text, known) for text in texts], dtype=pl.String)
     return column.replace_strict(values, formed, default=None, return_dtype=pl.String)
+
+
+def _dates(column: pl.Series, found: Normalized) -> pl.Series:
+    texts = _labels(column, found)
+    if found.faults:
+        return texts
+    texts = texts.set(texts.str.strip_chars().str.to_lowercase().is_in(MISSING), None)
+    days: dict[str, int | None] = {}
+    for text in texts.unique().drop_nulls():
+        try:
+            days[text] = days_of(text)
+        except ValueError as error:
+            days[text] = None
+            for row in (texts == text).arg_true():
+                found.reasons.setdefault(row, []).append(f"{column.name}: {error}")
+    return texts.replace_strict(days, default=None, return_dtype=pl.Int32).cast(pl.Date)
 
 
 def labels(column: pl.Series) -> pl.Series:

@@ -9,7 +9,7 @@ import numpy as np
 
 from portfolio.bundle.manifest import Manifest, Reference
 from portfolio.bundle.policy import saved
-from portfolio.bundle.summaries import summaries
+from portfolio.bundle.summaries import DATE, summaries
 from portfolio.core.types import Array
 from portfolio.evaluation.promise import output_summaries
 from portfolio.monitoring.answered import Answered
@@ -132,4 +132,4 @@ def inside_support(manifest: Manifest, inputs: Mapping[str, Array]) -> Array:
 
 def first_summary(kind: str) -> str:
     """What a field's own reference is of; the others have their names there."""
-    return {"category": "category", "image": "brightness", "text": "length"}.get(kind, "value")
+    return {"category": "category", "date": DATE, "image": "brightness", "text": "length"}.get(kind, "value")
