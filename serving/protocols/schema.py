@@ -236,7 +236,7 @@ def _annotation(field: InputField) -> Any:
             value = Annotated[value, AfterValidator(_not_blank)]
     elif field.kind == "date":
         form = Field(json_schema_extra={"format": "date"}, **about)
-        value = Annotated[str, AfterValidator(partial(_date, field)), form]
+        value = Annotated[str, BeforeValidator(partial(_date, field), json_schema_input_type=str), form]
     else:
         value = Annotated[float, Field(ge=low, le=high, **about)]
     if not field.nullable:
@@ -252,13 +252,13 @@ def _not_blank(text: str) -> str:
     return text
 
 
-def _date(field: InputField, text: str) -> str:
+def _date(field: InputField, text: object) -> object:
     try:
-        days = days_of(text)
+        days = days_of(text if isinstance(text, str) else "")
     except ValueError:
-        raise PydanticCustomError("date", FORM_OF_A_DATE) from None  # type: ignore[arg-type]
+        raise PydanticCustomError("date", FORM_OF_A_DATE) from None
     if words := _out_of_range(field, days):
-        raise PydanticCustomError("date", words)  # type: ignore[arg-type]
+        raise PydanticCustomError("date", words)
     return text
 
 
@@ -311,7 +311,10 @@ def _checked(field: InputField, tensor: Array | None, rows: int) -> Array:
     array = tensor.reshape(rows, field.width)
     if field.kind == "date" and array.dtype == object:
         array = _days(field, array[:, 0].tolist())
-    return _checked_strings(field, array) if field.is_string else _checked_numbers(field, array)
+    array = _checked_strings(field, array) if field.is_string else _checked_numbers(field, array)
+    if field.kind == "date" and (array % 1 > 0).any():
+        raise field_error(field.name, "days since 1970-01-01 must be whole numbers")
+    return array
 
 
 def _checked_strings(field: InputField, array: Array) -> Array:
@@ -336,7 +339,7 @@ def _days(field: InputField, texts: list[str]) -> Array:
     days: list[float] = []
     for row, text in enumerate(texts):
         try:
-            days.append(days_of(text) if text else np.nan)
+            days.append(days_of(text) if text or not field.nullable else np.nan)
         except ValueError:
             raise field_error(f"{field.name}.{row}", FORM_OF_A_DATE) from None
     return np.array(days).reshape(-1, 1)

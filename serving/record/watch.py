@@ -156,8 +156,8 @@ class Watch:
 def _inputs(logged: dict[str, list[Any]], row: int, manifest: Manifest | None) -> dict[str, Any]:
     """One row's values by field, as a request has them: a picture is a list, and what is missing is null."""
     values = {name: rows[row] for name, rows in logged.items()}
-    found = {
+    found: dict[str, Any] = {
         name: value if len(value) > 1 else (None if value[0] == "" else value[0]) for name, value in values.items()
     }
     dates = [field.name for field in manifest.inputs if field.kind == "date"] if manifest else []
-    return found | {name: iso_date(found[name]) for name in dates if found.get(name) is not None}
+    return found | {name: iso_date(found[name]) for name in dates if found[name] is not None}

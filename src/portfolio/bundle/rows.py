@@ -123,7 +123,8 @@ def _value(field: InputField, row: Row, number: int, as_text: bool) -> Any:
 
 
 def _date(field: InputField, value: Any, number: int) -> str | None:
-    if field.nullable and value != value:
+    # In tables, a missing one is NaN; and outside of CSV too, a column of dates may be text.
+    if field.nullable and (value != value or (isinstance(value, str) and is_missing(value))):
         return None
     try:
         return iso_date(days_of(value if isinstance(value, (str, date)) else json.dumps(value)))

@@ -185,6 +185,12 @@ def _dates(column: pl.Series, found: Normalized) -> pl.Series:
     return texts.replace_strict(days, default=None, return_dtype=pl.Int32).cast(pl.Date)
 
 
+def dates(column: pl.Series) -> tuple[pl.Series, Reasons]:
+    """A column of dates as `normalize` gives it, and by row why a value is none."""
+    found = Normalized(column.to_frame())
+    return _dates(column, found), found.reasons
+
+
 def labels(column: pl.Series) -> pl.Series:
     """A column of single values, such as keys, as `normalize` gives it."""
     return _labels(column, Normalized(column.to_frame()))
