@@ -28,7 +28,7 @@ from portfolio.data.dataset import load_split
 from portfolio.data.validate import check_rows
 from portfolio.monitoring.drift import drifts
 from portfolio.monitoring.feedback import take_feedback
-from portfolio.monitoring.inflow import input_references, input_values
+from portfolio.monitoring.inflow import input_references, input_values, inside_support
 from portfolio.monitoring.prediction_log.address import existing_log
 from portfolio.monitoring.tally import Tally
 from portfolio.monitoring.verdict import _drifted
@@ -265,6 +265,12 @@ def test_the_monitor_tells_in_dates_how_they_moved(built_sales: Path, manifest: 
     for language in ("en", "ja"):
         assert f"{before}" in moved.told(language)
         assert f"{after}" in moved.told(language)
+
+
+def test_that_time_goes_on_makes_no_row_strange(built_sales: Path, manifest: Manifest) -> None:
+    inputs = load_split(load_use_case(SALES), "test").inputs
+    later = inputs | {"sold_on": inputs["sold_on"] + 1000}
+    assert inside_support(manifest, later).tolist() == inside_support(manifest, inputs).tolist()
 
 
 def test_the_report_has_dates_and_no_days(built_sales: Path) -> None:
