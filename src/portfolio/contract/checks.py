@@ -168,7 +168,7 @@ def _check_kinds(use_case: UseCase) -> None:
 
 
 def _check_features(use_case: UseCase) -> None:
-    features = use_case.sql_features
+    features = use_case.graph_features
     if not features.names:
         return
     if not all(field.kind in ("number", "category", "date") for field in use_case.inputs):

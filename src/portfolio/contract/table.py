@@ -90,7 +90,7 @@ class Table(UseCase):
 
     def _parts(self, numbers: Any, categories: Any) -> list[tuple[str, Any, list[str]]]:
         """What is done to the columns of each kind, as a ColumnTransformer takes it."""
-        fields = self.sql_features.fields
+        fields = self.graph_features.fields
         of_numbers = [field.name for field in fields if field.kind in ("number", "date")]
         of_categories = [field.name for field in fields if field.kind == "category"]
         parts = [("numbers", numbers, of_numbers), ("categories", categories, of_categories)]

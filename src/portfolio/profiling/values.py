@@ -15,7 +15,10 @@ NO_LABEL = [word for word in MISSING if word != "none"]
 
 
 def model_column(rows: pl.DataFrame, column: Column, missing: Sequence[str] = MISSING) -> pl.Series:
-    """The values as a model would see them: numbers, also of days, or texts; null for what is missing, or such a word."""
+    """The values as a model would see them: texts, or numbers, which are the days of dates.
+
+    Null stands for what is missing, such as those words.
+    """
     values = rows[column.name]
     if column.kind == "date":
         return dates(values)[0].to_physical().cast(pl.Float64)

@@ -34,8 +34,8 @@ def run(use_case: UseCase, config: Config) -> None:
     if FAIR in rows.columns:
         only_learned = ~rows[FAIR].fill_null(True)
         rows = rows.drop(FAIR)
-    if use_case.sql_features.names:
-        use_case.sql_features.check_rows(rows, use_case.features(rows))
+    if use_case.graph_features.names:
+        use_case.graph_features.check_rows(rows, use_case.features(rows))
     splits = split_numbers(use_case.source, rows, config.prepare)
     # People are asked about the answers that the model is unsure of: these are no fair sample to judge a model by. Nor
     # is anything learned from them that stands beside a row by which models are judged.

@@ -63,7 +63,8 @@ def write_candidate(
         raw = calibrated(model, temperature).SerializeToString()
     else:
         scale = fit_error_scale(use_case, val, run_graph(raw, use_case, val.inputs)[:, 0])
-        scale_graph = sklearn_graph(use_case.sql_features, use_case.output, scale.pipeline, logarithms=scale.logarithms)
+        features, output = use_case.graph_features, use_case.output
+        scale_graph = sklearn_graph(features, output, scale.pipeline, logarithms=scale.logarithms)
         raw = with_error_scale(model, scale_graph).SerializeToString()
     golden = {name: array[:GOLDEN_ROWS] for name, array in train.inputs.items()}
     manifest = Manifest(

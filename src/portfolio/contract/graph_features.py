@@ -52,7 +52,7 @@ ALLOWED = (
 )
 
 
-class SqlFeatures:
+class GraphFeatures:
     """The features of the dates among the inputs of a use case, and those that a file declares, if there is one."""
 
     def __init__(self, path: Path, inputs: Sequence[InputField]) -> None:
