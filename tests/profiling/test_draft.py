@@ -221,6 +221,16 @@ def test_dates_beside_those_that_date_the_rows_are_an_input(tmp_path: Path) -> N
     assert found.decisions["born"].why == "dates that can't all be read: write each as 2026-01-31"
 
 
+def test_of_several_columns_of_dates_none_dates_the_rows_unless_it_is_named(tmp_path: Path) -> None:
+    days = [f"2025-01-{number % 28 + 1:02d}" for number in range(ROWS)]
+    born = [f"{1950 + number % 50}/{number % 12 + 1}/5" for number in range(ROWS)]
+    found = drafted(tmp_path, csv_text({"day": days, "born": born, **PLAIN}))
+    assert (found.date, [found.decisions[name].role for name in ("day", "born")]) == ("", ["input", "input"])
+    assert found.notes == [
+        "'day', 'born' hold dates, and none of them dates the rows. If one says when a row came: --date day"
+    ]
+
+
 def test_all_dates_of_a_large_file_are_within_the_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portfolio.profiling.sample.LARGE_BYTES", 1000)
     monkeypatch.setattr("portfolio.profiling.sample.SAMPLE_ROWS", 60)

@@ -102,7 +102,7 @@ def Date(  # noqa: N802  (as above)
         try:
             bounds.append(None if bound is None else days_of(bound))
         except ValueError as error:
-            raise ConfigError(f'Date("{name}"): {error}. Write it as 2026-01-31.') from error
+            raise ConfigError(f'Date("{name}"): {error}.') from error
     return InputField(
         name=name, kind="date", minimum=bounds[0], maximum=bounds[1], nullable=missing, description=description
     )

@@ -11,6 +11,7 @@ import polars as pl
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.texts import normalized
 from portfolio.contract.fields import is_of_bytes
+from portfolio.contract.sources import calendar_days
 from portfolio.contract.tables import as_text
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
@@ -170,18 +171,21 @@ def _labels(column: pl.Series, found: Normalized, known: Sequence[str] = ()) -> 
 
 
 def _dates(column: pl.Series, found: Normalized) -> pl.Series:
+    if column.dtype in (pl.Date, pl.Datetime):
+        return calendar_days(column)
     texts = _labels(column, found)
     if found.faults:
         return texts
     texts = texts.set(texts.str.strip_chars().str.to_lowercase().is_in(MISSING), None)
-    days: dict[str, int | None] = {}
+    days: dict[str, int] = {}
+    unread: dict[str, str] = {}
     for text in texts.unique().drop_nulls():
         try:
             days[text] = days_of(text)
         except ValueError as error:
-            days[text] = None
-            for row in (texts == text).arg_true():
-                found.reasons.setdefault(row, []).append(f"{column.name}: {error}")
+            unread[text] = f"{column.name}: {error}"
+    for row in texts.is_in(list(unread)).fill_null(False).arg_true():
+        found.reasons.setdefault(row, []).append(unread[texts[row]])
     return texts.replace_strict(days, default=None, return_dtype=pl.Int32).cast(pl.Date)
 
 

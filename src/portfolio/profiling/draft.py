@@ -273,6 +273,12 @@ def _choose_date(found: Draft, wanted: Wanted, ask: Callable[[str], bool]) -> No
     ]
     chosen = found.decisions[wanted.date].column if wanted.date else dates[0] if len(dates) == 1 else None
     if chosen is None:
+        names = [column.name for column in dates]
+        if names:
+            found.notes.append(
+                f"{listed(list(map(repr, names)))} hold dates, and none of them dates the rows. If one says "
+                f"when a row came: --date {quoted(names[0])}"
+            )
         return
     if chosen.kind != "date":
         raise ConfigError(f"--date: '{chosen.name}' does not hold dates, but for example '{chosen.values[0]}'.")
