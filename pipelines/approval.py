@@ -5,6 +5,7 @@ No process waits for the answer. The run is suspended, and begins once more when
 
 from __future__ import annotations
 
+from typing import Any, Literal
 from uuid import UUID
 
 from prefect import flow, runtime, suspend_flow_run
@@ -29,7 +30,11 @@ class Answer(RunInput):
     @classmethod
     def save(cls, keyset: Keyset, flow_run_id: UUID | None = None) -> None:
         """Write the form, unless it is there: Prefect's own `save` fails in a run that is retried."""
-        for name, value in (("schema", cls.model_json_schema()), ("description", cls._description)):
+        form: dict[Literal["schema", "description"], Any] = {
+            "schema": cls.model_json_schema(),
+            "description": cls._description,
+        }
+        for name, value in form.items():
             if read_flow_run_input(keyset[name], flow_run_id) is None:
                 create_flow_run_input(keyset[name], value, flow_run_id)
 
@@ -65,7 +70,7 @@ def _answer(question: str, key: str) -> Answer:
     """
     keyset = keyset_from_paused_state(Suspended(pause_key=key))
     if (given := read_flow_run_input(keyset["response"])) is not None:
-        return Answer(**given)
+        return Answer.model_validate(given)
     asked = Answer.with_initial_data(description=question)
     # Prefect does so after the run is suspended: after a kill between, nobody could answer.
     asked.save(keyset)

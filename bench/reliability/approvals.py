@@ -28,7 +28,7 @@ NUMBER = 2
 """The version that a person is asked about."""
 SECONDS = 300.0
 REPORT = f"report@{TOY}"
-SCENARIOS = {
+SCENARIOS: dict[bool, list[tuple[str, ...]]] = {
     True: [("create_flow_run_input", "notice", "suspend_flow_run", "promote", REPORT), ("note_event",)],
     False: [("note_event", "promote", REPORT)],
 }
@@ -113,7 +113,7 @@ def _killed(project: Path, whole: Undisturbed, steps: Sequence[str], *, agreed: 
         kills += questions[-1].kill(moment, step, whole.asking[step])
     if not of_asking:
         questions[-1].run()
-    answered = questions[-1].answer(agreed)
+    answered = int(questions[-1].answer(agreed))
     for step, moment in of_answering:
         kills += questions[-1].kill(moment, step, whole.answering[step])
     answered += sum(question.answer(agreed) for question in questions[:-1])

@@ -54,7 +54,7 @@ def main(flow: str, parameters: str, pipe: str, *point: str) -> None:
     # Of the modules that it builds on, too.
     ours = [vars(one) for name, one in sorted(sys.modules.items()) if name.startswith("pipelines.")]
     for task in {id(one): one for names in ours for one in names.values() if isinstance(one, Task)}.values():
-        task.fn = _told(task.fn, task.task_run_name or task.name, int(pipe), point)
+        task.fn = _told(task.fn, str(task.task_run_name or task.name), int(pipe), point)
     given = json.loads(parameters)
     if flow == TRAINING:
         from portfolio.cli.main import main as portfolio
