@@ -81,6 +81,7 @@ RUN_ELSEWHERE = {
 }
 # Of these the words are checked; the others only read, and are run.
 DVC_ACTS = ("dvc repro", "dvc exp run", "dvc push", "dvc pull", "dvc add")
+MADE = ("data/", "metrics/", "champions/")
 # Of the machine, and nothing of ours.
 PLAIN = {
     "uvx",
@@ -304,12 +305,13 @@ def tree(readme: Path) -> str:
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
 def test_the_tree_names_files_that_exist(readme: Path) -> None:
+    """But for what the loop makes: git keeps no empty folder, and so a clone has none before something is in it."""
     folder = ROOT
     for line in tree(readme).splitlines():
         indent, name = re.findall(r"^( *)(\S+?)(?:<name>\S*)?\s", line)[0]
         if not indent:
             folder = ROOT / name
-        assert (folder / name if indent else folder).exists(), line
+        assert (folder / name if indent else folder).exists() or line.startswith(MADE), line
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)

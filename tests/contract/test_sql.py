@@ -17,12 +17,10 @@ from portfolio.core.passwords import password_of
 from portfolio.data.collect import collect
 from tests import postgres
 
-TODAY = date.today()
 SALES = [
     (1, "2026-01-30", 30, "Osaka"),
     (2, "2026-01-31 12:30:00", 40, "Nara"),
     (3, "2026-01-31", None, "Kobe"),
-    (4, str(TODAY), 50, "Nara"),
 ]
 QUERY = "SELECT id, sold_on, age, town FROM sales;"
 
@@ -32,7 +30,7 @@ def shop(tmp_path: Path) -> Path:
     path = tmp_path / "shop.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE sales (id INTEGER, sold_on TEXT, age INTEGER, town TEXT)")
-        database.executemany("INSERT INTO sales VALUES (?, ?, ?, ?)", SALES)
+        database.executemany("INSERT INTO sales VALUES (?, ?, ?, ?)", [*SALES, (4, str(date.today()), 50, "Nara")])
     database.close()
     return path
 
@@ -130,11 +128,12 @@ def server() -> Iterator[str]:
 
 
 def test_postgresql_dates_and_times_are_days(server: str) -> None:
+    today = date.today()
     engine = sqlalchemy.create_engine(server)
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text("CREATE TABLE sales (id INT, sold_on DATE, sold_at TIMESTAMP, age INT)"))
         for number in range(3):
-            day = TODAY - timedelta(days=number)
+            day = today - timedelta(days=number)
             connection.execute(
                 sqlalchemy.text("INSERT INTO sales VALUES (:id, :day, :time, 30)"),
                 {"id": number, "day": day, "time": f"{day} 23:30:00"},
@@ -142,6 +141,6 @@ def test_postgresql_dates_and_times_are_days(server: str) -> None:
     engine.dispose()
     for column in ("sold_on", "sold_at"):
         source = Sql(server.replace("+psycopg", ""), "SELECT * FROM sales", date=column, key="id")
-        assert source.dates() == [TODAY - timedelta(days=2), TODAY - timedelta(days=1)]
-        (rows,) = source.read([TODAY - timedelta(days=1)]).values()
+        assert source.dates() == [today - timedelta(days=2), today - timedelta(days=1)]
+        (rows,) = source.read([today - timedelta(days=1)]).values()
         assert rows["id"].to_list() == [1]
