@@ -124,7 +124,7 @@ def _switched(flow: str, schedules: list[Schedule]) -> list[Schedule]:
 
 
 def end_lost_runs() -> int:
-    """Call those runs crashed which ended with the process that served the deployments before; gives their number.
+    """Call those runs crashed which ended with the process that served the deployments before. Returns their number.
 
     Such a run would be shown as under way for ever, and the next of its deployment would wait until its slot expires.
     """
@@ -139,16 +139,20 @@ def end_lost_runs() -> int:
     from prefect.client.schemas.objects import StateType
     from prefect.states import Crashed
 
+    from pipelines.notices import tell_state
+
     # A run that is paused has no process.
     begun = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-    why = "The process that served the deployments ended before this run did."
+    crashed = Crashed(message="The process that served the deployments ended before this run did.")
     with get_client(sync_client=True) as client:
         lost = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=begun))),
             deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[NAME])),
         )
         for run in lost:
-            client.set_flow_run_state(run.id, Crashed(message=why), force=True)
+            client.set_flow_run_state(run.id, crashed, force=True)
+            # Its own hooks can't: they ended with the process.
+            tell_state(client.read_flow(run.flow_id).name, run, crashed)
     return len(lost)
 
 

@@ -27,8 +27,12 @@ def notices_path() -> Path:
 
 def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """A hook of flows: how a run ended."""
+    tell_state(flow.name, flow_run, state)
+
+
+def tell_state(flow_name: str, flow_run: FlowRun, state: State[Any]) -> None:
     about = flow_run.parameters.get("use_case") or "all use cases"
-    notice(f"{flow.name} of {about}: {state.name}{f' ({state.message})' if state.message else ''}", str(flow_run.id))
+    notice(f"{flow_name} of {about}: {state.name}{f' ({state.message})' if state.message else ''}", str(flow_run.id))
 
 
 def notice(text: str, run_id: str = "") -> None:

@@ -5,6 +5,7 @@ With a server, a prediction log, Prefect's server and its deployments, DVC and M
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -347,6 +348,10 @@ def test_a_run_that_was_lost_with_the_process_has_crashed_and_the_next_need_not_
             process.kill()
     with serve(clone, prefect) as again:
         assert lost in {run["id"] for run in in_state(prefect, "training", "CRASHED")}
+        notices = (clone / ".state" / "notices" / "notices.jsonl").read_text().splitlines()
+        assert [told["text"] for told in map(json.loads, notices) if told["flow_run_id"] == lost] == [
+            f"training of {TOY}: Crashed (The process that served the deployments ended before this run did.)"
+        ]
         following = start(prefect, "training", use_case=TOY, feedback=False)
         wait_for(lambda: following in {run["id"] for run in in_state(prefect, "training", *ENDED)})
         assert following in {run["id"] for run in in_state(prefect, "training", "COMPLETED")}
