@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from portfolio.core.environment import local_environment
+from portfolio.core.environment import local_environment, print_what_fits
 from portfolio.core.passwords import hidden
 
 if TYPE_CHECKING:
@@ -186,6 +186,7 @@ def main() -> None:
     # be raised in the midst of an import, and come out of it as another.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
+    print_what_fits()
     local_environment()
     with suppress(KeyboardInterrupt):
         try:

@@ -26,6 +26,7 @@ from portfolio.core import files
 from portfolio.core.environment import local_environment, sqlite_address, state_folder
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import live_record
+from portfolio.core.sqlite import LOCKED, is_locked
 
 START_TIMEOUT_SECONDS = 180
 OF_ANOTHER_SERVER = ("PREFECT_SERVER_API_", "PREFECT_SERVER_CSRF_", "PREFECT_API_", "PREFECT_PROFILE")
@@ -160,12 +161,16 @@ class PrefectServer:
                     ended = self._process.poll() is not None
                     if ended or time.monotonic() - self._started > START_TIMEOUT_SECONDS:
                         self._failure = PortfolioError(
-                            f"Prefect's server {'ended' if ended else 'did not answer'} while starting; {self._log} "
-                            "says why. Run again, or name a running server: "
-                            "export PREFECT_API_URL=http://HOST:4200/api"
+                            f"Prefect's server {'ended' if ended else 'did not answer'} while starting; {self._why()} "
+                            "or name a running server: export PREFECT_API_URL=http://HOST:4200/api"
                         )
                         return
                     time.sleep(0.1)
+
+    def _why(self) -> str:
+        if is_locked(self._log.read_text(encoding="utf-8", errors="replace")):
+            return f"its database is locked (see {self._log}). {LOCKED}. Then run again,"
+        return f"{self._log} says why. Run again,"
 
     def _stop(self) -> None:
         if self._process is None:

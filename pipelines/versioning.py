@@ -23,6 +23,7 @@ from dvc.stage.exceptions import MissingDataSource, StageCmdFailedError
 from portfolio.core import files
 from portfolio.core.errors import DataError, PortfolioError
 from portfolio.core.paths import Paths
+from portfolio.core.sqlite import LOCKED, is_locked
 
 # DVC asks for its lock six times in this many seconds. Stages that start together hold it for milliseconds.
 dvc.lock.DEFAULT_TIMEOUT = 0.3
@@ -263,9 +264,9 @@ def _repository() -> Repo:
             "that, hidden files were not copied along: clone the project instead."
         ) from error
     except sqlite3.OperationalError as error:
+        remedy = LOCKED if is_locked(error) else "See whether the disk is full"
         raise PortfolioError(
-            f"DVC can't write its notes in {Path('.dvc').absolute()} ({error}). See whether the disk is full, then run "
-            "the command again."
+            f"DVC can't write its notes in {Path('.dvc').absolute()} ({error}). {remedy}; then run the same again."
         ) from error
     except SCMError as error:
         raise PortfolioError(

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
-from copier import run_copy
+from copier import run_copy, run_update
 from typer.testing import CliRunner
 
 from portfolio.cli.main import app
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import ANSWERS
+from portfolio.profiling import project
 from portfolio.report.blocks.documents import documents, filled
 from tests.checkouts import committed, copy_tree, run_in
 from tests.workspace import ROOT, USE_CASES
@@ -56,7 +57,7 @@ def start(folder: Path) -> Path:
 
 def files(folder: Path) -> dict[str, bytes]:
     """What git would take of a folder, by name."""
-    paths = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts)
+    paths = (path for path in folder.rglob("*") if path.is_file() and not {".git", ".state"} & {*path.parts})
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths if "__pycache__" not in path.parts}
 
 
@@ -275,6 +276,20 @@ def test_an_update_brings_what_is_the_engines_and_leaves_what_is_yours(moved_on:
     assert {line[3:] for line in changed} == brought
     assert not [line for line in changed if line[:2] in ("UU", "AA", "DU", "UD")]
     assert yaml.safe_load((project / ANSWERS).read_text())["_commit"] == "v2.0.0"
+
+
+def test_an_update_brings_back_nothing_of_yours_that_you_deleted(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "made"
+    run_copy(str(template), folder, defaults=True, quiet=True, exclude=ENGINE)
+    monkeypatch.chdir(start(folder))
+    project.remove(KEPT)
+    for name in ("README.ja.md", "LICENSE"):
+        Path(name).unlink()
+    committed(folder)
+    run_update(folder, defaults=True, quiet=True, overwrite=True, exclude=ENGINE)
+    assert git(folder, "status", "--porcelain").splitlines() == []
 
 
 def test_the_updated_project_passes_its_checks(moved_on: tuple[Path, dict[str, str]]) -> None:

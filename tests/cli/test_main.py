@@ -56,6 +56,16 @@ def test_a_mistake_ends_the_process_without_a_traceback(workspace: Path) -> None
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp932"])
+def test_what_a_terminal_can_not_show_does_not_end_a_command(
+    workspace: Path, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    result = portfolio("check", "toy")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "? toy: nothing is wrong" in result.stdout
+
+
 def test_rows_that_can_not_be_read_end_without_a_traceback_and_name_the_command(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -307,6 +307,25 @@ def test_check_tells_of_a_file_that_waits_to_be_collected(
     assert "is no table" in run_main(["check", "shop"], 1, monkeypatch, capsys).err
 
 
+def test_check_looks_at_each_file_that_waits(
+    rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    there = Path("data") / "shop" / "files"
+    (there / "empty-2025-01-31.csv").touch()
+    (there / "other-2025-02-28.csv").write_text(csv_text(PLAIN))
+    for command in ("check", "collect"):
+        said = run_main([command, "shop"], 1, monkeypatch, capsys).err
+        assert "empty-2025-01-31.csv is empty. Fetch it again, or put another file in its place." in said
+        if command == "check":
+            assert "other-2025-02-28.csv do not fit: the column 'id'" in said
+    for month in range(1, 9):
+        (there / f"empty-2024-{month:02}-28.csv").touch()
+    said = run_main(["check", "shop"], 1, monkeypatch, capsys).err
+    assert said.count("is empty") == 4
+    assert "5 more files that wait there were not looked at" in said
+
+
 def test_a_file_that_was_edited_is_told_with_the_command_for_its_use_case(
     rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -338,6 +357,18 @@ def test_rows_of_a_month_to_come_are_not_copied(
     assert "more.csv would be of 2999-01-31, which is still to come" in said
     assert len([*(Path("data") / "shop" / "files").iterdir()]) == 1
     output(["collect", "shop", "more.csv", "--date", "2025-02-28"], monkeypatch, capsys)
+
+
+def test_a_folder_of_files_is_told_how_they_are_collected(
+    rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output(new(), monkeypatch, capsys)
+    Path("more").mkdir()
+    said = run_main(["collect", "shop", "more"], 1, monkeypatch, capsys).err
+    assert "more is a folder" in said
+    assert "copy them into data/shop/files, then: portfolio collect shop" in said
+    own = run_main(["collect", "shop", "data/shop/files"], 1, monkeypatch, capsys).err
+    assert "Its files are collected by: portfolio collect shop" in own
 
 
 def test_files_are_added_to_a_folder_only(

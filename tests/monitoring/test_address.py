@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from portfolio.core.errors import DataError
 from portfolio.monitoring.events import looks_of
 from portfolio.monitoring.looks import Event, Looks
 from portfolio.monitoring.prediction_log.address import existing_log, log_address, logged_use_cases
+from portfolio.monitoring.prediction_log.database import file_of
 from portfolio.monitoring.retraining import retraining
 from tests.cli.conftest import run_main
 from tests.workspace import ALL_USE_CASES, REMARKS, TOY
@@ -51,3 +54,16 @@ def test_whoever_looks_at_another_use_case_learns_whose_log_it_is(
     for command in (["monitor", REMARKS], ["log", "prune", REMARKS, "--days", "0"]):
         said = run_main(command, 1, monkeypatch, capsys).err
         assert f"names the prediction log of '{TOY}', not of '{REMARKS}'" in " ".join(said.split())
+
+
+def test_a_log_that_another_process_holds_is_not_called_damaged(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("portfolio.monitoring.prediction_log.database.WRITE_SECONDS", 0.1)
+    path = file_of(address)
+    assert path is not None
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        said = " ".join(run_main(["log", "prune", TOY, "--days", "0"], 1, monkeypatch, capsys).err.split())
+    assert "is locked" in said
+    assert "Another process is writing to it" in said

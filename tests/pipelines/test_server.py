@@ -42,6 +42,20 @@ def test_a_server_that_ends_while_starting_is_an_error_that_names_its_log(
         broken.wait()
 
 
+def test_a_database_that_another_process_holds_is_told_where_the_server_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    ended = tmp_path / "ended"
+    ended.write_text("#!/bin/sh\necho '(sqlite3.OperationalError) database is locked'\nexit 3\n")
+    ended.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(ended))
+    server = PrefectServer(tmp_path / "prefect.log")
+    server.start()
+    with pytest.raises(PortfolioError, match=r"its database is locked \(see .*prefect\.log\).*Another process"):
+        server.wait()
+
+
 def test_flows_send_heartbeats_to_a_named_server_alone(
     broken: PrefectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from portfolio.cli.main import main
+from portfolio.core import files
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, Paths, listed_use_cases
 from portfolio.profiling import project
@@ -115,3 +118,81 @@ def test_without_any_use_case_the_checks_pass_and_a_new_one_can_come(copy: Path)
     run_in(copy, "portfolio", "new", "sales", "rows.csv", "--target", "bought", "--yes")
     run_in(copy, "portfolio", "collect")
     run_in(copy, "dvc", "repro", "-q", "prepare@sales")
+
+
+CHANGES = {
+    "new": "with project.added('two'): project.list_use_case('two')",
+    "remove": "project.remove('toy')",
+    "rename": "project.rename('toy', 'plaything')",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "listed"), [("new", {TOY, "two"}), ("remove", set()), ("rename", {"plaything"})], ids=list(CHANGES)
+)
+def test_of_two_changes_at_once_one_waits_and_both_are_kept(workspace: Path, change: str, listed: set[str]) -> None:
+    """Also where the first fails: it takes out its own name alone."""
+    PARAMS.write_text(f"use_cases:\n  - {TOY}\n")
+    command = [sys.executable, "-c", f"from portfolio.profiling import project\n{CHANGES[change]}"]
+
+    with ExitStack() as ended:
+        with suppress(KeyError), project.added("one"):
+            project.list_use_case("one")
+            other = ended.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+            assert other.stderr is not None
+            waiting = f"another change of params.yaml is under way: waiting for process {os.getpid()}"
+            assert waiting in other.stderr.readline()
+            raise KeyError
+        assert (other.communicate()[1], other.returncode) == ("", 0)
+    assert set(listed_use_cases()) == listed
+
+
+def test_a_name_that_another_took_in_the_meantime_is_left_to_it(workspace: Path) -> None:
+    project.check_new_name("sales")
+    there = workspace / "data" / "sales" / "files"
+    there.mkdir(parents=True)
+    with pytest.raises(ConfigError, match="data/sales is there already"), project.added("sales"):
+        pass
+    assert there.is_dir()
+
+
+def test_a_name_that_was_listed_before_stays_listed_once(workspace: Path) -> None:
+    PARAMS.write_text("use_cases:\n  - sales\n")
+    with suppress(KeyError), project.added("sales"):
+        project.list_use_case("sales")
+        assert listed_use_cases() == ["sales"]
+        raise KeyError
+    assert listed_use_cases() == ["sales"]
+
+
+def test_where_one_folder_can_not_be_written_nothing_of_a_new_use_case_is_left(workspace: Path) -> None:
+    shutil.rmtree("configs")
+    # Nothing can be made in it, nor deleted from it, by root either.
+    Path("configs").write_text("")
+    copied = Path("data") / "sales" / "files" / "rows.csv"
+
+    def write() -> None:
+        with project.added("sales"):
+            files.write_text(copied, "a,b\n")
+            files.write_text(Path("configs") / "sales.yaml", "")
+
+    with pytest.raises(FileExistsError):
+        write()
+    assert project.places_there("sales") == []
+    assert not Path("data", "sales").exists()
+
+
+def test_a_renaming_that_fails_in_its_midst_is_taken_back(workspace: Path) -> None:
+    Paths(TOY).batches.mkdir(parents=True)
+    before = project.places_there(TOY)
+    PARAMS.write_text("use_cases: [toy\n")
+    with pytest.raises(ConfigError, match=r"params\.yaml is not valid YAML"):
+        project.rename(TOY, "plaything")
+    assert project.places_there(TOY) == before
+    assert project.places_there("plaything") == []
+
+
+def test_of_two_that_rename_the_same_the_second_is_told(workspace: Path) -> None:
+    project.rename(TOY, "plaything")
+    with pytest.raises(ConfigError, match=f"There is no use case '{TOY}'"):
+        project.rename(TOY, "pastime")

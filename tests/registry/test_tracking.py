@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from portfolio.core.paths import Paths
 from portfolio.data.dataset import data_sha256
 from portfolio.registry.registry import Registry
 from portfolio.registry.runs import lineage_of, log_candidate
-from portfolio.registry.tracking import client, database
+from portfolio.registry.tracking import check_database, client, database
 from tests.registry.conftest import GOOD, MIDDLING, Train
 from tests.workspace import QUICK_EPOCHS
 
@@ -155,6 +156,19 @@ def test_a_damaged_database_is_named_with_the_remedy(workspace: Path, monkeypatc
     database.write_text("no database")
     with pytest.raises(RegistryUnreachableError, match=r"mlflow\.db .*Bring back a copy"):
         Registry(load_use_case("toy"))
+
+
+@pytest.mark.parametrize("act", [client, check_database])
+def test_records_that_another_process_holds_are_not_called_damaged(
+    mlflow: MlflowClient, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portfolio.registry.moved.LOCKED_SECONDS", 0.1)
+    with closing(sqlite3.connect(database(), isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RegistryUnreachableError, match=r"is locked.*Another process.*end it; then") as told:
+            act()
+    assert "copy" not in str(told.value)
+    act()
 
 
 def test_a_deleted_experiment_is_named_with_what_brings_it_back(

@@ -29,6 +29,7 @@ from portfolio.cli import (
     template,
     versions,
 )
+from portfolio.core.environment import print_what_fits
 from portfolio.core.errors import PortfolioError
 
 app = typer.Typer(
@@ -89,6 +90,7 @@ def _command() -> str:
 
 def main() -> None:
     """Run the command line; a user's mistake ends as one message and exit code 1."""
+    print_what_fits()
     # Python looks for cycles after every 700 new objects. Imports create a million: a quarter of their time goes there.
     gc.set_threshold(10_000)
     # At exit it would look through all of them again, which takes each stage half a second to a second.

@@ -253,13 +253,8 @@ def remove(use_case: NamedUseCase, yes: Annotated[bool, typer.Option("--yes", he
 @app.command(rich_help_panel=PANEL)
 def rename(use_case: NamedUseCase, new_name: Annotated[str, typer.Argument(help="Its new name.")]) -> None:
     """Give a use case another name. Its models still carry the old name, so it must be trained again."""
-    from portfolio.contract.loading import no_use_case, use_case_names
     from portfolio.profiling import project
 
-    if not project.places_there(use_case):
-        raise no_use_case(use_case, use_case_names())
-    project.check_new_name(new_name)
-    project.check_idle(use_case)
     project.rename(use_case, new_name)
     print(
         f"'{use_case}' is now '{new_name}'. Train it: portfolio run {new_name}. What was served, and the answers and "

@@ -31,16 +31,9 @@ def init(
     from tempfile import TemporaryDirectory
 
     from portfolio.core.errors import ConfigError
-    from portfolio.core.paths import ANSWERS
+    from portfolio.profiling import project
 
-    if ANSWERS.exists():
-        raise ConfigError(
-            "This is a project of your own already. Later versions of the template come by: copier update"
-        )
-    if not QUESTIONS.exists():
-        raise ConfigError(f"There is no {QUESTIONS} here. Run this in the main folder of a copy of the template.")
-    if _git("status", "--porcelain"):
-        raise ConfigError("There are changes that are not committed, which would be lost. Commit them, or: git stash")
+    _check_untouched()
     answers = _answers(data or ())
     ask = sys.stdin.isatty() and not yes
     if not template:
@@ -59,10 +52,28 @@ def init(
         # The folder's name is the default for that of the repository.
         made = Path(scratch) / Path.cwd().name
         _render(template, made, commit, answers, defaults=not ask)
-        _take_over(made)
+        with project.alone():
+            # Questions take their time, and a use case may have come meanwhile.
+            _check_untouched()
+            _take_over(made)
     print("\nThis is your project now. Look at what changed, commit it, and try it:")
     print('  git add --all && git commit -m "Start from the template"')
     print("  make check test demo")
+
+
+def _check_untouched() -> None:
+    """Raise ConfigError unless this is a copy of the template in which nothing is changed."""
+    from portfolio.core.errors import ConfigError
+    from portfolio.core.paths import ANSWERS
+
+    if ANSWERS.exists():
+        raise ConfigError(
+            "This is a project of your own already. Later versions of the template come by: copier update"
+        )
+    if not QUESTIONS.exists():
+        raise ConfigError(f"There is no {QUESTIONS} here. Run this in the main folder of a copy of the template.")
+    if _git("status", "--porcelain"):
+        raise ConfigError("There are changes that are not committed, which would be lost. Commit them, or: git stash")
 
 
 def _answers(data: list[str] | tuple[()]) -> dict[str, Any]:

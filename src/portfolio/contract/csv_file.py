@@ -108,7 +108,7 @@ def unpacked(path: Path, where: str) -> bytes:
         except (OSError, EOFError, zlib.error) as error:
             raise SourceError(f"{where} can't be unpacked ({error}). It is cut off: fetch it again.") from error
     if not raw.strip():
-        raise SourceError(f"{where} is empty. Fetch it again, or correct path= in the use case.")
+        raise SourceError(f"{where} is empty. Fetch it again, or put another file in its place.")
     kind = kind_of(raw)
     if kind:
         raise SourceError(f"{where} is no CSV file: it is {kind}.")

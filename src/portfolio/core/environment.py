@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -28,6 +29,13 @@ def sqlite_address(path: Path, driver: str = "sqlite") -> str:
     if re.search("[?%]", place):
         raise ConfigError(f"No database can lie in {place}: name its folder without ? and % (see PORTFOLIO_STATE).")
     return f"{driver}:///{place}"
+
+
+def print_what_fits() -> None:
+    """Let Python print `?` for what the encoding of the output lacks, as ascii and cp932 do, rather than fail."""
+    # The other stream does so by itself.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def local_environment() -> None:

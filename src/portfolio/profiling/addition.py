@@ -38,6 +38,13 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
             f"The rows of '{use_case}' come from {type(source).__name__}, and files are added to a Folder. Its "
             f"new rows are collected by: portfolio collect {use_case}"
         )
+    if path.is_dir():
+        if path.resolve() == source.path.resolve():
+            raise SourceError(f"{path} is a folder. Its files are collected by: portfolio collect {use_case}")
+        raise SourceError(
+            f"{path} is a folder. Name one of its files; for all of them, copy them into {source.path}, then: "
+            f"portfolio collect {use_case}"
+        )
     if not path.is_file():
         raise SourceError(f"{path} is not there. Check its path.")
     if path.stat().st_size == 0:

@@ -7,14 +7,16 @@ import keyword
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from portfolio.contract.config import config_path
+from portfolio.contract.loading import no_use_case, use_case_names
 from portfolio.contract.use_case import USE_CASES
 from portfolio.core import files
+from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError
-from portfolio.core.paths import PARAMS, Paths
+from portfolio.core.paths import PARAMS, Paths, listed_use_cases
 
 MAX_NAME = 60
 
@@ -60,22 +62,40 @@ def _places(name: str) -> list[Path]:
 
 
 @contextmanager
+def alone() -> Iterator[None]:
+    """Be the only one to change which use cases there are: params.yaml is read, changed and written as a whole."""
+    with files.alone(state_folder() / "locks" / "params.lock", f"another change of {PARAMS}"):
+        yield
+
+
+@contextmanager
 def added(name: str) -> Iterator[None]:
     """Take back all that is written of a new use case, if an error or an interrupt comes in between."""
-    listed = PARAMS.read_text(encoding="utf-8")
-    try:
-        yield
-    except BaseException:
-        for place in _places(name):
-            _delete(place)
-        if PARAMS.read_text(encoding="utf-8") != listed:
-            files.write_text(PARAMS, listed)
-        raise
+    with alone():
+        # Another may have come in the meantime, which must not be taken back for one's own.
+        check_new_name(name)
+        was_listed = name in listed_use_cases()
+        try:
+            yield
+        except BaseException:
+            # Where nothing could be written, nothing can be deleted. The error to be told of is the first.
+            for place in _places(name):
+                with suppress(OSError):
+                    _delete(place)
+            if not was_listed:
+                with suppress(OSError):
+                    _change_list(lambda names: _without(names, name))
+            raise
 
 
 def list_use_case(name: str) -> None:
-    """Add the name to params.yaml, keeping its comments."""
-    _change_list(lambda names: names.append(name))
+    """Add the name to params.yaml, keeping its comments. To be called while it is `added`."""
+    _change_list(lambda names: None if name in names else names.append(name))
+
+
+def _without(names: list[str], name: str) -> None:
+    if name in names:
+        names.remove(name)
 
 
 def places_there(name: str) -> list[Path]:
@@ -94,31 +114,61 @@ def check_idle(name: str) -> None:
 
 def remove(name: str) -> None:
     """Delete all that belongs to a use case in the tree, and its word in params.yaml."""
-    _change_list(lambda names: names.remove(name) if name in names else None)
-    _forget_stages(name)
-    _forget_champion(name)
-    for place in _places(name):
-        _delete(place)
+    with alone():
+        _change_list(lambda names: _without(names, name))
+        _forget_stages(name)
+        _forget_champion(name)
+        for place in _places(name):
+            _delete(place)
 
 
 def rename(old: str, new: str) -> None:
-    """Give a use case another name. Models, reports and plots are left to be made anew, as they bear the old one."""
-    paths = Paths(old)
-    for place in (paths.models, paths.report, paths.plots, paths.verdict, *_champion(paths)):
-        _delete(place)
-    moved = zip(_places(old), _places(new), strict=True)
-    for place, target in moved:
-        if place.exists():
+    """Give a use case another name. Models, reports and plots are left to be made anew, as they bear the old one.
+
+    Raises ConfigError if there is no such use case, if it is being worked on, or if none can have the new name.
+    """
+    _check_renaming(old, new)
+    with alone():
+        # Who was waited for may have changed either.
+        _check_renaming(old, new)
+        paths = Paths(old)
+        named = [paths.models, paths.report, paths.plots, *_champion(paths)]
+        pairs = zip(_places(old), _places(new), strict=True)
+        with _moved([(place, target) for place, target in pairs if place.exists() and place not in named]):
+            _change_list(lambda names: _renamed(names, old, new))
+        _follow_data(USE_CASES / new / "use_case.py", old, new)
+        # What DVC knows of the old stages names the old paths: they run anew.
+        _forget_stages(old)
+        _forget_champion(old)
+        for place in (*named, Paths(new).verdict):
+            _delete(place)
+
+
+def _check_renaming(old: str, new: str) -> None:
+    if not places_there(old):
+        raise no_use_case(old, use_case_names())
+    check_new_name(new)
+    check_idle(old)
+
+
+@contextmanager
+def _moved(pairs: list[tuple[Path, Path]]) -> Iterator[None]:
+    """Move each place to its target; back again, if one of them or what follows fails."""
+    done = []
+    try:
+        for place, target in pairs:
             place.rename(target)
-    _follow_data(USE_CASES / new / "use_case.py", old, new)
+            done.append((place, target))
+        yield
+    except BaseException:
+        for place, target in done:
+            with suppress(OSError):
+                target.rename(place)
+        raise
 
-    def renamed(names: list[str]) -> None:
-        names[:] = [new if name == old else name for name in names]
 
-    _change_list(renamed)
-    # What DVC knows of the old stages names the old paths: they run anew.
-    _forget_stages(old)
-    _forget_champion(old)
+def _renamed(names: list[str], old: str, new: str) -> None:
+    names[:] = [new if name == old else name for name in names]
 
 
 def _follow_data(path: Path, old: str, new: str) -> None:
@@ -141,9 +191,10 @@ def _delete(place: Path) -> None:
 
 
 def _change_list(change: Callable[[list[str]], object]) -> None:
-    """Change the list in params.yaml, keeping its comments."""
+    """Change the list in params.yaml, keeping its comments. Raises ConfigError if it is damaged."""
     from ruamel.yaml import YAML
 
+    listed_use_cases()
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 10_000

@@ -9,7 +9,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from portfolio.core.errors import RegistryError
+from portfolio.core.errors import RegistryError, RegistryUnreachableError
+from portfolio.core.sqlite import LOCKED, is_locked
+
+# How long another process is waited for that writes.
+LOCKED_SECONDS = 30.0
 
 # What MLflow keeps paths in: by table, the columns.
 LOCATIONS = {
@@ -23,19 +27,25 @@ LOCATIONS = {
 def move_records(database: Path) -> None:
     """Bring the paths below an earlier `artifacts` folder to the one beside the database file.
 
-    Raises RegistryError if the file can't be opened, which MLflow would try for minutes. What else may be wrong with it
-    is MLflow's to tell.
+    Raises RegistryError if the file can't be opened, or another process holds it, which MLflow would try for minutes.
+    What else may be wrong with it is MLflow's to tell.
     """
     if not database.exists():
         return
     here = database.with_name("artifacts").as_uri()
     try:
-        with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+        with closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection, connection:
             for earlier in _earlier(connection, here):
                 _rewrite(connection, earlier, here)
     except sqlite3.DatabaseError as error:
         if "unable to open" in str(error):
             raise RegistryError(f"{database} can't be opened. See that it is a file which you may write.") from error
+        if is_locked(error):
+            raise unreachable(database, str(error), LOCKED) from error
+
+
+def unreachable(address: object, reason: str, remedy: str) -> RegistryUnreachableError:
+    return RegistryUnreachableError(f"MLflow at {address} can't answer ({reason}). {remedy}; then run the same again.")
 
 
 def _earlier(connection: sqlite3.Connection, here: str) -> list[str]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from portfolio.core import files
 from portfolio.core.environment import local_environment, sqlite_address, state_folder
 from portfolio.core.errors import RegistryError, RegistryUnreachableError
-from portfolio.registry.moved import move_records
+from portfolio.core.sqlite import LOCKED, is_locked
+from portfolio.registry import moved
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -27,14 +28,15 @@ def database() -> Path:
 
 
 def check_database() -> None:
-    """Raise RegistryUnreachableError where the local records are there, and are no database any more."""
+    """Raise RegistryUnreachableError where the local records are there, but held, or no database any more."""
     if not database().exists():
         return
     try:
-        with closing(sqlite3.connect(f"{database().absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        address = f"{database().absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=moved.LOCKED_SECONDS)) as connection:
             connection.execute("select count(*) from sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
-        raise _unreachable(str(error), WITHOUT_RECORDS) from error
+        raise _unreachable(str(error), LOCKED if is_locked(error) else WITHOUT_RECORDS) from error
 
 
 def has_registry() -> bool:
@@ -53,7 +55,7 @@ def client() -> MlflowClient:
         uri = sqlite_address(database())
         # Two that start together would both make the tables, and both fail.
         with files.alone(database().with_suffix(".lock"), "another start of MLflow"), answering():
-            move_records(database())
+            moved.move_records(database())
             return MlflowClient(uri)
     with answering():
         return MlflowClient(uri)
@@ -80,12 +82,13 @@ def answering() -> Iterator[None]:
                 "Make a copy, then bring it up to date: mlflow db upgrade "
                 f"{uri or sqlite_address(database())}. If a newer MLflow wrote it, use that one"
             )
+        if is_locked(error):
+            remedy = LOCKED
         raise _unreachable(reason, remedy) from error
 
 
 def _unreachable(reason: str, remedy: str) -> RegistryUnreachableError:
-    address = os.environ.get("MLFLOW_TRACKING_URI") or database()
-    return RegistryUnreachableError(f"MLflow at {address} can't answer ({reason}). {remedy}; then run the same again.")
+    return moved.unreachable(os.environ.get("MLFLOW_TRACKING_URI") or database(), reason, remedy)
 
 
 def experiment_id(mlflow: MlflowClient, use_case: str) -> str:

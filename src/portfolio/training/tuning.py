@@ -22,6 +22,7 @@ from portfolio.core import files
 from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.errors import ConfigError, PortfolioError
 from portfolio.core.paths import Paths
+from portfolio.core.sqlite import LOCKED, is_locked
 from portfolio.core.terminal import counted_progress
 from portfolio.data.dataset import data_sha256, load_split
 from portfolio.registry import tracking
@@ -98,6 +99,8 @@ def _open(use_case: str, search: dict[str, Any], seed: int = 0) -> Study:
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
         )
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        if is_locked(error.__cause__ or error):
+            raise PortfolioError(f"{path} is locked. {LOCKED}; then run the same again.") from error
         raise PortfolioError(f"{path} can't be read as a study. Move it away to start over.") from error
     found = study.user_attrs.get(SEARCH)
     if found is None:

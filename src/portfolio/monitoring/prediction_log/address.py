@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from portfolio.core.environment import sqlite_address, state_folder
 from portfolio.core.errors import DataError
 from portfolio.core.paths import default_use_case, listed_use_cases
+from portfolio.core.sqlite import LOCKED, is_locked
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
@@ -53,6 +54,8 @@ def log_unusable(address: str, error: DBAPIError) -> DataError:
         )
     if path is not None and "readonly" in cause:
         return DataError(f"The prediction log {path} can't be written ({cause}). Make it and its folder writable.")
+    if path is not None and is_locked(error):
+        return DataError(f"The prediction log {path} can't be used ({cause}). {LOCKED}; then run the same again.")
     return DataError(f"The prediction log can't be used: {cause}. Once its database answers, run the same again.")
 
 
