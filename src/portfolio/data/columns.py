@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-GIVEN = "_given"
 
-
-def given_names(columns: Collection[str], ours: Collection[str]) -> dict[str, str]:
-    """New names for the columns that have one of ours: `reason` becomes `reason_given`, which none of them has yet."""
-    taken = {*columns, *ours}
+def other_names(columns: Collection[str], taken: Collection[str], ending: str = "_given") -> dict[str, str]:
+    """New names for those of the columns whose name is taken: `reason` becomes `reason_given`, if that is free."""
+    used = {*columns, *taken}
     found: dict[str, str] = {}
     for name in columns:
-        if name in ours:
+        if name in taken:
             new = name
-            while new in taken:
-                new += GIVEN
-            taken.add(new)
+            while new in used:
+                new += ending
+            used.add(new)
             found[name] = new
     return found

@@ -15,7 +15,7 @@ from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core.counted import counted, readable
 from portfolio.data.batches import FAIR, OF_FEEDBACK, REFUSED, read_batch
-from portfolio.data.columns import given_names
+from portfolio.data.columns import other_names
 from portfolio.data.normalize import Reasons, labels, normalize
 
 REASON = "reason"
@@ -51,7 +51,7 @@ def _whole(frame: pl.DataFrame, reason: str) -> tuple[pl.DataFrame, pl.DataFrame
 
 
 def _with_reason(rows: pl.DataFrame, reason: pl.Series | pl.Expr) -> pl.DataFrame:
-    return rows.rename(given_names(rows.columns, [REASON])).with_columns(reason.alias(REASON))
+    return rows.rename(other_names(rows.columns, [REASON])).with_columns(reason.alias(REASON))
 
 
 def check_rows(
