@@ -1,4 +1,4 @@
-"""Scored rows beside the data's own columns: whatever those are called, none is lost, and all answers are the server's."""
+"""Scored rows beside the data's own columns: whatever those are called, none is lost; and answers are the server's."""
 
 from __future__ import annotations
 

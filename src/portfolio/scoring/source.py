@@ -111,7 +111,7 @@ class RowFiles:
         return list(dict.fromkeys(name for file in self.files for name in self._columns(file)))
 
     def check(self, fields: Sequence[InputField], key: str = "") -> None:
-        """Raise DataError, naming the file, if a column is missing that the model needs; or the key, if others have it."""
+        """Raise DataError, naming the file, if it lacks a column that the model needs; or the key that others have."""
         columns = {file: set(self._columns(file)) for file in self.files}
         keyed = [file for file, there in columns.items() if key in there]
         for file, there in columns.items():
@@ -126,7 +126,8 @@ class RowFiles:
                 )
             if keyed and file not in keyed:
                 raise DataError(
-                    f"{file} lacks the column {key}, which names the rows of {keyed[0]}. Add it, or score that file alone."
+                    f"{file} lacks the column {key}, which names the rows of {keyed[0]}. Add it, or score that file "
+                    "alone."
                 )
 
     def parts(self, fields: Sequence[InputField]) -> Iterator[Part]:
