@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 from prefect import flow, get_run_logger
+from pydantic import Field
 
 from pipelines.notices import tell_end
+from portfolio.core.environment import MAX_KEEP_DAYS
 from portfolio.monitoring.prediction_log.address import log_address, logged_use_cases
 from portfolio.monitoring.prediction_log.log import PredictionLog
 
@@ -19,7 +22,7 @@ from portfolio.monitoring.prediction_log.log import PredictionLog
     on_failure=[tell_end],
     on_crashed=[tell_end],
 )
-def pruning(days: float = 90) -> dict[str, int]:
+def pruning(days: Annotated[float, Field(ge=0, le=MAX_KEEP_DAYS)] = 90) -> dict[str, int]:
     """Delete old answers from every prediction log. Those with a true label are kept, since they can't be made again.
 
     Args:

@@ -7,15 +7,21 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipelines.processes import STOP_SECONDS, answers_at, created_at, end_group, runs
-from portfolio.core.errors import DataError
+from portfolio.core.errors import DataError, PortfolioError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 # By so much a process's time of creation may be off: it is told in whole seconds where the clock is concerned.
 SAME_SECONDS = 2.0
+# A supervisor looks at its record more often than this.
+WRITTEN_AGAIN_SECONDS = 15.0
 
 
 @dataclass
@@ -63,6 +69,47 @@ def read_record(path: Path) -> list[Running]:
             f"{path} is damaged, so nobody knows what `portfolio live` had started. End what still runs by hand, and "
             f"delete the file: rm {path}"
         ) from error
+
+
+def lock_of(record: Path) -> FileLock:
+    """Held by the supervisor whose record it is, as long as that runs."""
+    from filelock import FileLock
+
+    # Where a file system has no flock, filelock's other kind of lock would outlive a killed process.
+    return FileLock(record.with_suffix(".lock"), fallback_to_soft=False)
+
+
+def what_runs(path: Path) -> list[Running]:
+    """What the file says; if it is gone or damaged while a supervisor runs, what that writes there again.
+
+    Raises PortfolioError if it does not, and DataError as `read_record` does.
+    """
+    deadline = time.monotonic() + WRITTEN_AGAIN_SECONDS
+    while True:
+        with suppress(DataError):
+            if found := read_record(path):
+                return found
+        if not _is_supervised(path):
+            return read_record(path)
+        if time.monotonic() > deadline:
+            raise PortfolioError(
+                f"`portfolio live` runs, but {path} is gone, and it can't write that again: nobody else knows its "
+                "processes. End it with Ctrl-C where it was started; or make room on the disk, and ask again."
+            )
+        time.sleep(0.1)
+
+
+def _is_supervised(path: Path) -> bool:
+    from filelock import Timeout
+
+    lock = lock_of(path)
+    if not Path(lock.lock_file).exists():
+        return False
+    try:
+        with lock.acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
 
 
 def end_all(found: Sequence[Running], path: Path) -> list[str]:

@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from socket import socket
 
-from pipelines.record import read_record
+from pipelines.record import what_runs
 from portfolio.core import files
 from portfolio.core.environment import local_environment, sqlite_address, state_folder
 from portfolio.core.errors import PortfolioError
@@ -198,7 +198,7 @@ def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def lasting_address() -> str | None:
     """The API of the server that `portfolio live` keeps running here, if it does: flows are then seen in its pages."""
-    running = (one for one in read_record(live_record()) if one.name == "prefect" and one.answers())
+    running = (one for one in what_runs(live_record()) if one.name == "prefect" and one.answers())
     return next((f"{one.shown}/api" for one in running), None)
 
 

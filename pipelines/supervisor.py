@@ -20,7 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Self
 
 from pipelines.processes import answers_at, created_at, end_group, listens
-from pipelines.record import Running, read_record
+from pipelines.record import Running, lock_of, read_record
 from portfolio.core import files
 from portfolio.core.errors import PortfolioError
 
@@ -66,15 +66,12 @@ class Supervisor:
 
     def __init__(self, record: Path, tell: Callable[[str], None]) -> None:
         """`tell` is given a line for each program that ended and is started again."""
-        from filelock import FileLock
-
         self.stopping = False
         self._record = record
         self._tell_line = tell
-        # Where a file system has no flock, filelock's other kind of lock would outlive a killed process.
-        self._lock = FileLock(record.with_suffix(".lock"), fallback_to_soft=False)
+        self._lock = lock_of(record)
         self._kept: list[Kept] = []
-        self._is_recorded = True
+        self._written, self._is_recorded = "", True
         # Readable when a signal arrives or a child ends.
         self._woken, self._wake = os.pipe()
 
@@ -125,6 +122,7 @@ class Supervisor:
                 )
             if _is_ready(kept):
                 return
+            self._see_to_record()
             if time.monotonic() - kept.started_at > program.ready_seconds:
                 where = f" at {program.ready}" if program.ready else ""
                 raise PortfolioError(
@@ -137,6 +135,7 @@ class Supervisor:
         """Run a program to its end, or until a signal asks to stop, and give its exit code."""
         kept = self._launch(program)
         while kept.process.poll() is None and not self.stopping:
+            self._see_to_record()
             time.sleep(0.1)
         end_group(kept.process.pid)
         self._kept.remove(kept)
@@ -147,8 +146,7 @@ class Supervisor:
         """Start again what ends, until a signal asks to stop."""
         while not self.stopping:
             self._start_again()
-            if not self._is_recorded:
-                self._try_to_write()
+            self._see_to_record()
             pauses = [kept.due_at - time.monotonic() for kept in self._kept if kept.due_at is not None]
             wait = max(0.0, min([LOOK_SECONDS, *pauses]))
             if select([self._woken], [], [], wait)[0]:
@@ -194,6 +192,15 @@ class Supervisor:
         kept.starts += 1
         self._try_to_write()
 
+    def _see_to_record(self) -> None:
+        """Write the record again if somebody has deleted or damaged it, or if it could not be written."""
+        try:
+            is_there = self._record.read_text() == self._written
+        except (OSError, UnicodeDecodeError):
+            is_there = False
+        if not (is_there and self._is_recorded):
+            self._try_to_write()
+
     def _try_to_write(self) -> None:
         """Write the record; if the disk is full, the next time."""
         try:
@@ -223,7 +230,9 @@ class Supervisor:
         for kept in self._kept:
             with suppress(psutil.NoSuchProcess):
                 found.append(_running(psutil.Process(kept.process.pid), kept.program, kept.starts))
-        files.write_text(self._record, json.dumps([asdict(one) for one in found], indent=1) + "\n")
+        written = json.dumps([asdict(one) for one in found], indent=1) + "\n"
+        files.write_text(self._record, written)
+        self._written = written
 
 
 def _launched(program: Program) -> subprocess.Popen[bytes]:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from portfolio.bundle.store import Store
-from portfolio.core.environment import sqlite_address, state_folder
+from portfolio.core.environment import MAX_KEEP_DAYS, sqlite_address, state_folder
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, default_use_case
 from portfolio.core.types import Digest
@@ -66,7 +66,10 @@ class Settings(BaseSettings):
         default=10_000, ge=1, le=1_000_000, description="records waiting to be written; more are dropped"
     )
     log_keep_days: float | None = Field(
-        default=None, gt=0, description="answers without a label are deleted from the log after this; unset: kept"
+        default=None,
+        gt=0,
+        le=MAX_KEEP_DAYS,
+        description="answers without a label are deleted from the log after this; unset: kept",
     )
     shutdown_delay_seconds: float = Field(
         default=0, ge=0, le=300, description="go on taking connections after SIGTERM, while /readyz says 503"

@@ -53,6 +53,15 @@ def test_old_answers_are_deleted_and_those_with_a_label_if_asked(
     assert len(rows(address, "predictions")) == 1
 
 
+@pytest.mark.parametrize("days", ["36501", "1e12", "inf", "nan", "-1"])
+def test_a_number_of_days_that_no_calendar_has_is_named(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], days: str
+) -> None:
+    said = " ".join(run_main(["log", "prune", "toy", "--days", days], 2, monkeypatch, capsys).err.split())
+    assert "--days" in said
+    assert len(rows(address, "predictions")) == 3
+
+
 def test_room_is_given_back_that_a_killed_prune_left(
     address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -176,9 +176,15 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "an input of a name of ours": (inputs('[Number("batch")]'), rf"{WHERE}: the project adds a column 'batch' itself"),
     "a slice of a name of ours": (
-        inputs('[Number("age")]\n    slices = ["reason"]'),
-        rf"{WHERE}: the project adds a column 'reason' itself .*Rename the one in the data",
+        inputs('[Number("age")]\n    slices = ["batch"]'),
+        rf"{WHERE}: the project adds a column 'batch' itself .*Rename the one in the data",
     ),
+    "a name of the checks": (
+        inputs('[Number("check_output")]'),
+        rf"{WHERE}: the project adds a column 'check_output' itself .*Rename",
+    ),
+    "all columns": (inputs('[Number("*")]'), rf"{WHERE}: the column '\*' can't be told from a pattern.*Rename"),
+    "a pattern": (inputs('[Number("^a.$")]'), rf"{WHERE}: the column '\^a\.\$' can't be told from a pattern.*Rename"),
     "no range": (inputs('[Number("age", 120, 0)]'), rf"{WHERE}: 'age': the minimum must be less than the maximum"),
     "a category without values": (inputs('[Category("town", [])]'), rf"{WHERE}: 'town': list each category once"),
     "an empty category": (inputs('[Category("town", ["A", ""])]'), rf"{WHERE}: 'town': .*none that is empty.*missing="),

@@ -26,6 +26,7 @@ def test_every_config_loads(workspace: Path, name: str) -> None:
         ("max_epochs: 3", "max_epochs: [", "not valid YAML"),
         ("train:", "- train:", "not valid YAML"),
         ("gate:", "gaet:", "gaet: there is no such key"),
+        ("collect:", "retrain: {cool_down_hours: 9000}\ncollect:", "retrain.cool_down_hours.*found 9000"),
     ],
 )
 def test_a_fault_is_named_with_its_key_and_value(workspace: Path, old: str, new: str, message: str) -> None:

@@ -46,6 +46,13 @@ def test_rows_that_other_batches_have_are_told(tmp_path: Path) -> None:
     assert collect(source, batches).notes == []
 
 
+def test_a_column_row_is_not_replaced_by_the_key_of_rows_without_one(tmp_path: Path) -> None:
+    (tmp_path / "2026-01-05.csv").write_text("row,x\n7,a\n")
+    with pytest.raises(SourceError, match=r"have a column 'row', and the project adds one.*key=\"row\".*rename it"):
+        collect(Folder(tmp_path), tmp_path / "batches")
+    assert collect(Folder(tmp_path, key="row"), tmp_path / "batches").rows == 1
+
+
 def test_a_key_that_a_file_lacks_is_told_when_it_is_validated(tmp_path: Path) -> None:
     (tmp_path / "2026-01-05.csv").write_text("x\n1\n")
     assert collect(Folder(tmp_path, key="id"), tmp_path / "batches").added == ["2026-01-05"]

@@ -11,7 +11,7 @@ import pytest
 from portfolio.contract.config import Validate
 from portfolio.contract.loading import load_use_case
 from portfolio.data.validate import check_batch, check_rows, repeated_keys, split_repeated
-from tests.workspace import edit_config, write_use_case
+from tests.workspace import SMALL, edit_config, write_use_case
 
 Checked = tuple[pl.DataFrame, pl.DataFrame]
 Check = Callable[[pl.DataFrame], Checked]
@@ -110,20 +110,45 @@ def test_good_rows_have_the_declared_columns_in_one_form(raw: pl.DataFrame, chec
     )
 
 
-def test_keys_that_an_earlier_file_has_are_found_and_told(tmp_path: Path) -> None:
-    assert repeated_keys(tmp_path, "id") == {}
-    files = {"1": ["a", "b"], "2": ["c", "b"], "3": ["a", "c", "d"]}
-    for name, keys in files.items():
-        pl.DataFrame({"id": keys}).write_parquet(tmp_path / name)
-    found = repeated_keys(tmp_path, "id")
-    assert {name: sorted(keys) for name, keys in found.items()} == {"2": ["b"], "3": ["a", "c"]}
-    clean = pl.DataFrame({"id": files["3"]})
-    good, bad = split_repeated(clean, clean, found["3"], "id", Validate(max_bad_fraction=1))
+@pytest.mark.parametrize("key", ["id", "file", "key"])
+def test_keys_that_an_earlier_file_has_are_found(tmp_path: Path, key: str) -> None:
+    assert repeated_keys(tmp_path, key) == {}
+    for name, keys in {"1": ["a", "b"], "2": ["c", "b"], "3": ["a", "c", "d"]}.items():
+        pl.DataFrame({key: keys}).write_parquet(tmp_path / name)
+    assert {name: sorted(keys) for name, keys in repeated_keys(tmp_path, key).items()} == {"2": ["b"], "3": ["a", "c"]}
+
+
+def test_rows_that_an_earlier_batch_delivered_are_told() -> None:
+    clean = pl.DataFrame({"id": ["a", "c", "d"]})
+    again = ["a", "c"]
+    good, bad = split_repeated(clean, clean, again, "id", Validate(max_bad_fraction=1))
     assert good["id"].to_list() == ["d"]
     assert bad.to_dict(as_series=False) == {"id": ["a", "c"], "reason": ["id: was in an earlier batch"] * 2}
-    good, bad = split_repeated(clean, clean, found["3"], "id", Validate(max_bad_fraction=0.5))
+    good, bad = split_repeated(clean, clean, again, "id", Validate(max_bad_fraction=0.5))
     assert (len(good), len(bad)) == (0, 3)
     assert bad["reason"][0] == "2 of 3 rows were in an earlier batch, over 50%"
+
+
+def test_a_column_that_is_named_reason_stays_beside_ours(workspace: Path) -> None:
+    write_use_case("small", SMALL.replace('["A", "B"])]', '["A", "B"])]\n    ignore = ["reason", "reason_given"]'))
+    case = load_use_case("small")
+    raw = pl.DataFrame(
+        {
+            "id": range(50),
+            "age": [*range(49), 500],
+            "town": ["A"] * 50,
+            "bought": ["no"] * 50,
+            "reason": ["moved"] * 50,
+            "reason_given": ["by post"] * 50,
+        }
+    )
+    clean, bad = check_rows(raw, case.schema(), case, case.config().validate_)
+    _, again = split_repeated(clean, raw, ["3"], "id", Validate(max_bad_fraction=1))
+    _, whole = split_repeated(clean, raw, ["3"], "id", Validate(max_bad_fraction=0))
+    for rows, reason in ((bad, "age"), (again, "earlier batch"), (whole, "earlier batch")):
+        row = rows.row(-1, named=True)
+        assert reason in row["reason"]
+        assert (row["reason_given"], row["reason_given_given"]) == ("by post", "moved")
 
 
 def test_keys_that_came_before_are_found_whatever_type_they_are_of(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
 
@@ -14,8 +14,9 @@ import httpx
 import psutil
 import pytest
 
+from pipelines import record as record_module
 from pipelines.processes import created_at
-from pipelines.record import Running, end_all, read_record
+from pipelines.record import Running, end_all, read_record, what_runs
 from pipelines.supervisor import Program, Supervisor
 from portfolio.core.errors import PortfolioError
 from tests.serving.runtime.test_hot_swap import free_port, wait_until
@@ -185,6 +186,49 @@ def test_a_record_that_can_not_be_written_ends_nothing_and_is_written_later(kept
     folder.unlink()
     aside.rename(folder)
     wait_until(lambda: kept.servers()[0].pid != first.pid and kept.servers()[0].answers())
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("")])
+def test_a_record_that_is_gone_or_damaged_is_written_again(kept: Kept, damage: Callable[[Path], object]) -> None:
+    before, path = kept.record, kept.folder / "state" / "record.json"
+    damage(path)
+    assert what_runs(path) == before
+    assert read_record(path) == before
+    damage(path)
+    assert set(end_all(what_runs(path), path)) == {"server 0", "server 1"}
+    assert what_runs(path) == []
+    assert kept.left() == []
+
+
+DELETES = """
+import sys, time
+from pathlib import Path
+record = Path(sys.argv[1])
+record.unlink()
+while not record.exists():
+    time.sleep(0.01)
+print("again", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+def test_a_record_that_is_deleted_while_it_starts_is_written_again(tmp_path: Path) -> None:
+    record, log = tmp_path / "record.json", tmp_path / "one.log"
+    command = [sys.executable, "-c", DELETES, str(record)]
+    with Supervisor(record, print) as supervisor:
+        assert supervisor.run(Program("first", [*command, "0"], log)) == 0
+        supervisor.start(Program("second", [*command, "600"], log, said="again", ready_seconds=30))
+        assert [one.name for one in read_record(record)] == ["supervisor", "second"]
+    assert what_runs(record) == []
+
+
+def test_where_it_is_not_written_again_it_is_said_that_something_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_module, "WRITTEN_AGAIN_SECONDS", 0.0)
+    record = tmp_path / "record.json"
+    with Supervisor(record, print), pytest.raises(PortfolioError, match=r"runs, but .*record\.json is gone.*Ctrl-C"):
+        what_runs(record)
 
 
 def test_what_another_answers_at_the_same_address_is_not_taken_for_it(kept: Kept) -> None:

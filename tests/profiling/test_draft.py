@@ -422,8 +422,29 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] 
         DataError,
         "too many to be classes",
     ),
-    "a column that the project adds": ({"batch": TOWNS}, {}, DataError, "Rename the one in the file"),
+    "a column that the project adds": ({"batch": TOWNS}, {}, DataError, "Rename the one in the file.*--drop 'batch'"),
+    "it as the key": ({"batch": range(ROWS)}, {"key": "batch"}, DataError, "Rename the one in the file"),
+    "the key that rows without one get": ({"row": TOWNS}, {}, DataError, "adds a column 'row'.*--key row; or rename"),
 }
+
+
+def test_columns_of_names_that_frames_of_ours_have_are_drafted(tmp_path: Path) -> None:
+    names = ["count", "value", "rows", "label", "row", "file", "reason", "len", "key", "day"]
+    columns = {name: TOWNS[place:] + TOWNS[:place] for place, name in enumerate(names, start=1)}
+    found = drafted(tmp_path, csv_text({"id": range(ROWS), **PLAIN, **columns}), key="id")
+    assert {column.name for column in found.inputs} == {"age", "size", "town", *names}
+    for name in ("count", "value"):
+        # Of so many values that no draft takes them for a category, except of a target.
+        labels = [f"a {place % 30}" for place in range(ROWS)]
+        assert len(drafted(tmp_path, csv_text({**PLAIN, name: labels}), name).counts) == 30
+        ages = [*map(str, AGES[:-9]), *["about 30"] * 9]
+        found = drafted(tmp_path, csv_text({**PLAIN, name: ages}))
+        assert found.decisions[name].column.kind == "number"
+
+
+def test_a_column_by_a_name_of_ours_can_be_dropped(tmp_path: Path) -> None:
+    found = drafted(tmp_path, csv_text({**PLAIN, "batch": TOWNS}), drop=["batch"])
+    assert left_out(found, "batch")
 
 
 @pytest.mark.parametrize("case", REFUSED)

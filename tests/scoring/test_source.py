@@ -90,3 +90,28 @@ def test_a_text_beside_pictures_is_not_taken_for_their_table(tmp_path: Path) -> 
     needed = (InputField(name="picture", kind="image", shape=(2, 2), channels=3, photo=True),)
     with pytest.raises(DataError, match=r"readme\.txt lacks the column picture.*Picture files can't be scored"):
         RowFiles.at(tmp_path, Format()).check(needed)
+
+
+@pytest.mark.parametrize("name", ["._april.csv", "~$april.xlsx", ".hidden.parquet"])
+def test_what_programs_leave_in_a_folder_is_no_part_of_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "april.csv").write_text(TEXT)
+    (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    assert len(read(tmp_path, Format())) == 3
+
+
+@pytest.mark.parametrize(("name", "separator"), [("rows.csv", ","), ("rows.tsv", "\t")])
+def test_a_line_with_too_many_fields_is_named(tmp_path: Path, name: str, separator: str) -> None:
+    path = tmp_path / name
+    long = 'age,town\n20,"Osaka\nKita"\n30\n40,Nara,,x\n50,Kyoto\n'
+    path.write_text(long.replace(",", separator))
+    fields = (InputField(name="age", kind="number", nullable=True), InputField(name="town", kind="text"))
+    with pytest.raises(DataError, match=rf"{name}, line 5, has 4 fields where there are 2 columns: '40.*Correct it"):
+        list(RowFiles.at(path, Format()).fitted(fields).parts(fields))
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.tsv"])
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("年齢,町,町\n20,大阪,奈良\n".replace(",", "\t" if name.endswith("tsv") else ","))
+    with pytest.raises(DataError, match=rf"{name} has the column 町 twice\. Rename one"):
+        RowFiles.at(path, Format()).fitted(FIELDS).check(FIELDS)

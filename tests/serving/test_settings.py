@@ -134,6 +134,9 @@ def test_a_port_that_is_meant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SERVING_FRAME_ANCESTORS", "'self'; script-src *"),
         ("SERVING_SHUTDOWN_DELAY_SECONDS", "-1"),
         ("SERVING_LOG_KEEP_DAYS", "0"),
+        ("SERVING_LOG_KEEP_DAYS", "36501"),
+        ("SERVING_LOG_KEEP_DAYS", "1e12"),
+        ("SERVING_LOG_KEEP_DAYS", "inf"),
     ],
 )
 def test_nonsense_for_a_proxy_or_a_page_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

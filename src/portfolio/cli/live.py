@@ -70,10 +70,10 @@ def live(
 @app.command(rich_help_panel=PANEL)
 def stop() -> None:
     """End what `portfolio live` has started, even after a crash."""
-    from pipelines.record import end_all, read_record
+    from pipelines.record import end_all, what_runs
     from portfolio.core.paths import live_record
 
-    ended = end_all(read_record(live_record()), live_record())
+    ended = end_all(what_runs(live_record()), live_record())
     print(f"Ended: {', '.join(ended)}." if ended else "Nothing is running.")
 
 
@@ -85,11 +85,11 @@ def status() -> None:
     """
     from rich.table import Table
 
-    from pipelines.record import read_record
+    from pipelines.record import what_runs
     from portfolio.core.paths import live_record
     from portfolio.core.terminal import console
 
-    found = read_record(live_record())
+    found = what_runs(live_record())
     if not found:
         print("Nothing is running. Start it: portfolio live (make live)")
         raise typer.Exit(1)

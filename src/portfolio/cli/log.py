@@ -8,6 +8,7 @@ import typer
 
 from portfolio.cli.arguments import FIRST_USE_CASE, USE_CASE_HELP
 from portfolio.core.counted import counted
+from portfolio.core.environment import MAX_KEEP_DAYS
 
 app = typer.Typer()
 PANEL = "Serve"
@@ -22,7 +23,7 @@ def prediction_log() -> None:
 
 @log.command()
 def prune(
-    days: Annotated[float, typer.Option(help="Delete answers that are older.", min=0)],
+    days: Annotated[float, typer.Option(help="Delete answers that are older.", min=0, max=MAX_KEEP_DAYS)],
     use_case: Annotated[str, typer.Argument(help=USE_CASE_HELP, metavar="USE_CASE", show_default=FIRST_USE_CASE)] = "",
     url: Annotated[
         str, typer.Option(help="SQLAlchemy URL of the log.", show_default="SERVING_LOG_URL, or SQLite in .state")

@@ -92,11 +92,11 @@ def new(
 
 def _check_is_of_pictures(name: str, folder: Path, target: str) -> None:
     """Raise ConfigError for a folder of tables: the message that none of them is a picture would be no help."""
-    from portfolio.contract.tables import is_table
+    from portfolio.contract.tables import is_left_over, is_table
     from portfolio.core.errors import ConfigError
     from portfolio.profiling import project
 
-    there = [path for path in folder.iterdir() if not path.name.startswith((".", "~"))]
+    there = [path for path in folder.iterdir() if not is_left_over(path)]
     tables = sorted(path for path in there if path.is_file() and is_table(path))
     if not tables or any(path.is_dir() for path in there):
         return

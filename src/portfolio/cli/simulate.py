@@ -34,7 +34,7 @@ def simulate(
     rate: Annotated[float, typer.Option(help="Requests per second; 0: as fast as they are answered.", min=0)] = 50,
     labels: Annotated[bool, typer.Option(help="Send the true labels that the server asks for.")] = True,
     of: Annotated[Share, typer.Option(help="Which rows: of the test split, or all clean ones.")] = Share.test,
-    seed: Annotated[int, typer.Option(help="Seed for the order of the rows.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for the order of the rows.", min=0)] = 0,
 ) -> None:
     """Send real rows to a running server, drifted if asked, and the true labels that it asks for.
 

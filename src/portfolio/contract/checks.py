@@ -8,7 +8,7 @@ from pathlib import Path
 
 from portfolio.bundle.manifest import METRICS, ORDERED_METRICS
 from portfolio.contract.config import Config, Value, config_path
-from portfolio.contract.use_case import UseCase
+from portfolio.contract.use_case import BATCH, UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import PARAMS, listed_use_cases
 from portfolio.core.spelling import meant
@@ -122,10 +122,8 @@ def _check_columns(use_case: UseCase) -> None:
     if unknown:
         raise ConfigError(f"{where}: `trusted` has {', '.join(unknown)}, and no input has that name. Correct it.")
     for name in (*names, *use_case.columns()):
-        if name in RESERVED:
-            raise ConfigError(
-                f"{where}: the project adds a column '{name}' itself ({RESERVED[name]}). Rename the one in the data."
-            )
+        if why := reserved(name):
+            raise ConfigError(f"{where}: {why}. Rename the one in the data.")
     known = use_case.source.known_columns
     for name in use_case.columns():
         if known and name not in known:
@@ -187,7 +185,16 @@ DECLARED = {
     "text": ("a FreeText", "Text"),
 }
 """How each kind of input is declared, and the base that takes it."""
-RESERVED = {"batch": "the batch that brought a row", "reason": "why a row is in quarantine"}
+RESERVED = {BATCH: "the batch that brought a row", "check_output": "what is found of a row when it is checked"}
+
+
+def reserved(name: str) -> str:
+    """Why no column of the data that is used may have this name; empty if it may."""
+    if name in RESERVED:
+        return f"the project adds a column '{name}' itself ({RESERVED[name]})"
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        return f"the column '{name}' can't be told from a pattern for the names of several columns"
+    return ""
 
 
 def _check_target(use_case: UseCase) -> None:

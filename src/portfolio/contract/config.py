@@ -106,7 +106,9 @@ class Retrain(Strict):
     min_labels: int = Field(
         default=200, ge=1, description="this many new labels ask for a retraining, even if the model does as promised"
     )
-    cool_down_hours: float = Field(default=24, ge=0, description="the shortest time from one retraining to the next")
+    cool_down_hours: float = Field(
+        default=24, ge=0, le=8760, description="the shortest time from one retraining to the next, up to a year"
+    )
     max_per_week: int = Field(
         default=3, ge=0, description="retrainings that the monitor may ask for in any seven days; 0 switches them off"
     )

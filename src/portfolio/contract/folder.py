@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 from portfolio.contract.declaration import declaration
 from portfolio.contract.format import Format, Written
 from portfolio.contract.sources import Cell, Source, dates_of, edited, is_to_come, waiting
-from portfolio.contract.tables import SUFFIXES, is_table, read_table
+from portfolio.contract.tables import SUFFIXES, is_left_over, is_table, read_table
 from portfolio.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ class Folder(Source):
         """
         found: dict[date, Path] = {}
         for path in sorted(self.path.iterdir()) if self.path.is_dir() else []:
-            # What programs leave there while a file is open, or being copied.
-            if path.name.startswith((".", "~")) or path.is_dir():
+            if is_left_over(path) or path.is_dir():
                 continue
             if not is_table(path):
                 raise SourceError(

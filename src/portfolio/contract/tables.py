@@ -27,6 +27,11 @@ def is_table(path: Path) -> bool:
     return path.name.lower().removesuffix(".gz").endswith(SUFFIXES)
 
 
+def is_left_over(path: Path) -> bool:
+    """Whether its name is one of those that programs give to what they leave beside a file, copied or open."""
+    return path.name.startswith((".", "~"))
+
+
 def kind_of_table(path: Path) -> Literal["csv", "parquet", "workbook"]:
     """By the file's first bytes: what was downloaded may have any name."""
     try:

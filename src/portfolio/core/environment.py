@@ -10,6 +10,8 @@ from pathlib import Path
 
 from portfolio.core.errors import ConfigError
 
+# A hundred years: what is older than the calendar's first day has no date.
+MAX_KEEP_DAYS = 36_500
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

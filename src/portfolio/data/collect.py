@@ -105,8 +105,18 @@ def collect_lock(folder: Path) -> AbstractContextManager[None]:
 
 
 def named_rows(source: Source, day: date, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a batch, with the key that names each by its place if they have none of their own."""
-    return rows if source.has_key else rows.with_columns(_places(day, len(rows)).alias(source.key))
+    """The rows of a batch, with the key that names each by its place if they have none of their own.
+
+    Raises SourceError if they have a column by the name of that key.
+    """
+    if source.has_key:
+        return rows
+    if source.key in rows.columns:
+        raise SourceError(
+            f"The rows of {day} have a column '{source.key}', and the project adds one by that name, since the source "
+            f'has no key. If it names each row, say so in the use case: key="{source.key}". Else rename it in the data.'
+        )
+    return rows.with_columns(_places(day, len(rows)).alias(source.key))
 
 
 def _places(day: date, rows: int) -> pl.Series:

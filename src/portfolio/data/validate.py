@@ -15,8 +15,11 @@ from portfolio.contract.config import Validate
 from portfolio.contract.use_case import UseCase
 from portfolio.core.counted import counted, readable
 from portfolio.data.batches import FAIR, OF_FEEDBACK, REFUSED, read_batch
+from portfolio.data.columns import other_names
 from portfolio.data.normalize import Reasons, labels, normalize
 
+REASON = "reason"
+"""The column of quarantined rows that says why they are. A column of the data by that name becomes `reason_given`."""
 LONGEST_SHOWN = 100
 """So many characters of a value that does not fit."""
 
@@ -31,7 +34,8 @@ def check_batch(
     """
     frame = read_batch(path, use_case.name)
     if REFUSED in frame.columns:
-        refused = frame.filter(pl.col(REFUSED).is_not_null()).rename({REFUSED: "reason"}).drop(FAIR)
+        of_refused = frame.filter(pl.col(REFUSED).is_not_null())
+        refused = _with_reason(of_refused.drop(OF_FEEDBACK), of_refused[REFUSED])
         kept = frame.filter(pl.col(REFUSED).is_null())
         each = limits.model_copy(update={"max_bad_fraction": 1.0})
         good, bad = check_rows(kept.drop(OF_FEEDBACK), schema, use_case, each)
@@ -43,7 +47,11 @@ def check_batch(
 
 
 def _whole(frame: pl.DataFrame, reason: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    return frame.clear(), frame.with_columns(pl.lit(reason).alias("reason"))
+    return frame.clear(), _with_reason(frame, pl.lit(reason))
+
+
+def _with_reason(rows: pl.DataFrame, reason: pl.Series | pl.Expr) -> pl.DataFrame:
+    return rows.rename(other_names(rows.columns, [REASON])).with_columns(reason.alias(REASON))
 
 
 def check_rows(
@@ -69,10 +77,8 @@ def check_rows(
             frame, f"{len(reasons)} of {len(frame)} rows are bad, over {limits.max_bad_fraction:.0%} (first: {first})"
         )
     good = found.frame.filter(~pl.int_range(pl.len()).is_in(list(reasons)))
-    bad = frame[sorted(reasons)].with_columns(
-        pl.Series("reason", ["; ".join(reasons[row]) for row in sorted(reasons)], dtype=pl.String)
-    )
-    return good, bad
+    told = pl.Series(["; ".join(reasons[row]) for row in sorted(reasons)], dtype=pl.String)
+    return good, _with_reason(frame[sorted(reasons)], told)
 
 
 def repeated_keys(folder: Path, key: str) -> dict[str, list[str]]:
@@ -80,14 +86,15 @@ def repeated_keys(folder: Path, key: str) -> dict[str, list[str]]:
     paths = sorted(folder.iterdir())
     if not paths:
         return {}
+    # Under names of our own, whatever the data call their key.
     rows = pl.concat(
         [
-            pl.read_parquet(path, columns=[key]).with_columns(pl.lit(number).alias("file"))
+            pl.read_parquet(path, columns=[key]).select(pl.lit(number).alias("file"), key=pl.col(key))
             for number, path in enumerate(paths)
         ]
     )
-    again = rows.filter(pl.col(key).is_duplicated()).filter(pl.col("file") > pl.col("file").min().over(key))
-    return {paths[number].name: keys for number, keys in again.group_by("file").agg(key).sort("file").iter_rows()}
+    again = rows.filter(pl.col("key").is_duplicated()).filter(pl.col("file") > pl.col("file").min().over("key"))
+    return {paths[number].name: keys for number, keys in again.group_by("file").agg("key").sort("file").iter_rows()}
 
 
 def is_export_of_all(
@@ -113,10 +120,9 @@ def split_repeated(
     """The clean rows that are new, and the raw rows that an earlier batch delivered, with a column `reason`."""
     if len(keys) > limits.max_bad_fraction * len(clean):
         reason = f"{len(keys)} of {len(clean)} rows were in an earlier batch, over {limits.max_bad_fraction:.0%}"
-        return clean.clear(), raw.with_columns(pl.lit(reason).alias("reason"))
+        return clean.clear(), _with_reason(raw, pl.lit(reason))
     repeated = raw.filter(labels(raw[key]).is_in(keys))
-    told = pl.lit(repeated_reason(key)).alias("reason")
-    return clean.filter(~pl.col(key).is_in(keys)), repeated.with_columns(told)
+    return clean.filter(~pl.col(key).is_in(keys)), _with_reason(repeated, pl.lit(repeated_reason(key)))
 
 
 def add_reasons(reasons: Reasons, cases: pl.DataFrame) -> None:

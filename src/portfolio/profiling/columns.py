@@ -106,31 +106,31 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     if present.is_empty():
         return Column(column.name, "empty", 1.0, 0)
     # Of each value once: what many rows share is the same in all of them.
-    counts = present.value_counts()
-    is_code = counts[column.name].str.contains(r"^[+-]?0\d").any()
+    counts = present.alias("value").value_counts()
+    is_code = counts["value"].str.contains(r"^[+-]?0\d").any()
     if not is_code and (found := _measured(column, texts, counts, "", coded=coded)):
         return found
-    unit = _unit(counts[column.name])
+    unit = _unit(counts["value"])
     if unit and (found := _measured(column, texts, counts, unit, coded=coded)):
         # What has a unit was counted or measured, and names nothing.
         found.unit, found.kind = unit, "number" if found.kind == "identifier" else found.kind
         return found
-    dates = _as_dates(texts, counts[column.name])
+    dates = _as_dates(texts, counts["value"])
     if dates is not None:
         return _dates(texts, dates)
     missing = 1 - len(present) / len(column)
     distinct = len(counts)
-    examples = counts.sort("count", descending=True)[column.name].head(3).to_list()
+    examples = counts.sort("count", descending=True)["value"].head(3).to_list()
     found = Column(column.name, "category", missing, distinct, examples, unique=distinct == len(present))
     found.words, found.characters = _words(present), _characters(present)
-    found.longest = int(_number(counts[column.name].str.len_chars().max()))
+    found.longest = int(_number(counts["value"].str.len_chars().max()))
     # How many different values there may be grows with the rows: with few of them, a category of each helps nobody.
     allowed = min(MAX_CATEGORIES, max(20, len(column) // ROWS_OF_A_CATEGORY))
     if distinct == 1:
         found.kind = "constant" if missing == 0 else "category"
-        found.values = counts[column.name].to_list()
+        found.values = counts["value"].to_list()
     elif distinct <= allowed and not (found.unique and len(present) > 2):
-        found.values = sorted(counts[column.name])
+        found.values = sorted(counts["value"])
     elif found.words >= 4:
         found.kind = "text"
     else:
@@ -140,7 +140,7 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
 
 def _measured(column: pl.Series, texts: pl.Series, counts: pl.DataFrame, unit: str, *, coded: bool) -> Column | None:
     """The column as numbers of this unit, or without one; None if they are something else."""
-    numbers = pl.select(without_units(pl.lit(counts[column.name]), unit).cast(pl.Float64, strict=False)).to_series()
+    numbers = pl.select(without_units(pl.lit(counts["value"]), unit).cast(pl.Float64, strict=False)).to_series()
     if not _are_numbers(counts, numbers):
         return None
     bare = pl.select(without_units(pl.lit(texts), unit).alias(column.name)).to_series()
@@ -173,11 +173,11 @@ def _numbers_with_strays(column: pl.Series, texts: pl.Series, strays: pl.DataFra
     found = _numbers(column, texts.cast(pl.Float64, strict=False), coded=coded)
     words = strays.filter(pl.col("count") >= OFTEN)
     if len(words) <= FEW_WORDS:
-        found.missing_words += tuple(sorted(words[column.name]))
+        found.missing_words += tuple(sorted(words["value"]))
         strays = strays.filter(pl.col("count") < OFTEN)
     if len(strays):
         # They are not missing, and their rows will be refused.
-        found.stray, found.stray_example = int(strays["count"].sum()), strays[column.name][0]
+        found.stray, found.stray_example = int(strays["count"].sum()), strays["value"][0]
         found.missing_share = max(0.0, found.missing_share - found.stray / len(column))
         if found.missing_share * len(column) < 0.5:
             found.missing_share = 0.0

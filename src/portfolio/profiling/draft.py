@@ -11,7 +11,7 @@ from typing import Literal
 
 import polars as pl
 
-from portfolio.contract.checks import RESERVED
+from portfolio.contract.checks import reserved
 from portfolio.contract.sources import ROW
 from portfolio.contract.tables import sheets_of
 from portfolio.core.counted import counted
@@ -212,11 +212,14 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _check_reserved(sample: Sample, wanted: Wanted) -> None:
-    for name, meaning in ({ROW: "the place of a row without a key"} | RESERVED).items():
-        if name in sample.rows.columns and name != wanted.key:
+    for name in sample.rows.columns:
+        if name == ROW and not wanted.key:
             raise DataError(
-                f"{sample.path}: the project adds a column '{name}' itself ({meaning}). Rename the one in the file."
+                f"{sample.path}: the project adds a column '{ROW}' itself (the place of a row without a key). Name the "
+                f"column that names each row, such as --key {ROW}; or rename the one in the file."
             )
+        if name not in wanted.drop and (why := reserved(name)):
+            raise DataError(f"{sample.path}: {why}. Rename the one in the file, or leave it out: --drop '{name}'.")
 
 
 def _choose_key(found: Draft, wanted: Wanted) -> None:
@@ -409,7 +412,7 @@ def _say_what_is_alike(found: Draft) -> None:
     for column in [found.target, *found.inputs]:
         if column.kind == "category":
             texts = model_column(found.sample.rows, column, NO_LABEL).drop_nulls()
-            counts = dict(texts.value_counts(name="rows").rows())
+            counts = dict(texts.alias("value").value_counts().rows())
             found.notes += [f"'{column.name}': {said}." for said in alike(counts)]
 
 

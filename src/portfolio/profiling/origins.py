@@ -131,9 +131,10 @@ class Database:
 
 
 def table_name(path: Path) -> str:
-    """The file's name, with the end that tables have."""
+    """The file's name as one that a folder collects: with the end that tables have, and no mark of a hidden file."""
     ends = {"csv": ".csv", "parquet": ".parquet", "workbook": ".xlsx"}
-    return path.name if is_table(path) else f"{path.name}{ends[kind_of_table(path)]}"
+    name = path.name.lstrip(".~")
+    return name if is_table(Path(name)) else f"{name}{ends[kind_of_table(path)]}"
 
 
 def with_date(name: str, day: date) -> str:

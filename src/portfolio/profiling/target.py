@@ -43,9 +43,9 @@ def as_target(rows: pl.DataFrame, column: Column) -> Column:
         # Nobody wants to predict ids: these are quantities that each come once.
         column.kind = "number"
     if column.kind in ("code", "identifier", "text"):
-        counts = rows[column.name].cast(pl.String).value_counts()
+        counts = rows[column.name].cast(pl.String).alias("value").value_counts()
         if len(counts) <= MAX_CLASSES and column.distinct * MIN_ROWS_PER_CLASS <= len(rows):
-            column.kind, column.values = "category", sorted(value for value in counts[column.name] if value is not None)
+            column.kind, column.values = "category", sorted(value for value in counts["value"] if value is not None)
     return column
 
 

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
+from pydantic import TypeAdapter, ValidationError
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
@@ -24,11 +25,13 @@ from portfolio.core.counted import counted
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, DataError, RegistryError
 from portfolio.core.labels import listed
-from portfolio.scoring.scorer import Scored, Scorer
+from portfolio.scoring.scorer import Scored, Scorer, key_of
 from portfolio.scoring.source import Part, RowFiles, written_of
 from portfolio.scoring.summary import Summary, summary
 
 JOB_NAME = "job.json"
+# The server's setting, of which serving/settings.py says more.
+TO_PERSON_VARIABLE = "SERVING_UNSEEN_TO_PERSON"
 FORMATS = (".csv", ".parquet")
 Progress = Callable[[int], None]
 """Told of rows that have been scored."""
@@ -76,13 +79,14 @@ class Job:
             bundle = Bundle.open(self._store.bundle_folder(self._begun() or self._champion()))
             fields = bundle.manifest.inputs
             source = self._source.fitted(fields)
-            source.check(fields)
-            scorer = Scorer(bundle, source.columns(), several=len(source.files) > 1)
-            job = {"source": self._source.identity(), "digest": bundle.digest}
+            source.check(fields, key_of(bundle.manifest))
+            to_person = self._to_person()
+            scorer = Scorer(bundle, source.columns(), several=len(source.files) > 1, unseen_to_person=to_person)
+            job = {"source": self._source.identity(), "digest": bundle.digest, "unseen_to_person": to_person}
             files.write_text(self._parts / JOB_NAME, json.dumps(job))
             try:
                 self._score(scorer, source.parts(fields), on_rows)
-                found = self._join(bundle)
+                found = self._join(bundle, scorer.reason)
             except DataError:
                 # Another try will be of a corrected source, to which these parts do not belong.
                 shutil.rmtree(self._parts, ignore_errors=True)
@@ -130,6 +134,20 @@ class Job:
             )
         return str(begun["digest"])
 
+    def _to_person(self) -> bool:
+        """Whether a person decides what training never saw: as for a server here, or as this was begun.
+
+        Raises ConfigError if the server's setting is neither true nor false.
+        """
+        path = self._parts / JOB_NAME
+        if path.exists():
+            return bool(json.loads(path.read_text()).get("unseen_to_person", True))
+        stated = os.environ.get(TO_PERSON_VARIABLE, "true")
+        try:
+            return TypeAdapter(bool).validate_python(stated)
+        except ValidationError as error:
+            raise ConfigError(f"{TO_PERSON_VARIABLE}={stated!r} is neither true nor false. Correct it.") from error
+
     def _score(self, scorer: Scorer, parts: Iterable[Part], on_rows: Progress) -> None:
         """Every part that has no file yet. Few are held at once: reading waits for the oldest that is being scored."""
         workers = os.cpu_count() or 1
@@ -164,10 +182,10 @@ class Job:
     def _file(self, part: Part, name: str) -> Path:
         return self._parts / f"{part.name}.{name}.parquet"
 
-    def _join(self, bundle: Bundle) -> Summary:
-        """The output comes last: where it is, all is done."""
+    def _join(self, bundle: Bundle, reason: str) -> Summary:
+        """The output comes last: where it is, all is done. `reason` is the column of rejected rows that has theirs."""
         answers, rejected = self._all("answers"), self._all("rejected")
-        found = summary(bundle.manifest, bundle.digest, answers, rejected)
+        found = summary(bundle.manifest, bundle.digest, answers, rejected, reason)
         if answers is None:
             reasons = "".join(f"\n  {counted(count, 'row')}: {reason}" for reason, count in found.reasons.items())
             raise DataError(f"{self._source.path} has no row that the model can answer.{reasons or ' It has no rows.'}")

@@ -6,8 +6,10 @@ workbook, or CSV in another encoding, is read at once, as for training.
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +20,7 @@ from portfolio.bundle.manifest import InputField
 from portfolio.contract.csv_file import without
 from portfolio.contract.format import Format
 from portfolio.contract.loading import find_use_case, use_case_names
-from portfolio.contract.tables import SUFFIXES, as_text, is_table, kind_of_table, read_table
+from portfolio.contract.tables import SUFFIXES, as_text, is_left_over, is_table, kind_of_table, read_table
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.labels import listed
 
@@ -61,7 +63,7 @@ class RowFiles:
         if path.is_dir():
             own = {output.resolve() for output in outputs}
             there = (file for file in path.iterdir() if file.resolve() not in own)
-            files = sorted(file for file in there if is_table(file) and file.is_file())
+            files = sorted(file for file in there if is_table(file) and file.is_file() and not is_left_over(file))
             if not files:
                 pictures = any(_is_named_as_picture(file) for file in path.rglob("*"))
                 raise DataError(
@@ -108,10 +110,11 @@ class RowFiles:
         """The columns of all files. Raises DataError if one can't be read, or has a column twice."""
         return list(dict.fromkeys(name for file in self.files for name in self._columns(file)))
 
-    def check(self, fields: Sequence[InputField]) -> None:
-        """Raise DataError, naming the file, if a column is missing that the model needs."""
-        for file in self.files:
-            there = set(self._columns(file))
+    def check(self, fields: Sequence[InputField], key: str = "") -> None:
+        """Raise DataError, naming the file, if it lacks a column that the model needs; or the key that others have."""
+        columns = {file: set(self._columns(file)) for file in self.files}
+        keyed = [file for file, there in columns.items() if key in there]
+        for file, there in columns.items():
             # Each of them may be missing, but not all: then the file is another, or written in another way.
             lacking = [field.name for field in fields] if _has_none(there, fields) else _lacking(there, fields)
             if lacking:
@@ -120,6 +123,11 @@ class RowFiles:
                     f"{file} lacks the column{'s' if len(lacking) > 1 else ''} {listed(lacking)}. The model's inputs: "
                     f"{listed([field.name for field in fields], 30)}; the file's columns: {listed(sorted(there), 30)}."
                     f"{OF_PICTURES if pictures else ''}"
+                )
+            if keyed and file not in keyed:
+                raise DataError(
+                    f"{file} lacks the column {key}, which names the rows of {keyed[0]}. Add it, or score that file "
+                    "alone."
                 )
 
     def parts(self, fields: Sequence[InputField]) -> Iterator[Part]:
@@ -139,15 +147,16 @@ class RowFiles:
         if _suffix(file) == ".parquet":
             return pl.scan_parquet(file)
         # As text: what a column holds further down is not known yet.
-        return pl.scan_csv(
-            file, separator="\t" if _suffix(file) == ".tsv" else ",", infer_schema=False, low_memory=True
-        )
+        return pl.scan_csv(file, separator=_separator(file), infer_schema=False, low_memory=True)
 
     def _columns(self, file: Path) -> list[str]:
         try:
-            return self._scanned(file).collect_schema().names()
+            columns = self._scanned(file).collect_schema().names()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(file, error) from error
+        if file not in self.tables and _suffix(file) != ".parquet":
+            _check_header(file)
+        return columns
 
 
 def written_of(use_case: str) -> Format:
@@ -211,7 +220,36 @@ def _is_utf8(file: Path) -> bool:
     return True
 
 
+def _separator(file: Path) -> str:
+    return "\t" if _suffix(file) == ".tsv" else ","
+
+
+def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file, the names of its columns first, each with the number of its last line."""
+    with file.open(newline="", encoding="utf-8-sig", errors="replace") as stream, suppress(csv.Error):
+        rows = csv.reader(stream, delimiter=_separator(file))
+        for row in rows:
+            yield rows.line_num, row
+
+
+def _check_header(file: Path) -> None:
+    """Raise DataError for a column that is there twice: Polars gives the second one another name."""
+    _, names = next(_lines(file), (1, []))
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise DataError(f"{file} has the column {listed(twice)} twice. Rename one of them, or take it out.")
+
+
 def _unreadable(file: Path, error: Exception) -> DataError:
+    if _suffix(file) != ".parquet":
+        columns = 0
+        for line, row in _lines(file):
+            columns = columns or len(row)
+            if len(row) > columns:
+                return DataError(
+                    f"{file}, line {line}, has {len(row)} fields where there are {columns} columns: "
+                    f"{_separator(file).join(row)[:80]!r}. Correct it."
+                )
     reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
     kind = "Parquet" if _suffix(file) == ".parquet" else "CSV in UTF-8, with a header"
     return DataError(f"{file} can't be read as {kind} ({reason}). Check the file, or fetch it again.")

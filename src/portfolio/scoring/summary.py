@@ -9,7 +9,6 @@ import polars as pl
 from portfolio.bundle.manifest import Manifest
 from portfolio.bundle.policy import MACHINE
 from portfolio.core.types import Strict
-from portfolio.scoring.scorer import REASON
 
 MOST_COMMON = 5
 
@@ -34,8 +33,10 @@ class Summary(Strict):
     expected_yen_per_1000: float | None
 
 
-def summary(manifest: Manifest, digest: str, answers: pl.LazyFrame | None, rejected: pl.LazyFrame | None) -> Summary:
-    """From all rows of a batch."""
+def summary(
+    manifest: Manifest, digest: str, answers: pl.LazyFrame | None, rejected: pl.LazyFrame | None, reason: str
+) -> Summary:
+    """From all rows of a batch. `reason` is the column of the rejected ones that says why they are."""
     policy = manifest.policy
     wanted = [pl.len().alias("rows"), (pl.col("decision") == MACHINE).sum().alias("by_machine")]
     if policy is not None:
@@ -43,7 +44,7 @@ def summary(manifest: Manifest, digest: str, answers: pl.LazyFrame | None, rejec
     of: dict[str, Any] = {"rows": 0, "by_machine": 0, "expected_yen": 0.0}
     if answers is not None:
         of |= answers.select(wanted).collect(engine="streaming").row(0, named=True)
-    counts = [] if rejected is None else list(_reasons(rejected).iter_rows())
+    counts = [] if rejected is None else list(_reasons(rejected, reason).iter_rows())
     yen, rows = of["expected_yen"], of["rows"]
     return Summary(
         use_case=manifest.use_case,
@@ -60,8 +61,8 @@ def summary(manifest: Manifest, digest: str, answers: pl.LazyFrame | None, rejec
     )
 
 
-def _reasons(rejected: pl.LazyFrame) -> pl.DataFrame:
+def _reasons(rejected: pl.LazyFrame, reason: str) -> pl.DataFrame:
     # Without the value that was found, which differs from row to row.
-    reason = pl.col(REASON).str.replace_all(r" \(found [^)]*\)", "")
-    counted = rejected.select(reason).group_by(REASON).len().collect(engine="streaming")
-    return counted.sort("len", REASON, descending=[True, False])
+    told = rejected.select(reason=pl.col(reason).str.replace_all(r" \(found [^)]*\)", ""))
+    counted = told.group_by("reason").len().collect(engine="streaming")
+    return counted.sort("len", "reason", descending=[True, False])
