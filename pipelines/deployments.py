@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from portfolio.core.environment import local_environment
+from portfolio.core.passwords import hidden
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -166,7 +167,7 @@ def serve(served: list[RunnerDeployment]) -> None:
     runner = Served(limit=RUNS_AT_ONCE, pause_on_shutdown=False)
     for deployment in served:
         runner.add_deployment(deployment)
-    print(f"{', '.join(one.full_name for one in served)}: {SERVED} {os.environ['PREFECT_API_URL']}", flush=True)
+    print(f"{', '.join(one.full_name for one in served)}: {SERVED} {hidden(os.environ['PREFECT_API_URL'])}", flush=True)
     asyncio.run(runner.start())
 
 

@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from PIL import Image
 from bench.server import portfolio_server
 from portfolio.bundle.store import Store
 from tests.cli.conftest import output, portfolio, run_main
+from tests.profiling.made import workbook
 from tests.serving.runtime.test_hot_swap import free_port
 from tests.tiny import publish
 from tests.workspace import TOY
@@ -104,11 +106,43 @@ def test_a_file_that_can_not_be_predicted_is_one_message(
     assert message in run_main([*arguments, "--url", address], 1, monkeypatch, capsys).err
 
 
-def test_a_workbook_is_scored_without_a_server(
+DECLARED = """
+from portfolio.contract import Classes, Csv, Image, Images
+
+class Toy(Images):
+    source = Csv(path="rows.csv", start="2026-01-01", separator=";", decimal=",", thousands=".", skip_rows=1)
+    target = Classes("side", ["left", "right"])
+    inputs = [Image("pixels", 2, 2, 16)]
+"""
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.txt", "rows.csv.gz", "rows.xlsx"])
+def test_a_file_is_read_as_its_use_case_declares(
+    address: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("use_cases", TOY).mkdir(parents=True)
+    Path("use_cases", TOY, "use_case.py").write_text(DECLARED)
+    text = "of 2026;;;;\n" + CSV.replace(",", ";").replace("a;1;2;3;4", "a;1,5;2,25;3;4")
+    if name.endswith(".xlsx"):
+        cells = [line.split(";") for line in text.replace(",", ".").splitlines()]
+        numbers = [[*row[:1], *map(float, row[1:])] for row in cells[2:]]
+        workbook(Path(name), {}, {"rows": [*cells[:2], *numbers]})
+    else:
+        Path(name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    answers = [
+        json.loads(line) for line in output(["predict", name, "--url", address], monkeypatch, capsys).splitlines()
+    ]
+    Path("same.json").write_text('[{"pixels": [1.5, 2.25, 3, 4]}, {"pixels": [4, 3, 2, 1]}]')
+    same = output(["predict", "same.json", "--url", address], monkeypatch, capsys).splitlines()
+    assert [answer["probabilities"] for answer in answers] == [json.loads(line)["probabilities"] for line in same]
+
+
+def test_a_workbook_can_not_come_from_standard_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = run_main(["predict", "rows.xlsx"], 1, monkeypatch, capsys).err
-    assert "portfolio score rows.xlsx answers.csv" in " ".join(said.split())
+    said = run_main(["predict", "-", "--format", "xlsx"], 1, monkeypatch, capsys).err
+    assert "Save it as a file" in " ".join(said.split())
 
 
 def test_a_load_is_told_as_json_and_as_a_table(

@@ -52,6 +52,17 @@ def test_new_says_what_it_decided_and_what_comes_next(
     assert checked.count("TODO") > 5
 
 
+def test_new_says_where_it_guessed_how_a_number_was_written(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = [f"{size}".replace(".", ",") for size in PLAIN["size"]]
+    weights = [f"{1 + number % 7}.{number + 100}" for number in range(ROWS)]
+    (workspace / "rows.csv").write_text(csv_text({**PLAIN, "size": sizes, "weight": weights, "grams": weights}, ";"))
+    said = output(new("--drop", "grams"), monkeypatch, capsys)
+    assert "'weight': 1.100 was read as 1100. If it is 1.100, delete thousands=" in said
+    assert "'grams': 1" not in said
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -83,9 +94,28 @@ def test_a_new_use_case_from_a_database_keeps_no_password(
     source = ["--query", "SELECT * FROM sales", "--date", "sold_on"]
     output(new(*source, file="sqlite:///shop.db"), monkeypatch, capsys)
     assert 'Sql("sqlite:///shop.db", "SELECT * FROM sales"' in (Path("use_cases") / "shop" / "use_case.py").read_text()
-    unreachable = "postgresql+psycopg://reader:s3cret@127.0.0.1:1/shop"
-    said = run_main(new(*source, file=unreachable, name="other"), 1, monkeypatch, capsys)
-    assert "can't be queried" in said.err
+    for password in ("s3cret", "P@s3/cret", "s3/c@r3t"):
+        unreachable = f"postgresql+psycopg://reader:{password}@127.0.0.1:1/shop"
+        said = run_main(new(*source, file=unreachable, name="other"), 1, monkeypatch, capsys)
+        assert "can't be queried" in said.err
+        assert "${OTHER_PASSWORD}@127.0.0.1" in said.err.replace("***", "${OTHER_PASSWORD}")
+        assert not [part for part in ("s3", "cret", "c@r") if part in said.err + said.out]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("postgresql://reader:s3cret@db/shop?user=a@b", "can't be told where the password in the address ends"),
+        ("postgresql:reader:s3cret@db/shop", "is written with ://"),
+        ("https://reader:s3cret@host.example/rows.csv", "has a password or a token in it"),
+        ("https://s3cret@host.example/rows.csv", "has a password or a token in it"),
+    ],
+)
+def test_an_address_whose_password_can_not_be_kept_is_refused_and_not_shown(
+    workspace: Path, address: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = run_main(new("--query", "SELECT 1", "--date", "day", file=address), 1, monkeypatch, capsys)
+    assert message in " ".join(said.err.split())
     assert "s3cret" not in said.err + said.out
 
 
@@ -167,7 +197,7 @@ def test_rows_that_are_there_already_are_told_before_they_are_copied(
         output(["collect", "shop"], monkeypatch, capsys)
     Path("more.csv").write_text("".join([*lines, *more[:60]]))
     said = " ".join(output(add, monkeypatch, capsys).split())
-    assert "300 of 360 rows are there already and will be set aside" in said
+    assert "300 of 360 new rows share their 'id' with a row of another batch" in said
     assert "1 new batch (360 rows)" in said
 
 
@@ -337,8 +367,8 @@ def test_of_a_large_file_check_reads_the_beginning(
     rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output(new(), monkeypatch, capsys)
-    monkeypatch.setattr("portfolio.cli.own_data.LARGE_BYTES", 1000)
-    monkeypatch.setattr("portfolio.cli.own_data.BEGINNING_BYTES", 500)
+    monkeypatch.setattr("portfolio.data.fit.LARGE_BYTES", 1000)
+    monkeypatch.setattr("portfolio.data.fit.BEGINNING_BYTES", 500)
     (file,) = (Path("data") / "shop" / "files").iterdir()
     file.write_text(f"{file.read_text()}a last line that is cut off")
     assert "nothing is wrong" in output(["check", "shop"], monkeypatch, capsys)

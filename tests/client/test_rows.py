@@ -9,6 +9,27 @@ from portfolio.bundle.manifest import InputField
 from portfolio.client.rows import read_rows
 from portfolio.core.errors import DataError
 
+
+def test_a_number_that_may_be_another_is_refused() -> None:
+    """Where the model learned from files with decimal commas."""
+    marked = tuple(field.model_copy(update={"unsure_marks": ",."}) for field in TABLE)
+    for cell in ("1.200", '"1,200"', "1.200 €", "\uff11.\uff12\uff10\uff10"):
+        with pytest.raises(DataError, match=r"Row 2: rooms is '.*', which may be 1200 or 1\.200.*Write 1200,"):
+            rows(f"rooms,age,place\n3,,a\n{cell},,a\n", "csv", marked)
+    told = rows("rooms,age,place\n1200,,a\n1.2000,,a\n0.875,,a\n12.5,,a\n", "csv", marked)
+    assert [row["rooms"] for row in told] == [1200, 1.2, 0.875, 12.5]
+    # Where only the decimal comma is another, a point is what it is everywhere.
+    of_commas = tuple(field.model_copy(update={"unsure_marks": ","}) for field in TABLE)
+    assert rows("rooms,age,place\n1.200,,a\n", "csv", of_commas)[0]["rooms"] == 1.2
+    assert rows('[{"rooms": 1.234, "place": "a"}]', "json", marked)[0]["rooms"] == 1.234
+
+
+def test_a_file_with_none_of_the_inputs_is_refused_though_each_may_be_missing() -> None:
+    optional = tuple(field.model_copy(update={"nullable": True}) for field in TABLE)
+    with pytest.raises(DataError, match=r"has none of the model's inputs \(rooms, age, place\), but rooms;age;place"):
+        rows("rooms;age;place\n1;2;a\n", "csv", optional, left_out=[])
+
+
 IMAGE = (
     InputField(
         name="pixels", kind="image", description="ink", shape=(2, 2), minimum=0, maximum=16, example=[1, 2, 3, 4]

@@ -7,19 +7,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
-from portfolio.contract.csv_file import Format, read_csv
+from portfolio.contract.csv_file import read_csv
+from portfolio.contract.format import Format
 from portfolio.core.errors import ConfigError, SourceError
+from tests.contract.made import read
 
 TOWNS = "town,rent\n大阪,70\n東京,90\n"
-
-
-def read(folder: Path, content: bytes | str, **written: Any) -> pl.DataFrame:
-    path = folder / "rows.csv"
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_csv(path, "rows.csv", Format(**written))
 
 
 @pytest.mark.parametrize(
@@ -44,40 +39,6 @@ def read(folder: Path, content: bytes | str, **written: Any) -> pl.DataFrame:
 )
 def test_the_same_table_however_it_was_written(tmp_path: Path, content: bytes, written: dict[str, Any]) -> None:
     assert read(tmp_path, content, **written).to_dict(as_series=False) == {"town": ["大阪", "東京"], "rent": [70, 90]}
-
-
-@pytest.mark.parametrize(
-    ("cells", "expected"),
-    [
-        (["1", "2"], [1, 2]),
-        (["1", ""], [1, None]),
-        (["1.0", "2"], [1.0, 2.0]),
-        (["1e3", "-7"], [1000.0, -7.0]),
-        ([" 1", "2 "], [1, 2]),
-        # What names something stays as it is.
-        (["01", "13"], ["01", "13"]),
-        (["0.5", "0"], [0.5, 0.0]),
-        (["12345678901234567890123", "1"], ["12345678901234567890123", "1"]),
-        (["true", "false"], ["true", "false"]),
-        (["A", ""], ["A", None]),
-        (["", ""], [None, None]),
-    ],
-)
-def test_a_column_of_numbers_has_numbers(tmp_path: Path, cells: list[str], expected: list[Any]) -> None:
-    content = "id,x\n" + "".join(f"{number},{cell}\n" for number, cell in enumerate(cells))
-    assert read(tmp_path, content)["x"].to_list() == expected
-
-
-def test_what_is_no_number_far_down_does_not_stop_the_file(tmp_path: Path) -> None:
-    """Each row is judged when it is validated."""
-    content = "id,x\n" + "".join(f"{number},{number}\n" for number in range(5000)) + "5000,unknown\n"
-    table = read(tmp_path, content)
-    assert (len(table), table["x"][-1]) == (5001, "unknown")
-
-
-def test_decimal_commas(tmp_path: Path) -> None:
-    table = read(tmp_path, "name;x\nA, B;1,5\nC;-2\n", separator=";", decimal=",")
-    assert table.to_dict(as_series=False) == {"name": ["A, B", "C"], "x": [1.5, -2.0]}
 
 
 @pytest.mark.parametrize(
@@ -157,38 +118,3 @@ def test_a_file_without_a_header_is_given_its_columns_names(tmp_path: Path) -> N
         read(tmp_path, "大阪,70\n", columns=["town"])
     with pytest.raises(ConfigError, match="'town' twice"):
         Format(columns=["town", "town"])
-
-
-SALES = "day,town,sold\n1,Osaka,5\n2,Nara,7\n"
-
-
-@pytest.mark.parametrize(
-    ("end", "sold"),
-    [
-        ("", [5, 7]),
-        ("Source: made up\n", [5, 7]),
-        ("Source: made up\n\n", [5, 7]),
-        ("\nSource: made up,,\n", [5, 7]),
-        ("Total,,12\n", [5, 7]),
-        (",2 towns,12\n", [5, 7]),
-        ("合計,2,12\n", [5, 7]),
-        ("3,Kyoto,9\n", [5, 7, 9]),
-        ("3,,9", [5, 7, 9]),
-    ],
-)
-def test_a_later_file_without_the_note_loses_no_row(tmp_path: Path, end: str, sold: list[int]) -> None:
-    assert read(tmp_path, SALES + end, skip_footer=2)["sold"].to_list() == sold
-
-
-@pytest.mark.parametrize("written", [{}, {"skip_footer": 1}])
-@pytest.mark.parametrize("end", ["3", "3,Kyo"])
-def test_a_file_that_was_cut_off_is_refused_whether_notes_may_follow_or_not(
-    tmp_path: Path, end: str, written: dict[str, Any]
-) -> None:
-    with pytest.raises(SourceError, match=f"was cut off: its last line has . of 3 fields: '{end}'.* Fetch it again"):
-        read(tmp_path, SALES + end, **written)
-
-
-def test_the_end_of_a_text_of_several_lines_is_no_note(tmp_path: Path) -> None:
-    rows = read(tmp_path, SALES + '3,"Kyoto\nand around",9\n4,7,"a\nb"\n', skip_footer=1)
-    assert rows["sold"].to_list() == ["5", "7", "9", "a\nb"]

@@ -133,6 +133,7 @@ def test_a_row_has_a_key_or_its_place() -> None:
         ({"url": "https://a.b/c", "path": "c", "sha256": "0" * 64, "start": "2026-01-05"}, "either url=.* or path="),
         ({"url": "https://a.b/c", "start": "2026-01-05"}, "needs the sha256= of https://a.b/c"),
         ({"url": "data/c.csv", "start": "2026-01-05"}, "must begin with https:// or http://. For a file .* path="),
+        ({"url": "https://me:s3@a.b/c", "sha256": "0" * 64, "start": "2026-01-05"}, "has a password or a token in it"),
         ({"path": "https://a.b/c", "start": "2026-01-05"}, "path='https://a.b/c' is an address. Give it as url="),
         ({"path": "c", "sha256": "xyz", "start": "2026-01-05"}, "sha256='xyz' must be 64 digits"),
         ({"path": "c", "encoding": "utf-88", "start": "2026-01-05"}, "no encoding 'utf-88'. Common ones are utf-8"),

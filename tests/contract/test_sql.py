@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy
 
 from portfolio.contract import Sql
-from portfolio.contract.sql import password_of, with_variable
 from portfolio.core.errors import ConfigError, PortfolioError, SourceError, UnreachableError
+from portfolio.core.passwords import password_of
 from portfolio.data.collect import collect
 from tests import postgres
 
@@ -91,32 +91,6 @@ def test_a_password_in_an_address_is_refused_and_not_shown(address: str) -> None
         Sql(address, QUERY, date="sold_on")
     assert "s3cret" not in str(refused.value)
     assert password_of(address) == "s3cret"
-
-
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        ("postgresql://reader:P@ssw0rd@db/x", "postgresql://reader:${PW}@db/x"),
-        ("postgresql://reader:P@ss@w0rd@db/x?opt=a@b", "postgresql://reader:${PW}@db/x?opt=a@b"),
-        ("postgresql://reader:P/ss?w@rd@db/x", "postgresql://reader:${PW}@db/x"),
-        (
-            "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3D%7Ba%3Bb%7D%3BApp%3Dx",
-            "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3D${PW}%3BApp%3Dx",
-        ),
-        ("postgresql://db/x?password=a;b&sslmode=require", "postgresql://db/x?password=${PW}&sslmode=require"),
-    ],
-)
-def test_no_part_of_a_password_is_shown(address: str, shown: str) -> None:
-    assert with_variable(address, "PW") == shown
-    assert not password_of(shown)
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["sqlite:///a@b.db", "postgresql://reader@db:5432/x", "postgresql://me:${PW}@db/a@b", "sqlite:///C:/x.db"],
-)
-def test_an_address_without_a_password_stays_as_it_is(address: str) -> None:
-    assert with_variable(address, "PW") == address
 
 
 def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from portfolio.contract.csv_file import Format
+from portfolio.contract.format import Format
 from portfolio.contract.tables import kind_of_table, read_table
 from portfolio.core.errors import SourceError
 from tests.profiling.made import workbook

@@ -12,6 +12,7 @@ from typing import ClassVar
 import polars as pl
 import pytest
 
+from portfolio.contract.folder import Folder
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.sources import Source
 from portfolio.core.download import download
@@ -27,6 +28,37 @@ def test_collecting_twice_adds_nothing(workspace: Path) -> None:
     second = collect(source, Paths("toy").batches)
     assert (len(first.added), second.added, second.present) == (6, [], 6)
     assert before == {path: path.stat().st_mtime_ns for path in Paths("toy").batches.iterdir()}
+
+
+def test_rows_that_other_batches_have_are_told(tmp_path: Path) -> None:
+    """As where a file was put into the folder twice, or one with all rows so far."""
+    files, batches = tmp_path / "files", tmp_path / "batches"
+    files.mkdir()
+    (files / "2026-01-05.csv").write_text("id,x\n1,a\n2,b\n")
+    source = Folder(files, key="id")
+    assert collect(source, batches).notes == []
+    # Also where the one has numbers and the other texts.
+    (files / "2026-01-06.csv").write_text("id,x\n2,b\n3,c\nA4,d\n")
+    (files / "2026-01-07.csv").write_text("id,x\n5,e\n")
+    (told,) = collect(source, batches).notes
+    assert told.startswith("1 of 4 new rows share their 'id' with a row of another batch, and only the first")
+    assert told.endswith(": 2026-01-06")
+    assert collect(source, batches).notes == []
+
+
+def test_a_key_that_a_file_lacks_is_told_when_it_is_validated(tmp_path: Path) -> None:
+    (tmp_path / "2026-01-05.csv").write_text("x\n1\n")
+    assert collect(Folder(tmp_path, key="id"), tmp_path / "batches").added == ["2026-01-05"]
+
+
+def test_a_damaged_batch_does_not_stop_what_is_new(tmp_path: Path) -> None:
+    files, batches = tmp_path / "files", tmp_path / "batches"
+    files.mkdir()
+    batches.mkdir()
+    (batches / "2026-01-05.parquet").write_bytes(b"PAR1 is cut off")
+    (files / "2026-01-05.csv").write_text("id\n1\n")
+    (files / "2026-01-06.csv").write_text("id\n2\n")
+    assert collect(Folder(files, key="id"), batches).added == ["2026-01-06"]
 
 
 def test_a_broken_off_collect_is_completed(workspace: Path) -> None:

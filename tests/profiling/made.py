@@ -32,6 +32,12 @@ def csv_text(columns: Mapping[str, Sequence[object]], separator: str = ",") -> s
     return written.getvalue()
 
 
+def written(folder: Path, content: bytes | str, name: str = "rows.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
 def with_column(name: str, values: Sequence[object]) -> str:
     """The plain table, with one more column."""
     return csv_text({name: values, **PLAIN})

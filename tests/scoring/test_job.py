@@ -11,17 +11,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import InputField
 from portfolio.bundle.store import Store
 from portfolio.core import files
 from portfolio.core.errors import ConfigError, DataError, PortfolioError, RegistryError
 from portfolio.scoring import source as source_module
 from portfolio.scoring.job import Job
+from portfolio.scoring.scorer import Scorer
+from portfolio.scoring.source import Part
 from tests.tiny import publish
 from tests.workspace import TOY
 
@@ -95,6 +99,18 @@ def test_rows_that_do_not_fit_go_aside_with_the_reason(bundle: Bundle, tmp_path:
     assert sorted([*pl.read_csv(tmp_path / "out.csv")["row"], 4, 121, 300]) == list(range(1, 301))
     assert (found.rows, found.rejected) == (297, 3)
     assert found.reasons["pixels: must be 4 numbers"] == 2
+
+
+def test_a_number_that_may_be_another_goes_aside(bundle: Bundle, tmp_path: Path) -> None:
+    """Of a file that is not written as those of the use case, which have a point between thousands."""
+    marked = InputField(name="rent", kind="number", unsure_marks=",.")
+    manifest = bundle.manifest.model_copy(update={"inputs": (*bundle.manifest.inputs, marked)})
+    scorer = Scorer(SimpleNamespace(manifest=manifest), [], several=False)
+    rows = pl.DataFrame({"pixels": pixels(2).tolist(), "rent": ["1.200 €", "1.200"]})
+    part = Part("a", tmp_path / "in.csv", 1, rows, is_plain=True)
+    rejected = scorer.score(part).rejected
+    assert rejected["row"].to_list() == [1, 2]
+    assert "rent: '1.200' may be 1200 or 1.200" in rejected["reason"][1]
 
 
 def run_in_another_process(tmp_path: Path, source: Path, target: Path) -> subprocess.Popen[bytes]:

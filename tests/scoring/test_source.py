@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from portfolio.bundle.manifest import InputField
-from portfolio.contract.csv_file import Format
+from portfolio.contract.format import Format
 from portfolio.core.errors import DataError
 from portfolio.scoring.source import RowFiles
 from tests.profiling.made import workbook
@@ -32,6 +33,34 @@ def test_a_file_is_read_plainly_or_as_declared(tmp_path: Path, plain: bool) -> N
     path.write_bytes(TEXT.encode() if plain else f"表1,\n{TEXT}".encode("cp932"))
     # What stands for a missing value does so in both.
     assert read(path, DECLARED) == [["20", "大阪"], [None, "奈良"], ["40", "京都"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "written"),
+    [
+        ('年齢,町\n"1.200,5",大阪\n"0,875",奈良\n', "rows.csv", Format(decimal=",", thousands=".")),
+        ("年齢\t町\n1.200,5\t大阪\n0,875\t奈良\n", "rows.tsv", Format(decimal=",", thousands=".")),
+        ("年齢\t町\n1.200,5\t大阪\n0,875\t奈良\n", "rows.tsv", Format(separator="\t", decimal=",", thousands=".")),
+        ("年齢;町\n1.200,5;大阪\n0,875;奈良\n", "rows.csv", Format(separator=";", decimal=",", thousands=".")),
+        ("年齢;町\n1 200,5;大阪\n0,875;奈良\n", "rows.txt", Format(separator=";", decimal=",", thousands=" ")),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_numbers_are_read_as_they_were_for_training(
+    tmp_path: Path, content: str, name: str, written: Format, packed: bool
+) -> None:
+    path = tmp_path / (f"{name}.gz" if packed else name)
+    path.write_bytes(gzip.compress(content.encode()) if packed else content.encode())
+    assert read(path, written) == [["1200.5", "大阪"], ["0.875", "奈良"]]
+
+
+def test_a_file_with_none_of_the_inputs_is_refused_though_each_may_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("年;街\n20;大阪\n")
+    optional = tuple(field.model_copy(update={"nullable": True}) for field in FIELDS)
+    for written in (Format(), Format(separator=";")):
+        with pytest.raises(DataError, match="lacks the columns 年齢"):
+            RowFiles.at(path, written).fitted(optional).check(optional)
 
 
 def test_text_that_is_stored_as_bytes_is_text(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -57,14 +57,15 @@ def table_model() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def table_bundle(folder: Path) -> Bundle:
+def table_bundle(folder: Path, unsure_marks: Literal["", ",", ",."] = "") -> Bundle:
     """A bundle that takes a number, a category and a text, each of which may be missing."""
+    age = InputField(name="age", kind="number", minimum=0, maximum=120, nullable=True, example=30.0)
     raw = table_model()
     manifest = Manifest(
         use_case=TOY,
         candidate="table",
         inputs=(
-            InputField(name="age", kind="number", minimum=0, maximum=120, nullable=True, example=30.0),
+            age.model_copy(update={"unsure_marks": unsure_marks}),
             InputField(name="town", kind="category", categories=("A", "B"), nullable=True, example="A"),
             InputField(name="note", kind="text", nullable=True, example="good"),
         ),

@@ -14,6 +14,7 @@ from torch import nn
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.manifest import InputField, Lineage
 from portfolio.bundle.reference import reference
+from portfolio.contract.format import Format
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import BundleError, DataError
@@ -86,6 +87,32 @@ def test_a_graph_that_answers_nan_is_refused(built: Built) -> None:
     with pytest.raises(BundleError, match="'network' differs from its model by nan"):
         write_candidate(folder, case, load_use_case("toy").config(), diverged, train, train)
     assert (folder / "model.onnx").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("written", "marks"),
+    [
+        (Format(), ""),
+        (Format(thousands=","), ""),
+        (Format(decimal=","), ","),
+        (Format(decimal=",", thousands=" "), ","),
+        (Format(decimal=",", thousands="."), ",."),
+    ],
+)
+def test_the_manifest_says_which_marks_the_files_have_otherwise(
+    built: Built, written: Format, marks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built("toy")
+    case = load_use_case("toy")
+    monkeypatch.setattr(case.source, "written", written)
+    train = load_split(case, "train")
+    preprocessor = case.preprocessor().fit(sklearn_input(case, train.inputs))
+    network = nn.Sequential(nn.Linear(WIDTH, 2), nn.Softmax(dim=1))
+    fitted = FittedNetwork(case, preprocessor, network, WIDTH, history=[], best_epoch=0, seconds=0)
+    bundle = write_candidate(tmp_path / "network", case, case.config(), fitted, train, train)
+    assert [field.unsure_marks for field in bundle.manifest.inputs] == [marks, ""]
+    # Where it says nothing, it is not there: no other bundle has another name for it.
+    assert ("unsure_marks" in (tmp_path / "network" / "manifest.json").read_text()) == bool(marks)
 
 
 def test_the_manifest_has_the_models_digest_and_no_lineage_yet(built: Built) -> None:

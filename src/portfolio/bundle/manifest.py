@@ -64,6 +64,13 @@ class InputField(Strict):
         default="", description="the form that a text is brought to before the graph (bundle/texts.py); none if empty"
     )
     nullable: bool = Field(default=False, description="may be missing (null)")
+    # Left out where it says nothing, so that it changes no other bundle's name.
+    unsure_marks: Literal["", ",", ",."] = Field(
+        default="",
+        exclude_if=lambda marks: not marks,
+        description="of a number: the marks that mean something else in the files that the model learned from, where "
+        "1,200 is 1.2 (and 1.200 is 1200): text with one is refused",
+    )
     example: list[float] | float | str | None = Field(default=None, description="a value that was seen in training")
 
     @property

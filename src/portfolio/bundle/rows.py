@@ -9,13 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
 from typing import Any, BinaryIO
+from unicodedata import normalize as unicode_normalized
 
 from portfolio.bundle.manifest import InputField
-from portfolio.core.cells import is_missing, without_unit
+from portfolio.core.cells import is_missing, said_unsure, unsure_number, without_unit
 from portfolio.core.errors import DataError
 
 Row = dict[str, Any]
@@ -89,6 +91,12 @@ def _taken_columns(columns: frozenset[str], fields: Sequence[InputField], number
                 f"Row {number}: the {are.format(', '.join(missing[:3]) + more)} missing. "
                 f"The model's inputs: {', '.join(field.name for field in fields)}."
             )
+    if not taken:
+        # Each of them may be missing, but not all: then the file is another, or written in another way.
+        raise DataError(
+            f"Row {number} has none of the model's inputs ({', '.join(field.name for field in fields)}), but "
+            f"{', '.join(sorted(columns))[:80]}."
+        )
     return taken
 
 
@@ -129,6 +137,8 @@ def _number(field: InputField, value: Any, number: int, as_text: bool) -> float 
     if isinstance(value, bool) or (isinstance(value, str) and not as_text):
         # The server takes neither for a number.
         raise DataError(f"Row {number}: {field.name} is {json.dumps(value)[:40]}, which is not a number.")
+    if isinstance(value, str) and field.unsure_marks and _is_unsure(value, field.unsure_marks):
+        raise DataError(f"Row {number}: {field.name} is {value[:40]!r}, which {said_unsure(value)}.")
     try:
         found = float(_plain(without_unit(value, field.unit) if isinstance(value, str) else value))
     except (TypeError, ValueError, OverflowError):
@@ -139,6 +149,10 @@ def _number(field: InputField, value: Any, number: int, as_text: bool) -> float 
     if field.nullable and found != found:
         return None
     raise DataError(f"Row {number}: {field.name} is {found}, which is not a finite number.")
+
+
+def _is_unsure(value: str, marks: str) -> bool:
+    return re.search(unsure_number(marks), unicode_normalized("NFKC", value)) is not None
 
 
 def _plain(value: Any) -> Any:

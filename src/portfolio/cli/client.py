@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from portfolio.bundle.manifest import InputField
 
 app = typer.Typer()
 PANEL = "Ask a server"
@@ -21,6 +26,7 @@ class Form(StrEnum):
     parquet = "parquet"
     json = "json"
     jsonl = "jsonl"
+    xlsx = "xlsx"
     png = "png"
     jpeg = "jpeg"
     gif = "gif"
@@ -31,7 +37,14 @@ class Form(StrEnum):
 
 PICTURES = (Form.png, Form.jpeg, Form.gif, Form.bmp, Form.webp, Form.tiff)
 # By file extension.
-ENDINGS = {**{form.value: form for form in Form}, "ndjson": Form.jsonl, "jpg": Form.jpeg, "tif": Form.tiff}
+ENDINGS = {
+    **{form.value: form for form in Form},
+    "txt": Form.csv,
+    "xls": Form.xlsx,
+    "ndjson": Form.jsonl,
+    "jpg": Form.jpeg,
+    "tif": Form.tiff,
+}
 API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
 
 
@@ -39,7 +52,7 @@ API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
 def predict(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...|-", help="CSV, TSV, Parquet, JSON, or pictures; - is standard input."),
+        typer.Argument(metavar="FILE...|-", help="CSV, TSV, Parquet, Excel, JSON, or pictures; - is standard input."),
     ],
     url: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:8000",
     form: Annotated[
@@ -50,7 +63,8 @@ def predict(
     """Get predictions for the rows of files, or for pictures.
 
     Columns are matched to the model's inputs by name, and other columns are left out. An image is one column with a
-    list of values, or one column per value: pixels_0, pixels_1, ... Long files are sent in several requests.
+    list of values, or one column per value: pixels_0, pixels_1, ... Long files are sent in several requests. In the
+    project's folder, a file is read as its use case declares that its files are written.
     Each prediction is a line of JSON, or a line of a table on a terminal. Feedback refers to it by `request_id` and
     `request_row`; of several files, it also names its `file`. If the server requires an API key, set PORTFOLIO_API_KEY.
 
@@ -61,10 +75,10 @@ def predict(
     from portfolio.client import predict as client
     from portfolio.core.errors import ConfigError
 
-    forms = [form or ENDINGS.get(Path(file).suffix.removeprefix(".").lower()) for file in files]
+    forms = [form or ENDINGS.get(Path(file.removesuffix(".gz")).suffix.removeprefix(".").lower()) for file in files]
     for file, found in zip(files, forms, strict=True):
-        if found is None and Path(file).suffix.lower() in (".xlsx", ".xls"):
-            raise ConfigError(f"'{file}' is a workbook. Without a server: portfolio score {file} answers.csv USE_CASE")
+        if file == "-" and found is Form.xlsx:
+            raise ConfigError("A workbook can't be read from standard input. Save it as a file, and name that.")
         if found is None and file.startswith(("http://", "https://")):
             raise ConfigError(f"'{file}' is no file. Is it the server's address? Then say --url {file}")
         if found is None:
@@ -115,13 +129,28 @@ def _answers(file: str, form: Form | None, url: str, model: dict[str, Any], key:
                 yield client.picture_prediction(url, content, media_type, key)
             else:
                 from portfolio.bundle.manifest import InputField
-                from portfolio.client.rows import read_rows
+                from portfolio.client.rows import read_rows, rows_of
 
                 fields = [InputField.model_validate(field) for field in model["inputs"]]
-                rows = read_rows(stream, str(form), fields, _say_left_out)
+                table = _declared(file, form, model["use_case"], fields)
+                if table is None:
+                    rows = read_rows(stream, str(form), fields, _say_left_out)
+                else:
+                    rows = rows_of(table, fields, _say_left_out)
                 yield from client.predictions(url, rows, model, key)
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
+
+
+def _declared(file: str, form: Form | None, use_case: str, fields: Sequence[InputField]) -> pl.DataFrame | None:
+    """The table in a file that is read as the use case declares its own, all at once; None of any other."""
+    if file == "-" or form not in (Form.csv, Form.tsv, Form.xlsx):
+        return None
+    from portfolio.scoring.source import RowFiles, with_lists, written_of
+
+    path = Path(file)
+    table = RowFiles(path, (path,), written_of(use_case), {}).fitted(fields).tables.get(path)
+    return None if table is None else with_lists(table, fields)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -47,6 +47,7 @@ def run(
     from portfolio.contract.loading import load_use_case
     from portfolio.core.environment import local_environment, state_folder
     from portfolio.core.files import write_text
+    from portfolio.core.passwords import hidden
     from portfolio.core.paths import Paths
     from portfolio.core.terminal import Steps, console
 
@@ -65,7 +66,7 @@ def run(
             Registry(case)
             versioning.stage_graph(use_case)
             server.wait()
-            step.result = f"its API answers at {os.environ['PREFECT_API_URL']}"
+            step.result = f"its API answers at {hidden(os.environ['PREFECT_API_URL'])}"
         with server.flow_settings(), server.expected():
             outcome = training(use_case, feedback=feedback)
     except KeyboardInterrupt:

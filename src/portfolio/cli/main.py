@@ -82,7 +82,7 @@ def _is_of_polars(error: Exception) -> bool:
 
 def _command() -> str:
     """What was typed; the password in a database's address is not shown."""
-    from portfolio.contract.sql import with_variable
+    from portfolio.core.passwords import with_variable
 
     return " ".join(["portfolio", *(with_variable(argument, "PASSWORD") for argument in sys.argv[1:])])
 

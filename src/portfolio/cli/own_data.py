@@ -1,11 +1,8 @@
-"""One's own data: a use case from a file, more rows for it, and what is left to do."""
+"""One's own data: a use case from a file, and what is left to do."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,18 +11,12 @@ from portfolio.cli.arguments import NamedUseCase, UseCaseName
 from portfolio.core.counted import counted
 
 if TYPE_CHECKING:
-    import polars as pl
     from rich.table import Table
 
-    from portfolio.contract.folder import Folder
-    from portfolio.contract.use_case import UseCase
     from portfolio.profiling.draft import Draft
 
 app = typer.Typer()
 PANEL = "Use your own data"
-FEW = 2000
-"""Enough rows to show which columns there are, of which kinds, and whether their values are as declared."""
-LARGE_BYTES, BEGINNING_BYTES = 16 * 1024 * 1024, 1024 * 1024
 
 
 @app.command(rich_help_panel=PANEL)
@@ -90,6 +81,9 @@ def new(
     console.print(f"[bold]{name}[/]: {counted(rows.total, 'row')}, {counted(len(rows.rows.columns), 'column')}")
     console.print(_decisions(found))
     _say_target(found)
+    for column, guess in rows.unsure.items():
+        if found.decisions[column].role != "left out":
+            console.print(f"'{column}': {guess}", markup=False, soft_wrap=True)
     if ask and not typer.confirm("Write these files?", default=True):
         print("Nothing was written.")
         raise typer.Exit(1)
@@ -214,11 +208,12 @@ def check(use_case: UseCaseName) -> None:
     from portfolio.contract.checks import doubts, problems, to_do
     from portfolio.contract.loading import find_use_case
     from portfolio.core.terminal import console, failure
+    from portfolio.data.fit import unlike_declared
 
     case = find_use_case(use_case)
     wrong, unsure = problems(case), list[str]()
     if not wrong:
-        wrong, unsure = _unlike_its_data(case)
+        wrong, unsure = unlike_declared(case)
         unsure += doubts(case) + ([] if wrong else case.source.late({}))
     for problem in wrong:
         failure(problem)
@@ -235,79 +230,6 @@ def check(use_case: UseCaseName) -> None:
         f"[green]✓[/] {use_case}: nothing is wrong"
         + (f"; {counted(len(left), 'text')} left to write." if left else f". Next: portfolio run {use_case}")
     )
-
-
-def _first_rows(source: Folder, path: Path) -> pl.DataFrame:
-    """The first rows of a large CSV file: reading all of them takes seconds."""
-    from portfolio.core.errors import SourceError
-
-    if path.suffix.lower() not in (".csv", ".tsv") or path.stat().st_size <= LARGE_BYTES:
-        return source.table(path)
-    with path.open("rb") as stream, TemporaryDirectory() as folder:
-        beginning = Path(folder) / path.name
-        beginning.write_bytes(stream.read(BEGINNING_BYTES).rpartition(b"\n")[0])
-        try:
-            return source.table(beginning)
-        except SourceError:
-            # Cut off in the midst of a value of several lines; or else it is wrong as a whole.
-            return source.table(path)
-
-
-def _newest_rows(case: UseCase) -> tuple[Path, pl.DataFrame] | None:
-    """The newest rows, and their file: of what waits to be collected, or else of what was. Raises SourceError."""
-    from portfolio.contract.folder import Folder
-    from portfolio.core.errors import SourceError
-    from portfolio.core.paths import Paths
-    from portfolio.data.batches import of_source, read_batch
-    from portfolio.data.collect import named_rows
-
-    collected, source = of_source(Paths(case.name).batches), case.source
-    if isinstance(source, Folder):
-        files = source.files()
-        new = sorted(files.keys() - collected)
-        if new:
-            path = files[new[-1]]
-            return path, named_rows(source, new[-1], _first_rows(source, path)).head(FEW)
-        if not collected and not source.path.is_dir():
-            raise SourceError(f"{source.path} does not exist. Correct the folder's name in the use case, or make it.")
-        if not collected:
-            raise SourceError(f"{source.path} has no file with rows yet. Put the first one there.")
-    if not collected:
-        return None
-    _, path = collected.popitem()
-    return path, read_batch(path, case.name, n_rows=FEW)
-
-
-def _unlike_its_data(case: UseCase) -> tuple[list[str], list[str]]:
-    """How the newest rows that there are differ from what is declared: what stops a run, and what it puts aside."""
-    from portfolio.contract.picture_files import LABEL, Pictures
-    from portfolio.core.errors import SourceError
-    from portfolio.data.normalize import normalize
-    from portfolio.data.validate import check_rows
-
-    where = case.folder / "use_case.py"
-    if isinstance(case.source, Pictures) and case.target.column == LABEL:
-        faults = case.source.faults(case.output.labels)
-        if faults:
-            return faults, []
-    try:
-        newest = _newest_rows(case)
-    except SourceError as error:
-        return [str(error)], []
-    if newest is None:
-        return [], []
-    path, rows = newest
-    if faults := normalize(case, rows).faults:
-        return [f"{where} and the rows in {path} do not fit: {fault}." for fault in faults], []
-    limits = case.config().validate_
-    _, bad = check_rows(rows, case.schema(), case, limits.model_copy(update={"max_bad_fraction": 1.0}))
-    if bad.is_empty():
-        return [], []
-    (reason, _), *_ = bad["reason"].value_counts(sort=True).rows()
-    told = f"{len(bad):,} of {counted(len(rows), 'row')} in {path} do not fit {where}, most often: {reason}."
-    if len(bad) > limits.max_bad_fraction * len(rows):
-        return [f"{told} Over {limits.max_bad_fraction:.0%}, a run puts the whole batch aside."], []
-    return [], [f"{told} A run puts them aside (data/{case.name}/quarantine)."]
 
 
 @app.command(rich_help_panel=PANEL)
@@ -343,94 +265,3 @@ def rename(use_case: NamedUseCase, new_name: Annotated[str, typer.Argument(help=
         f"'{use_case}' is now '{new_name}'. Train it: portfolio run {new_name}. What was served, and the answers and "
         "labels in .state, stay under the old name."
     )
-
-
-def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
-    """Put a file into the folder of a use case, once its rows are known to fit; return where it is."""
-    from portfolio.contract.folder import Folder
-    from portfolio.contract.loading import load_use_case
-    from portfolio.contract.picture_files import Pictures
-    from portfolio.contract.sources import is_to_come
-    from portfolio.core.errors import ConfigError, SourceError
-    from portfolio.data.collect import named_rows
-    from portfolio.data.normalize import normalize
-    from portfolio.data.validate import check_rows
-    from portfolio.profiling import origins
-
-    case = load_use_case(use_case)
-    source = case.source
-    if isinstance(source, Pictures):
-        raise ConfigError(
-            f"'{use_case}' is of pictures. Copy the new ones into a folder of their day, with one folder for each "
-            f"class, such as {source.folder}/{date.today()}/{case.output.labels[0]}/, then: "
-            f"portfolio collect {use_case}"
-        )
-    if not isinstance(source, Folder):
-        raise ConfigError(
-            f"The rows of '{use_case}' come from {type(source).__name__}, and files are added to a Folder. Its "
-            f"new rows are collected by: portfolio collect {use_case}"
-        )
-    if not path.is_file():
-        raise SourceError(f"{path} is not there. Check its path.")
-    if path.stat().st_size == 0:
-        raise SourceError(f"{path} is empty. Nothing was copied.")
-    rows = named_rows(source, date.today(), source.table(path))
-    if faults := normalize(case, rows).faults:
-        raise SourceError(f"{path} does not fit '{use_case}': {'; '.join(faults)}. Nothing was copied.")
-    good, bad = check_rows(rows, case.schema(), case, case.config().validate_)
-    if good.is_empty():
-        why = bad["reason"][0] if len(bad) else "it has no rows"
-        raise SourceError(f"{path} does not fit '{use_case}': {why}. Nothing was copied.")
-    if day is None and source.date and is_to_come(last := source.day(path)):
-        raise SourceError(
-            f"{path} would be of {last}, which is still to come. Correct its dates in '{source.date}', or give the day "
-            f"on which its rows ended: --date {date.today()}. Nothing was copied."
-        )
-    target = origins.place_for(use_case, source, path, day.date() if day else None)
-    if source.has_key:
-        _check_repeated(case, source, good, path)
-    origins.copy_file(path, target)
-    return target
-
-
-def _check_repeated(case: UseCase, source: Folder, good: pl.DataFrame, path: Path) -> None:
-    """Say that some of the rows are there already. Raises ConfigError if a run would put the whole file aside."""
-    from portfolio.core.errors import ConfigError
-    from portfolio.data.validate import is_export_of_all
-
-    there, limits = _with_keys_of(case, source, good), case.config().validate_
-    if len(there) <= limits.max_bad_fraction * len(good):
-        return
-    keys = there[case.key].to_list()
-    if is_export_of_all(good, there, keys, case.key, limits):
-        print(
-            f"{len(keys):,} of {counted(len(good), 'row')} are there already and will be set aside. The others are new."
-        )
-        return
-    if len(keys) == len(good) and good.sort(case.key).equals(there.sort(case.key)):
-        raise ConfigError(f"{path}: all its rows are there already. Nothing was copied.")
-    raise ConfigError(
-        f"{path}: {len(keys):,} of {counted(len(good), 'row')} share their '{case.key}' with a row that is there "
-        "already, and a run would put the whole file aside. If the numbers begin anew in each file, they name no row: "
-        f"in {case.folder / 'use_case.py'}, delete key= and add '{case.key}' to ignore, then: portfolio recollect "
-        f"{case.name}. If the file corrects another one, put it in its place, and run the same. Nothing was copied."
-    )
-
-
-def _with_keys_of(case: UseCase, source: Folder, rows: pl.DataFrame) -> pl.DataFrame:
-    """The normalized rows, collected or waiting in the folder, whose keys are among those of `rows`; one for each."""
-    import polars as pl
-
-    from portfolio.core.paths import Paths
-    from portfolio.data.batches import of_source, read_batch
-    from portfolio.data.normalize import labels, normalize
-
-    collected = of_source(Paths(case.name).batches)
-    batches = (read_batch(path, case.name) for path in collected.values())
-    files = (source.table(path) for day, path in source.files().items() if day not in collected)
-    found = [rows.clear()]
-    for table in chain(batches, files):
-        if case.key in table.columns:
-            normalized = normalize(case, table.filter(labels(table[case.key]).is_in(rows[case.key].implode())))
-            found += [] if normalized.faults else [normalized.frame.select(rows.columns)]
-    return pl.concat(found).unique(case.key, keep="first", maintain_order=True)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portfolio.cli.arguments import NamedUseCase, UseCaseName
-from portfolio.cli.own_data import add_file
 from portfolio.core.counted import counted
 
 if TYPE_CHECKING:
@@ -36,6 +35,8 @@ def collect(
 ) -> None:
     """Collect new batches into data/USE_CASE/raw/batches/DATE.parquet, and put them under DVC."""
     if file is not None:
+        from portfolio.profiling.addition import add_file
+
         print(f"copied to {add_file(use_case, file, day)}")
     from portfolio.contract.loading import load_use_case
     from portfolio.core.paths import Paths

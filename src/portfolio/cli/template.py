@@ -85,7 +85,13 @@ def _answers(data: list[str] | tuple[()]) -> dict[str, Any]:
 def _same_commit(template: str, history: Path) -> str:
     """The template's commit that has the very files of this one: the version that this copy was made from."""
     from portfolio.core.errors import ConfigError
+    from portfolio.core.passwords import hidden
 
+    if hidden(template) != template:
+        raise ConfigError(
+            "The template's address has a password or a token in it, and the address is kept in the project. Leave it "
+            "out: git asks for it, or has it from its credential helper."
+        )
     cloned = subprocess.run(
         ["git", "clone", "--quiet", "--bare", template, str(history)], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The rows of a file: CSV, TSV, Parquet or JSON. portfolio.bundle.rows matches them to the model's inputs."""
+"""The rows of a file: CSV, TSV, Parquet, Excel or JSON. portfolio.bundle.rows matches them to the model's inputs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.rows import Row, matched, read_csv, twice
 from portfolio.contract.tables import as_text
 from portfolio.core.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def read_rows(
@@ -26,13 +29,39 @@ def read_rows(
     return matched(READERS[form](stream), fields, on_left_out, as_text=form in ("csv", "tsv"))
 
 
+def rows_of(
+    table: pl.DataFrame, fields: Sequence[InputField], on_left_out: Callable[[list[str]], None]
+) -> Iterator[Row]:
+    """The same of a table that was read as for training. Raises DataError, naming the row, for a value of no kind."""
+    import polars as pl
+
+    from portfolio.data.normalize import normalize_inputs
+
+    if table.is_empty():
+        raise DataError("It has no rows.")
+    if left_out := [name for name in table.columns if name not in {field.name for field in fields}]:
+        on_left_out(left_out)
+    found = normalize_inputs(fields, table)
+    for field in fields:
+        if not found.faults and field.kind == "number":
+            column = found.frame[field.name]
+            found.reject(column.is_infinite().fill_null(False), f"{field.name} is not a finite number")
+    if found.faults:
+        raise DataError(f"{'; '.join(found.faults)}.")
+    if found.reasons:
+        row = min(found.reasons)
+        raise DataError(f"Row {row + 1}: {'; '.join(found.reasons[row])}.")
+    arrays = [pl.col(name).arr.to_list() for name, kind in found.frame.schema.items() if isinstance(kind, pl.Array)]
+    yield from found.frame.with_columns(arrays).iter_rows(named=True)
+
+
 def _from_csv(stream: BinaryIO, separator: str = ",") -> Iterator[Row]:
     try:
         yield from read_csv(stream, separator)
     except DataError as error:
         raise DataError(
-            f"{error} A file in another encoding, or with another separator, is read as the use case declares it by: "
-            "portfolio score FILE OUT.csv USE_CASE"
+            f"{error} A file in another encoding, or with another separator, is read as its use case declares it, in "
+            "the project's folder."
         ) from error
 
 

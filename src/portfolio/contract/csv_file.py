@@ -6,20 +6,16 @@ import codecs
 import csv
 import gzip
 import io
-import itertools
-import re
 import shlex
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Pydantic reads those of typing from Python 3.12 on.
-from typing_extensions import TypedDict
-
+from portfolio.contract.format import Format
+from portfolio.contract.notes import ends_in_note, notes_at_end
+from portfolio.contract.numbers import typed
 from portfolio.core.contents import kind_of
-from portfolio.core.errors import ConfigError, SourceError
+from portfolio.core.errors import SourceError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,85 +24,7 @@ SEPARATORS = {",": "','", ";": "';'", "\t": r"'\t'", "|": "'|'"}
 # Of files that are not UTF-8, in the order in which they are tried for the remedy: the first two can fail.
 OTHER_ENCODINGS = ("cp932", "euc_jp", "cp1252", "latin-1")
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-INTEGER = r"^[+-]?\d+$"
 END_CHARACTERS = 65_536
-LEADING_ZERO = r"^[+-]?0\d"
-CURRENCIES = "USD|EUR|GBP|JPY|CHF|CNY|INR|CAD|AUD"
-BEFORE = rf"(?:[+-]?(?:[¥\uffe5$€£]|{CURRENCIES})\s*)?"
-AFTER = r"(?:\s*[^\d\s.,:/+'-][^\d\s]{0,9})?"
-"""The unit of a number, if it has one: prices are written in a country's own way too."""
-DECIMAL_COMMA = rf"^({BEFORE}[+-]?\d*),(\d+{AFTER})$"
-# What comes after the rows of a table, and is none of them.
-NOTE = re.compile(r"\s*([*※(\uff08]|注|出典|資料|備考|note|source)", re.IGNORECASE)
-TOTAL = re.compile(r"\s*((grand |sub-?)?total|sum\b|[合総小累]?計)", re.IGNORECASE)
-SENTENCE = re.compile(r".*[^\W\d_]+\s+[^\W\d_]+\s+\S|\s*[^\W\d_]+\s*[:\uff1a]\s*\S|.*[\u3040-\u30ff\u4e00-\u9fff]{8}")
-NUMBER = re.compile(r"\s*[+-]?\d[\d.,]*\s*")
-SPACES = "[ \u00a0\u202f\u2009]"
-"""Between thousands: those that keep a number in one line are written by programs."""
-# Japanese input methods write these for 0 to 9, the point, the comma and the signs.
-FULL_WIDTH = {chr(ord(plain) + 0xFEE0): plain for plain in "0123456789.,+-"}
-
-
-class Written(TypedDict, total=False):
-    """What a use case may say of how its CSV files were written."""
-
-    encoding: str
-    separator: str
-    decimal: str
-    thousands: str
-    skip_rows: int
-    skip_footer: int
-    missing: Mapping[str, tuple[str, ...]]
-    columns: Sequence[str]
-    sheet: str
-
-
-@dataclass(frozen=True)
-class Format:
-    """How a CSV file was written. Raises ConfigError for what can't be.
-
-    `decimal` is the decimal mark, `thousands` what stands between groups of three digits. `skip_rows` lines stand
-    before the names of the columns, and up to `skip_footer` lines after the last row: one there that reads as a row is
-    one. `missing` has, by column, what stands for a missing value there, such as 999, beside what always does.
-    `columns` names the columns of a file that does not do so itself; they come before the first row then. `sheet` names
-    the sheet of a workbook, which else is the first one. Of a workbook, what comes before and after its rows, `columns`
-    and `missing` count too.
-    """
-
-    encoding: str = "utf-8"
-    separator: str = ","
-    decimal: str = "."
-    thousands: str = ""
-    skip_rows: int = 0
-    skip_footer: int = 0
-    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    columns: Sequence[str] = ()
-    sheet: str = ""
-
-    def __post_init__(self) -> None:
-        try:
-            codecs.lookup(self.encoding)
-        except LookupError as error:
-            raise ConfigError(
-                f"There is no encoding '{self.encoding}'. Common ones are utf-8, utf-16, cp932, cp1252, latin-1."
-            ) from error
-        if len(self.separator) != 1:
-            raise ConfigError(rf"separator={self.separator!r} must be one character, such as ';' or '\t'.")
-        if self.decimal not in (".", ","):
-            raise ConfigError(f"decimal={self.decimal!r} must be '.' or ','.")
-        if self.thousands not in ("", ",", ".", " ", "'") or self.thousands == self.decimal:
-            raise ConfigError(
-                f"thousands={self.thousands!r} must be what stands between groups of three digits: ',', '.', ' ' or "
-                '"\'", and not the decimal mark.'
-            )
-        for column, words in self.missing.items():
-            if isinstance(words, str) or not all(isinstance(word, str) for word in words):
-                raise ConfigError(f"missing: write the values of '{column}' as a list of texts, such as [\"999\"].")
-        if self.skip_rows < 0 or self.skip_footer < 0:
-            raise ConfigError("skip_rows and skip_footer are numbers of lines, and can't be negative.")
-        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
-        if twice:
-            raise ConfigError(f"columns= has {', '.join(map(repr, twice))} twice. Each column needs a name of its own.")
 
 
 def read_csv(path: Path, where: str, written: Format) -> pl.DataFrame:
@@ -157,34 +75,9 @@ def _without_notes(text: str, columns: int, where: str, written: Format) -> str:
     while lines and not lines[-1].strip(f"{written.separator} \r\n"):
         lines.pop()
     cells = [_cells(line, written.separator) for line in lines[-written.skip_footer :]]
-    if not ends_in_note("".join(lines[-1:])):
+    if not ends_in_note(lines[-50:], written.separator):
         check_end(text[-END_CHARACTERS:], columns, where, written.separator)
     return "".join(lines[: len(lines) - notes_at_end(cells, columns)])
-
-
-def notes_at_end(rows: Sequence[Sequence[str]], columns: int) -> int:
-    """How many of the last rows, each with its cells, are notes or totals: not every file has as many as the first."""
-    return len(list(itertools.takewhile(lambda row: not _reads_as_row(row, columns), reversed(rows))))
-
-
-def _reads_as_row(cells: Sequence[str], columns: int) -> bool:
-    first = cells[0] if cells else ""
-    if splits_quotes(cells):
-        return True
-    if columns < 2 or not first.strip() or NOTE.match(first) or TOTAL.match(first):
-        return False
-    several = sum(bool(cell.strip()) for cell in cells) > 1
-    return NUMBER.fullmatch(first) is not None or (several and len(cells) == columns)
-
-
-def splits_quotes(cells: Sequence[str]) -> bool:
-    """Whether these are the cells of a line that ends a value of several lines: its quotation mark opened before."""
-    return sum(cell.count('"') for cell in cells) % 2 == 1
-
-
-def ends_in_note(line: str) -> bool:
-    """Whether the last line of a file is whole: it has its line end, or reads as a note. Else it may be cut off."""
-    return line.endswith(("\n", "\r")) or any(kind.match(line) for kind in (NOTE, TOTAL, SENTENCE))
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -327,7 +220,7 @@ def check_end(text: str, columns: int, where: str, separator: str) -> None:
         end = text.splitlines()[-1]
         raise SourceError(
             f"{where} was cut off: its last line has {last} of {columns} fields: {end[:80]!r}. Fetch it again, or "
-            "delete that line."
+            "delete that line; if it is a note, end its line."
         )
 
 
@@ -374,33 +267,3 @@ def without(column: pl.Series, written: Format) -> pl.Series:
     # 999 stands for 999.0 too.
     codes = pl.Series(words).cast(pl.Float64, strict=False).drop_nulls()
     return column.set(texts.is_in(words) | texts.cast(pl.Float64, strict=False).is_in(codes).fill_null(False), None)
-
-
-def typed(column: pl.Series, written: Format) -> pl.Series:
-    """A column of texts as numbers, if every value is one; else as it is, but for how its numbers are written."""
-    import polars as pl
-
-    column = column.to_frame().select(plain_numbers(pl.col(column.name), written)).to_series()
-    text = column.str.strip_chars().replace("", None)
-    if text.null_count() == len(text) or text.str.contains(LEADING_ZERO).any():
-        return column
-    kind = pl.Int64 if text.str.contains(INTEGER).all() else pl.Float64
-    numbers = text.cast(kind, strict=False)
-    return column if numbers.null_count() > text.null_count() else numbers
-
-
-def plain_numbers(text: pl.Expr, written: Format) -> pl.Expr:
-    """The texts; numbers, with or without a unit, have ASCII digits, a point, and nothing between thousands."""
-    import polars as pl
-
-    wide = text.str.contains(f"^[{''.join(FULL_WIDTH)}]+$")
-    text = pl.when(wide).then(text.str.replace_many(list(FULL_WIDTH), list(FULL_WIDTH.values()))).otherwise(text)
-    if written.thousands:
-        mark = SPACES if written.thousands == " " else re.escape(written.thousands)
-        grouped = text.str.contains(
-            rf"^\s*{BEFORE}[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(written.decimal)}\d+)?{AFTER}\s*$"
-        )
-        text = pl.when(grouped).then(text.str.replace_all(rf"{mark}(\d{{3}})", "$1")).otherwise(text)
-    if written.decimal == ",":
-        text = text.str.replace(DECIMAL_COMMA, "$1.$2")
-    return text

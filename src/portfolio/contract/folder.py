@@ -9,8 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from portfolio.contract.csv_file import Format, Written
 from portfolio.contract.declaration import declaration
+from portfolio.contract.format import Format, Written
 from portfolio.contract.sources import Cell, Source, dates_of, edited, is_to_come, waiting
 from portfolio.contract.tables import SUFFIXES, is_table, read_table
 from portfolio.core.errors import SourceError

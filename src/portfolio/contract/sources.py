@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from portfolio.bundle.manifest import PredefinedSplit
-from portfolio.contract.csv_file import Format, Written
 from portfolio.contract.declaration import declaration
+from portfolio.contract.format import Format, Written
 from portfolio.contract.tables import read_table
 from portfolio.core.errors import ConfigError, SourceError
+from portfolio.core.passwords import hidden
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,6 +60,8 @@ class Source(ABC):
 
     use_case = "NAME"
     """The use case whose source it is, for the commands in messages; set by it."""
+    written = Format()
+    """How its files are written, of a source that has files."""
 
     def __init__(
         self,
@@ -250,6 +253,15 @@ def parsed_dates(column: pl.Series) -> pl.Series:
         return column.str.to_date(strict=False)
 
 
+def check_public(url: str) -> None:
+    """Raise ConfigError for the address of a file on the web that has a password or a token in it."""
+    if hidden(url) != url:
+        raise ConfigError(
+            "The address has a password or a token in it, which would end up in git. Fetch the file yourself, and give "
+            "its path. If the address was committed before, change what is secret in it."
+        )
+
+
 def first_day(day: date | str | None) -> date | None:
     """What `start` says. Raises ConfigError if that is no date."""
     try:
@@ -289,6 +301,7 @@ class Csv(Rows):
             url, path = "", url2pathname(urlsplit(url).path)
         if url and not url.startswith(("http://", "https://")):
             raise ConfigError(f"url='{url}' must begin with https:// or http://. For a file on this machine: path=.")
+        check_public(url)
         if "://" in path:
             raise ConfigError(f"path='{path}' is an address. Give it as url=, with the sha256= of the file.")
         if url and not sha256:

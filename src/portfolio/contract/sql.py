@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -13,21 +12,12 @@ from portfolio.contract.declaration import declaration
 from portfolio.contract.sources import Cell, Source, by_date
 from portfolio.core.database_url import database_url
 from portfolio.core.errors import ConfigError, SourceError, UnreachableError
+from portfolio.core.passwords import VARIABLE, password_of
 
 if TYPE_CHECKING:
     import polars as pl
 
 CONNECT_TIMEOUT_SECONDS = 10
-VARIABLE = re.compile(r"\$\{(\w+)\}")
-PASSWORD = re.compile(
-    # Before the host: up to the last @ there, since people write a password with one as it is; or with a / or a ?.
-    r"^[\w+]+://[^:/?]*:([^/?]+)@|^[\w+]+://[^:/@]*:(.+)@|"
-    # Among the options at the end.
-    r"[?&](?:(?:ssl)?password|passwd|pwd)=([^&]+)|"
-    # Within one of them, which a driver for ODBC reads: its marks may be percent-encoded.
-    r"(?:[=;+]|%3[BD]|%20)(?:password|pwd)(?:=|%3D)(%7B.+?%7D|(?:(?!%3B)[^&;])+)",
-    re.IGNORECASE,
-)
 
 
 @declaration
@@ -140,27 +130,6 @@ class Sql(Source):
                 f"{where} can't be queried ({cause[:300]}). Check the address and the query in the use case, and "
                 "that the database runs."
             ) from error
-
-
-def password_of(address: str) -> str:
-    """The password in an address, unless an environment variable stands for it."""
-    found = _password(address)
-    return address[slice(*found)] if found else ""
-
-
-def with_variable(address: str, variable: str) -> str:
-    """The address with an environment variable in the place of its password."""
-    found = _password(address)
-    return f"{address[: found[0]]}${{{variable}}}{address[found[1] :]}" if found else address
-
-
-def _password(address: str) -> tuple[int, int] | None:
-    """Where in the address a password is."""
-    for found in PASSWORD.finditer(address):
-        group = found.lastindex or 0
-        if not VARIABLE.fullmatch(found[group]):
-            return found.span(group)
-    return None
 
 
 def _variable(name: str) -> str:

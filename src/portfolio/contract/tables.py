@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from portfolio.contract.csv_file import Format, notes_at_end, read_csv, without
+from portfolio.contract.csv_file import read_csv, without
+from portfolio.contract.format import Format
+from portfolio.contract.notes import notes_at_end
 from portfolio.core.errors import SourceError
 
 if TYPE_CHECKING:

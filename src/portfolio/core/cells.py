@@ -14,10 +14,29 @@ GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 SIGNS = ((r"^\((.+)\)$", r"-\1"), (r"^[\u2212△▲]\s*", "-"), (r"^([+-]?)\\", r"\1¥"))
 """How else a negative number is written: (118), △118. And in Japanese encodings the yen sign is the backslash."""
 
+ONE_GROUP = r"(?:^|[^\d.,])[1-9]\d{0,2}[%s]\d{3}(?:[^\d.,]|$)"
+"""A number with one of these marks, which may divide thousands or come before three decimals."""
+
 
 def signed_unit(unit: str) -> str:
     """What matches a sign before the unit, as in -¥120."""
     return rf"^([+-])\s*{re.escape(unit)}\s*"
+
+
+def unsure_number(marks: str) -> str:
+    """What matches a number that may be another, where these marks may mean either."""
+    return ONE_GROUP % marks
+
+
+def said_unsure(text: str) -> str:
+    """What such a number may be, and what to write in its place."""
+    found = re.search(r"([1-9]\d{0,2})[.,](\d{3})", normalize("NFKC", text))
+    assert found is not None, "it has such a number"
+    digits = "".join(found.groups())
+    return (
+        f"may be {digits} or {digits[:-3]}.{digits[-3:]}, because the model learned from files with "
+        f"decimal commas. Write {digits}, or {digits[:-3]}.{digits[-3:]}0"
+    )
 
 
 def is_missing(text: str) -> bool:

@@ -13,9 +13,14 @@ PortfolioError
 
 import json
 
+from portfolio.core.passwords import hidden
+
 
 class PortfolioError(Exception):
-    """What went wrong, why, and the remedy, in the message."""
+    """What went wrong, why, and the remedy, in the message; no password of an address is ever a part of it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(hidden(message))
 
 
 class ConfigError(PortfolioError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,8 +13,9 @@ from portfolio.contract.folder import Folder
 from portfolio.contract.sources import Source
 from portfolio.core import files
 from portfolio.core.counted import counted
-from portfolio.core.errors import SourceError
-from portfolio.data.batches import of_source
+from portfolio.core.errors import DataError, SourceError
+from portfolio.core.labels import listed
+from portfolio.data.batches import of_source, read_batch
 from portfolio.data.parquet import write_parquet
 
 if TYPE_CHECKING:
@@ -68,7 +69,34 @@ def collect(source: Source, folder: Path, until: date | None = None) -> Collecte
             added.append(str(day))
             rows += len(frame)
         notes = [*(source.notes() if missing else []), *source.late(there_already)]
+        if source.has_key and added:
+            notes += _repeated(source, folder, added)
         return Collected(added, len(there_already), rows, notes)
+
+
+def _repeated(source: Source, folder: Path, added: list[str]) -> list[str]:
+    """A line about new rows whose keys other batches have too, as where somebody put a file there twice."""
+    import polars as pl
+
+    from portfolio.data.normalize import labels
+
+    found = [pl.DataFrame(schema={"key": pl.String, "day": pl.String})]
+    for day, path in of_source(folder).items():
+        # What is wrong with a batch is told when it is validated.
+        with suppress(DataError):
+            keys = labels(read_batch(path, source.use_case, [source.key])[source.key])
+            if keys.dtype == pl.String:
+                found.append(pl.select(key=keys, day=pl.lit(str(day))))
+    rows = pl.concat(found).drop_nulls()
+    new = pl.col("day").is_in(added)
+    again = rows.filter(new & (pl.col("day").n_unique().over("key") > 1))
+    if again.is_empty():
+        return []
+    of_new = counted(rows.select(new.sum()).item(), "new row")
+    return [
+        f"{len(again):,} of {of_new} share their '{source.key}' with a row of another batch, and only the first of "
+        f"such rows is learned from: {listed(sorted(again['day'].unique()))}"
+    ]
 
 
 def collect_lock(folder: Path) -> AbstractContextManager[None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from portfolio.contract.csv_file import plain_numbers
+from portfolio.contract.numbers import plain_numbers
 from portfolio.core.cells import MISSING
 from portfolio.data.normalize import without_units
 from portfolio.profiling.columns import MAX_CATEGORIES, Column

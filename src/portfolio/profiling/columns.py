@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from portfolio.contract.csv_file import CURRENCIES
+from portfolio.contract.numbers import CURRENCIES
 from portfolio.contract.sources import calendar_days, parsed_dates
 from portfolio.core.cells import MISSING
 from portfolio.core.errors import SourceError

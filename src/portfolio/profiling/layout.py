@@ -7,12 +7,16 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from portfolio.contract.csv_file import FULL_WIDTH, NOTE, NUMBER, splits_quotes
+from portfolio.contract.notes import NOTE, NUMBER, splits_quotes
+from portfolio.contract.numbers import FULL_WIDTH
+from portfolio.core.errors import SourceError
 
 MOST_TITLES = 20
 MOST_NAMES = 3
 """So many rows of names may stand above each other, the upper ones over several columns."""
+OFTEN = 2
 COMMENT = re.compile(r"\s*#+\s*\w")
 MEASURED = re.compile(r"[¥￥$€£]?\s*[+-]?\d[\d.,]*\s*\D{0,8}")
 
@@ -51,6 +55,30 @@ def rows_of_notes(rows: Sequence[Cells], width: int) -> int:
     """How many of the last rows of a table of so many columns are notes, or blank and before notes."""
     ended = itertools.dropwhile(lambda row: not _filled(row), reversed(rows))
     return len(list(itertools.takewhile(lambda row: _is_note(row, width), ended)))
+
+
+def check_names(path: Path, rows: Sequence[Cells], skip_rows: int) -> None:
+    """Raise SourceError where the first row looks like data: numbers above numbers, or what comes again below."""
+    if len(rows) < 2:
+        return
+    # A year is a good name for a column.
+    values = [
+        name
+        for name, value in zip(rows[0], rows[1], strict=False)
+        if is_number(name) and is_number(value) and not (name.isdigit() and 1900 <= int(name) <= 2100)
+    ]
+    # Where files were put together, a whole line of names may come again.
+    below = [row for row in rows[1:] if row != rows[0]]
+    values += [
+        name
+        for place, name in enumerate(rows[0])
+        if name.strip() and sum(row[place] == name for row in below if len(row) > place) >= OFTEN
+    ]
+    if values:
+        raise SourceError(
+            f"{path}, line {skip_rows + 1}, should have the names of the columns, but has values such as "
+            f"'{values[0]}'. Say what the {len(rows[0])} columns are called, in their order: --columns first,second,..."
+        )
 
 
 def is_number(text: str) -> bool:

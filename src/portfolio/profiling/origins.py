@@ -11,14 +11,15 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from portfolio.contract.csv_file import Format
 from portfolio.contract.folder import Folder, date_in
-from portfolio.contract.sources import DOWNLOADS
-from portfolio.contract.sql import Sql, password_of, with_variable
+from portfolio.contract.format import Format
+from portfolio.contract.sources import DOWNLOADS, check_public
+from portfolio.contract.sql import Sql
 from portfolio.contract.tables import is_table, kind_of_table
 from portfolio.core import files
 from portfolio.core.download import download_to_pin
 from portfolio.core.errors import ConfigError
+from portfolio.core.passwords import QUERY, password_of, with_variable
 from portfolio.profiling import project
 from portfolio.profiling.draft import Draft
 from portfolio.profiling.sample import SAMPLE_ROWS, Sample, check_rows, sample
@@ -38,9 +39,12 @@ class Origin(Protocol):
 def origin(text: str, query: str, date_column: str, name: str, columns: Sequence[str] = ()) -> Origin:
     """What a text on the command line names. Raises ConfigError for what does not go together."""
     if text.startswith(("http://", "https://")):
+        check_public(text)
         found: Origin = WebFile(text, tuple(columns))
     elif "://" in text:
         found = Database(text, query, date_column, name)
+    elif password_of(text):
+        raise ConfigError("An address of a database is written with ://, as in postgresql://USER:PASSWORD@HOST/NAME.")
     else:
         found = LocalFile(Path(text).expanduser(), tuple(columns))
     if query and not isinstance(found, Database):
@@ -117,6 +121,11 @@ class Database:
         if password := password_of(self.address):
             from urllib.parse import unquote
 
+            if QUERY.search(password):
+                raise ConfigError(
+                    f"{self.shown}: it can't be told where the password in the address ends. Write each @ in it, and "
+                    "in the options at the end, as %40; and in the password / as %2F and ? as %3F."
+                )
             os.environ[self.variable] = unquote(password)
         return Sql(self.shown, self.query, date=self.date)
 

@@ -11,7 +11,7 @@ UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
 TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 WITH_UNIT = re.compile(r"[$€£¥￥]\s*[+-]?\d[\d.,]*$|[+-]?\d[\d.,]*\s*([%円人件個]|[mck]?m|m?l|[mk]?g|m²|min|h)$")
 
-DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+BARE_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 PERIOD = re.compile(
@@ -56,7 +56,7 @@ def written_otherwise(column: Column) -> str:
             return f"dates with the day or the month first, such as {example}: write them as 2026-01-31"
         if all(TIME.fullmatch(value.strip()) for value in column.values):
             return f"times of day, such as {example}: write the hour as a number"
-        if DECIMAL_COMMA.fullmatch(example):
+        if BARE_DECIMAL_COMMA.fullmatch(example):
             plain = example.replace(",", ".")
             return f"numbers with a decimal comma, such as {example}: write them as {plain}"
         if WITH_UNIT.match(example):

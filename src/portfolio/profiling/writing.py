@@ -12,7 +12,7 @@ from textwrap import dedent, wrap
 import polars as pl
 from rich.cells import cell_len
 
-from portfolio.contract.csv_file import Format
+from portfolio.contract.format import Format
 from portfolio.profiling.columns import Column
 from portfolio.profiling.draft import Draft
 

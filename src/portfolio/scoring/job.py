@@ -19,29 +19,19 @@ import polars as pl
 
 from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
-from portfolio.contract.csv_file import Format
-from portfolio.contract.folder import Folder
-from portfolio.contract.loading import find_use_case, use_case_names
-from portfolio.contract.sources import Csv
 from portfolio.core import files
 from portfolio.core.counted import counted
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, DataError, RegistryError
 from portfolio.core.labels import listed
 from portfolio.scoring.scorer import Scored, Scorer
-from portfolio.scoring.source import Part, RowFiles
+from portfolio.scoring.source import Part, RowFiles, written_of
 from portfolio.scoring.summary import Summary, summary
 
 JOB_NAME = "job.json"
 FORMATS = (".csv", ".parquet")
 Progress = Callable[[int], None]
 """Told of rows that have been scored."""
-
-
-def _written(use_case: str) -> Format:
-    """How the use case declares that its files are written. Where it is not known, as in an image: plainly."""
-    source = find_use_case(use_case).source if use_case in use_case_names() else None
-    return source.written if isinstance(source, (Csv, Folder)) else Format()
 
 
 class Job:
@@ -54,7 +44,7 @@ class Job:
         if not target.absolute().parent.is_dir():
             raise ConfigError(f"{target.parent} is not a folder. Make it first: mkdir -p {target.parent}")
         self.target, self._parts = target, target.with_name(f"{target.name}.parts")
-        self._source = RowFiles.at(source, _written(use_case), self._outputs)
+        self._source = RowFiles.at(source, written_of(use_case), self._outputs)
         self._store = Store.of(use_case)
         self._use_case = use_case
         self._check_free()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +10,15 @@ import pandera.errors
 import polars as pl
 
 from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.manifest import InputField
 from portfolio.bundle.policy import MACHINE, PERSON, half_widths, saved
 from portfolio.bundle.unseen import Unseen
 from portfolio.contract.fields import as_arrays
 from portfolio.contract.schema import inputs_schema
+from portfolio.core.cells import said_unsure, unsure_number
 from portfolio.core.errors import DataError
 from portfolio.core.types import Array
-from portfolio.data.normalize import Reasons, normalize_inputs
+from portfolio.data.normalize import Normalized, Reasons, normalize_inputs
 from portfolio.data.validate import add_reasons, described
 from portfolio.scoring.source import Part
 
@@ -48,6 +50,8 @@ class Scorer:
         found = normalize_inputs(inputs, part.rows)
         if found.faults:
             raise DataError(f"{part.file} does not fit the model: {'; '.join(found.faults)}.")
+        if part.is_plain:
+            _reject_unsure(inputs, part.rows, found)
         reasons = found.reasons
         self._validate(found.frame, reasons)
         fits = _without(len(part.rows), reasons)
@@ -109,6 +113,15 @@ class Scorer:
             told = [", ".join(unseen[row]) if row in unseen else None for row in range(len(outputs))]
             columns["unseen"] = pl.Series(told, dtype=pl.String)
         return columns
+
+
+def _reject_unsure(inputs: Sequence[InputField], rows: pl.DataFrame, found: Normalized) -> None:
+    """Reject numbers that may be others in files that are written as the model's own are."""
+    for field in inputs:
+        if field.unsure_marks and rows.schema.get(field.name) == pl.String:
+            texts = rows[field.name].str.normalize("NFKC")
+            for row in texts.str.contains(unsure_number(field.unsure_marks)).arg_true():
+                found.reasons.setdefault(row, []).append(f"{field.name}: '{texts[row][:40]}' {said_unsure(texts[row])}")
 
 
 def _without(rows: int, reasons: Reasons) -> Array:

@@ -15,13 +15,13 @@ from typing import NamedTuple
 import polars as pl
 
 from portfolio.bundle.manifest import InputField
-from portfolio.contract.csv_file import Format, without
-from portfolio.contract.tables import as_text, read_table
+from portfolio.contract.csv_file import without
+from portfolio.contract.format import Format
+from portfolio.contract.loading import find_use_case, use_case_names
+from portfolio.contract.tables import SUFFIXES, as_text, is_table, kind_of_table, read_table
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.labels import listed
 
-WORKBOOKS = (".xlsx", ".xls")
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *WORKBOOKS)
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 OF_PICTURES = " Picture files can't be scored so: a server answers them, which `portfolio predict *.jpg` asks."
 # Of a part: enough that what surrounds the model costs little, and little enough that every core has its share of them.
@@ -36,6 +36,8 @@ class Part(NamedTuple):
     file: Path
     start: int
     rows: pl.DataFrame
+    is_plain: bool
+    """Whether it is of CSV that was not read as declared, so that marks in its numbers may mean something else."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,14 @@ class RowFiles:
         if path.is_dir():
             own = {output.resolve() for output in outputs}
             there = (file for file in path.iterdir() if file.resolve() not in own)
-            files = sorted(file for file in there if _suffix(file) in SUFFIXES and file.is_file())
+            files = sorted(file for file in there if is_table(file) and file.is_file())
             if not files:
                 pictures = any(_is_named_as_picture(file) for file in path.rglob("*"))
                 raise DataError(
                     f"{path} has no file that ends in {', '.join(SUFFIXES)}.{OF_PICTURES if pictures else ''}"
                 )
             return cls(path, tuple(files), written, {})
-        if _suffix(path) not in SUFFIXES:
+        if not is_table(path):
             remedy = OF_PICTURES if _is_named_as_picture(path) else ""
             raise ConfigError(f"{path} can't be scored: its name must end in {', '.join(SUFFIXES)}.{remedy}")
         return cls(path, (path,), written, {})
@@ -85,16 +87,22 @@ class RowFiles:
         return replace(self, tables={file: read_table(file, str(file), self.written) for file in declared})
 
     def _is_as_declared(self, file: Path, fields: Sequence[InputField]) -> bool:
-        if _suffix(file) in WORKBOOKS:
+        kind = kind_of_table(file)
+        if kind == "workbook" or _suffix(file) == ".gz":
             return True
-        if _suffix(file) == ".parquet" or replace(self.written, missing={}) == Format():
+        if kind == "parquet" or replace(self.written, missing={}) == Format():
             return False
+        separator = "," if _suffix(file) == ".tsv" and self.written.separator == "\t" else self.written.separator
+        if replace(self.written, missing={}, separator=separator, decimal=".", thousands="") == Format():
+            # Only its numbers are written in another way, which its columns do not show.
+            return True
         if self.written.encoding != "utf-8" and not _is_utf8(file):
             return True
         try:
-            return bool(_lacking(set(self._columns(file)), fields))
+            there = set(self._columns(file))
         except DataError:
             return True
+        return bool(_lacking(there, fields)) or _has_none(there, fields)
 
     def columns(self) -> list[str]:
         """The columns of all files. Raises DataError if one can't be read, or has a column twice."""
@@ -104,7 +112,9 @@ class RowFiles:
         """Raise DataError, naming the file, if a column is missing that the model needs."""
         for file in self.files:
             there = set(self._columns(file))
-            if lacking := _lacking(there, fields):
+            # Each of them may be missing, but not all: then the file is another, or written in another way.
+            lacking = [field.name for field in fields] if _has_none(there, fields) else _lacking(there, fields)
+            if lacking:
                 pictures = any(field.photo and field.name in lacking for field in fields)
                 raise DataError(
                     f"{file} lacks the column{'s' if len(lacking) > 1 else ''} {listed(lacking)}. The model's inputs: "
@@ -119,7 +129,9 @@ class RowFiles:
             for place, rows in enumerate(_read(file, self._scanned(file), size)):
                 if file not in self.tables:
                     rows = rows.select(without(as_text(column), self.written) for column in rows)
-                yield Part(f"{number:05d}-{place:07d}", file, place * size + 1, _with_lists(rows, fields))
+                is_plain = file not in self.tables and _suffix(file) != ".parquet"
+                name = f"{number:05d}-{place:07d}"
+                yield Part(name, file, place * size + 1, with_lists(rows, fields), is_plain)
 
     def _scanned(self, file: Path) -> pl.LazyFrame:
         if file in self.tables:
@@ -138,6 +150,11 @@ class RowFiles:
             raise _unreadable(file, error) from error
 
 
+def written_of(use_case: str) -> Format:
+    """How the use case declares that its files are written. Where it is not known, as in an image: plainly."""
+    return find_use_case(use_case).source.written if use_case in use_case_names() else Format()
+
+
 def _is_named_as_picture(file: Path) -> bool:
     return _suffix(file) in PICTURES
 
@@ -151,6 +168,11 @@ def _lacking(there: set[str], fields: Sequence[InputField]) -> list[str]:
             field.nullable or field.name in there or (field.kind == "image" and there.issuperset(_own_columns(field)))
         )
     ]
+
+
+def _has_none(there: set[str], fields: Sequence[InputField]) -> bool:
+    """Whether no column has to do with any of the inputs."""
+    return there.isdisjoint(name for field in fields for name in (field.name, *_own_columns(field)))
 
 
 def rows_of_a_part(fields: Sequence[InputField]) -> int:
@@ -201,10 +223,10 @@ def _suffix(file: Path) -> str:
 
 def _own_columns(field: InputField) -> list[str]:
     """The columns of an image whose values have one each."""
-    return [f"{field.name}_{place}" for place in range(field.width)]
+    return [f"{field.name}_{place}" for place in range(field.width)] if field.kind == "image" else []
 
 
-def _with_lists(rows: pl.DataFrame, fields: Sequence[InputField]) -> pl.DataFrame:
+def with_lists(rows: pl.DataFrame, fields: Sequence[InputField]) -> pl.DataFrame:
     """The rows with each image as a list: CSV has it as JSON, or each value in a column of its own."""
     for field in fields:
         if field.kind != "image":

@@ -68,7 +68,7 @@ def write_candidate(
     manifest = Manifest(
         use_case=use_case.name,
         candidate=folder.name,
-        inputs=_with_examples(use_case.inputs, train.inputs),
+        inputs=_with_examples(_with_unsure_marks(use_case), train.inputs),
         output=use_case.output,
         temperature=temperature,
         error_ratios=() if scale is None else scale.ratios,
@@ -97,6 +97,15 @@ def as_served(
         candidate, bundle = Path(folder) / name, Path(folder) / "bundles" / name
         write_candidate(candidate, use_case, config, fitted, train, val)
         return evaluate_candidate(candidate, bundle, use_case, config, val, test)
+
+
+def _with_unsure_marks(use_case: UseCase) -> list[InputField]:
+    """The fields; numbers with the marks that mean something else in the source's files than elsewhere."""
+    written = use_case.source.written
+    if written.decimal != ",":
+        return use_case.inputs
+    marks = {"unsure_marks": ",." if written.thousands == "." else ","}
+    return [field.model_copy(update=marks) if field.kind == "number" else field for field in use_case.inputs]
 
 
 def _with_examples(fields: Sequence[InputField], inputs: dict[str, Array]) -> tuple[InputField, ...]:

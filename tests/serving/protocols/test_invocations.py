@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+
+from portfolio.bundle.store import Store
+from serving.app import create_app
+from tests.serving.conftest import table_bundle
 
 PIXELS = [4.0, 3.0, 2.0, 1.0]
 
@@ -121,6 +126,18 @@ def test_csv_that_does_not_fit_is_named(table_client: TestClient, content: str |
     answer = table(table_client, content, "text/csv")
     assert answer.status_code == 422
     assert words in answer.json()["error"]["message"]
+
+
+def test_a_number_in_csv_that_may_be_another_is_refused(store: Store, tmp_path: Path) -> None:
+    """Where the model learned from files with a point between thousands; in JSON, a number is one."""
+    bundle = table_bundle(tmp_path / "table", unsure_marks=",.")
+    store.publish(bundle.folder, bundle.manifest)
+    with TestClient(create_app()) as client:
+        answer = table(client, "age,town,note\n1.200,A,x\n", "text/csv")
+        assert answer.status_code == 422
+        assert "age is '1.200', which may be 1200 or 1.200" in answer.json()["error"]["message"]
+        assert table(client, "age,town,note\n1.2,A,x\n", "text/csv").status_code == 200
+        assert table(client, {"instances": [{"age": 1.234, "town": "A", "note": "x"}]}).status_code == 200
 
 
 def test_a_misspelled_column_is_not_taken_for_one_to_leave_out(table_client: TestClient) -> None:
