@@ -45,7 +45,8 @@ function what({ of }) {
 
 function moved({ of, from, to }) {
   const write = of === undefined || of === "median" ? plain : share;
-  return [from, to].map((value) => (Number.isFinite(value) ? write(value) : "–"));
+  // A date is a text.
+  return [from, to].map((value) => (Number.isFinite(value) ? write(value) : typeof value === "string" ? value : "–"));
 }
 
 function bar({ effect }, largest) {

@@ -18,7 +18,7 @@ function makePicture(field, changed, limits) {
 /** Which heading goes with it. */
 export function headingOf(fields) {
   const kinds = new Set(fields.map((field) => (field.photo ? "photo" : field.kind)));
-  return kinds.size > 1 || kinds.has("number") || kinds.has("category") ? "input.table" : `input.${[...kinds][0]}`;
+  return kinds.size > 1 || kinds.has("number") || kinds.has("category") || kinds.has("date") ? "input.table" : `input.${[...kinds][0]}`;
 }
 
 class Sheet {
@@ -117,7 +117,7 @@ class Entry {
     }
     const { minimum, maximum, nullable } = this.field;
     const hints = [];
-    if (this.field.kind === "number" && (minimum !== null || maximum !== null)) hints.push(this.#allowed);
+    if (["number", "date"].includes(this.field.kind) && (minimum !== null || maximum !== null)) hints.push(this.#allowed);
     if (this.field.kind === "text") hints.push(words("field.length", { count: number(longest(this.field)) }));
     if (nullable) hints.push(words("optional"));
     this.#hint.textContent = hints.join(" · ");
@@ -147,8 +147,9 @@ class Entry {
   /** The values that are allowed, in words. */
   get #allowed() {
     const { minimum, maximum } = this.field;
-    const bound = { minimum: exact(minimum ?? 0), maximum: exact(maximum ?? 0) };
-    if (minimum === null && maximum === null) return words("field.number");
+    const [of, write] = this.field.kind === "date" ? ["field.date", isoDate] : ["field.number", exact];
+    const bound = { minimum: write(minimum ?? 0), maximum: write(maximum ?? 0) };
+    if (minimum === null && maximum === null) return words(of);
     return words(maximum === null ? "field.from" : minimum === null ? "field.to" : "field.range", bound);
   }
 
@@ -185,6 +186,8 @@ class Entry {
   }
 }
 
+/** The text of a date, which a field has in days since 1970-01-01. */
+const isoDate = (days) => new Date(days * 86_400_000).toISOString().slice(0, 10);
 const longest = (field) => field.max_length ?? 10_000;
 
 function makeControl(field) {
@@ -199,6 +202,12 @@ function makeControl(field) {
     return area;
   }
   const input = document.createElement("input");
+  if (field.kind === "date") {
+    input.type = "date";
+    if (field.minimum !== null) input.min = isoDate(field.minimum);
+    if (field.maximum !== null) input.max = isoDate(field.maximum);
+    return input;
+  }
   input.type = "number";
   input.step = field.step ?? "any";
   if (field.minimum !== null) input.min = field.minimum;

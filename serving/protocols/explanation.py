@@ -14,6 +14,7 @@ import numpy as np
 
 from portfolio.bundle.bundle import to_array
 from portfolio.bundle.manifest import InputField, Manifest
+from portfolio.core.dates import iso_date
 from portfolio.core.types import Array
 from serving.protocols.schema import Inputs
 
@@ -43,7 +44,10 @@ def typical(manifest: Manifest, field: InputField) -> Any:
         return ""
     if field.kind == "category":
         return reference.categories[int(np.argmax(reference.shares))]
-    return reference.edges[len(reference.edges) // 2] if reference.edges else field.example
+    if not reference.edges:
+        return field.example
+    middle = reference.edges[len(reference.edges) // 2]
+    return iso_date(middle) if field.kind == "date" else middle
 
 
 def variants(manifest: Manifest, inputs: Inputs) -> tuple[Inputs, dict[str, int]]:

@@ -171,7 +171,12 @@ def metadata(model: ServedModel) -> dict[str, Any]:
         "versions": [str(model.version)],
         "platform": "onnxruntime_onnx",
         "inputs": [
-            {"name": field.name, "datatype": TEXT if field.is_string else "FP32", "shape": [-1, field.width]}
+            # A date is a string here; its days since 1970-01-01 are taken too.
+            {
+                "name": field.name,
+                "datatype": TEXT if field.is_string or field.kind == "date" else "FP32",
+                "shape": [-1, field.width],
+            }
             for field in manifest.inputs
         ],
         "outputs": [

@@ -2,14 +2,15 @@
 
 Every protocol ends in the same checks: rows of plain values are checked by one strict type, tensors by `_checked`. An
 image is a list of its values, or a PNG or JPEG file in base64.
-Missing is null, NaN, a field left out, or an empty string. A category is its label as text, and may
-also come as the boolean or number that the label is in the data (see `category_text`).
+Missing is null, NaN, a field left out, or an empty string. A date is a text such as 2026-01-31. A category is its
+label as text, and may also come as the boolean or number that the label is in the data (see `category_text`).
 """
 
 from __future__ import annotations
 
 from array import array
 from base64 import b64decode
+from functools import partial
 from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
@@ -21,6 +22,7 @@ from typing_extensions import TypedDict
 from portfolio.bundle.bundle import to_array
 from portfolio.bundle.manifest import MAX_TEXT_LENGTH, InputField, Manifest
 from portfolio.bundle.unseen import Unseen
+from portfolio.core.dates import FORM, days_of
 from portfolio.core.labels import category_text, declared
 from portfolio.core.types import Array
 from serving.errors import RequestError, field_error, validation_error
@@ -35,6 +37,7 @@ SPARE = 10_000
 # Up to so many, a parser that does nothing else is done in a few milliseconds, whatever a body holds.
 QUICK_BYTES = 128 * 1024
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+FORM_OF_A_DATE = f"must be {FORM}"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 Row = dict[str, Any]
@@ -231,10 +234,15 @@ def _annotation(field: InputField) -> Any:
         value = Annotated[str, Field(max_length=field.max_length or MAX_TEXT_LENGTH, **about)]
         if field.normalization and not field.nullable:
             value = Annotated[value, AfterValidator(_not_blank)]
+    elif field.kind == "date":
+        form = Field(json_schema_extra={"format": "date"}, **about)
+        value = Annotated[str, BeforeValidator(partial(_date, field), json_schema_input_type=str), form]
     else:
         value = Annotated[float, Field(ge=low, le=high, **about)]
     if not field.nullable:
         return value
+    if field.kind == "date":
+        return NotRequired[Annotated[value | None, _NO_DATE_IS_MISSING]]
     return NotRequired[Annotated[value | None, _NAN_IS_MISSING if field.is_string else _EMPTY_IS_MISSING]]
 
 
@@ -242,6 +250,25 @@ def _not_blank(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("blank", "must not be blank")
     return text
+
+
+def _date(field: InputField, text: object) -> object:
+    try:
+        days = days_of(text if isinstance(text, str) else "")
+    except ValueError:
+        raise PydanticCustomError("date", FORM_OF_A_DATE) from None
+    if words := _out_of_range(field, days):
+        raise PydanticCustomError("date", words)
+    return text
+
+
+def _out_of_range(field: InputField, value: float) -> str:
+    """What is asked of a number or a date, if the value is beyond the bounds."""
+    if field.minimum is not None and value < field.minimum:
+        return f"must be at least {field.shown(field.minimum)}"
+    if field.maximum is not None and value > field.maximum:
+        return f"must be at most {field.shown(field.maximum)}"
+    return ""
 
 
 def _bounds(field: InputField) -> tuple[float, float]:
@@ -263,9 +290,14 @@ def _label_text(value: object) -> object:
 
 # In tables a missing value is NaN, whatever the column.
 _NAN_IS_MISSING = BeforeValidator(lambda value: None if value != value else value)
-_EMPTY_IS_MISSING = BeforeValidator(
-    lambda value: None if value == "" or value != value else value, json_schema_input_type=float | None | Literal[""]
-)
+
+
+def _not_empty(value: object) -> object:
+    return None if value == "" or value != value else value
+
+
+_EMPTY_IS_MISSING = BeforeValidator(_not_empty, json_schema_input_type=float | None | Literal[""])
+_NO_DATE_IS_MISSING = BeforeValidator(_not_empty)
 
 
 def _checked(field: InputField, tensor: Array | None, rows: int) -> Array:
@@ -277,7 +309,12 @@ def _checked(field: InputField, tensor: Array | None, rows: int) -> Array:
     if tensor.size != rows * field.width:
         raise field_error(field.name, f"shape {list(tensor.shape)} is not {rows} rows of {field.width} values")
     array = tensor.reshape(rows, field.width)
-    return _checked_strings(field, array) if field.is_string else _checked_numbers(field, array)
+    if field.kind == "date" and array.dtype == object:
+        array = _days(field, array[:, 0].tolist())
+    array = _checked_strings(field, array) if field.is_string else _checked_numbers(field, array)
+    if field.kind == "date" and (array % 1 > 0).any():
+        raise field_error(field.name, "days since 1970-01-01 must be whole numbers")
+    return array
 
 
 def _checked_strings(field: InputField, array: Array) -> Array:
@@ -297,6 +334,17 @@ def _checked_strings(field: InputField, array: Array) -> Array:
     return array
 
 
+def _days(field: InputField, texts: list[str]) -> Array:
+    """Dates as days; an empty text is a missing one."""
+    days: list[float] = []
+    for row, text in enumerate(texts):
+        try:
+            days.append(days_of(text) if text or not field.nullable else np.nan)
+        except ValueError:
+            raise field_error(f"{field.name}.{row}", FORM_OF_A_DATE) from None
+    return np.array(days).reshape(-1, 1)
+
+
 def _labels(field: InputField, numbers: Array) -> Array:
     """Numbers as labels; NaN is a missing one."""
     try:
@@ -308,7 +356,8 @@ def _labels(field: InputField, numbers: Array) -> Array:
 
 def _checked_numbers(field: InputField, array: Array) -> Array:
     if array.dtype.kind not in "biuf":
-        raise field_error(field.name, "values must be numbers")
+        form = f"values must be {FORM}, as strings" if field.kind == "date" else "values must be numbers"
+        raise field_error(field.name, form)
     with np.errstate(over="ignore"):
         # What is too large for float32 becomes infinite, and is refused below.
         array = array.astype(np.float32)
@@ -318,9 +367,10 @@ def _checked_numbers(field: InputField, array: Array) -> Array:
         raise field_error(f"{field.name}.{int(np.argmin(allowed.all(axis=1)))}", "a value is not a finite number")
     for low, bound, words in ((True, field.minimum, "at least"), (False, field.maximum, "at most")):
         if bound is not None:
+            shown = field.shown(bound) if field.kind == "date" else f"{bound:g}"
             outside = finite & ((array < bound) if low else (array > bound))
             if outside.any():
                 raise field_error(
-                    f"{field.name}.{int(np.argmax(outside.any(axis=1)))}", f"values must be {words} {bound:g}"
+                    f"{field.name}.{int(np.argmax(outside.any(axis=1)))}", f"values must be {words} {shown}"
                 )
     return array

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portfolio.bundle.manifest import Manifest
 from portfolio.bundle.store import Store
+from portfolio.core.dates import iso_date
 from portfolio.monitoring.looks import Look, Looks
 from portfolio.monitoring.prediction_log.asked import AskedRow
 from portfolio.monitoring.prediction_log.log import PredictionLog
@@ -98,7 +99,11 @@ class Watch:
             return Waiting(
                 len(all_rows),
                 [row for row in rows if row.request_id in parsed],
-                {row: _inputs(parsed[row.request_id], row.row) for row in rows if row.request_id in parsed},
+                {
+                    row: _inputs(parsed[row.request_id], row.row, found[row.digest])
+                    for row in rows
+                    if row.request_id in parsed
+                },
                 {digest: manifest for digest, manifest in found.items() if manifest is not None},
             )
 
@@ -148,7 +153,11 @@ class Watch:
         self._log.close()
 
 
-def _inputs(logged: dict[str, list[Any]], row: int) -> dict[str, Any]:
+def _inputs(logged: dict[str, list[Any]], row: int, manifest: Manifest | None) -> dict[str, Any]:
     """One row's values by field, as a request has them: a picture is a list, and what is missing is null."""
     values = {name: rows[row] for name, rows in logged.items()}
-    return {name: value if len(value) > 1 else (None if value[0] == "" else value[0]) for name, value in values.items()}
+    found: dict[str, Any] = {
+        name: value if len(value) > 1 else (None if value[0] == "" else value[0]) for name, value in values.items()
+    }
+    dates = [field.name for field in manifest.inputs if field.kind == "date"] if manifest else []
+    return found | {name: iso_date(found[name]) for name in dates if found[name] is not None}

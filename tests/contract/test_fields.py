@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from portfolio.bundle.manifest import InputField
-from portfolio.contract import Category, Image, Number
+from portfolio.contract import Category, Date, Image, Number
 from portfolio.core.errors import ConfigError
 
 
@@ -31,6 +31,14 @@ def test_a_number_has_its_bounds_its_unit_and_may_be_missing() -> None:
 def test_the_values_of_a_category_are_those_of_the_data_as_text(values: list[object], texts: tuple[str, ...]) -> None:
     field = Category("class", values)  # type: ignore[arg-type]
     assert (field.kind, field.categories, field.is_string, field.nullable) == ("category", texts, True, False)
+
+
+def test_a_date_has_its_bounds_in_days() -> None:
+    field = Date("sold_on", "1970-01-02", "1970-02-01", missing=True)
+    assert (field.kind, field.minimum, field.maximum, field.nullable) == ("date", 1, 31, True)
+    assert [field.shown(days) for days in (1, 31)] == ["1970-01-02", "1970-02-01"]
+    with pytest.raises(ConfigError, match=r'Date\("sold_on"\): .1/2/1970. is not a date such as 2026-01-31'):
+        Date("sold_on", "1/2/1970")
 
 
 def test_an_image_is_a_row_of_pixels() -> None:

@@ -16,9 +16,9 @@ from portfolio.bundle.bundle import to_array
 from portfolio.bundle.manifest import Output
 from portfolio.contract import FreeText
 from portfolio.contract.characters import FIRST, PADDING, START, UNKNOWN, Characters
+from portfolio.contract.graph_features import GraphFeatures
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.network_params import TextParams
-from portfolio.contract.sql_features import SqlFeatures
 from portfolio.contract.text_networks import ROWS_AT_ONCE, TextNetwork
 from portfolio.core.errors import ConfigError
 from portfolio.core.types import Array
@@ -79,7 +79,7 @@ def test_the_graph_reads_texts_as_the_network_does(kind: str) -> None:
     torch.manual_seed(0)
     features = characters.transform(array(TEXTS))
     network = nn.Sequential(TextNetwork(params, features.shape[1], 2), nn.Softmax(dim=1)).eval()
-    graph = network_graph(SqlFeatures(Path("none.sql"), [FIELD]), OUTPUT, characters, network, features.shape[1])
+    graph = network_graph(GraphFeatures(Path("none.sql"), [FIELD]), OUTPUT, characters, network, features.shape[1])
     session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         expected = network(torch.from_numpy(features)).numpy()

@@ -209,6 +209,50 @@ def test_a_date_that_can_not_be_right_does_not_date_the_rows(tmp_path: Path, day
         drafted(tmp_path, with_column("day", days), date="day")
 
 
+def test_dates_beside_those_that_date_the_rows_are_an_input(tmp_path: Path) -> None:
+    days = [f"2025-01-{number % 28 + 1:02d}" for number in range(ROWS)]
+    born = ["" if number % 9 == 0 else f"{1950 + number % 50}/{number % 12 + 1}/5" for number in range(ROWS)]
+    found = drafted(tmp_path, csv_text({"day": days, "born": born, **PLAIN}), date="day")
+    assert (found.date, found.decisions["born"].role) == ("day", "input")
+    assert found.decisions["born"].why == "1950-03-05 to 1999-12-05; missing in 11.3%"
+    mistyped = [*born[:20], "5 May", *born[21:]]
+    found = drafted(tmp_path, csv_text({"day": days, "born": mistyped, **PLAIN}), date="day")
+    assert found.decisions["born"].role == "left out"
+    assert found.decisions["born"].why == "dates that can't all be read: write each as 2026-01-31"
+
+
+def test_of_several_columns_of_dates_none_dates_the_rows_unless_it_is_named(tmp_path: Path) -> None:
+    days = [f"2025-01-{number % 28 + 1:02d}" for number in range(ROWS)]
+    born = [f"{1950 + number % 50}/{number % 12 + 1}/5" for number in range(ROWS)]
+    found = drafted(tmp_path, csv_text({"day": days, "born": born, **PLAIN}))
+    assert (found.date, [found.decisions[name].role for name in ("day", "born")]) == ("", ["input", "input"])
+    assert found.notes == [
+        "'day', 'born' hold dates, and none of them dates the rows. If one says when a row came: --date day"
+    ]
+
+
+def test_all_dates_of_a_large_file_are_within_the_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portfolio.profiling.sample.LARGE_BYTES", 1000)
+    monkeypatch.setattr("portfolio.profiling.sample.SAMPLE_ROWS", 60)
+    days = [f"2025-01-{number % 28 + 1:02d}" for number in range(ROWS)]
+    born = [f"{1950 + number % 50}/{number % 12 + 1}/5" for number in range(ROWS)]
+    born[ROWS - 1] = "1901/2/3"
+    found = drafted(tmp_path, csv_text({"day": days, "born": born, **PLAIN}), date="day")
+    assert not found.sample.whole
+    assert found.decisions["born"].why == "1901-02-03 to 1999-10-05"
+    born[ROWS - 1] = "long ago"
+    found = drafted(tmp_path, csv_text({"day": days, "born": born, **PLAIN}), date="day")
+    assert found.decisions["born"].role == "left out"
+
+
+def test_dates_do_not_take_the_place_of_the_text_that_a_model_is_of(tmp_path: Path) -> None:
+    due = ["", *["2099-01-31", "2099-02-28"] * 100]
+    notes = [f"{word} was what I thought of the room that night {n}" for n, word in enumerate(["good", "bad"] * 101)]
+    answers = ["yes" if "good" in note else "no" for note in notes][: len(due)]
+    found = drafted(tmp_path, csv_text({"due": due, "note": notes[: len(due)], "bought": answers}))
+    assert [column.name for column in found.inputs] == ["note"]
+
+
 def test_dates_with_the_month_first_are_not_read_as_days_of_january(tmp_path: Path) -> None:
     content = with_column("sold", [f"{number % 12 + 1}/1/{1990 + number // 12}" for number in NUMBERS])
     found = drafted(tmp_path, content)

@@ -40,6 +40,13 @@ FILES = {
     "plain": csv_text(PLAIN).encode(),
     "strange": csv_text(STRANGE).encode(),
     "dated": with_column("day", [f"2025年{n % 12 + 1}月{n % 28 + 1}日" for n in range(ROWS)]).encode("cp932"),
+    "born": csv_text(
+        {
+            "day": ["2025-03-01", "2025-03-02"] * (ROWS // 2),
+            "born": ["" if n % 7 == 0 else f"{1960 + n % 40}/{n % 12 + 1}/{n % 28 + 1}" for n in range(ROWS)],
+            **PLAIN,
+        }
+    ).encode(),
     "keyed": with_column("id", list(range(ROWS))).encode("utf-16"),
     "european": csv_text(PLAIN, ";").replace(".", ",").encode("latin-1"),
     "measured": with_column("walk", [f"{age % 30}分" for age in AGES]).encode("cp932"),
@@ -144,6 +151,13 @@ def test_nothing_is_left_of_a_use_case_that_could_not_be_written(
     assert {*workspace.rglob("*")} - before == {workspace / "rows.csv", workspace / "data"} - before
     assert PARAMS.read_text() == listed
     assert "plain" not in listed_use_cases()
+
+
+def test_a_date_is_declared_with_room_for_years(workspace: Path) -> None:
+    adding.write("born", drafted(workspace, FILES["born"], date="day"), LocalFile(workspace / "rows.csv"))
+    text = (Path("use_cases") / "born" / "use_case.py").read_text()
+    assert 'Date("born", "1960-01-01", "2004-12-31", missing=True),' in text
+    assert 'date="day"' in text
 
 
 def test_a_row_that_is_like_no_other_goes_to_quarantine(workspace: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from portfolio.contract.graph_features import GraphFeatures
 from portfolio.contract.loading import load_use_case
-from portfolio.contract.sql_features import SqlFeatures
 from portfolio.contract.use_case import UseCase
 from portfolio.core.errors import ConfigError
 from portfolio.core.paths import Paths
@@ -149,7 +149,7 @@ def test_a_row_on_a_threshold_goes_the_same_way_in_the_graph(estimator: str) -> 
     (made,) = [getattr(room, estimator) for room in rooms if hasattr(room, estimator)]
     model = round_to_float32(Pipeline([("estimator", made(random_state=0))]).fit(rows, targets))
     graph = sklearn_graph(
-        SqlFeatures(Path("none"), [InputField(name="x", kind="number")]),
+        GraphFeatures(Path("none"), [InputField(name="x", kind="number")]),
         Output(task="classification", name="y", classes=("a", "b")),
         model,
     )

@@ -50,7 +50,7 @@ def exported(built: Built) -> tuple[UseCase, Any, nn.Module, bytes]:
     assert features.shape[1] == WIDTH
     params = case.network_params.read({})
     network = nn.Sequential(case.network(params, WIDTH), nn.Softmax(dim=1))
-    graph = network_graph(case.sql_features, case.output, preprocessor, network, WIDTH)
+    graph = network_graph(case.graph_features, case.output, preprocessor, network, WIDTH)
     return case, preprocessor, network, graph.SerializeToString()
 
 

@@ -29,6 +29,7 @@ from portfolio.bundle.manifest import (
 from portfolio.bundle.texts import normalized
 from portfolio.core import files
 from portfolio.core.closeness import relative_differences
+from portfolio.core.dates import days_of
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
 
@@ -175,9 +176,11 @@ def copy_bundle(source: Path, target: Path, manifest: Manifest) -> None:
 
 
 def to_array(field: InputField, values: list[Any]) -> Array:
-    """Plain values of one field as a tensor [rows, width]."""
+    """Plain values of one field as a tensor [rows, width]; of a date, texts or days since 1970-01-01."""
     if field.normalization:
         values = [value and normalized(value) for value in values]
     if field.is_string:
         return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
+    if field.kind == "date":
+        values = [days_of(value) if isinstance(value, str) else value for value in values]
     return np.array(values, dtype=np.float32).reshape(len(values), field.width)

@@ -13,6 +13,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from portfolio.bundle.policy import Decider, Policy
 from portfolio.core import files
+from portfolio.core.counted import readable
+from portfolio.core.dates import iso_date
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Digest, Strict
 
@@ -44,7 +46,7 @@ class InputField(Strict):
     """One input of the model, under the name that it has in the data. In the graph it is a tensor [rows, width]."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    kind: Literal["image", "number", "category", "text"]
+    kind: Literal["image", "number", "category", "text", "date"]
     unit: str = ""
     description: str = ""
     shape: tuple[int, ...] = Field(default=(), description="(height, width) of an image; () for a single value")
@@ -55,8 +57,10 @@ class InputField(Strict):
     photo: bool = Field(
         default=False, description="an image is a picture as it is, scaled to its size; else it is a drawing on paper"
     )
-    minimum: float | None = Field(default=None, description="smallest value that is possible at all")
-    maximum: float | None = Field(default=None, description="largest value that is possible at all")
+    minimum: float | None = Field(
+        default=None, description="smallest value that is possible at all; of a date in days since 1970-01-01"
+    )
+    maximum: float | None = Field(default=None, description="largest value that is possible at all, in the same unit")
     step: float | None = Field(default=None, gt=0, description="every value is a multiple of it")
     categories: tuple[str, ...] = Field(default=(), description="the categories seen in training")
     max_length: int | None = Field(default=None, ge=1, description="of a text, in characters as they are sent")
@@ -71,7 +75,9 @@ class InputField(Strict):
         description="of a number: the marks that mean something else in the files that the model learned from, where "
         "1,200 is 1.2 (and 1.200 is 1200): text with one is refused",
     )
-    example: list[float] | float | str | None = Field(default=None, description="a value that was seen in training")
+    example: list[float] | float | str | None = Field(
+        default=None, description="a value that was seen in training; a date as text"
+    )
 
     @property
     def width(self) -> int:
@@ -81,6 +87,10 @@ class InputField(Strict):
     def is_string(self) -> bool:
         """Whether its tensor holds strings; all others hold float32."""
         return self.kind in ("category", "text")
+
+    def shown(self, value: float) -> str:
+        """A number or a date of its tensor, as people write it."""
+        return iso_date(value) if self.kind == "date" else readable(value)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

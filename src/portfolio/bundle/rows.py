@@ -12,12 +12,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from math import isfinite
 from typing import Any, BinaryIO
 from unicodedata import normalize as unicode_normalized
 
 from portfolio.bundle.manifest import InputField
 from portfolio.core.cells import is_missing, said_unsure, unsure_number, without_unit
+from portfolio.core.dates import days_of, iso_date
 from portfolio.core.errors import DataError
 
 Row = dict[str, Any]
@@ -123,7 +125,19 @@ def _value(field: InputField, row: Row, number: int, as_text: bool) -> Any:
         if not field.nullable:
             raise DataError(f"Row {number}: {field.name} has no value.")
         return None
+    if field.kind == "date":
+        return _date(field, value, number)
     return value if field.is_string else _number(field, value, number, as_text)
+
+
+def _date(field: InputField, value: Any, number: int) -> str | None:
+    # In tables, a missing one is NaN; and outside of CSV too, a column of dates may be text.
+    if field.nullable and (value != value or (isinstance(value, str) and is_missing(value))):
+        return None
+    try:
+        return iso_date(days_of(value if isinstance(value, (str, date)) else json.dumps(value)))
+    except ValueError as error:
+        raise DataError(f"Row {number}: {field.name}: {error}.") from None
 
 
 def _says_nothing(field: InputField, value: str) -> bool:

@@ -7,19 +7,23 @@ import numpy as np
 from portfolio.bundle.manifest import InputField
 from portfolio.core.types import Array
 
+DATE = "date"
+"""The summary of a date, in days since 1970-01-01."""
+
 
 def summaries(field: InputField, values: Array) -> dict[str, Array]:
     """Of an input's values [rows, width], by name: float64 [rows] each; NaN is missing.
 
-    A number is its own summary. A picture has its brightness, its contrast (the standard deviation of its pixels) and
-    its sharpness (the mean difference between neighbours). A text has its length in characters, the share of them that
-    are letters, and its variety (distinct characters by length: a text pasted twice has half as much).
+    A number is its own summary, and a date its days. A picture has its brightness, its contrast (the standard deviation
+    of its pixels) and its sharpness (the mean difference between neighbours). A text has its length in characters, the
+    share of them that are letters, and its variety (distinct characters by length: a text pasted twice has half as
+    much).
     """
     if field.kind == "text":
         return _of_texts(values[:, 0].tolist())
     numbers = values.astype(np.float64)
     if field.kind != "image":
-        return {"value": numbers[:, 0]}
+        return {DATE if field.kind == "date" else "value": numbers[:, 0]}
     height, width = field.shape
     pixels = numbers.reshape(len(numbers), height, width, field.channels).mean(axis=3)
     steps = [np.abs(np.diff(pixels, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2) if pixels.shape[axis] > 1]

@@ -83,7 +83,10 @@ class Simulator:
             raise PortfolioError("There are no rows to send.")
         self._output = Output.model_validate(model["output"])
         self._policy = None if model["policy"] is None else Policy.model_validate(model["policy"])
-        self._rows = rows.select(name["name"] for name in model["inputs"]).fill_nan(None)
+        from polars import selectors as cs
+
+        wanted = rows.select(name["name"] for name in model["inputs"]).fill_nan(None)
+        self._rows = wanted.with_columns(cs.date().cast(str))
         targets = use_case.targets(rows)
         self._truths: list[Any] = (
             [self._output.classes[target] for target in targets] if self._output.classes else (targets.tolist())

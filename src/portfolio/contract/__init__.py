@@ -4,7 +4,7 @@ Use cases import this room alone. What it offers them is listed here.
 """
 
 from portfolio.bundle.manifest import PredefinedSplit
-from portfolio.contract.fields import Category, FreeText, Image, Number
+from portfolio.contract.fields import Category, Date, FreeText, Image, Number
 from portfolio.contract.folder import Folder
 from portfolio.contract.images import Images
 from portfolio.contract.network_params import NetworkParams
@@ -20,6 +20,7 @@ __all__ = [
     "Cell",
     "Classes",
     "Csv",
+    "Date",
     "Folder",
     "FreeText",
     "Image",

@@ -168,11 +168,13 @@ def _check_kinds(use_case: UseCase) -> None:
 
 
 def _check_features(use_case: UseCase) -> None:
-    features = use_case.sql_features
+    features = use_case.graph_features
     if not features.names:
         return
-    if not all(field.kind in ("number", "category") for field in use_case.inputs):
-        raise ConfigError(f"{features.path}: features are of numbers and categories, and there are other inputs.")
+    if not all(field.kind in ("number", "category", "date") for field in use_case.inputs):
+        raise ConfigError(
+            f"{features.path}: features are of numbers, categories and dates, and there are other inputs."
+        )
     # Put together once, so that what the graph can't have is said now.
     features.graph()
 
@@ -180,6 +182,7 @@ def _check_features(use_case: UseCase) -> None:
 DECLARED = {
     "number": ("a Number", "Table"),
     "category": ("a Category", "Table"),
+    "date": ("a Date", "Table"),
     "image": ("an Image", "Images"),
     "text": ("a FreeText", "Text"),
 }

@@ -7,6 +7,7 @@ preprocessing, the request model, the page's form and the drift reference all fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.texts import NORMALIZATION
 from portfolio.contract.declaration import declaration
+from portfolio.core.dates import days_of
 from portfolio.core.errors import ConfigError
 from portfolio.core.labels import category_text
 from portfolio.core.types import Array
@@ -41,7 +43,8 @@ def as_arrays(fields: Sequence[InputField], rows: pl.DataFrame) -> dict[str, Arr
             # A copy: what polars shares is read-only, which torch warns of.
             arrays[field.name] = np.array(column.to_numpy(), dtype=np.float32, order="C")
         else:
-            arrays[field.name] = column.cast(pl.Float32).to_numpy().reshape(-1, 1)
+            # A date is its days since 1970-01-01.
+            arrays[field.name] = column.to_physical().cast(pl.Float32).to_numpy().reshape(-1, 1)
     return arrays
 
 
@@ -79,6 +82,30 @@ def Category(  # noqa: N802  (as above)
     """One of some values, as the data write them: texts, integers or booleans."""
     texts = tuple(category_text(category) for category in categories)
     return InputField(name=name, kind="category", categories=texts, nullable=missing, description=description)
+
+
+@declaration
+def Date(  # noqa: N802  (as above)
+    name: str,
+    minimum: str | date | None = None,
+    maximum: str | date | None = None,
+    *,
+    missing: bool = False,
+    description: str = "",
+) -> InputField:
+    """A day, from `minimum` to `maximum` as far as they are given, such as "2015-01-01"; of a time, the day counts.
+
+    A model sees how many days have gone by, the day of the week and the place in the year.
+    """
+    bounds: list[int | None] = []
+    for bound in (minimum, maximum):
+        try:
+            bounds.append(None if bound is None else days_of(bound))
+        except ValueError as error:
+            raise ConfigError(f'Date("{name}"): {error}.') from error
+    return InputField(
+        name=name, kind="date", minimum=bounds[0], maximum=bounds[1], nullable=missing, description=description
+    )
 
 
 @declaration

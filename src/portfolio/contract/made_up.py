@@ -10,12 +10,14 @@ import numpy.typing as npt
 from portfolio.bundle.manifest import InputField
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
+from portfolio.core.dates import iso_date
 
 if TYPE_CHECKING:
     import polars as pl
 
 Scores = npt.NDArray[np.float64]
 MISSING_SHARE = 0.05
+DAYS = 1000
 # From bad to good; a text has one of these, and some of the others, which say nothing.
 WORDS = ("最悪", "bad", "普通", "good", "素晴らしい")
 OTHERS = ("部屋", "駅から", "朝食は", "the bath", "staff", "でした。", "今回", "Wi-Fi", "2泊", "!")
@@ -52,6 +54,11 @@ def _values(field: InputField, rows: int, random: np.random.Generator) -> tuple[
         numbers = random.integers(0, len(WORDS), rows)
         values = [_text(int(number), field, random) for number in numbers]
         part = numbers / (len(WORDS) - 1)
+    elif field.kind == "date":
+        low = 0.0 if field.minimum is None else field.minimum
+        high = low + DAYS if field.maximum is None else field.maximum
+        part = random.random(rows)
+        values = [iso_date(low + (high - low) * share) for share in part]
     else:
         low = 0.0 if field.minimum is None else field.minimum
         high = low + 1 if field.maximum is None else field.maximum

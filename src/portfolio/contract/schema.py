@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pandera.polars as pa
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def schema(use_case: UseCase) -> pa.DataFrameSchema:
-    """For normalised rows: keys and categories as text, numbers as Float64, images as arrays, missing as null."""
+    """For normalised rows: texts, Float64, dates, images as arrays, and null for what is missing."""
     columns = {use_case.key: pa.Column(pl.String, unique=True)}
     columns |= {field.name: _column(field) for field in use_case.inputs}
     columns[use_case.target.column] = _target(use_case.target)
@@ -39,6 +40,8 @@ def _column(field: InputField) -> pa.Column:
     match field.kind:
         case "number":
             return pa.Column(pl.Float64, _bounds(field.minimum, field.maximum), nullable=field.nullable)
+        case "date":
+            return pa.Column(pl.Date, _days(field), nullable=field.nullable)
         case "category":
             return pa.Column(pl.String, _known(field.categories), nullable=field.nullable)
         case "image":
@@ -65,6 +68,15 @@ def _bounds(minimum: float | None, maximum: float | None) -> list[pa.Check]:
     # An infinite number is nobody's measurement.
     finite = pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), error="must be finite")
     return [*low, *high, finite]
+
+
+def _days(field: InputField) -> list[pa.Check]:
+    bounds = (("ge", "at least", field.minimum), ("le", "at most", field.maximum))
+    return [
+        getattr(pa.Check, name)(date.fromisoformat(field.shown(days)), error=f"must be {words} {field.shown(days)}")
+        for name, words, days in bounds
+        if days is not None
+    ]
 
 
 def _known(labels: Sequence[str]) -> pa.Check:

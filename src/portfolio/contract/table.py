@@ -30,10 +30,12 @@ REPEATABLE: dict[str, Any] = {
 class Table(UseCase):
     """Missing numbers become the median, numbers are scaled, a category becomes one column a value.
 
+    A date is a number, its days, with more numbers that follow from it: see `calendar`.
+
     LightGBM alone takes missing numbers as they are, and each category as one column.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ("number", "category")
+    kinds: ClassVar[tuple[str, ...]] = ("number", "category", "date")
     network_params: ClassVar[type[NetworkParams]] = PerceptronParams
 
     def preprocessor(self) -> Any:
@@ -88,9 +90,10 @@ class Table(UseCase):
 
     def _parts(self, numbers: Any, categories: Any) -> list[tuple[str, Any, list[str]]]:
         """What is done to the columns of each kind, as a ColumnTransformer takes it."""
-        fields = self.sql_features.fields
-        names = {kind: [field.name for field in fields if field.kind == kind] for kind in ("number", "category")}
-        parts = [("numbers", numbers, names["number"]), ("categories", categories, names["category"])]
+        fields = self.graph_features.fields
+        of_numbers = [field.name for field in fields if field.kind in ("number", "date")]
+        of_categories = [field.name for field in fields if field.kind == "category"]
+        parts = [("numbers", numbers, of_numbers), ("categories", categories, of_categories)]
         return [part for part in parts if part[2]]
 
     def _categories(self) -> list[list[str]]:

@@ -28,9 +28,9 @@ from portfolio.contract.card import LANGUAGES, read_card
 from portfolio.contract.config import Config, read_config
 from portfolio.contract.drifts import Drift
 from portfolio.contract.fields import as_arrays
+from portfolio.contract.graph_features import FILE, GraphFeatures
 from portfolio.contract.network_params import NetworkParams
 from portfolio.contract.sources import Source
-from portfolio.contract.sql_features import FILE, SqlFeatures
 from portfolio.contract.targets import Target
 from portfolio.core.types import Array
 
@@ -101,9 +101,9 @@ class UseCase(ABC):
         return list(dict.fromkeys([*names, *predefined, *self.slices]))
 
     @cached_property
-    def sql_features(self) -> SqlFeatures:
-        """The features that `features.sql` beside the use case declares; none without that file."""
-        return SqlFeatures(self.folder / FILE, self.inputs)
+    def graph_features(self) -> GraphFeatures:
+        """What follows from the dates among the inputs, and what `features.sql` beside the use case declares."""
+        return GraphFeatures(self.folder / FILE, self.inputs)
 
     def schema(self) -> DataFrameSchema:
         """What a valid row looks like, once types and missing values have been brought to one form."""

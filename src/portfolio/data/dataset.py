@@ -64,6 +64,6 @@ def sklearn_input(use_case: UseCase, inputs: dict[str, Array]) -> Any:
         return inputs[use_case.inputs[0].name]
     import pandas
 
-    columns = {**inputs, **use_case.sql_features.compute(inputs)}
+    columns = {**inputs, **use_case.graph_features.compute(inputs)}
     frame: pd.DataFrame = pandas.DataFrame({name: array[:, 0] for name, array in columns.items()})
     return frame

@@ -1,4 +1,4 @@
-"""Rows in one form, whatever types they came in: text, Float64, arrays; and null for what is missing."""
+"""Rows in one form, whatever types they came in: text, Float64, Date, arrays; and null for what is missing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import polars as pl
 from portfolio.bundle.manifest import InputField
 from portfolio.bundle.texts import normalized
 from portfolio.contract.fields import is_of_bytes
+from portfolio.contract.sources import calendar_days
 from portfolio.contract.tables import as_text
 from portfolio.contract.targets import Quantity
 from portfolio.contract.use_case import UseCase
 from portfolio.core.cells import GROUPED, MISSING, SIGNS, is_missing, signed_unit
+from portfolio.core.dates import days_of
 from portfolio.core.labels import category_text, declared, listed
 
 Reasons = dict[int, list[str]]
@@ -100,6 +102,8 @@ def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
         return _images(field, column, found)
     if field.kind == "text":
         return _labels(column, found).map_elements(normalized, return_dtype=pl.String).replace("", None)
+    if field.kind == "date":
+        return _dates(column, found)
     return _numbers(column, found, field.unit) if field.kind == "number" else _labels(column, found, field.categories)
 
 
@@ -164,6 +168,31 @@ def _labels(column: pl.Series, found: Normalized, known: Sequence[str] = ()) -> 
     texts = [category_text(value) for value in values]
     formed = pl.Series([_label(text, known) for text in texts], dtype=pl.String)
     return column.replace_strict(values, formed, default=None, return_dtype=pl.String)
+
+
+def _dates(column: pl.Series, found: Normalized) -> pl.Series:
+    if column.dtype in (pl.Date, pl.Datetime):
+        return calendar_days(column)
+    texts = _labels(column, found)
+    if found.faults:
+        return texts
+    texts = texts.set(texts.str.strip_chars().str.to_lowercase().is_in(MISSING), None)
+    days: dict[str, int] = {}
+    unread: dict[str, str] = {}
+    for text in texts.unique().drop_nulls():
+        try:
+            days[text] = days_of(text)
+        except ValueError as error:
+            unread[text] = f"{column.name}: {error}"
+    for row in texts.is_in(list(unread)).fill_null(False).arg_true():
+        found.reasons.setdefault(row, []).append(unread[texts[row]])
+    return texts.replace_strict(days, default=None, return_dtype=pl.Int32).cast(pl.Date)
+
+
+def dates(column: pl.Series) -> tuple[pl.Series, Reasons]:
+    """A column of dates as `normalize` gives it, and by row why a value is none."""
+    found = Normalized(column.to_frame())
+    return _dates(column, found), found.reasons
 
 
 def labels(column: pl.Series) -> pl.Series:

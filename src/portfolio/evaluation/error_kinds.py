@@ -128,7 +128,7 @@ def _features(fields: list[InputField], inputs: dict[str, Array], inside: Array)
                 spread = float((column == category).std()) or 1
                 told = {"name": field.name, "value": category, "inside": float(shares[0]), "outside": float(shares[1])}
                 found.append((float(shares[0] - shares[1]) / spread, told))
-        elif field.kind == "number":
+        elif field.kind in ("number", "date"):
             there = np.isfinite(column.astype(np.float64))
             numbers, within = column[there].astype(np.float64), inside[there]
             if within.any() and not within.all():

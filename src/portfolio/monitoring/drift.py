@@ -11,6 +11,8 @@ from scipy.stats import betabinom, hypergeom
 
 from portfolio.bundle.manifest import Reference
 from portfolio.bundle.policy import Floats
+from portfolio.bundle.summaries import DATE
+from portfolio.core.dates import iso_date
 from portfolio.core.types import Array
 from portfolio.monitoring.tally import Tally, counts_of
 
@@ -130,7 +132,8 @@ def drifts(tallies: Mapping[tuple[str, str], Tally]) -> list[dict[str, Any]]:
         more = _told(name, *missing[name], next(corrected)) | _moved_to_missing(tally)
         if more["drifted"] and (more["p"] < found[name]["p"] or not found[name]["drifted"]):
             found[name] = more
-    return sorted(found.values(), key=lambda one: -one["effect"])
+    told = [_as_dates(one) if one["summary"] == DATE else one for one in found.values()]
+    return sorted(told, key=lambda one: -one["effect"])
 
 
 def _told(name: tuple[str, str], p: Array | float, effect: Array | float, adjusted: float) -> dict[str, Any]:
@@ -156,6 +159,13 @@ def moved(tally: Tally) -> dict[str, Any]:
     if abs(new[-2] - old[-2]) > np.abs(new[:-2] - old[:-2]).sum() / 2 or not now[:-2].any() or not before[:-2].any():
         return _moved_to_missing(tally)
     return {"of": "median", "from": median(tally.reference, before[:-2]), "to": median_of(tally)}
+
+
+def _as_dates(found: dict[str, Any]) -> dict[str, Any]:
+    """Medians of days as people write them."""
+    if found["of"] != "median":
+        return found
+    return found | {end: iso_date(found[end]) for end in ("from", "to")}
 
 
 def _moved_to_missing(tally: Tally) -> dict[str, Any]:

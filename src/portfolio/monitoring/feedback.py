@@ -237,8 +237,9 @@ def _batch(use_case: UseCase, labels: list[dict[str, Any]], answers: Mapping[str
     columns = dict.fromkeys(use_case.columns(), unknown)
     for one in use_case.inputs:
         values = [_value(one, answers[label["request_id"]]["inputs"], label["row"]) for label in labels]
-        kind: Any = {"image": pl.List(pl.Float64), "number": pl.Float64}.get(one.kind, pl.String)
-        columns[one.name] = pl.Series(values, dtype=kind, strict=False)
+        kind: Any = {"image": pl.List(pl.Float64), "number": pl.Float64, "date": pl.Float64}.get(one.kind, pl.String)
+        column = pl.Series(values, dtype=kind, strict=False)
+        columns[one.name] = column.cast(pl.Int32).cast(pl.Date) if one.kind == "date" else column
     columns[use_case.key] = pl.Series([_key(label) for label in labels], dtype=pl.String)
     target: Any = pl.Float64 if use_case.output.task == "regression" else pl.String
     columns[use_case.target.column] = pl.Series([_target(use_case, label["label"]) for label in labels], dtype=target)

@@ -9,7 +9,7 @@ import numpy as np
 
 from portfolio.bundle.manifest import Manifest, Reference
 from portfolio.bundle.policy import saved
-from portfolio.bundle.summaries import summaries
+from portfolio.bundle.summaries import DATE, summaries
 from portfolio.core.types import Array
 from portfolio.evaluation.promise import output_summaries
 from portfolio.monitoring.answered import Answered
@@ -83,7 +83,9 @@ class Inflow:
         strange = np.zeros(len(found.outputs), dtype=bool)
         for name, values in self._values(found).items():
             if name in self.tallies:
-                strange |= self.tallies[name].add(values)
+                outside = self.tallies[name].add(values)
+                # That time goes on makes no row strange: dates that training did not reach are told by themselves.
+                strange |= outside & (name[1] != DATE)
         self.strange += int(np.count_nonzero(strange))
         self.copies.add(found.inputs)
         self.expected.add(self.manifest, found)
@@ -120,16 +122,16 @@ def inside_support(manifest: Manifest, inputs: Mapping[str, Array]) -> Array:
     """Whether each row is such as the model was trained on, bool [rows]. Of others, its certainty says little.
 
     Numbers, and the named features of pictures and texts, lie between the smallest and the largest in training, and
-    categories were declared. A missing value is no outlier.
+    categories were declared. A missing value is no outlier, and neither is a date.
     """
     values = input_values(manifest, inputs)
     inside = np.ones(len(next(iter(inputs.values()))), dtype=bool)
     for name, reference in input_references(manifest).items():
-        if name in values:
+        if name in values and name[1] != DATE:
             inside &= ~Tally(reference).add(values[name])
     return inside
 
 
 def first_summary(kind: str) -> str:
     """What a field's own reference is of; the others have their names there."""
-    return {"category": "category", "image": "brightness", "text": "length"}.get(kind, "value")
+    return {"category": "category", "date": DATE, "image": "brightness", "text": "length"}.get(kind, "value")

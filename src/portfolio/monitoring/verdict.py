@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from portfolio.bundle.manifest import Manifest, Promise
+from portfolio.bundle.summaries import DATE
+from portfolio.core.dates import iso_date
 from portfolio.monitoring import drift, estimate, harm
 from portfolio.monitoring.inflow import OUTPUT, Inflow
 from portfolio.monitoring.looks import Reason, Verdict
@@ -88,6 +90,9 @@ def _outside(inflow: Inflow) -> Iterator[Reason]:
         if drift.beyond(tally.outside, tally.rows, tally.reference.rows, ends) <= limit:
             kind = "unseen" if tally.reference.categories else "outside"
             named = {"field": field, "summary": summary, "low": tally.reference.low, "high": tally.reference.high}
+            if summary == DATE:
+                kind = "outside_dates"
+                named |= {end: iso_date(round(days)) for end, days in named.items() if isinstance(days, float)}
             yield Reason(kind, {**named, "rows": tally.outside, "of": tally.rows})
 
 
@@ -95,7 +100,8 @@ def _drifted(figures: dict[str, Any]) -> Iterator[Reason]:
     drifted = [one for one in figures["drift"] if one["drifted"]]
     for one in drifted[:MOST_TOLD]:
         kind = "output" if one["field"] == OUTPUT else "input"
-        yield Reason(f"{kind}_moved" if one["of"] == "median" else f"{kind}_share_moved", dict(one))
+        what = "share_moved" if one["of"] != "median" else "date_moved" if one["summary"] == DATE else "moved"
+        yield Reason(f"{kind}_{what}", dict(one))
     if len(drifted) > MOST_TOLD:
         yield Reason("more_moved", {"more": len(drifted) - MOST_TOLD})
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from portfolio.contract.numbers import plain_numbers
 from portfolio.core.cells import MISSING
-from portfolio.data.normalize import without_units
+from portfolio.data.normalize import dates, without_units
 from portfolio.profiling.columns import MAX_CATEGORIES, Column
-from portfolio.profiling.words import described
+from portfolio.profiling.words import described, no_input
 
 if TYPE_CHECKING:
     from portfolio.profiling.draft import Draft
@@ -35,7 +36,7 @@ def look_at_all(found: Draft) -> None:
                 near.max().alias(f"max {column.name}"),
                 number.null_count().alias(f"null {column.name}"),
             ]
-        elif column.kind == "category":
+        elif column.kind in ("category", "date"):
             if schema[column.name].is_float() and column.integer:
                 value = value.cast(pl.Int64)
             text = value.cast(pl.String).str.strip_chars()
@@ -53,6 +54,13 @@ def look_at_all(found: Draft) -> None:
                 found.sample.rows
             )
     for (column, _), table in zip(categories, values, strict=True):
+        if column.kind == "date":
+            days, unread = dates(table["value"])
+            column.first, column.last = _day(days.min()), _day(days.max())
+            if unread:
+                found.decisions[column.name].role = "left out"
+                found.decisions[column.name].why = no_input(column, found.sample.total)
+            continue
         counts = dict(table.drop_nulls().rows())
         column.distinct, column.values = len(counts), sorted(counts)
         if column is found.target:
@@ -66,6 +74,11 @@ def look_at_all(found: Draft) -> None:
     for decision in found.decisions.values():
         if decision.role == "input":
             decision.why = described(decision.column)
+
+
+def _day(value: object) -> date:
+    assert isinstance(value, date)
+    return value
 
 
 def _is_near(number: pl.Expr, column: Column) -> pl.Expr:

@@ -17,6 +17,7 @@ from portfolio.contract.tables import sheets_of
 from portfolio.core.counted import counted
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.data.leaks import STRONG, TOLD, explained, find_leaks
+from portfolio.data.normalize import dates
 from portfolio.profiling.all_rows import look_at_all
 from portfolio.profiling.baseline import Baseline, baseline
 from portfolio.profiling.codes import is_code
@@ -272,6 +273,12 @@ def _choose_date(found: Draft, wanted: Wanted, ask: Callable[[str], bool]) -> No
     ]
     chosen = found.decisions[wanted.date].column if wanted.date else dates[0] if len(dates) == 1 else None
     if chosen is None:
+        names = [column.name for column in dates]
+        if names:
+            found.notes.append(
+                f"{listed(list(map(repr, names)))} hold dates, and none of them dates the rows. If one says "
+                f"when a row came: --date {quoted(names[0])}"
+            )
         return
     if chosen.kind != "date":
         raise ConfigError(f"--date: '{chosen.name}' does not hold dates, but for example '{chosen.values[0]}'.")
@@ -318,7 +325,10 @@ def _leave_out_kinds(found: Draft) -> None:
     for decision in found.decisions.values():
         if decision.role != "input":
             continue
-        why = no_input(decision.column, len(found.sample.rows))
+        rows = found.sample.rows
+        # What does not date the rows may be learned from.
+        is_date = decision.column.kind == "date" and not dates(rows[decision.column.name])[1]
+        why = "" if is_date else no_input(decision.column, len(rows))
         if why and decision.column.name in found.split_by:
             why = "rows that share one are in the same split"
         if why:
@@ -330,7 +340,8 @@ def _leave_out_kinds(found: Draft) -> None:
 def _choose_text(found: Draft, wanted: Wanted) -> None:
     """Take a column of free text as the only input, if it was named, or if there is nothing else."""
     texts = [name for name, each in found.decisions.items() if each.column.kind == "text" and each.role == "left out"]
-    named = wanted.text or (texts[0] if len(texts) == 1 and not found.inputs else "")
+    others = [column for column in found.inputs if column.kind != "date"]
+    named = wanted.text or (texts[0] if len(texts) == 1 and not others else "")
     if not named:
         found.notes += [
             f"'{name}' is free text, which a model of the other columns can't use. For a model of the text alone: "
@@ -406,10 +417,9 @@ def _baseline(found: Draft) -> Baseline | None:
     rows = found.sample.rows
     by_kind = {
         kind: [model_column(rows, column) for column in found.inputs if column.kind == kind]
-        for kind in ("number", "category", "text")
+        for kind in ("number", "date", "category", "text")
     }
+    numbers = by_kind["number"] + by_kind["date"]
     target = model_column(rows, found.target, NO_LABEL)
     groups = rows.select(found.split_by) if found.split_by else None
-    return baseline(
-        by_kind["number"], by_kind["category"], by_kind["text"], target, quantity=found.quantity, groups=groups
-    )
+    return baseline(numbers, by_kind["category"], by_kind["text"], target, quantity=found.quantity, groups=groups)

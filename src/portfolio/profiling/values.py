@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from portfolio.core.cells import MISSING
-from portfolio.data.normalize import without_units
+from portfolio.data.normalize import dates, without_units
 from portfolio.profiling.columns import Column
 
 NO_LABEL = [word for word in MISSING if word != "none"]
@@ -15,8 +15,13 @@ NO_LABEL = [word for word in MISSING if word != "none"]
 
 
 def model_column(rows: pl.DataFrame, column: Column, missing: Sequence[str] = MISSING) -> pl.Series:
-    """The values as a model would see them: numbers, or texts; null for what is missing, such as those words."""
+    """The values as a model would see them: texts, or numbers, which are the days of dates.
+
+    Null stands for what is missing, such as those words.
+    """
     values = rows[column.name]
+    if column.kind == "date":
+        return dates(values)[0].to_physical().cast(pl.Float64)
     if column.kind != "number":
         texts = values.cast(pl.String).str.strip_chars()
         return texts.set(texts.str.to_lowercase().is_in(missing), None)

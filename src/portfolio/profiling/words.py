@@ -33,7 +33,7 @@ def no_input(column: Column, total: int) -> str:
     return {
         "constant": "the same in every row",
         "empty": "empty in every row",
-        "date": "a date: a model can use what follows from it, such as the weekday; add that as a column",
+        "date": "dates that can't all be read: write each as 2026-01-31",
         "nested": "lists, bytes or durations",
         "text": f"free text ({length_of(column)} on average)",
         "identifier": f"names the rows rather than describing them ({distinct}){lacks}",
@@ -75,6 +75,8 @@ def described(column: Column) -> str:
         said.append(f"{readable(column.minimum)} to {readable(column.maximum)} {column.unit}".rstrip())
         if column.integer and NUMBERED.search(column.name):
             said.append(f"comes again; if rows that share one belong together: --split-by {quoted(column.name)}")
+    elif column.kind == "date":
+        said.append(f"{column.first} to {column.last}")
     elif column.kind == "category":
         said.append(
             ", ".join(" ".join(value.split()) for value in column.values[:5])

@@ -28,7 +28,9 @@ CALENDAR = {
 """What an input of that name can hold, also where the rows so far come from a part of a year or a day. What is counted
 per day, or lasts so many months, may grow further."""
 
-FIELDS = {"number": "Number", "category": "Category", "text": "FreeText"}
+FIELDS = {"number": "Number", "category": "Category", "date": "Date", "text": "FreeText"}
+LATER_YEARS = 5
+"""So long after the last date in the file, new rows still fit."""
 
 
 def class_name(name: str) -> str:
@@ -100,6 +102,11 @@ def _input(column: Column) -> str:
     missing = ", missing=True" if column.nullable else ""
     if column.kind == "text":
         return f"FreeText({python_text(column.name)}, {50 * ceil(column.longest * 1.5 / 50)}{missing})"
+    if column.kind == "date":
+        assert column.first is not None
+        assert column.last is not None
+        first, last = f"{column.first.year:04}-01-01", f"{column.last.year + LATER_YEARS:04}-12-31"
+        return f"Date({python_text(column.name)}, {python_text(first)}, {python_text(last)}{missing})"
     if column.kind == "category":
         return f"Category({python_text(column.name)}, {_list(column.values)}{missing})"
     if column.integer and (column.minimum, column.maximum, column.distinct) == (0, 1, 2):

@@ -20,6 +20,7 @@ from portfolio.contract.config import STUDIES, Config
 from portfolio.contract.use_case import UseCase
 from portfolio.core import files
 from portfolio.core.counted import readable
+from portfolio.core.dates import iso_date
 from portfolio.core.paths import Paths
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split, data_sha256, load_split
@@ -121,7 +122,9 @@ def gather(use_case: UseCase, config: Config) -> dict[str, Any]:
         "worst": worst(use_case, test, predictions, decisions),
         "unsure": unsure(use_case, test, predictions, decisions),
         "error_kinds": [
-            kind | {"row": _shown(use_case, test, predictions, decisions, kind["typical"])}
+            kind
+            | {"row": _shown(use_case, test, predictions, decisions, kind["typical"])}
+            | {"features": [_told(use_case, found) for found in kind["features"]]}
             for kind in read["evidence"]["error_kinds"][:SHOWN_KINDS]
         ],
         "test": test,
@@ -168,6 +171,14 @@ def _error_costs(use_case: UseCase, config: Config) -> list[list[float]] | None:
     return costs
 
 
+def _told(use_case: UseCase, found: dict[str, Any]) -> dict[str, Any]:
+    """What sets a kind of rows apart, with its medians as text."""
+    if found["value"] is not None:
+        return found
+    is_date = any(field.name == found["name"] and field.kind == "date" for field in use_case.inputs)
+    return found | {end: (iso_date if is_date else number)(found[end]) for end in ("inside", "outside")}
+
+
 def _shown(use_case: UseCase, test: Split, predictions: Array, decisions: Decisions, row: int) -> dict[str, Any]:
     """One row with its answer, for the page."""
     output = use_case.output
@@ -181,7 +192,7 @@ def _shown(use_case: UseCase, test: Split, predictions: Array, decisions: Decisi
         else:
             missing = not values[0] if field.is_string else np.isnan(values[0])
             shown["inputs"][field.name] = (
-                "-" if missing else values[0] if field.is_string else readable(float(values[0]))
+                "-" if missing else values[0] if field.is_string else field.shown(float(values[0]))
             )
     if output.task == "classification":
         shown["predicted"] = output.classes[int(decisions.answers[row])]

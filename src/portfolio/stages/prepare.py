@@ -34,8 +34,8 @@ def run(use_case: UseCase, config: Config) -> None:
     if FAIR in rows.columns:
         only_learned = ~rows[FAIR].fill_null(True)
         rows = rows.drop(FAIR)
-    if use_case.sql_features.names:
-        use_case.sql_features.check_rows(rows, use_case.features(rows))
+    if use_case.graph_features.names:
+        use_case.graph_features.check_rows(rows, use_case.features(rows))
     splits = split_numbers(use_case.source, rows, config.prepare)
     # People are asked about the answers that the model is unsure of: these are no fair sample to judge a model by. Nor
     # is anything learned from them that stands beside a row by which models are judged.
@@ -78,7 +78,12 @@ def _told(name: str, found: dict[str, int], rows: int) -> str:
 
 def _check_leaks(use_case: UseCase, train: pl.DataFrame) -> None:
     """Raise DataError for inputs that give the target away: a model of those would look far better than it is."""
-    columns = {field.name: train[field.name] for field in use_case.inputs if field.kind in ("number", "category")}
+    # A date as the number of its days.
+    columns = {
+        field.name: train[field.name].to_physical()
+        for field in use_case.inputs
+        if field.kind in ("number", "category", "date")
+    }
     quantity = use_case.output.task == "regression"
     found = find_leaks(columns, train[use_case.target.column], quantity=quantity)
     untrusted = [leak for leak in found if not set(leak.columns) <= set(use_case.trusted)]

@@ -46,7 +46,7 @@ class FittedBaseline:
         inputs, output = self.use_case.inputs, self.use_case.output
         if isinstance(self.model, np.ndarray):
             return constant_graph(inputs, output, self.model)
-        return sklearn_graph(self.use_case.sql_features, output, self.model, logarithms=self.logarithms)
+        return sklearn_graph(self.use_case.graph_features, output, self.model, logarithms=self.logarithms)
 
     def predict(self, inputs: dict[str, Array]) -> Array:
         """Probabilities [rows, classes] or values [rows, 1] for inputs [rows, width] by name."""

@@ -18,6 +18,7 @@ from portfolio.bundle.reference import reference
 from portfolio.contract.config import Config
 from portfolio.contract.use_case import BATCH, UseCase
 from portfolio.core import files
+from portfolio.core.dates import iso_date
 from portfolio.core.paths import VAL_ERROR_SCALE_NAME, Paths
 from portfolio.core.types import Array
 from portfolio.data.dataset import Split
@@ -62,7 +63,8 @@ def write_candidate(
         raw = calibrated(model, temperature).SerializeToString()
     else:
         scale = fit_error_scale(use_case, val, run_graph(raw, use_case, val.inputs)[:, 0])
-        scale_graph = sklearn_graph(use_case.sql_features, use_case.output, scale.pipeline, logarithms=scale.logarithms)
+        features, output = use_case.graph_features, use_case.output
+        scale_graph = sklearn_graph(features, output, scale.pipeline, logarithms=scale.logarithms)
         raw = with_error_scale(model, scale_graph).SerializeToString()
     golden = {name: array[:GOLDEN_ROWS] for name, array in train.inputs.items()}
     manifest = Manifest(
@@ -125,6 +127,8 @@ def _plain(field: InputField, values: Array) -> list[Any]:
     """A tensor [rows, width] as JSON values, one a row; NaN becomes null."""
     if field.is_string:
         return list(values[:, 0].tolist())
+    if field.kind == "date":
+        return [None if np.isnan(value) else iso_date(value) for value in values[:, 0]]
     # The shortest numbers that are these in float32: 11.53, and not 11.529999732971191.
     rows = [[float(str(value)) for value in row] for row in values]
     return rows if field.shape else [None if np.isnan(value) else value for (value,) in rows]

@@ -40,7 +40,7 @@ class FittedNetwork:
 
     def graph(self) -> onnx.ModelProto:
         """The network and its preprocessor as one ONNX graph."""
-        features, output = self.use_case.sql_features, self.use_case.output
+        features, output = self.use_case.graph_features, self.use_case.output
         return network_graph(features, output, self.preprocessor, self.network, self.width)
 
     @property

@@ -13,12 +13,12 @@ import torch
 
 from portfolio.bundle.graph import IR_VERSION, OPSET, behind_features, finished
 from portfolio.bundle.manifest import Output, tensor_names
-from portfolio.contract.sql_features import SqlFeatures
+from portfolio.contract.graph_features import GraphFeatures
 from portfolio.training.sklearn_graph import convert_sklearn
 
 
 def network_graph(
-    sql_features: SqlFeatures, output: Output, preprocessor: Any | None, network: torch.nn.Module, width: int
+    graph_features: GraphFeatures, output: Output, preprocessor: Any | None, network: torch.nn.Module, width: int
 ) -> onnx.ModelProto:
     """A network, whose outputs are probabilities or values, behind its preprocessor, as one graph."""
     # Both are said of every export: torchvision is not needed here, and the deprecation is torch's own.
@@ -47,7 +47,7 @@ def network_graph(
         graph = onnx.load(str(path))
     if preprocessor is None:
         return finished(graph)
-    before = convert_sklearn(sql_features.fields, preprocessor, has_classes=False)
+    before = convert_sklearn(graph_features.fields, preprocessor, has_classes=False)
     graph.ir_version = before.ir_version = IR_VERSION
     (features,) = [tensor.name for tensor in before.graph.output]
     merged = onnx.compose.merge_models(
@@ -55,4 +55,4 @@ def network_graph(
         onnx.compose.add_prefix(graph, "net/", rename_inputs=False, rename_outputs=False),
         io_map=[(features, first)],
     )
-    return behind_features(merged, sql_features.graph()) if sql_features.names else finished(merged)
+    return behind_features(merged, graph_features.graph()) if graph_features.names else finished(merged)

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from portfolio.bundle.graph import OPSET, PADDING, behind_features, finished, only_output, rename
 from portfolio.bundle.manifest import InputField, Output, tensor_names
-from portfolio.contract.sql_features import SqlFeatures
+from portfolio.contract.graph_features import GraphFeatures
 from portfolio.core.errors import BundleError
 from portfolio.core.types import Array
 from portfolio.training.logarithms import Bounds
@@ -30,7 +30,7 @@ EXPORTABLE = (
 
 
 def sklearn_graph(
-    features: SqlFeatures, output: Output, pipeline: Any, *, logarithms: Bounds | None = None
+    features: GraphFeatures, output: Output, pipeline: Any, *, logarithms: Bounds | None = None
 ) -> onnx.ModelProto:
     """A fitted scikit-learn pipeline as a graph from the raw inputs to the output; features are computed in it.
 

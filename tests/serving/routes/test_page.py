@@ -22,7 +22,9 @@ from onnx import TensorProto, helper, numpy_helper
 from playwright.sync_api import FilePayload, Page, expect
 
 from portfolio.bundle.bundle import Bundle
+from portfolio.bundle.graph import constant_graph
 from portfolio.bundle.manifest import InputField, Output, Reference
+from portfolio.contract.fields import Date
 from tests.pictures import sign
 from tests.serving.conftest import best_bundle
 from tests.serving.routes.conftest import (
@@ -505,6 +507,37 @@ def test_a_text_shows_which_characters_mattered(visit: Visit, tmp_path: Path) ->
             page.get_by_role("button", name="Use an example").click()
             expect(page.get_by_label("text")).to_have_value(example)
         answered(page)
+
+
+def test_a_date_is_chosen_within_its_bounds(visit: Visit, tmp_path: Path) -> None:
+    sold = Date("sold_on", "2015-01-01", "2030-12-31", missing=True)
+    output = Output(task="classification", name="returned", classes=("no", "yes"))
+    graph = constant_graph([sold], output, np.array([0.25, 0.75])).graph
+    bundle = made(
+        tmp_path / "bundle",
+        graph,
+        use_case="sales",
+        inputs=(sold.model_copy(update={"example": "2021-06-13"}),),
+        output=output,
+        reference={"sold_on": Reference(edges=(18000.5,), shares=(0.5, 0.5), missing_share=0)},
+        golden_inputs={"sold_on": ["2021-06-13", None]},
+        golden_outputs=[[0.25, 0.75]] * 2,
+    )
+    publish(bundle, tmp_path)
+    with visit.served(tmp_path, "sales") as address:
+        page = ready(visit(address))
+        control = page.locator("#field-0")
+        assert [control.get_attribute(of) for of in ("type", "min", "max")] == ["date", "2015-01-01", "2030-12-31"]
+        expect(page.locator("#field-0-hint")).to_have_text("2015-01-01 to 2030-12-31 · optional")
+        expect(page.locator("#input-heading")).to_have_text("Fill in the fields")
+        page.get_by_role("button", name="Use an example").click()
+        assert control.input_value() == "2021-06-13"
+        answered(page)
+        control.fill("2031-01-01")
+        problem = "No answer: the value must be 2015-01-01 to 2030-12-31."
+        expect(page.locator("#field-0-problem")).to_have_text(problem)
+        page.get_by_role("button", name="日本語").click()
+        expect(page.locator("#field-0-hint")).to_have_text("2015-01-01〜2030-12-31 · 空欄可")
 
 
 def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
-"""Features of one's own in SQL, `features.sql` beside the use case: `SELECT a / b AS ratio FROM rows`.
+"""Features that are computed inside the served graph: what follows from dates, and features of one's own in SQL.
 
-DuckDB parses the statement, and ONNX operators are put together from what it parsed: the features are computed inside
-the served graph. Only what can be had there is allowed, which is expressions over the inputs of one row. The graph
-computes the features in training too, and the stage `prepare` compares them with what DuckDB makes of all clean rows.
+The latter stand in `features.sql` beside the use case: `SELECT a / b AS ratio FROM rows`. DuckDB parses the statement,
+and ONNX operators are put together from what it parsed. Only what can be had there is allowed, which is expressions
+over the inputs of one row. The graph computes the features in training too, and the stage `prepare` compares them with
+what DuckDB makes of all clean rows.
 
+A date is a DATE in SQL, and its days since 1970-01-01 in the graph.
 A missing value is NULL in SQL and NaN in the graph. What is not finite, such as 1 / 0, is missing too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from portfolio.bundle.manifest import InputField, tensor_names
+from portfolio.contract.calendar import calendar, calendar_names
 from portfolio.core.closeness import relative_differences
+from portfolio.core.dates import days_of
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.types import Array
 
@@ -43,19 +47,25 @@ COMPARISONS = {
 }
 ALLOWED = (
     "+ - * / **, comparisons, AND, OR, NOT, BETWEEN, IN, IS NULL, CASE, COALESCE, NULLIF, CAST to a floating-point "
-    f"number, LEAST, GREATEST, LOG10 and {', '.join(name.upper() for name in UNARY)}"
+    "number, DATE '2026-01-31', LEAST, GREATEST, LOG10 and "
+    f"{', '.join(name.upper() for name in UNARY)}"
 )
 
 
-class SqlFeatures:
-    """The features that a file declares over the inputs of a use case. Without a file there are none."""
+class GraphFeatures:
+    """The features of the dates among the inputs of a use case, and those that a file declares, if there is one."""
 
     def __init__(self, path: Path, inputs: Sequence[InputField]) -> None:
         self.path, self.inputs = path, tuple(inputs)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self._features)
+        of_dates = [name for field in self._dates for name in calendar_names(field.name)]
+        return (*of_dates, *(name for name, _ in self._features))
+
+    @property
+    def _dates(self) -> list[InputField]:
+        return [field for field in self.inputs if field.kind == "date"]
 
     @property
     def fields(self) -> list[InputField]:
@@ -67,13 +77,9 @@ class SqlFeatures:
         from onnx import TensorProto, helper
 
         tensors = tensor_names(len(self.fields))
-        built = _Built(dict(zip([field.name for field in self.inputs], tensor_names(len(self.inputs)), strict=True)))
+        built = Built(dict(zip([field.name for field in self.inputs], tensor_names(len(self.inputs)), strict=True)))
         built.strings = {field.name for field in self.inputs if field.is_string}
-        for number, (name, expression) in enumerate(self._features):
-            try:
-                value = built.number(expression)
-            except _NotAllowedError as error:
-                raise self._refused(f"the feature '{name}' uses {error}") from None
+        for number, value in enumerate(self._values(built)):
             # The same condition twice: an infinite number is no number either.
             infinite, missing = built.add("IsInf", value), built.constant(np.nan)
             built.add("Where", infinite, missing, value, name=tensors[len(self.inputs) + number])
@@ -96,6 +102,16 @@ class SqlFeatures:
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
         )
+
+    def _values(self, built: Built) -> Iterator[str]:
+        """The tensors of the features, one after the other."""
+        for date in self._dates:
+            yield from calendar(built, built.tensors[date.name])
+        for name, expression in self._features:
+            try:
+                yield built.number(expression)
+            except _NotAllowedError as error:
+                raise self._refused(f"the feature '{name}' uses {error}") from None
 
     def compute(self, inputs: dict[str, Array]) -> dict[str, Array]:
         """The features by name, float32 [rows, 1], of inputs by name, as the served graph computes them."""
@@ -133,11 +149,11 @@ class SqlFeatures:
 
     def check_rows(self, rows: pl.DataFrame, inputs: dict[str, Array]) -> None:
         """Raise DataError if the graph differs anywhere from DuckDB, on normalized rows and their inputs."""
-        if not self.names:
+        if not self._features:
             return
         found = self.compute(inputs)
         expected = self.by_duckdb(rows)
-        for name in self.names:
+        for name in expected.columns:
             wanted = expected[name].to_numpy().astype(np.float64)
             given = found[name][:, 0].astype(np.float64)
             far = relative_differences(given, wanted) > TOLERANCE
@@ -211,7 +227,7 @@ class _NotAllowedError(Exception):
 
 
 @dataclass
-class _Built:
+class Built:
     """Nodes of a graph, put together expression by expression. `tensors` are the inputs' by their columns' names."""
 
     tensors: dict[str, str]
@@ -245,8 +261,11 @@ class _Built:
             case "FUNCTION":
                 return self._function(node)
             case "CAST":
-                if str(node["type_expr"]["type_name"]).upper() in ("DOUBLE", "FLOAT", "REAL"):
+                kind_of = str(node["type_expr"]["type_name"]).upper()
+                if kind_of in ("DOUBLE", "FLOAT", "REAL"):
                     return self.number(node["child"])
+                if kind_of == "DATE" and node["child"]["class"] == "CONSTANT":
+                    return self._day(node["child"])
                 raise _NotAllowedError(f"CAST to {node['type_expr']['type_name']}")
             case "CASE":
                 value = self._anything(node["else_expr"])
@@ -322,6 +341,13 @@ class _Built:
             return self.constant(float(literal["text"]))
         except ValueError:
             raise _NotAllowedError(f"the text '{literal['text']}' where a number is needed") from None
+
+    def _day(self, node: dict[str, Any]) -> str:
+        """A date that is written out, such as DATE '2026-01-31'."""
+        try:
+            return self.constant(days_of(str(node["literal"]["text"])))
+        except ValueError as error:
+            raise _NotAllowedError(f"a DATE that is none: {error}") from None
 
     def _function(self, node: dict[str, Any]) -> str:
         name = node["function_name"].lower()

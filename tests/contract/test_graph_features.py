@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from portfolio.contract.fields import Category, Number
-from portfolio.contract.sql_features import SqlFeatures
+from portfolio.contract.fields import Category, Date, Number, as_arrays
+from portfolio.contract.graph_features import GraphFeatures
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.core.types import Array
 
@@ -26,10 +27,10 @@ ROWS = pl.DataFrame(
 )
 
 
-def features(folder: Path, text: str) -> SqlFeatures:
+def features(folder: Path, text: str) -> GraphFeatures:
     path = folder / "features.sql"
     path.write_text(text, encoding="utf-8")
-    return SqlFeatures(path, INPUTS)
+    return GraphFeatures(path, INPUTS)
 
 
 def arrays(rows: pl.DataFrame) -> dict[str, Array]:
@@ -102,8 +103,29 @@ def test_what_the_graph_cannot_have_is_refused(tmp_path: Path, text: str, reason
     assert "features.sql" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "expression",
+    ["sold - born", "sold >= DATE '2021-03-01'", "born IS NULL", "(sold - DATE '1970-01-01') / 7", "sold = born"],
+)
+def test_a_date_is_a_date_in_sql(tmp_path: Path, expression: str) -> None:
+    inputs = [Date("sold"), Date("born", missing=True)]
+    (tmp_path / "features.sql").write_text(f"SELECT {expression} AS f FROM rows", encoding="utf-8")
+    found = GraphFeatures(tmp_path / "features.sql", inputs)
+    sold = [date(2021, month, 1) for month in (1, 3, 5)]
+    rows = pl.DataFrame({"sold": sold, "born": [None, date(1969, 2, 3), date(2021, 5, 1)]})
+    found.check_rows(rows, as_arrays(inputs, rows))
+    assert found.names[-1] == "f"
+
+
+def test_a_date_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "features.sql"
+    path.write_text("SELECT sold - DATE '2021-02-30' AS f FROM rows", encoding="utf-8")
+    with pytest.raises(ConfigError, match="'2021-02-30' is not a date"):
+        GraphFeatures(path, [Date("sold")]).graph()
+
+
 def test_without_a_file_there_are_none(tmp_path: Path) -> None:
-    assert SqlFeatures(tmp_path / "features.sql", INPUTS).names == ()
+    assert GraphFeatures(tmp_path / "features.sql", INPUTS).names == ()
 
 
 def test_digits_that_the_graph_does_not_have_are_found(tmp_path: Path) -> None:
