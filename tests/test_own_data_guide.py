@@ -36,8 +36,8 @@ from portfolio.cli.main import app
 from portfolio.contract.card import REQUIRED
 from portfolio.contract.checks import doubts
 from portfolio.contract.config import SECTIONS, config_path
-from portfolio.contract.csv_file import Written
 from portfolio.contract.folder import Folder
+from portfolio.contract.format import Written
 from portfolio.contract.loading import load_use_case
 from portfolio.contract.made_up import made_up_rows
 from portfolio.contract.network_params import TextParams
