@@ -179,6 +179,8 @@ FOUND = {
     "a value for each row, such as a customer's number": [r"customer +key +names each row"],
     "months, quarters or years, such as Apr-2024 or 平成15年": [r"since +left out +.*new rows have later ones"],
     "a column with dates": [r"joined_on +date +dates the rows: 2026-04-01 to 2026-04-28"],
+    # Where there are several, --date says which dates the rows: tests/profiling/test_draft.py follows that.
+    "any other column with dates, such as a date of birth": [],
     "times of day, such as 12:34": [r"called_at +left out +.*write the hour as a number"],
     "labels or categories such as Yes, YES and Ｙｅｓ": [  # noqa: RUF001
         r"consent +category +YES, Yes, no, Ｙｅｓ",  # noqa: RUF001
@@ -338,7 +340,7 @@ def declarations(heading: str) -> list[str]:
     return lines
 
 
-BASES = {"number": "Table", "category": "Table", "image": "Images", "text": "Text"}
+BASES = {"number": "Table", "category": "Table", "date": "Table", "image": "Images", "text": "Text"}
 
 
 def declared(name: str, base: str, *, source: str = "", target: str = "", inputs: str = "") -> UseCase:

@@ -259,6 +259,24 @@ def test_all_dates_of_a_large_file_are_within_the_bounds(tmp_path: Path, monkeyp
     assert found.decisions["born"].role == "left out"
 
 
+def test_codes_that_a_few_rows_of_a_large_file_lack_are_categories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portfolio.profiling.sample.LARGE_BYTES", 100)
+    monkeypatch.setattr("portfolio.profiling.sample.SAMPLE_ROWS", 1000)
+    season = [float(each) for each in RANDOM.integers(1, 5, 4000)]
+    chances = [0.8 if each in (1, 3) else 0.2 for each in season]
+    bought = [int(RANDOM.random() < chance) for chance in chances]
+    # Beyond the sample, which has every fourth row.
+    season[5], season[9] = float("nan"), float("inf")
+    size = [float(number) for number in RANDOM.normal(size=4000)]
+    pl.DataFrame({"season": season, "size": size, "bought": bought}).write_parquet(tmp_path / "rows.parquet")
+    found = draft(sample(tmp_path / "rows.parquet"), Wanted("bought"))
+    column = found.decisions["season"].column
+    assert (found.sample.whole, column.kind, column.values) == (False, "category", ["1", "2", "3", "4"])
+    assert column.missing_share > 0
+
+
 def test_dates_do_not_take_the_place_of_the_text_that_a_model_is_of(tmp_path: Path) -> None:
     due = ["", *["2099-01-31", "2099-02-28"] * 100]
     notes = [f"{word} was what I thought of the room that night {n}" for n, word in enumerate(["good", "bad"] * 101)]
