@@ -48,3 +48,8 @@ def test_what_begins_with_zero_is_no_thousand(tmp_path: Path) -> None:
     """Not even in a column of thousands."""
     table = read(tmp_path, "id;x\n1;1.234\n2;0.875\n3;850\n", separator=";", decimal=",", thousands=".")
     assert table["x"].to_list() == [1234, 0.875, 850]
+
+
+def test_what_is_written_for_excel_is_what_it_shows(tmp_path: Path) -> None:
+    table = read(tmp_path, 'id,x,y\n="007",="1.5",="a"\n"=""008""","=""2""",b\n')
+    assert table.to_dict(as_series=False) == {"id": ["007", "008"], "x": [1.5, 2.0], "y": ["a", "b"]}

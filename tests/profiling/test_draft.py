@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from portfolio.contract.targets import Classes
 from portfolio.core.errors import ConfigError, DataError
 from portfolio.profiling.draft import Draft, Wanted, draft
 from portfolio.profiling.sample import sample
+from portfolio.profiling.writing import use_case_text
 from tests.profiling.made import (
     AGES,
     ANSWERS,
@@ -89,6 +93,8 @@ LEFT_OUT: dict[str, tuple[list[Any], str]] = {
     "remarks": ([f"a quiet room by the station, {number}" for number in NUMBERS], "free text (7 words on average)"),
     "price": ([f"{number},70" for number in NUMBERS], "numbers with a decimal comma, such as"),
     "share": ([f"{number},5 %" for number in NUMBERS], "write the numbers alone"),
+    "amount": ([f"{number} {('CR', 'Dr.')[number % 2]}" for number in NUMBERS], "amounts of credit or debit, such as"),
+    "balance": ([f"{number} CR" if number % 3 else str(number) for number in NUMBERS], "credit or debit, such as"),
     "issued": ([f"{month}-2025" for month in ("Jan", "Feb", "Mar") * 100], "of which new rows have later ones"),
     "year": ([f"平成{number % 9 + 1}年" for number in NUMBERS], "of which new rows have later ones"),
 }
@@ -124,6 +130,8 @@ def test_an_id_that_a_few_rows_lack_is_no_input_and_says_so(tmp_path: Path) -> N
         ([f"-¥{number}" if number % 2 else f"¥{number}" for number in NUMBERS], "¥", 298),
         ([f"\\{1000 * number:,}" for number in NUMBERS], "¥", 299_000),
         ([f"△{number}" if number % 2 else str(number) for number in NUMBERS], "", 298),
+        ([f"{number}.50-" if number % 2 else f"{number}.50" for number in NUMBERS], "", 298.5),
+        ([f'="{number}.5"' for number in NUMBERS], "", 299.5),
     ],
 )
 def test_numbers_that_have_their_unit_with_them_are_numbers(
@@ -209,6 +217,12 @@ def test_a_date_that_can_not_be_right_does_not_date_the_rows(tmp_path: Path, day
         drafted(tmp_path, with_column("day", days), date="day")
 
 
+@pytest.mark.parametrize(("ahead", "dated"), [(1, "day"), (2, "")])
+def test_where_it_is_tomorrow_already_rows_of_that_day_are_dated(tmp_path: Path, ahead: int, dated: str) -> None:
+    days = [date.today() + timedelta(days=ahead - number % 9) for number in range(ROWS)]
+    assert drafted(tmp_path, with_column("day", days)).date == dated
+
+
 def test_dates_beside_those_that_date_the_rows_are_an_input(tmp_path: Path) -> None:
     days = [f"2025-01-{number % 28 + 1:02d}" for number in range(ROWS)]
     born = ["" if number % 9 == 0 else f"{1950 + number % 50}/{number % 12 + 1}/5" for number in range(ROWS)]
@@ -243,6 +257,24 @@ def test_all_dates_of_a_large_file_are_within_the_bounds(tmp_path: Path, monkeyp
     born[ROWS - 1] = "long ago"
     found = drafted(tmp_path, csv_text({"day": days, "born": born, **PLAIN}), date="day")
     assert found.decisions["born"].role == "left out"
+
+
+def test_codes_that_a_few_rows_of_a_large_file_lack_are_categories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portfolio.profiling.sample.LARGE_BYTES", 100)
+    monkeypatch.setattr("portfolio.profiling.sample.SAMPLE_ROWS", 1000)
+    season = [float(each) for each in RANDOM.integers(1, 5, 4000)]
+    chances = [0.8 if each in (1, 3) else 0.2 for each in season]
+    bought = [int(RANDOM.random() < chance) for chance in chances]
+    # Beyond the sample, which has every fourth row.
+    season[5], season[9] = float("nan"), float("inf")
+    size = [float(number) for number in RANDOM.normal(size=4000)]
+    pl.DataFrame({"season": season, "size": size, "bought": bought}).write_parquet(tmp_path / "rows.parquet")
+    found = draft(sample(tmp_path / "rows.parquet"), Wanted("bought"))
+    column = found.decisions["season"].column
+    assert (found.sample.whole, column.kind, column.values) == (False, "category", ["1", "2", "3", "4"])
+    assert column.missing_share > 0
 
 
 def test_dates_do_not_take_the_place_of_the_text_that_a_model_is_of(tmp_path: Path) -> None:
@@ -357,6 +389,53 @@ def test_classes_that_may_be_in_an_order_are_a_question(tmp_path: Path, labels: 
 
 def test_the_class_of_interest_can_be_named(tmp_path: Path) -> None:
     assert list(drafted(tmp_path, csv_text(PLAIN), positive="no").counts) == ["yes", "no"]
+
+
+COUNTED = [number % 2 for number in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ([float("nan") if number % 10 == 0 else number % 2 for number in range(ROWS)], ["0", "1"]),
+        ([float("inf") if number % 10 == 0 else number % 2 for number in range(ROWS)], ["0", "1"]),
+        ([None if number % 10 == 0 else number % 2 for number in range(ROWS)], ["0", "1"]),
+        # Words and mistakes among numbers, other ways to write those, and units.
+        (["unknown" if number % 10 == 0 else number % 5 for number in range(ROWS)], [*"01234"]),
+        (["-" if number % 10 == 0 else f"{number % 2}.0" for number in range(ROWS)], ["0", "1"]),
+        (["1O" if number == 7 else number % 2 for number in range(ROWS)], ["0", "1"]),
+        ([f"△{number % 2}" if number % 2 else "0" for number in range(ROWS)], ["0", "△1"]),
+        ([f"{number % 3 + 1}点" for number in range(ROWS)], ["1点", "2点", "3点"]),
+        ([f"{number % 12}点" for number in range(ROWS)], [f"{number}点" for number in range(12)]),
+    ],
+)
+@pytest.mark.parametrize("end", [".csv", ".parquet"])
+def test_what_is_no_label_is_no_class(tmp_path: Path, labels: list[object], expected: list[str], end: str) -> None:
+    """Each class is called as the rows will be read, which have it as it is written."""
+    if end == ".csv":
+        found = drafted(tmp_path, csv_text({**PLAIN, "label": labels}), "label")
+    else:
+        pl.DataFrame({**PLAIN, "label": pl.Series(labels, strict=False)}).write_parquet(tmp_path / "rows.parquet")
+        found = draft(sample(tmp_path / "rows.parquet"), Wanted("label"))
+    assert sorted(found.counts) == sorted(expected)
+    assert sum(found.counts.values()) == round(ROWS * (1 - found.without_target)) - found.target.stray
+
+
+@pytest.mark.parametrize("rows", [60, ROWS])
+@pytest.mark.parametrize("infinite", ["age", "size"])
+def test_infinity_is_missing_in_a_target_and_in_an_input(tmp_path: Path, rows: int, infinite: str) -> None:
+    columns: dict[str, list[object]] = {"age": [*AGES[:rows]], "town": [*TOWNS[:rows]]}
+    columns["size"] = [0.5 * age + float(number % 5) for number, age in enumerate(AGES[:rows])]
+    columns[infinite][::20] = ["inf"] * len(columns[infinite][::20])
+    found = drafted(tmp_path, csv_text(columns), "size")
+    assert found.sample.written.missing == {infinite: ("inf",)}
+    assert found.baseline is not None
+    assert isfinite(found.baseline.linear)
+    assert found.baseline.linear < found.baseline.constant
+    assert [column.name for column in found.inputs] == ["age", "town"]
+    assert all(isfinite(strength) for strength in found.strong.values())
+    assert found.without_target == (pytest.approx(0.05) if infinite == "size" else 0)
+    assert "inf" not in use_case_text("sizes", found, 'Folder("files")').replace('"""', "").split("class", 1)[1]
 
 
 def test_many_different_numbers_are_a_quantity(tmp_path: Path) -> None:

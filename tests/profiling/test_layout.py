@@ -26,8 +26,23 @@ def cells(text: str) -> list[list[str]]:
         ("A table,,\ntown,people,\n,all,\n,age,size\n", Layout(4, ("town", "people all age", "people all size"))),
         ("town,,size\n,age,\n", Layout(2, ("town", "town age", "size"))),
         ("town,age,\n,,size\n", Layout(2, ("town", "age", "age size"))),
+        ("A table\ntown,age,size\n,(years),\uff08人\uff09\n", Layout(3, ("town", "age", "size"))),
+        ("town,age,size\n(name),[y],m²\n", Layout(2, ("town", "age", "size"))),
+        ("town,age,size\n,years,m²\n", Layout(2, ("town", "age", "size"))),
     ],
-    ids=["none", "lines", "padded", "an index", "merged", "three rows", "a gap", "a short row"],
+    ids=[
+        "none",
+        "lines",
+        "padded",
+        "an index",
+        "merged",
+        "three rows",
+        "a gap",
+        "a short row",
+        "units in brackets",
+        "units of all columns",
+        "bare units",
+    ],
 )
 def test_the_names_are_found(head: str, expected: Layout) -> None:
     assert layout(cells(head + ROWS)) == expected
@@ -42,6 +57,11 @@ def test_the_names_are_found(head: str, expected: Layout) -> None:
         # Nothing but texts: what are names is not to be told.
         "town,,colour\nOsaka,a,red\nNara,b,blue\n",
         "a,b\n1,\n2,3\n",
+        # Words for what is missing are no units, nor is what comes again, nor what stands above texts.
+        "town,age,size\n,unknown,NA\nOsaka,1,2\nNara,unknown,3\n",
+        f"town,age,size\n,-,?\n{ROWS}",
+        f"town,age,size\nOsaka,unknown,many\n{ROWS}",
+        "town,age,size\n(closed),,\nOsaka,1,2\n(closed),2,3\nNara,3,4\n",
     ],
 )
 def test_rows_are_not_taken_for_names(text: str) -> None:
@@ -50,7 +70,27 @@ def test_rows_are_not_taken_for_names(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("end", "count"),
-    [("", 0), ("※ early figures,,\n", 1), (",,\n注\uff09…は不詳,,\n", 2), ("Kobe,,\n", 0), ("note\n", 1), ("3\n", 0)],
+    [
+        ("", 0),
+        ("※ early figures,,\n", 1),
+        (",,\n注\uff09…は不詳,,\n", 2),
+        ("注\uff09四捨五入,,\n「x」は秘匿、「…」は不詳を示す。,,\n資料\uff1a統計局,,\n", 3),
+        ("「x」は秘匿,,\n", 1),
+        ("Figures are rounded to tens,,\n", 1),
+        ("「x」,5,6.5\n", 0),
+        ("Kobe,,\n", 0),
+        # Nothing but the answer.
+        (",,yes\n", 0),
+        (",,12\n", 1),
+        ("note\n", 1),
+        ("3\n", 0),
+        ("Grand Total,,12\n\nnote\n", 3),
+        ("Total,,12\n", 1),
+        ("合計,,12\n", 1),
+        # What such a word begins may be a row.
+        ("Total waste,1,2.5\n", 0),
+        ("Total,,a lot\n", 0),
+    ],
 )
 def test_notes_after_the_rows_are_counted(end: str, count: int) -> None:
     assert rows_of_notes(cells(ROWS + end), 3) == count

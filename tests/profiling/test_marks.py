@@ -38,6 +38,12 @@ def test_numbers_are_numbers_however_they_were_written(tmp_path: Path, cells: li
         ([f"0.{price} kg" for price in range(501, 801)], 0.501, 0.8),
         ([f"{price:,} €".replace(",", "\u202f") for price in range(501, 1701, 4)], 501, 1697),
         ([f"{price:,}".replace(",", "\u00a0") for price in range(1697, 500, -4)], 501, 1697),
+        # Negative ones, as SAP, bookkeepers and Japanese tables write them.
+        ([f"{price:,},50-".replace(",", ".", 1) for price in range(1001, 2201, 4)], -2197.5, -1001.5),
+        ([f"({price:,},50)".replace(",", ".", 1) for price in range(1001, 2201, 4)], -2197.5, -1001.5),
+        ([f"△{price:,},50 €".replace(",", ".", 1) for price in range(1001, 2201, 4)], -2197.5, -1001.5),
+        ([f"{price}-" if price % 8 == 1 else f"{price}" for price in range(501, 1701, 4)], -1697, 1693),
+        ([f'="{price:,},50"'.replace(",", ".", 1) for price in range(1001, 2201, 4)], 1001.5, 2197.5),
     ],
 )
 def test_what_divides_thousands_is_told_of_numbers_with_a_unit_too(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import polars as pl
@@ -117,3 +118,46 @@ def test_blank_lines_are_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "LARGE_BYTES", 1000)
     found = sample(path)
     assert (found.total, found.rows["age"].null_count(), len(found.lazy.collect())) == (ROWS, 0, ROWS)
+
+
+TICKS = ["", "Email", "Email", ""] * 20
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"age": AGES[:80], "Email": TICKS, "bought": ["yes", "no"] * 40},
+        {"Email": TICKS, "Phone": ["Phone", ""] * 40, "bought": ["yes", "no"] * 40},
+        {"size": AGES[:80], "y": ["y", "n"] * 40},
+        {"name": [f"K{number}" for number in range(80)], "town": ["Nara", "Uji"] * 40, "y": ["y", "n"] * 40},
+    ],
+    ids=["ticks", "ticks beside texts", "y beside a number", "y beside texts"],
+)
+def test_a_name_that_is_a_value_too_is_a_name(tmp_path: Path, columns: dict[str, list[object]]) -> None:
+    found = sample(written(tmp_path, csv_text(columns)))
+    assert (found.rows.columns, found.total) == (list(columns), 80)
+    workbook(tmp_path / "rows.xlsx", columns)
+    assert sample(tmp_path / "rows.xlsx").rows.columns == list(columns)
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_the_footer_of_a_report_is_skipped(tmp_path: Path, end: str) -> None:
+    footer = '"Grand Totals (300 records)","","1,500",""\n\n\n"Closed Pipeline"\n"Copyright (c)"\n"Taro: 10:05"\n"Acme"'
+    path = written(tmp_path, TEXT + footer + end)
+    found = sample(path)
+    assert (found.total, found.written.skip_footer) == (ROWS, 7)
+    assert found.rows["age"].to_list() == AGES
+
+
+def test_a_line_that_is_no_row_can_be_deleted_before_there_is_a_use_case(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="Correct it, or delete it if it is no row"):
+        sample(written(tmp_path, TEXT.replace("\n", "\nChapter 1\n", 5)))
+
+
+def test_lines_that_begin_and_end_with_the_separator_say_so(tmp_path: Path) -> None:
+    lines = "".join(f"|{line}|\n" for line in csv_text(PLAIN, "|").splitlines())
+    with pytest.raises(SourceError, match=r"begins and ends with '\|'.*: sed") as refused:
+        sample(written(tmp_path, f"{'-' * 20}\n{lines}"))
+    remedy = str(refused.value).partition("dashes: ")[2].replace("NEW.csv", str(tmp_path / "new.csv"))
+    subprocess.run(remedy, shell=True, check=True)
+    assert sample(tmp_path / "new.csv").rows["age"].to_list() == AGES

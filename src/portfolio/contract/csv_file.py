@@ -198,6 +198,13 @@ def header(text: str, where: str, written: Format) -> list[str]:
             f"columns, but {SEPARATORS[others[0]]}: {columns[0][:80]!r}. If that separates them, say so in the use "
             f"case: separator={SEPARATORS[others[0]]}."
         )
+    if len(columns) > 3 and columns[0] == columns[-1] == "" and columns.count("") == 2:
+        mark = written.separator
+        raise SourceError(
+            f"{where}, line {line}, begins and ends with {SEPARATORS.get(mark, repr(mark))}, which makes a column "
+            "without a name on each side. Delete those, and lines of dashes: "
+            f"sed -E '/^-+$/d; s/^[{mark}]|[{mark}][[:space:]]*$//g' {shlex.quote(where)} > NEW.csv"
+        )
     if columns.count("") > 1:
         places = [str(place) for place, name in enumerate(columns, start=1) if not name]
         raise SourceError(f"{where}, line {line}, has no names for the columns {', '.join(places)}. Add them.")
@@ -244,8 +251,9 @@ def _check_fields(text: str, columns: int, where: str, written: Format) -> None:
             if len(row) > columns or (len(row) == 1 and columns > 1):
                 raise SourceError(
                     f"{where}, line {written.skip_rows + rows.line_num}, has {len(row)} fields where there are "
-                    f"{columns} columns: {written.separator.join(row)[:80]!r}. Correct it; lines before the names of "
-                    "the columns and after the last row can be skipped in the use case: skip_rows=1, skip_footer=1."
+                    f"{columns} columns: {written.separator.join(row)[:80]!r}. Correct it, or delete it if it is no "
+                    "row. If all files have such lines before the names of the columns or after the last row, the use "
+                    "case can skip them: skip_rows=1, skip_footer=1."
                 )
             begin = rows.line_num + 1
     except csv.Error as error:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 NOTE = re.compile(r"\s*([*※(\uff08]|注|出典|資料|備考|note|source)", re.IGNORECASE)
 TOTAL = re.compile(r"\s*((grand |sub-?)?total|sum\b|[合総小累]?計)", re.IGNORECASE)
-SENTENCE = re.compile(r".*[^\W\d_]+\s+[^\W\d_]+\s+\S|\s*[^\W\d_]+\s*[:\uff1a]\s*\S|.*[\u3040-\u30ff\u4e00-\u9fff]{8}")
+SENTENCE = re.compile(
+    r".*[^\W\d_]+\s+[^\W\d_]+\s+\S|\s*[^\W\d_]+\s*[:\uff1a]\s*\S|.*[\u3040-\u30ff\u4e00-\u9fff]{8}|.*。\s*$"
+)
 LETTER = re.compile(r"[^\W\d_]")
 NUMBER = re.compile(r"\s*[+-]?\d[\d.,]*\s*")
 
@@ -40,6 +42,10 @@ def ends_in_note(lines: Sequence[str], separator: str) -> bool:
     """
     *before, last = lines or [""]
     if last.endswith(("\n", "\r")) or any(kind.match(last) for kind in (NOTE, TOTAL, SENTENCE)):
+        return True
+    # One word below another, without anything between columns: the file's end, not a row's.
+    above = next((line for line in reversed(before[1:]) if line.strip()), separator)
+    if separator not in last and separator not in above:
         return True
     first_cells = [line.partition(separator)[0] for line in before[1:] if separator in line]
     # Where rows begin with numbers, none begins with a word.

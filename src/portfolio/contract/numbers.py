@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 INTEGER = r"^[+-]?\d+$"
 LEADING_ZERO = r"^[+-]?0\d"
 CURRENCIES = "USD|EUR|GBP|JPY|CHF|CNY|INR|CAD|AUD"
-BEFORE = rf"(?:[+-]?(?:[¥\uffe5$€£]|{CURRENCIES})\s*)?"
-AFTER = r"(?:\s*[^\d\s.,:/+'-][^\d\s]{0,9})?"
-"""The unit of a number, if it has one: prices are written in a country's own way too."""
+BEFORE = rf"(?:[\u2212△▲]\s*|\()?(?:[+-]?(?:[¥\uffe5$€£]|{CURRENCIES})\s*)?"
+AFTER = r"(?:\s*[^\d\s.,:/+'()\u2212-][^\d\s()\u2212-]{0,9})?[)\u2212-]?"
+"""The unit of a number, if it has one: prices are written in a country's own way too. And around that, what else says
+that it is negative: see `core.cells`."""
 DECIMAL_COMMA = rf"^({BEFORE}[+-]?\d*),(\d+{AFTER})$"
 SPACES = "[ \u00a0\u202f\u2009]"
 """Between thousands: those that keep a number in one line are written by programs."""
+EXCEL_TEXT = r"^\s*=\"(.*)\"\s*$"
+"""A cell such as ="0123", as which programs write what Excel is to leave as it is."""
 # Japanese input methods write these for 0 to 9, the point, the comma and the signs.
 FULL_WIDTH = {chr(ord(plain) + 0xFEE0): plain for plain in "0123456789.,+-"}
 
@@ -37,9 +40,13 @@ def typed(column: pl.Series, written: Format) -> pl.Series:
 
 
 def plain_numbers(text: pl.Expr, written: Format) -> pl.Expr:
-    """The texts; numbers, with or without a unit, have ASCII digits, a point, and nothing between thousands."""
+    """The texts, out of what is only for Excel.
+
+    Numbers, with or without a unit, have ASCII digits, a point, and nothing between thousands.
+    """
     import polars as pl
 
+    text = text.str.replace(EXCEL_TEXT, "$1")
     wide = text.str.contains(f"^[{''.join(FULL_WIDTH)}]+$")
     text = pl.when(wide).then(text.str.replace_many(list(FULL_WIDTH), list(FULL_WIDTH.values()))).otherwise(text)
     if written.thousands:

@@ -11,8 +11,13 @@ GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 """A number whose thousands are divided."""
 
 
-SIGNS = ((r"^\((.+)\)$", r"-\1"), (r"^[\u2212△▲]\s*", "-"), (r"^([+-]?)\\", r"\1¥"))
-"""How else a negative number is written: (118), △118. And in Japanese encodings the yen sign is the backslash."""
+SIGNS = (
+    (r"^\((.+)\)$", r"-\1"),
+    (r"^[\u2212△▲]\s*", "-"),
+    (r"^(\d[\d.,]*)[-\u2212]$", r"-\1"),
+    (r"^([+-]?)\\", r"\1¥"),
+)
+"""How else a negative number is written: (118), △118, 118-. And in Japanese encodings the yen sign is the backslash."""
 
 ONE_GROUP = r"(?:^|[^\d.,])[1-9]\d{0,2}[%s]\d{3}(?:[^\d.,]|$)"
 """A number with one of these marks, which may divide thousands or come before three decimals."""

@@ -38,7 +38,7 @@ def look_at_all(found: Draft) -> None:
             ]
         elif column.kind in ("category", "date"):
             if schema[column.name].is_float() and column.integer:
-                value = value.cast(pl.Int64)
+                value = value.cast(pl.Int64, strict=False)
             text = value.cast(pl.String).str.strip_chars()
             text = pl.when(~text.str.to_lowercase().is_in(MISSING)).then(text)
             exprs.append(text.null_count().alias(f"null {column.name}"))

@@ -38,6 +38,8 @@ MEASURED = (
     rf"^[+-]?([¥$€£]|{CURRENCIES})?\s*([+-]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?)\s*([^\d\s.,:/+-]\S{{0,9}})?$"
 )
 """A number with its unit."""
+SIDE = re.compile(r"[CD]R\.?", re.IGNORECASE)
+"""Credit or debit: on one of them an amount is negative, and each book has its own."""
 MIN_MEASURED = 10
 """Of fewer different ones, such as 36 months and 60 months, each is a category."""
 
@@ -166,6 +168,8 @@ def _unit(values: pl.Series) -> str:
     counts = {str(unit): int(count) for unit, count in units.value_counts(sort=True).rows()}
     without = counts.pop("", 0)
     unit, count = next(iter(counts.items()), ("", 0))
+    if SIDE.fullmatch(unit):
+        return ""
     return unit if count >= MIN_MEASURED and count + without >= MOSTLY * len(parts) else ""
 
 

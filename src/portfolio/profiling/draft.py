@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 import polars as pl
@@ -286,7 +286,8 @@ def _choose_date(found: Draft, wanted: Wanted, ask: Callable[[str], bool]) -> No
     if chosen.kind != "date":
         raise ConfigError(f"--date: '{chosen.name}' does not hold dates, but for example '{chosen.values[0]}'.")
     faults = []
-    if chosen.last and chosen.last > date.today():
+    # Somewhere it is tomorrow already.
+    if chosen.last and chosen.last > date.today() + timedelta(days=1):
         faults.append(f"it has dates in the future, up to {chosen.last}")
     if chosen.missing_share:
         faults.append(f"{share_of(chosen.missing_share)} of the rows have no date in it")

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from portfolio.contract.notes import NOTE, NUMBER, splits_quotes
+from portfolio.contract.notes import NOTE, NUMBER, SENTENCE, TOTAL, splits_quotes
 from portfolio.contract.numbers import FULL_WIDTH
+from portfolio.core.cells import is_missing
 from portfolio.core.errors import SourceError
 
 MOST_TITLES = 20
@@ -19,6 +20,12 @@ MOST_NAMES = 3
 OFTEN = 2
 COMMENT = re.compile(r"\s*#+\s*\w")
 MEASURED = re.compile(r"[¥￥$€£]?\s*[+-]?\d[\d.,]*\s*\D{0,8}")
+BRACKETED = re.compile(r"[(\[\uff08\uff3b].+[)\]\uff09\uff3d]")
+UNIT = re.compile(r"[^\W\d_]|[%\u2030℃°]")
+MOST_OF_A_UNIT = 12
+"""Characters, where it is not in brackets."""
+QUOTED_NOTE = re.compile(r"\s*[「『]")
+END_OF_TOTAL = re.compile(r"s?\s*([:\uff1a(\uff08].*)?", re.IGNORECASE)
 
 Cells = Sequence[str]
 
@@ -45,10 +52,12 @@ def layout(rows: Sequence[Cells]) -> Layout:
     )
     if first > MOST_TITLES:
         return Layout()
-    names = _rows_of_names(rows[first:])
-    if names < 2:
-        return Layout(first)
-    return Layout(first + names, _put_together(rows[first : first + names]))
+    count = _rows_of_names(rows[first:])
+    begin = first + count
+    names = tuple(name.strip() for name in rows[first]) if count == 1 else _put_together(rows[first:begin])
+    if len(set(names)) == len(names) and _are_units(rows[begin:], len(names)):
+        return Layout(begin + 1, names)
+    return Layout(begin, names) if count > 1 else Layout(first)
 
 
 def rows_of_notes(rows: Sequence[Cells], width: int) -> int:
@@ -67,18 +76,60 @@ def check_names(path: Path, rows: Sequence[Cells], skip_rows: int) -> None:
         for name, value in zip(rows[0], rows[1], strict=False)
         if is_number(name) and is_number(value) and not (name.isdigit() and 1900 <= int(name) <= 2100)
     ]
-    # Where files were put together, a whole line of names may come again.
-    below = [row for row in rows[1:] if row != rows[0]]
-    values += [
-        name
-        for place, name in enumerate(rows[0])
-        if name.strip() and sum(row[place] == name for row in below if len(row) > place) >= OFTEN
-    ]
-    if values:
+    if values := values or _values_in_first_row(rows):
         raise SourceError(
             f"{path}, line {skip_rows + 1}, should have the names of the columns, but has values such as "
             f"'{values[0]}'. Say what the {len(rows[0])} columns are called, in their order: --columns first,second,..."
         )
+
+
+def _values_in_first_row(rows: Sequence[Cells]) -> list[str]:
+    """What of the first row comes again and again below, if that is so much that the row has no names.
+
+    A name above numbers is one. So is one that is all there is in its column, as a tick, and a few that may be answers:
+    'y' above y and n.
+    """
+    # Where files were put together, a whole line of names may come again.
+    below = [row for row in rows[1:] if row != rows[0]]
+    named, again = 0, []
+    for place, name in enumerate(rows[0]):
+        values = _column(below, place)
+        if is_missing(name) or set(values) == {name.strip()}:
+            continue
+        if not _is_measured(name) and _are_measured(values):
+            return []
+        named += 1
+        if values.count(name.strip()) >= OFTEN:
+            again.append(name)
+    return again if 2 * len(again) >= named else []
+
+
+def _column(rows: Sequence[Cells], place: int) -> list[str]:
+    """What is filled of a column."""
+    return [row[place].strip() for row in rows if len(row) > place and row[place].strip()]
+
+
+def _are_measured(values: Sequence[str]) -> bool:
+    return bool(values) and sum(map(_is_measured, values)) > 0.5 * len(values)
+
+
+def _are_units(rows: Sequence[Cells], width: int) -> bool:
+    """Whether the first row says in what unit the numbers below are: each of its cells is one, or is in brackets."""
+    if len(rows) < 2 or len(rows[0]) != width:
+        return False
+    above_numbers = 0
+    for place, cell in enumerate(map(str.strip, rows[0])):
+        if not cell:
+            continue
+        below = _column(rows[1:], place)
+        bracketed, numbers = BRACKETED.fullmatch(cell) is not None, _are_measured(below)
+        bare = cell[1:-1].strip() if bracketed else cell
+        if cell in below or is_missing(bare) or _is_measured(bare) or not UNIT.search(bare):
+            return False
+        if not bracketed and (not numbers or len(cell) > MOST_OF_A_UNIT):
+            return False
+        above_numbers += numbers
+    return above_numbers > 0
 
 
 def is_number(text: str) -> bool:
@@ -111,7 +162,23 @@ def _is_note(row: Cells, width: int) -> bool:
     if len(row) < 2:
         # A number alone is what a row that was cut off begins with.
         return not any(map(NUMBER.fullmatch, row))
-    return width > 2 and _filled(row) < 2 and (not row[0].strip() or NOTE.match(row[0]) is not None)
+    if width > 2 and _filled(row) < 2:
+        # A number without a word is a sum.
+        kinds = [NOTE, SENTENCE, QUOTED_NOTE] if row[0].strip() else [NOTE, SENTENCE, QUOTED_NOTE, NUMBER]
+        return not _filled(row) or any(kind.match(next(filter(str.strip, row))) for kind in kinds)
+    return _is_total(row, width)
+
+
+def _is_total(row: Cells, width: int) -> bool:
+    """Whether it is the total of some columns, so that others are blank; a row of all may be of a place so called."""
+    begin = TOTAL.match(row[0])
+    sums = [cell for cell in row[1:] if cell.strip()]
+    return (
+        begin is not None
+        and END_OF_TOTAL.fullmatch(row[0], begin.end()) is not None
+        and 0 < len(sums) < width - 1
+        and all(re.search(r"\d", cell) for cell in sums)
+    )
 
 
 def _rows_of_names(rows: Sequence[Cells]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from portfolio.contract.numbers import AFTER, BEFORE, CURRENCIES, SPACES
+from portfolio.contract.numbers import AFTER, BEFORE, CURRENCIES, EXCEL_TEXT, SPACES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -104,7 +104,8 @@ def _said(example: str, read: str, other: str, remedy: str) -> str:
 def _cells(values: Iterable[str]) -> pl.Series:
     import polars as pl
 
-    return pl.Series(list(values), dtype=pl.String).str.strip_chars().str.replace_all(SPACES, " ")
+    cells = pl.Series(list(values), dtype=pl.String).str.replace(EXCEL_TEXT, "$1")
+    return cells.str.strip_chars().str.replace_all(SPACES, " ")
 
 
 def _numbers(cells: pl.Series) -> pl.Series:

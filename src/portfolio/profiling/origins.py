@@ -13,7 +13,7 @@ from typing import Protocol
 
 from portfolio.contract.folder import Folder, date_in
 from portfolio.contract.format import Format
-from portfolio.contract.sources import DOWNLOADS, check_public
+from portfolio.contract.sources import DOWNLOADS, check_public, is_to_come
 from portfolio.contract.sql import Sql
 from portfolio.contract.tables import is_table, kind_of_table
 from portfolio.core import files
@@ -155,8 +155,7 @@ def place_for(use_case: str, source: Folder, path: Path, day: date | None) -> Pa
     if day is not None and date_in(name) != day:
         name = with_date(name, day)
     named = day or date_in(name)
-    # A file of this month may be named after it, and then counts as of its last day.
-    if named is not None and named.replace(day=1) > date.today():
+    if named is not None and is_to_come(named):
         raise ConfigError(
             f"{path} would be of {named}, which is still to come. Give the day on which its rows ended: "
             f"--date {date.today()}. Nothing was copied."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 import polars as pl
@@ -42,11 +43,26 @@ def as_target(rows: pl.DataFrame, column: Column) -> Column:
     if column.kind == "identifier" and column.minimum is not None:
         # Nobody wants to predict ids: these are quantities that each come once.
         column.kind = "number"
+    if column.kind == "number" and not _is_quantity(column) and _are_written_otherwise(rows[column.name], column):
+        # Rows are read with the labels that the file has.
+        labels = _label_counts(rows[column.name], replace(column, kind="category"))
+        column.kind, column.values, column.distinct, column.stray = "category", sorted(labels), len(labels), 0
     if column.kind in ("code", "identifier", "text"):
         counts = rows[column.name].cast(pl.String).alias("value").value_counts()
         if len(counts) <= MAX_CLASSES and column.distinct * MIN_ROWS_PER_CLASS <= len(rows):
             column.kind, column.values = "category", sorted(value for value in counts["value"] if value is not None)
     return column
+
+
+def _is_quantity(column: Column) -> bool:
+    return column.distinct > MAX_COUNT_CLASSES or not column.integer
+
+
+def _are_written_otherwise(values: pl.Series, column: Column) -> bool:
+    """Whether some numbers have a unit, or a sign such as △, so that they are texts to most programs."""
+    if values.dtype != pl.String:
+        return False
+    return model_column(values.to_frame(), column).count() > values.cast(pl.Float64, strict=False).is_finite().sum()
 
 
 def target_of(sample: Sample, column: Column, positive: str) -> Target:
@@ -59,7 +75,7 @@ def target_of(sample: Sample, column: Column, positive: str) -> Target:
         raise DataError(
             f"{where} holds {'dates' if column.kind == 'date' else 'lists or durations'}, which no model here predicts."
         )
-    quantity = column.kind == "number" and (column.distinct > MAX_COUNT_CLASSES or not column.integer)
+    quantity = column.kind == "number" and _is_quantity(column)
     if column.kind in ("identifier", "text", "code"):
         if other := written_otherwise(column):
             raise DataError(f"{where} has {other}.")
@@ -98,9 +114,13 @@ def if_classes(target: Target, rows: int) -> list[str]:
 
 
 def _label_counts(values: pl.Series, column: Column) -> dict[str, int]:
-    labels = values.cast(pl.Float64).cast(pl.Int64) if column.kind == "number" else values.cast(pl.String)
-    texts = labels.cast(pl.String).str.strip_chars()
-    texts = texts.filter(texts.is_not_null() & ~texts.str.to_lowercase().is_in(NO_LABEL)).alias("label")
+    if column.kind == "number":
+        # What is none, such as a mistake or a word for nothing, is no label either.
+        numbers = values.cast(pl.Float64, strict=False)
+        values = numbers.set(~numbers.is_finite(), None).cast(pl.Int64)
+    texts = values.cast(pl.String).str.strip_chars()
+    nothing = texts.str.to_lowercase().is_in(NO_LABEL) | texts.is_in(column.missing_words)
+    texts = texts.filter(texts.is_not_null() & ~nothing).alias("label")
     counts = texts.value_counts()
     return dict(sorted(zip(counts["label"], counts["count"], strict=True), key=lambda item: _sorting(item[0])))
 

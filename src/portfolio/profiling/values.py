@@ -27,5 +27,6 @@ def model_column(rows: pl.DataFrame, column: Column, missing: Sequence[str] = MI
         return texts.set(texts.str.to_lowercase().is_in(missing), None)
     if values.dtype == pl.String:
         values = pl.select(without_units(pl.lit(values), column.unit)).to_series()
-    numbers = values.cast(pl.Float64, strict=False).fill_nan(None)
+    numbers = values.cast(pl.Float64, strict=False)
+    numbers = numbers.set(~numbers.is_finite(), None)
     return numbers.set(numbers == float(column.coded), None) if column.coded else numbers

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from portfolio.core.counted import counted, readable
-from portfolio.profiling.columns import NUMBERED, Column
+from portfolio.profiling.columns import NUMBERED, SIDE, Column
 
 UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
 TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 WITH_UNIT = re.compile(r"[$€£¥￥]\s*[+-]?\d[\d.,]*$|[+-]?\d[\d.,]*\s*([%円人件個]|[mck]?m|m?l|[mk]?g|m²|min|h)$")
-
+WITH_SIDE = re.compile(rf"[+-]?\d[\d.,]*\s*({SIDE.pattern})", re.IGNORECASE)
 BARE_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -59,6 +59,8 @@ def written_otherwise(column: Column) -> str:
         if BARE_DECIMAL_COMMA.fullmatch(example):
             plain = example.replace(",", ".")
             return f"numbers with a decimal comma, such as {example}: write them as {plain}"
+        if sided := next(filter(WITH_SIDE.fullmatch, column.values), ""):
+            return f"amounts of credit or debit, such as {sided}: write the numbers alone, and a minus before one side"
         if WITH_UNIT.match(example):
             return f"numbers with a sign or a unit, such as {example}: write the numbers alone"
     return ""
