@@ -16,6 +16,7 @@ from portfolio.core.passwords import hidden
 
 if TYPE_CHECKING:
     from prefect import Flow
+    from prefect.client.schemas.objects import State
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Schedule
 
@@ -143,7 +144,7 @@ def end_lost_runs() -> int:
 
     # A run that is paused has no process.
     begun = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-    crashed = Crashed(message="The process that served the deployments ended before this run did.")
+    crashed: State[Any] = Crashed(message="The process that served the deployments ended before this run did.")
     with get_client(sync_client=True) as client:
         lost = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=begun))),

@@ -384,7 +384,6 @@ def data_of(case: UseCase, rows: int) -> pl.DataFrame:
     return found if case.source.has_key else found.drop(case.key)
 
 
-
 @pytest.mark.parametrize("line", declarations("Source"))
 def test_a_source_of_the_guide_is_one(line: str, workspace: Path) -> None:
     """Those that are here are read, too."""
