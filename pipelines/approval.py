@@ -5,9 +5,13 @@ No process waits for the answer. The run is suspended, and begins once more when
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from prefect import flow, runtime, suspend_flow_run
 from prefect.deployments import run_deployment
-from prefect.input import RunInput
+from prefect.input import RunInput, create_flow_run_input, read_flow_run_input
+from prefect.input.run_input import Keyset, keyset_from_paused_state
+from prefect.states import Suspended
 
 from pipelines.notices import notice, tell_end
 from pipelines.training import TRAINING_SECONDS, alone, promote, report
@@ -21,6 +25,13 @@ class Answer(RunInput):
     """What a person is asked."""
 
     promote: bool = False
+
+    @classmethod
+    def save(cls, keyset: Keyset, flow_run_id: UUID | None = None) -> None:
+        """Write the form, unless it is there: Prefect's own `save` fails in a run that is retried."""
+        for name, value in (("schema", cls.model_json_schema()), ("description", cls._description)):
+            if read_flow_run_input(keyset[name], flow_run_id) is None:
+                create_flow_run_input(keyset[name], value, flow_run_id)
 
 
 @flow(
@@ -39,16 +50,27 @@ def approval(use_case: str, version: int, why: str) -> Verdict:
         why: What the gate found.
     """
     question = f"May version {version} of '{use_case}' be promoted? {why}"
-    if runtime.flow_run.run_count == 1:
-        notice(question, str(runtime.flow_run.id))
-    answer = suspend_flow_run(
-        Answer.with_initial_data(description=question), timeout=APPROVAL_SECONDS, key=f"{use_case}-{version}"
-    )
+    answer = _answer(question, f"{use_case}-{version}")
     with alone(use_case):
         # What has happened meanwhile counts: the gate is asked again.
         verdict = promote(use_case, version, "given" if answer.promote else "denied")
         report(use_case)
     return verdict
+
+
+def _answer(question: str, key: str) -> Answer:
+    """What a person has said. Until then it suspends the run.
+
+    An answer that was given is not asked for again, if the run was killed after it and is retried.
+    """
+    keyset = keyset_from_paused_state(Suspended(pause_key=key))
+    if (given := read_flow_run_input(keyset["response"])) is not None:
+        return Answer(**given)
+    asked = Answer.with_initial_data(description=question)
+    # Prefect does so after the run is suspended: after a kill between, nobody could answer.
+    asked.save(keyset)
+    notice(question, str(runtime.flow_run.id))
+    return suspend_flow_run(asked, timeout=APPROVAL_SECONDS, key=key)
 
 
 def ask(use_case: str, version: int, why: str) -> None:

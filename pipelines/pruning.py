@@ -30,8 +30,7 @@ def pruning(days: float = 90) -> dict[str, int]:
         log = PredictionLog(str(log_address(name)))
         try:
             deleted[name] = log.prune(datetime.now(UTC) - timedelta(days=days), labelled=False)
-            if deleted[name]:
-                log.shrink()
+            log.shrink()
         finally:
             log.close()
         get_run_logger().info("deleted answers of '%s': %s", name, deleted[name])

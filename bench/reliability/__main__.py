@@ -20,6 +20,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from bench.reliability.approvals import approval_killed
 from bench.reliability.asking import SkippedError
 from bench.reliability.damage import bundles
 from bench.reliability.ends import kill, sigterm, worker_killed
@@ -29,6 +30,7 @@ from bench.reliability.live import live_killed
 from bench.reliability.malformed import malformed, schemathesis
 from bench.reliability.poison import poisoned_batches, poisoned_labels
 from bench.reliability.pressure import large_bodies, overload, slow_clients
+from bench.reliability.prunings import pruning_killed
 from bench.reliability.servers import servers_killed
 from bench.reliability.steps import monitoring_killed, scoring_killed, training_killed
 from bench.reliability.surroundings import clock_back, disk_full, store_gone
@@ -64,6 +66,8 @@ OF_FLOWS: dict[str, Item] = {
     "training-killed": training_killed,
     "monitoring-killed": monitoring_killed,
     "scoring-killed": scoring_killed,
+    "pruning-killed": pruning_killed,
+    "approval-killed": approval_killed,
     "servers-killed": servers_killed,
     "trainings-at-once": trainings_at_once,
     "flows-disk-full": flows_disk_full,

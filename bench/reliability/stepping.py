@@ -2,9 +2,10 @@
 
     FLOW PARAMETERS PIPE [POINT STEP ACTION]
 
-FLOW is a module of pipelines with a flow of the same name, PARAMETERS are JSON. The steps are the tasks of that module;
-a line "begin STEP" or "end STEP" goes to the file descriptor PIPE at each. At one of them, ACTION may be `stop`, which
-waits there for ever, or `fill`, which leaves no room on the disk of the current folder.
+FLOW is a module of pipelines with a flow of the same name, PARAMETERS are JSON. The steps are its tasks, and of a flow
+that does more than they do, the functions in STEPS. A line "begin STEP" or "end STEP" goes to the file descriptor PIPE
+at each. At one of them, ACTION may be `stop`, which waits there for ever, or `fill`, which leaves no room on the disk
+of the current folder.
 """
 
 from __future__ import annotations
@@ -18,40 +19,62 @@ from collections.abc import Callable
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
+from pkgutil import resolve_name
+from runpy import run_module
 from typing import Any
 
 FILLER = Path("filler")
-TRAINING = "training"
+TRAINING, APPROVAL = "training", "approval"
+LOG = "portfolio.monitoring.prediction_log.log:PredictionLog"
+STEPS = {
+    "pruning": [(LOG, "prune"), (LOG, "shrink")],
+    APPROVAL: [
+        ("pipelines.notices", "notice"),
+        # Which writes the form.
+        ("prefect.input", "create_flow_run_input"),
+        ("prefect", "suspend_flow_run"),
+        # What became of the version.
+        ("portfolio.monitoring.events", "note_event"),
+    ],
+}
+"""By flow: where the functions are, and their names."""
 
 
 def main(flow: str, parameters: str, pipe: str, *point: str) -> None:
     from portfolio.core.environment import local_environment
 
     local_environment()
+    # Before the flow's module takes them from there.
+    for place, name in STEPS.get(flow, []):
+        owner = resolve_name(place)
+        setattr(owner, name, _told(getattr(owner, name), name, int(pipe), point))
     module = import_module(f"pipelines.{flow}")
     from prefect import Task
 
-    for task in vars(module).values():
-        if isinstance(task, Task):
-            task.fn = _told(task, int(pipe), point)
+    # Of the modules that it builds on, too.
+    ours = [vars(one) for name, one in sorted(sys.modules.items()) if name.startswith("pipelines.")]
+    for task in {id(one): one for names in ours for one in names.values() if isinstance(one, Task)}.values():
+        task.fn = _told(task.fn, task.task_run_name or task.name, int(pipe), point)
     given = json.loads(parameters)
     if flow == TRAINING:
         from portfolio.cli.main import main as portfolio
 
         sys.argv = ["portfolio", "run", given["use_case"]]
         portfolio()
+    elif flow == APPROVAL:
+        # A run that is suspended has a deployment: this is what whoever serves it starts for a run.
+        sys.argv = ["prefect.engine", given["flow_run_id"]]
+        run_module("prefect.engine", run_name="__main__", alter_sys=True)
     else:
         getattr(module, flow)(**given)
 
 
-def _told(task: Any, pipe: int, point: tuple[str, ...]) -> Callable[..., Any]:
-    original = task.fn
-
+def _told(original: Callable[..., Any], step: str, pipe: int, point: tuple[str, ...]) -> Callable[..., Any]:
     @functools.wraps(original)
     def told(*arguments: Any, **options: Any) -> Any:
         bound = signature(original).bind(*arguments, **options)
         bound.apply_defaults()
-        name = (task.task_run_name or task.name).format(**bound.arguments)
+        name = step.format(**bound.arguments)
         _at("begin", name, pipe, point)
         try:
             return original(*arguments, **options)

@@ -1,9 +1,13 @@
+import sqlite3
 import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from portfolio.monitoring.prediction_log.log import PredictionLog
+from portfolio.monitoring.prediction_log.log import PRUNED_AT_ONCE, PredictionLog
 from portfolio.monitoring.prediction_log.tables import predictions
 from tests.cli.conftest import output, run_main
 from tests.monitoring.test_prediction_log import label, record, rows
@@ -47,6 +51,24 @@ def test_old_answers_are_deleted_and_those_with_a_label_if_asked(
     assert "0 answers" in pruned()
     assert "1 answer." in pruned("--labelled")
     assert len(rows(address, "predictions")) == 1
+
+
+def test_room_is_given_back_that_a_killed_prune_left(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = PredictionLog(address)
+    many = [record() for _ in range(PRUNED_AT_ONCE)]
+    log.append(predictions, [replace(one, answered_at_seconds=time.time() - 40 * DAY_SECONDS).row() for one in many])
+    log.prune(datetime.now(UTC) - timedelta(days=30), labelled=False)
+    log.close()
+
+    def free_pages() -> int:
+        with closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as connection:
+            return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+    assert free_pages() > 0
+    assert "0 answers" in output(["log", "prune", "toy", "--days", "30"], monkeypatch, capsys)
+    assert free_pages() == 0
 
 
 def test_a_log_that_is_not_there_is_named(

@@ -299,6 +299,40 @@ def test_a_schedule_starts_runs(prefect: str, deployments: subprocess.Popen[str]
         aside.rename(champion)
 
 
+def test_an_approval_that_was_killed_is_retried_without_asking_again(
+    clone: Path, prefect: str, deployments: subprocess.Popen[str]
+) -> None:
+    def in_these(*types: str) -> bool:
+        return question in {run["id"] for run in in_state(prefect, "approval", *types)}
+
+    def retry() -> None:
+        # As the button in Prefect's pages does.
+        state = {"type": "SCHEDULED", "name": "AwaitingRetry"}
+        ask(prefect, f"/flow_runs/{question}/set_state", {"state": state})
+
+    question = start(prefect, "approval", use_case=TOY, version=1, why="it is worth more")
+    wait_for(lambda: in_these("PAUSED"))
+    # Nobody answered in time.
+    ask(prefect, f"/flow_runs/{question}/set_state", {"state": {"type": "FAILED"}, "force": True})
+    retry()
+    wait_for(lambda: in_these("PAUSED"))
+    with files.alone(clone / ".state" / "locks" / TOY / "run.lock"):
+        ask(prefect, f"/flow_runs/{question}/resume", {"run_input": {"promote": False}})
+        wait_for(lambda: in_these("RUNNING"))
+        begun = psutil.Process(deployments.pid).children(recursive=True)
+        deployments.kill()
+        deployments.wait(60)
+        for process in begun:
+            process.kill()
+    with serve(clone, prefect) as again:
+        assert in_these("CRASHED")
+        retry()
+        wait_for(lambda: in_these("PAUSED", *ENDED))
+        assert in_these("COMPLETED")
+        again.terminate()
+        assert again.wait(60) == 0
+
+
 def test_a_run_that_was_lost_with_the_process_has_crashed_and_the_next_need_not_wait(
     clone: Path, prefect: str, deployments: subprocess.Popen[str]
 ) -> None:

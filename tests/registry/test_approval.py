@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from portfolio.core.environment import state_folder
@@ -59,6 +61,38 @@ def test_what_becomes_of_a_version_is_noted_once(registry: Registry, train: Trai
     noted = [(event.kind, event.model_version, event.figures["before"]) for event in looks.events()[:-1]]
     assert noted == [("rolled_back", 1, 2), ("refused", 3, 2), ("promoted", 2, 1), ("promoted", 1, None)]
     assert "not better" in looks.events()[1].figures["reason_en"]
+    looks.close()
+
+
+@pytest.mark.parametrize("kind", ["promoted", "refused", "rolled_back"])
+def test_what_a_kill_kept_from_being_noted_is_noted_by_the_next_command(
+    registry: Registry, train: Train, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    registry.promote(train(MIDDLING))
+    number = train(GOOD)
+    if kind == "rolled_back":
+        registry.promote(number)
+    looks = Looks(f"sqlite:///{state_folder() / 'log' / 'toy.db'}")
+    looks.add_event(Event("retraining"))
+
+    def change() -> None:
+        if kind == "rolled_back":
+            registry.rollback()
+        else:
+            registry.promote(number, approval="given" if kind == "promoted" else "denied")
+
+    with monkeypatch.context() as patch:
+        # A process that is killed undoes nothing.
+        patch.setattr(ExitStack, "__exit__", lambda *_: None)
+        patch.setattr(Looks, "add_event", lambda *_: (_ for _ in ()).throw(InterruptedError()))
+        with pytest.raises(InterruptedError):
+            change()
+    if kind == "rolled_back":
+        registry.settle(number)
+    else:
+        change()
+    (event, _) = looks.events()
+    assert (event.kind, event.model_version) == (kind, 1 if kind == "rolled_back" else number)
     looks.close()
 
 

@@ -46,8 +46,7 @@ def prune(
     found = PredictionLog(address)
     try:
         deleted = found.prune(datetime.now(UTC) - timedelta(days=days), labelled=labelled)
-        if deleted:
-            found.shrink()
+        found.shrink()
     except DBAPIError as error:
         raise log_unusable(address, error) from error
     finally:

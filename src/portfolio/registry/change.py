@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from portfolio.core import files
 from portfolio.core.errors import BundleError, RegistryError
 from portfolio.evaluation.gate import Verdict
+from portfolio.monitoring.events import note_event
+from portfolio.monitoring.looks import Event
 from portfolio.registry.bundles import Bundles
 from portfolio.registry.decisions import Decision, Decisions
 from portfolio.registry.record import Record
@@ -21,6 +23,7 @@ from portfolio.registry.versions import ROLLED_BACK_TAG, Versions
 class Change:
     """Changes the champion of one use case."""
 
+    use_case: str
     path: Path
     """What is being changed: written before anything is, and deleted after."""
     versions: Versions
@@ -32,11 +35,12 @@ class Change:
         self,
         number: int,
         decision: Decision | None = None,
+        event: Event | None = None,
         *,
         rolled_back: int | None = None,
         champions: list[int] | None = None,
     ) -> None:
-        """Make a version champion.
+        """Make a version champion, and note that by `event`.
 
         `rolled_back` is the version that it replaces for a reason that no metric shows. `champions` are those up to and
         with this one; without them, this one is a new one.
@@ -57,6 +61,7 @@ class Change:
             "history": champions,
             "verdict": decision and decision.verdict.as_dict(),
             "asked": decision and decision.asked,
+            "event": event and {**asdict(event), "at": event.at.isoformat()},
         }
         with ExitStack() as undo:
             undo.callback(self.path.unlink, missing_ok=True)
@@ -77,6 +82,8 @@ class Change:
             # What is served changes last.
             self.bundles.store.name_champion(digest, number)
             undo.pop_all()
+        if event is not None:
+            note_event(self.use_case, event)
         self.path.unlink()
 
     def finish(self) -> None:
@@ -88,9 +95,12 @@ class Change:
         # Unless another machine has made another version champion since.
         if self.versions.champion in (change["before"], change["number"]):
             decision = change["verdict"] and Decision(Verdict.from_dict(change["verdict"]), change["asked"])
+            # The same event: if it is noted already, it is written anew.
+            event = change.get("event")
+            event = event and Event(**{**event, "at": datetime.fromisoformat(event["at"])})
             with suppress(BundleError, RegistryError):
                 self.make_champion(
-                    change["number"], decision, rolled_back=change["rolled_back"], champions=change["history"]
+                    change["number"], decision, event, rolled_back=change["rolled_back"], champions=change["history"]
                 )
         self.path.unlink(missing_ok=True)
 

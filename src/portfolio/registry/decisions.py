@@ -82,22 +82,32 @@ class Decisions:
         verdict = Verdict.from_dict(found)
         return Decision(verdict, found["asked"] if _is_judged(verdict) else None)
 
-    def write(self, number: int, decision: Decision, undo: ExitStack | None = None) -> bool:
-        """Record what was decided of a version: in MLflow, and where git and the report find it.
+    def is_news(self, number: int, decision: Decision) -> bool:
+        """Whether that was not decided of a version already; also if another registry gave it another number."""
+        return self._is_news(self._now(number, decision))
 
-        Says whether that is any news.
-        """
-        before, champion = self.record.read(), self.versions.champion
-        now = {
+    def _is_news(self, now: dict[str, Any]) -> bool:
+        before = self.record.read()
+        return any(before.get(key) != value for key, value in json.loads(json.dumps(now)).items())
+
+    def _now(self, number: int, decision: Decision) -> dict[str, Any]:
+        champion = self.versions.champion
+        return {
             **decision.verdict.as_dict(),
             "digest": self.versions.digest(number),
             "champion": None if champion is None else self._named(champion),
             "rolled_back": self.rolled_back(),
             "tries_by_challenger": self.tries(),
         }
-        if all(before.get(key) == value for key, value in json.loads(json.dumps(now)).items()):
-            # Also if another registry gave it another number: what git has of it stands.
-            return False
+
+    def write(self, number: int, decision: Decision, undo: ExitStack | None = None) -> None:
+        """Record what was decided of a version: in MLflow, and where git and the report find it.
+
+        What is no news stays as git has it.
+        """
+        before, now = self.record.read(), self._now(number, decision)
+        if not self._is_news(now):
+            return
         lineage = self.bundles.manifest(number).lineage
         run_id = str(lineage.mlflow_run_id)
         record = {
@@ -113,7 +123,6 @@ class Decisions:
         if undo is not None:
             undo.callback(self.record.write, before)
         self.record.write(record)
-        return True
 
     def count_try(self, number: int, against: str, rows: int) -> None:
         """Note that a version was compared with the champion that has this model, on so many test rows."""

@@ -5,9 +5,10 @@ A bundle is known by its digest, in the registry, in the store and in git; a ver
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from portfolio.bundle.manifest import read_manifest
 from portfolio.bundle.store import Store
@@ -20,7 +21,7 @@ from portfolio.core.errors import DataError, RegistryError
 from portfolio.core.paths import Paths
 from portfolio.evaluation.gate import Approval, Verdict
 from portfolio.monitoring.events import note_event
-from portfolio.monitoring.looks import Event, EventKind
+from portfolio.monitoring.looks import Event
 from portfolio.registry.agreement import Agreement, Settled
 from portfolio.registry.bundles import Bundles
 from portfolio.registry.change import Change
@@ -47,7 +48,7 @@ class Registry:
         bundles = self._bundles = Bundles(self._name, self._mlflow, versions, Store.of(self._name), record)
         decisions = self._decisions = Decisions(use_case, self._mlflow, versions, bundles, record)
         under_way = state_folder() / "registry" / f"{self._name}.json"
-        self._change = Change(under_way, versions, bundles, decisions, record)
+        self._change = Change(self._name, under_way, versions, bundles, decisions, record)
         self._judgement = Judgement(use_case, bundles, decisions)
         self._agreement = Agreement(self._name, versions, bundles, record, self._change)
 
@@ -115,11 +116,14 @@ class Registry:
                     self._decisions.write(number, last)
             elif verdict.promoted:
                 # The champion is published anew. Why it became champion is still what was decided then.
-                self._change.make_champion(number, last or self._decisions.on(number, verdict))
-                if champion != number:
-                    self._note("promoted", number, before=champion, **_reasons(verdict))
-            elif self._decisions.write(number, self._decisions.on(number, verdict)) and not verdict.awaits_approval:
-                self._note("refused", number, before=champion, **_reasons(verdict))
+                event = Event("promoted", number, {"before": champion, **_reasons(verdict)})
+                decision = last or self._decisions.on(number, verdict)
+                self._change.make_champion(number, decision, None if champion == number else event)
+            else:
+                decision = self._decisions.on(number, verdict)
+                if not verdict.awaits_approval and self._decisions.is_news(number, decision):
+                    self._note_refused(number, champion, verdict)
+                self._decisions.write(number, decision)
             return verdict
 
     def rollback(self) -> int:
@@ -144,8 +148,8 @@ class Registry:
                     f"by hand: portfolio promote {self._name} VERSION --force"
                 )
             decision = Decision(Verdict.decided(True, "rollback", version=champion))
-            self._change.make_champion(champions[-1], decision, rolled_back=champion, champions=champions)
-            self._note("rolled_back", champions[-1], before=champion)
+            event = Event("rolled_back", champions[-1], {"before": champion})
+            self._change.make_champion(champions[-1], decision, event, rolled_back=champion, champions=champions)
             return champions[-1]
 
     def add_to_store(self, number: int) -> str:
@@ -170,9 +174,11 @@ class Registry:
         """Every registered version, newest first."""
         return self._versions.shown()
 
-    def _note(self, kind: EventKind, number: int, **figures: Any) -> None:
-        """Note what became of a version, for the operator. `before` is the version that was champion then."""
-        note_event(self._name, Event(kind, number, figures))
+    def _note_refused(self, number: int, champion: int | None, verdict: Verdict) -> None:
+        """Before that is recorded, and is no news any more. After a kill between, the same event is written anew."""
+        same = json.dumps([number, champion, verdict.as_dict()], sort_keys=True)
+        event_id = hashlib.sha256(same.encode()).hexdigest()[:32]
+        note_event(self._name, Event("refused", number, {"before": champion, **_reasons(verdict)}, event_id=event_id))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

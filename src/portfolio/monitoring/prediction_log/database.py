@@ -44,7 +44,9 @@ class Database:
         """Give back the room of deleted rows. PostgreSQL does so by itself."""
         if self._file and self._file.exists():
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("VACUUM")
+                # Also what was deleted by a process that was killed before it came here.
+                if connection.exec_driver_sql("PRAGMA freelist_count").scalar():
+                    connection.exec_driver_sql("VACUUM")
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
