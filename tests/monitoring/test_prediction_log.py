@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import sqlite3
 import time
@@ -442,6 +443,24 @@ def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path, journal: str) -
     log.append(predictions, [later])
     log.close()
     assert {row["request_id"] for row in rows(address, "predictions")} == {first["request_id"], later["request_id"]}
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_that_was_emptied_is_made_anew(tmp_path: Path) -> None:
+    """As by logrotate with copytruncate, under two processes that have it open; a third opens it first."""
+    path = tmp_path / "log.db"
+    address = f"sqlite:///{path}"
+    logs = [PredictionLog(address) for _ in range(3)]
+    for log in logs[1:]:
+        log.append(predictions, [record().row() for _ in range(200)])
+    os.truncate(path, 0)
+    kept = [record().row() for _ in range(6)]
+    for log, row in zip(logs * 2, kept, strict=True):
+        log.append(predictions, [row])
+    for log in logs:
+        log.close()
+    assert {row["request_id"] for row in rows(address, "predictions")} == {row["request_id"] for row in kept}
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
 
