@@ -154,6 +154,9 @@ def run(sockets: list[socket.socket]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again at the end. By then the shutdown is complete.
         signal.signal(number, _end)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        # The terminal was closed. `nohup` has it ignored.
+        signal.signal(signal.SIGHUP, _hang_up)
     log.start()
     # Whatever exists by now is here to stay: searching it for cycles again and again would cost more than the requests.
     gc.freeze()
@@ -181,3 +184,7 @@ def _room_for_connections() -> int:
 
 def _end(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
+
+
+def _hang_up(number: int, frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGTERM)
