@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from portfolio.monitoring.prediction_log.log import PredictionLog
 from serving.app import create_app
@@ -129,9 +130,10 @@ def run(sockets: list[socket.socket]) -> None:
     """Serve on sockets that listen, until SIGTERM or Ctrl-C. Raises ConfigError if the settings make no sense."""
     settings = Settings.from_environment()
     place = None
+    # Once, not in each worker: what is wrong is said.
+    _claim_log(settings)
     if settings.workers > 1:
-        # Once, not in each worker: what is wrong is said, and what is imported is shared.
-        PredictionLog(settings.log_address).close()
+        # What is imported is shared.
         import_module("onnxruntime")
         place = Supervisor(settings, sockets).run()
     log = LogWriter(is_shared=place is not None)
@@ -170,6 +172,18 @@ def run(sockets: list[socket.socket]) -> None:
         os._exit(end.code if isinstance(end.code, int) else 1)
     finally:
         log.stop()
+
+
+def _claim_log(settings: Settings) -> None:
+    """Raises ConfigError if the prediction log is another use case's."""
+    log = PredictionLog(settings.log_address)
+    try:
+        log.claim(settings.use_case)
+    except (SQLAlchemyError, OSError):
+        # A log that can't be used holds up no predictions: the recorder says why, and tries again.
+        pass
+    finally:
+        log.close()
 
 
 def _room_for_connections() -> int:

@@ -102,14 +102,15 @@ def document(app: FastAPI, model: ServedModel | None, use_case: str) -> Schema:
     versioned["requestBody"] = infer_post["requestBody"]
     versioned["parameters"] = [*versioned.get("parameters", []), LENGTH]
     versioned["responses"] |= {**infer_post["responses"], **_errors({"404": "this version is not served"}, OF_VERSION)}
-    feedback = found["paths"]["/feedback"]["post"]
-    feedback["requestBody"] = _feedback(model)
-    feedback["responses"] |= {
-        "200": _answer("the label was there already, or corrects another; or all of several labels are stored", {}),
-        "201": _answer("the label is stored", {"type": "object", "required": ["stored"]}),
-        "207": _answer("some of several labels are refused", {"type": "object", "required": ["labels", "refused"]}),
-        **_errors(FEEDBACK_ERRORS, "/feedback"),
-    }
+    for path in ("/feedback", "/monitor/feedback"):
+        feedback = found["paths"][path]["post"]
+        feedback["requestBody"] = _feedback(model)
+        feedback["responses"] |= {
+            "200": _answer("the label was there already, or corrects another; or all of several labels are stored", {}),
+            "201": _answer("the label is stored", {"type": "object", "required": ["stored"]}),
+            "207": _answer("some of several labels are refused", {"type": "object", "required": ["labels", "refused"]}),
+            **_errors(FEEDBACK_ERRORS, path),
+        }
     return found
 
 

@@ -391,6 +391,17 @@ def test_tables_of_an_earlier_version_get_what_they_lack(address: str) -> None:
         log.close()
 
 
+def test_a_log_is_that_of_one_use_case(address: str) -> None:
+    log = PredictionLog(address)
+    # One of before, that has no such note.
+    log.append(predictions, [record().row()])
+    log.claim("toy")
+    log.claim("toy")
+    with pytest.raises(ConfigError, match=r"that of 'toy', and 'shapes' needs one of its own\..*SERVING_LOG_URL"):
+        log.claim("shapes")
+    log.close()
+
+
 def test_old_answers_are_deleted_and_those_with_a_label_only_if_asked(address: str) -> None:
     log = PredictionLog(address)
     now = time.time()

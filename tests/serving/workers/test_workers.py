@@ -210,9 +210,7 @@ def test_a_new_worker_without_a_model_leaves_the_requests_to_the_others(store: S
 @pytest.mark.parametrize(
     ("number", "count"), [(signal.SIGTERM, 2), (signal.SIGINT, 2), (signal.SIGHUP, 2), (signal.SIGHUP, 1)]
 )
-def test_a_signal_ends_all_and_loses_nothing(
-    store: Store, tmp_path: Path, number: signal.Signals, count: int
-) -> None:
+def test_a_signal_ends_all_and_loses_nothing(store: Store, tmp_path: Path, number: signal.Signals, count: int) -> None:
     publish(store, tmp_path / "one", version=1)
     answered: list[str] = []
     faults: list[Any] = []
