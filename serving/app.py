@@ -56,7 +56,9 @@ def _fastapi(services: Services) -> FastAPI:
         async with services.running():
             yield
 
-    app: FastAPI = FastAPIOffline(redoc_url=None, title=f"portfolio: {use_case}", lifespan=lifespan)
+    app: FastAPI = FastAPIOffline(
+        redoc_url=None, title=f"portfolio: {use_case}", lifespan=lifespan, redirect_slashes=False
+    )
     app.state.services = services
     for routes in ROUTES:
         app.include_router(routes.router)

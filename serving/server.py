@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from portfolio.monitoring.prediction_log.log import PredictionLog
 from serving.app import create_app
@@ -129,9 +130,10 @@ def run(sockets: list[socket.socket]) -> None:
     """Serve on sockets that listen, until SIGTERM or Ctrl-C. Raises ConfigError if the settings make no sense."""
     settings = Settings.from_environment()
     place = None
+    # Once, not in each worker: what is wrong is said.
+    _claim_log(settings)
     if settings.workers > 1:
-        # Once, not in each worker: what is wrong is said, and what is imported is shared.
-        PredictionLog(settings.log_address).close()
+        # What is imported is shared.
         import_module("onnxruntime")
         place = Supervisor(settings, sockets).run()
     log = LogWriter(is_shared=place is not None)
@@ -154,6 +156,9 @@ def run(sockets: list[socket.socket]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again at the end. By then the shutdown is complete.
         signal.signal(number, _end)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        # The terminal was closed. `nohup` has it ignored.
+        signal.signal(signal.SIGHUP, _hang_up)
     log.start()
     # Whatever exists by now is here to stay: searching it for cycles again and again would cost more than the requests.
     gc.freeze()
@@ -169,6 +174,18 @@ def run(sockets: list[socket.socket]) -> None:
         log.stop()
 
 
+def _claim_log(settings: Settings) -> None:
+    """Raises ConfigError if the prediction log is another use case's."""
+    log = PredictionLog(settings.log_address)
+    try:
+        log.claim(settings.use_case)
+    except (SQLAlchemyError, OSError):
+        # A log that can't be used holds up no predictions: the recorder says why, and tries again.
+        pass
+    finally:
+        log.close()
+
+
 def _room_for_connections() -> int:
     """How many connections may be open at once, with as many files allowed as this process may ask for."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -181,3 +198,7 @@ def _room_for_connections() -> int:
 
 def _end(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
+
+
+def _hang_up(number: int, frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGTERM)

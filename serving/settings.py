@@ -47,6 +47,16 @@ def _use_case() -> str:
     )
 
 
+def _as_sent(origin: str) -> str:
+    """An origin as browsers send it: in lower case, in ASCII, and without the port that its scheme implies."""
+    scheme, mark, place = origin.lower().partition("://")
+    place = place.removesuffix({"http": ":80", "https": ":443"}.get(scheme, ""))
+    host, colon, port = place.partition(":")
+    if not host.isascii():
+        host = host.encode("idna").decode()
+    return f"{scheme}{mark}{host}{colon}{port}"
+
+
 class Settings(BaseSettings):
     """Each field is the variable SERVING_<FIELD>, except for the use case, which is PORTFOLIO_USE_CASE."""
 
@@ -115,7 +125,9 @@ class Settings(BaseSettings):
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return tuple(_as_sent(part.strip()) for part in value.split(",") if part.strip())
 
     @property
     def store(self) -> Path:

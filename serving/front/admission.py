@@ -13,11 +13,11 @@ from serving.settings import Settings
 
 # No key needed: probes, and pages that show nothing of the model.
 OPEN = re.compile(
-    r"/|/monitor|/health|/healthz|/readyz|/ping|/version|/page/.*|/v2|/v2/health/(live|ready)|/docs.*|/openapi\.json|/static-offline-docs/.*"
+    r"/|/monitor/?|/health|/healthz|/readyz|/ping|/version|/page/.*|/v2|/v2/health/(live|ready)|/docs.*|/openapi\.json|/static-offline-docs/.*"
 )
 # Answered under overload too, since that is when they are needed most.
 PROBES = ("/health", "/healthz", "/readyz", "/ping", "/v2/health/live", "/v2/health/ready", "/metrics")
-ADMIN = re.compile(r"/metrics|/admin/.*|/monitor/.*")
+ADMIN = re.compile(r"/metrics|/admin/.*|/monitor/.+")
 
 
 class Admission:

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { drawLabels, haveOwnKeys, isElsewhere } from "./labels.js";
+import { own } from "./own.js";
 import { amount, number, share, words, yen } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -83,7 +84,7 @@ export class Answer {
     $("what").textContent = this.#nameOfOutput;
     $("top").textContent = shown;
     $("sure").textContent = this.#isClass
-      ? words("sure", { share: share(prediction.probabilities[prediction.class]) })
+      ? words("sure", { share: share(own(prediction.probabilities, prediction.class)) })
       : this.#interval(prediction);
     if (this.#isClass) this.#drawBars(prediction);
     this.#drawDecision(prediction);

@@ -1,14 +1,15 @@
 // What happened to the served model: the same symbols in the plots and in the list.
 
+import { own } from "./own.js";
 import { moment, words } from "./words.js";
 
 const SYMBOLS = { deployed: "▲", drift: "≈", harm: "!", retraining: "↻", promoted: "★", refused: "✕", rolled_back: "↩", quarantined: "⊘" };
 
-export const eventSymbol = (kind) => SYMBOLS[kind] ?? "•";
+export const eventSymbol = (kind) => own(SYMBOLS, kind) ?? "•";
 
 /** One event in words; `nameOf` names a field. */
 export function eventText({ kind, model_version: version, figures }, nameOf) {
-  const known = kind in SYMBOLS;
+  const known = Object.hasOwn(SYMBOLS, kind);
   const fields = (figures.fields ?? []).map(nameOf).join(", ");
   return words(known ? `event.${kind}` : "event.other", { kind: kind.replaceAll("_", " "), version: version ?? "–", batch: "", ...figures, fields });
 }

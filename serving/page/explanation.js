@@ -1,6 +1,7 @@
 // Which parts of the input mattered: blue is evidence for the answer, orange against it.
 
 import { inks } from "./canvas.js";
+import { own } from "./own.js";
 import { pixels } from "./photo.js";
 import { difference, words } from "./words.js";
 
@@ -14,11 +15,11 @@ export function showExplanation(container, fields, instance, explanation, output
   container.replaceChildren(heading(fields));
   const of = explanation.of;
   const regression = output.task === "regression";
-  const single = fields.filter((field) => !Array.isArray(explanation.falls_by[field.name]));
+  const single = fields.filter((field) => !Array.isArray(own(explanation.falls_by, field.name)));
   for (const field of fields) {
-    const falls = explanation.falls_by[field.name];
-    if (field.kind === "image") container.append(picture(field, instance[field.name], falls, of));
-    else if (field.kind === "text") container.append(marked(explanation.texts[field.name], falls));
+    const falls = own(explanation.falls_by, field.name);
+    if (field.kind === "image") container.append(picture(field, own(instance, field.name), falls, of));
+    else if (field.kind === "text") container.append(marked(own(explanation.texts, field.name), falls));
   }
   if (single.length) container.append(bars(single, explanation.falls_by, nameOf, regression));
   container.append(legend(fields, of, regression));
@@ -133,7 +134,7 @@ function marked(text, falls) {
 }
 
 function bars(fields, fallsBy, nameOf, regression) {
-  const parts = shares(fields.map((field) => fallsBy[field.name]));
+  const parts = shares(fields.map((field) => own(fallsBy, field.name)));
   const list = document.createElement("ul");
   list.className = "diverging";
   const order = fields.map((_, number) => number).sort((a, b) => Math.abs(parts[b]) - Math.abs(parts[a]));
@@ -150,7 +151,7 @@ function bars(fields, fallsBy, nameOf, regression) {
     bar.className = parts[place] < 0 ? "against" : "for";
     bar.style.width = `${Math.abs(parts[place]) * 50}%`;
     value.className = "value";
-    value.textContent = difference(fallsBy[field.name], !regression);
+    value.textContent = difference(own(fallsBy, field.name), !regression);
     track.append(bar);
     item.append(label, track, value);
     list.append(item);

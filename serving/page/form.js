@@ -1,6 +1,7 @@
 // The inputs of the model, as fields to fill in or as paper to draw on.
 
 import { Paper } from "./canvas.js";
+import { own } from "./own.js";
 import { Photo } from "./photo.js";
 import { exact, number, words } from "./words.js";
 
@@ -46,7 +47,7 @@ class Form {
 
   constructor(fields, changed, limits, examples) {
     this.#changed = changed;
-    this.#entries = fields.map((field, place) => new Entry(field, place, changed, limits, examples[field.name]));
+    this.#entries = fields.map((field, place) => new Entry(field, place, changed, limits, own(examples, field.name)));
     this.elements = this.#entries.map((entry) => entry.element);
   }
 

@@ -145,7 +145,8 @@ async function start() {
     await refreshModel();
   } catch (error) {
     complain(error);
-    setTimeout(start, RETRY_MS);
+    // Another try would not mend the page itself.
+    if (error instanceof api.RequestError) setTimeout(start, RETRY_MS);
     return;
   }
   calm();

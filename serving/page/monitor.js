@@ -15,14 +15,16 @@ const SHARES = new Set(["accuracy", "within_tolerance"]);
 const $ = (id) => document.getElementById(id);
 
 let found = null; // what GET /monitor/looks says
+let drawn = ""; // the same, once it is shown
 const queue = new Queue(complain, calm);
 
 async function refresh() {
   if (document.hidden && found) return;
   try {
-    const before = JSON.stringify(found);
     found = await api.looks();
-    if (JSON.stringify(found) !== before) draw();
+    const told = JSON.stringify(found);
+    if (told !== drawn) draw();
+    drawn = told;
     await queue.refresh();
     if (complained()) calm();
     document.documentElement.dataset.ready = "true";

@@ -75,7 +75,7 @@ export function showVersions(versions) {
   $("versions").replaceChildren(
     ...versions.map((version) => {
       const row = document.createElement("tr");
-      const values = columns.map((name) => (name in version.figures ? figure(name, version.figures[name]) : "–"));
+      const values = columns.map((name) => (Object.hasOwn(version.figures, name) ? figure(name, version.figures[name]) : "–"));
       const cells = [String(version.version ?? "–"), version.candidate.replaceAll("_", " ")];
       for (const text of [...cells, version.created_at ? moment(version.created_at) : "–", ...values]) {
         const cell = document.createElement("td");

@@ -1,6 +1,7 @@
 // One logged input, as somebody who labels it has to see it: a picture is drawn, the rest is a list, a text is a text.
 
 import { inks } from "./canvas.js";
+import { own } from "./own.js";
 import { pixels } from "./photo.js";
 import { exact, words } from "./words.js";
 
@@ -12,7 +13,7 @@ export function showInputs(fields, inputs, nameOf) {
   list.className = "inputs";
   const elements = [];
   for (const field of fields) {
-    const value = inputs[field.name];
+    const value = own(inputs, field.name);
     if (field.kind === "image" && value) elements.push(picture(field, value, nameOf(field.name)));
     else if (field.kind === "text" && value) elements.push(passage(value));
     else list.append(entry(nameOf(field.name), value));

@@ -1,5 +1,7 @@
 // All words of the page in both languages, and numbers in the style of each.
 
+import { own } from "./own.js";
+
 const EN = {
   skip: "Skip to the input",
   "language.other": "日本語",
@@ -126,6 +128,7 @@ const EN = {
   "error.no_such_model": "This server does not serve this model.",
   "error.not_found": "There is no such path on the server. Reload the page.",
   "error.refused": "The server refused the request. Reload the page.",
+  "error.page": "This page can't be shown because of an error in it ({reason}). Reload it; if that does not help, report the error. The API is not affected.",
   "monitor.open": "Monitor",
   "monitor.skip": "Skip to the verdict",
   "monitor.title": "Monitor: {title}",
@@ -354,6 +357,7 @@ const JA = {
   "error.no_such_model": "サーバーはこのモデルを提供していません。",
   "error.not_found": "サーバーにこのパスはありません。ページを再読み込みしてください。",
   "error.refused": "サーバーがリクエストを拒否しました。ページを再読み込みしてください。",
+  "error.page": "このページの表示中にエラーが発生しました（{reason}）。再読み込みしても直らない場合は、このエラーを報告してください。APIには影響ありません。",
   "monitor.open": "監視",
   "monitor.skip": "判定へ移動",
   "monitor.title": "監視：{title}",
@@ -467,7 +471,7 @@ function stored() {
   }
 }
 
-export let language = ALL[stored()] ? stored() : navigator.language.startsWith("ja") ? "ja" : "en";
+export let language = Object.hasOwn(ALL, stored()) ? stored() : navigator.language.startsWith("ja") ? "ja" : "en";
 
 export function toggleLanguage() {
   language = language === "ja" ? "en" : "ja";
@@ -480,11 +484,11 @@ export function toggleLanguage() {
 
 /** The words for a key, with {names} filled in. */
 export function words(key, values = {}) {
-  const text = ALL[language][key] ?? EN[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  const text = own(ALL[language], key) ?? own(EN, key) ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => own(values, name) ?? whole);
 }
 
-export const hasWords = (key) => key in EN;
+export const hasWords = (key) => Object.hasOwn(EN, key);
 
 /** Put words into all elements that have a data-words attribute. */
 export function fillIn() {

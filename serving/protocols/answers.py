@@ -49,11 +49,12 @@ class Decisions:
         unseen: dict[int, dict[str, str]] | None = None,
         *,
         unseen_to_person: bool = True,
+        may_audit: bool = True,
     ) -> None:
         """For outputs [rows, outputs]. Raises RequestError if they are not finite.
 
         `unseen` are the categories by field that training never saw, by row: nobody has measured how good the model is
-        there, so a person decides.
+        there, so a person decides. `may_audit`: whether the answer takes a true label at all.
         """
         self.rows: list[list[float]] = outputs.tolist()
         is_few = len(self.rows) <= FEW_ROWS
@@ -81,7 +82,7 @@ class Decisions:
         share = 0.0 if policy is None else policy.audit_share
         # A person's rows are asked about anyway; of the machine's a random share, so that its errors are seen too.
         self.audited = []
-        if share:
+        if share and may_audit:
             self.audited = [row for row, by_machine in enumerate(self.by_machine) if by_machine and random() < share]
         self.asked = [0.0 if by_machine else 1.0 for by_machine in self.by_machine]
         for row in self.audited:

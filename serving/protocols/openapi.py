@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from portfolio.bundle.manifest import Output
 from serving.front.exchange import CALLERS_ID
 from serving.protocols.invocations import CSV
 from serving.protocols.open_inference import BINARY, InferRequest, metadata, outputs_of
@@ -102,14 +103,15 @@ def document(app: FastAPI, model: ServedModel | None, use_case: str) -> Schema:
     versioned["requestBody"] = infer_post["requestBody"]
     versioned["parameters"] = [*versioned.get("parameters", []), LENGTH]
     versioned["responses"] |= {**infer_post["responses"], **_errors({"404": "this version is not served"}, OF_VERSION)}
-    feedback = found["paths"]["/feedback"]["post"]
-    feedback["requestBody"] = _feedback(model)
-    feedback["responses"] |= {
-        "200": _answer("the label was there already, or corrects another; or all of several labels are stored", {}),
-        "201": _answer("the label is stored", {"type": "object", "required": ["stored"]}),
-        "207": _answer("some of several labels are refused", {"type": "object", "required": ["labels", "refused"]}),
-        **_errors(FEEDBACK_ERRORS, "/feedback"),
-    }
+    for path in ("/feedback", "/monitor/feedback"):
+        feedback = found["paths"][path]["post"]
+        feedback["requestBody"] = _feedback(model)
+        feedback["responses"] |= {
+            "200": _answer("the label was there already, or corrects another; or all of several labels are stored", {}),
+            "201": _answer("the label is stored", {"type": "object", "required": ["stored"]}),
+            "207": _answer("some of several labels are refused", {"type": "object", "required": ["labels", "refused"]}),
+            **_errors(FEEDBACK_ERRORS, path),
+        }
     return found
 
 
@@ -220,7 +222,7 @@ def _feedback(model: ServedModel) -> Schema:
     properties: Schema = {
         "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
         "callers_id": {"type": "string", "pattern": f"^{CALLERS_ID}$", "description": "the request's X-Request-ID"},
-        "label": {"type": ["string", "boolean", "number"] if output.classes else "number"},
+        "label": {"type": ["string", "boolean", "number"]} if output.classes else _number(output),
         "row": {"type": "integer", "minimum": 0, "default": 0},
         "correction": {"type": "boolean", "default": False, "description": "replace another label of this row"},
     }
@@ -241,6 +243,11 @@ def _feedback(model: ServedModel) -> Schema:
     # The id is that of an answer.
     example = {"request_id": "0" * 32, "label": output.classes[0] if output.classes else 1.0, "row": 0}
     return _body({"application/json": {"schema": schema, "example": example}})
+
+
+def _number(output: Output) -> Schema:
+    bounds = {"minimum": output.minimum, "maximum": output.maximum}
+    return {"type": "number", **{name: bound for name, bound in bounds.items() if bound is not None}}
 
 
 def _errors(about: dict[str, str], path: str) -> Schema:

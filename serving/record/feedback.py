@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError, from_json
 
+from portfolio.bundle.manifest import Output
 from portfolio.bundle.store import Store
 from portfolio.core.labels import category_text, declared
 from serving.errors import field_error, validation_error
@@ -90,6 +91,9 @@ class Judge:
         if output.task == "regression":
             if isinstance(label, (str, bool)):
                 raise field_error("label", f"must be a number: {output.name}, in {output.unit or 'its unit'}")
+            low, high = output.minimum, output.maximum
+            if (low is not None and label < low) or (high is not None and label > high):
+                raise field_error("label", f"must be {_bounds(output)}: {output.name}, in {output.unit or 'its unit'}")
             tolerance = None if manifest.policy is None else manifest.policy.tolerance
             return float(label), None if tolerance is None else abs(float(label) - outputs[0]) <= tolerance
         classes = output.classes
@@ -99,3 +103,11 @@ class Judge:
         # The answer is the class that costs least in expectation, which need not be the most probable one.
         answered, *_ = manifest.decider().row(outputs)
         return text, classes[answered] == text
+
+
+def _bounds(output: Output) -> str:
+    """Those that are declared, in words."""
+    low, high = output.minimum, output.maximum
+    if high is None:
+        return f"at least {low:.15g}"
+    return f"at most {high:.15g}" if low is None else f"between {low:.15g} and {high:.15g}"

@@ -53,7 +53,8 @@ async def feedback(exchange: ExchangeDep, services: ServicesDep, response: Respo
     """Answered once the labels are on disk.
 
     One label: 201 if it is stored, 200 if it was there already or corrects another. Several, under `labels`: 200 if all
-    are stored, 207 if some are refused. 404: no such answer. 409: the row has another label. 422: no such class.
+    are stored, 207 if some are refused. 404: no such answer. 409: the row has another label. 422: no such class,
+    or a value beyond the bounds that the target declares.
     """
     # The front answers it without passing here, which would take longer than storing a label does.
     response.status_code, answer = await store_labels(exchange, services)

@@ -60,7 +60,7 @@ class Inference:
         outputs = await self._run(model, query)
         unseen = model.schema.unseen(query.inputs)
         to_person = self._settings.unseen_to_person
-        decisions = Decisions(model.bundle, outputs, unseen, unseen_to_person=to_person)
+        decisions = Decisions(model.bundle, outputs, unseen, unseen_to_person=to_person, may_audit=not query.draft)
         result = Result(exchange.request_id, outputs, decisions)
         if query.explain:
             result.explanations = await self._explain(model, query, outputs, decisions.answers)

@@ -57,8 +57,10 @@ class Supervisor:
     def run(self) -> Place:
         """Start the workers and keep them. Returns in each of them; the supervisor itself ends with SystemExit."""
         signal.set_wakeup_fd(self._woken[1])
-        for of_interest in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-            signal.signal(of_interest, _wake)
+        for of_interest in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            # `nohup` has SIGHUP ignored.
+            if of_interest != signal.SIGHUP or signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+                signal.signal(of_interest, _wake)
         while True:
             for number, worker in enumerate(self._workers):
                 if worker.pid is None and self._stop_by is None and time.monotonic() >= worker.due_at:
@@ -68,7 +70,7 @@ class Supervisor:
                     worker.pid = pid
             select.select([self._woken[0]], [], [], self._seconds_to_wait())
             received = _drained(self._woken[0])
-            for asked in (signal.SIGTERM, signal.SIGINT):
+            for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 if asked in received:
                     self._stop(asked)
             self._reap()
@@ -93,8 +95,9 @@ class Supervisor:
     def _as_worker(self, number: int) -> Place:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for asked in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(asked, _end)
+        for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(asked) == _wake:
+                signal.signal(asked, _end)
         for end in (*self._woken, self._life[1]):
             os.close(end)
         return Place(number, self._board, self._ends, self._life[0], self._started_at_seconds)

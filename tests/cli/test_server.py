@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from portfolio.cli.server import listening
+from portfolio.monitoring.prediction_log.log import PredictionLog
 from serving.front.security import hashed
 from tests.cli.conftest import output, portfolio
 
@@ -18,6 +19,25 @@ def test_a_port_in_use_is_named(workspace: Path) -> None:
     assert f"127.0.0.1:{port}" in result.stderr
     # The remedy serves the same use case.
     assert f"portfolio serve toy --port {port + 1}" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_log_of_another_use_case_is_refused_at_the_start(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    address = f"sqlite:///{workspace}/shared.db"
+    log = PredictionLog(address)
+    log.claim("shapes")
+    log.close()
+    monkeypatch.setenv("SERVING_LOG_URL", address)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    result = portfolio("serve", "toy", "--port", str(port), "--workers", workers)
+    assert result.returncode == 1
+    told = " ".join(result.stderr.split())
+    assert "This prediction log is that of 'shapes', and 'toy' needs one of its own. Set SERVING_LOG_URL" in told
+    assert "Traceback" not in told
 
 
 def test_outside_of_a_project_it_says_where_to_run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

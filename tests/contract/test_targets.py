@@ -25,6 +25,11 @@ def test_labels_are_those_of_the_data_and_shown_as_they_are(labels: Any, texts: 
     assert output.labels == output.classes == texts
 
 
+def test_the_bounds_of_a_quantity_are_known_where_it_is_served() -> None:
+    output = Quantity("price", minimum=0, maximum=4000).output
+    assert (output.minimum, output.maximum) == (0, 4000)
+
+
 def test_labels_may_be_shown_by_other_names() -> None:
     target = Classes("survived", {0: "died", 1: "survived"})
     assert (target.output.labels, target.output.classes) == (("0", "1"), ("died", "survived"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import sqlite3
 import time
@@ -390,6 +391,17 @@ def test_tables_of_an_earlier_version_get_what_they_lack(address: str) -> None:
         log.close()
 
 
+def test_a_log_is_that_of_one_use_case(address: str) -> None:
+    log = PredictionLog(address)
+    # One of before, that has no such note.
+    log.append(predictions, [record().row()])
+    log.claim("toy")
+    log.claim("toy")
+    with pytest.raises(ConfigError, match=r"that of 'toy', and 'shapes' needs one of its own\..*SERVING_LOG_URL"):
+        log.claim("shapes")
+    log.close()
+
+
 def test_old_answers_are_deleted_and_those_with_a_label_only_if_asked(address: str) -> None:
     log = PredictionLog(address)
     now = time.time()
@@ -442,6 +454,24 @@ def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path, journal: str) -
     log.append(predictions, [later])
     log.close()
     assert {row["request_id"] for row in rows(address, "predictions")} == {first["request_id"], later["request_id"]}
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_that_was_emptied_is_made_anew(tmp_path: Path) -> None:
+    """As by logrotate with copytruncate, under two processes that have it open; a third opens it first."""
+    path = tmp_path / "log.db"
+    address = f"sqlite:///{path}"
+    logs = [PredictionLog(address) for _ in range(3)]
+    for log in logs[1:]:
+        log.append(predictions, [record().row() for _ in range(200)])
+    os.truncate(path, 0)
+    kept = [record().row() for _ in range(6)]
+    for log, row in zip(logs * 2, kept, strict=True):
+        log.append(predictions, [row])
+    for log in logs:
+        log.close()
+    assert {row["request_id"] for row in rows(address, "predictions")} == {row["request_id"] for row in kept}
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
 

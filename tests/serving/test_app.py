@@ -32,6 +32,14 @@ def test_a_prediction_names_its_version_and_request(client: TestClient) -> None:
     assert re.fullmatch("[0-9a-f]{32}", answer.json()["request_id"])
 
 
+def test_the_documents_of_both_ways_to_send_labels_are_alike(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    one, other = (paths[path]["post"] for path in ("/feedback", "/monitor/feedback"))
+    assert other["requestBody"] == one["requestBody"]
+    assert other["responses"] == one["responses"]
+    assert {"200", "201", "207", "404", "409"} <= other["responses"].keys()
+
+
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [

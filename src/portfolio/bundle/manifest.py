@@ -117,6 +117,8 @@ class Output(Strict):
     labels: tuple[str, ...] = Field(default=(), description="what the data call each class")
     ordered: bool = Field(default=False, description="whether the classes are in an order, such as small to large")
     unit: str = ""
+    minimum: float | None = Field(default=None, description="the smallest value that may be true")
+    maximum: float | None = Field(default=None, description="the largest value that may be true")
 
     @property
     def tensor(self) -> str:
@@ -249,7 +251,7 @@ def behavior_sha256(manifest: Manifest) -> str:
         manifest.model_sha256,
         manifest.error_ratios,
         rests_on,
-        manifest.output.model_dump(exclude={"unit", "ordered"}),
+        manifest.output.model_dump(exclude={"unit", "ordered", "minimum", "maximum"}),
     ]
     return hashlib.sha256(json.dumps(behavior, sort_keys=True).encode()).hexdigest()
 

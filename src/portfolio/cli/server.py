@@ -43,6 +43,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the champion, and switch to a new one as soon as it is published. Stop with Ctrl-C."""
+    _open_standard_streams()
     import gc
 
     from portfolio.core.environment import state_folder
@@ -133,6 +134,15 @@ def api_key() -> None:
         "Clients send the key (PORTFOLIO_API_KEY, or the header Authorization: Bearer KEY); the server is given the\n"
         "SHA-256: SERVING_API_KEYS for predictions, SERVING_ADMIN_KEYS for /metrics and /admin, separated by commas."
     )
+
+
+def _open_standard_streams() -> None:
+    """Have those that were closed lead nowhere: what a library writes to them must not come to a client or a file."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  # it stays open
 
 
 def listening(host: str, port: int, with_port: str) -> list[socket]:

@@ -59,7 +59,7 @@ class Quantity:
 
     @property
     def output(self) -> Output:
-        return Output(task="regression", name=self.column, unit=self.unit)
+        return Output(task="regression", name=self.column, unit=self.unit, minimum=self.minimum, maximum=self.maximum)
 
     def read(self, column: pl.Series) -> Array:
         """Values, float64 [rows]."""

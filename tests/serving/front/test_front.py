@@ -153,6 +153,49 @@ def test_a_proxy_may_serve_it_under_a_path_of_its_own(monkeypatch: pytest.Monkey
         assert client.get("/house", follow_redirects=False).headers["Location"].endswith("/house/")
 
 
+@pytest.mark.parametrize(("root_path", "prefix"), [("", ""), ("/house", ""), ("/house", "/house")])
+def test_a_slash_at_the_end_leads_to_the_path_without_it(
+    monkeypatch: pytest.MonkeyPatch, root_path: str, prefix: str
+) -> None:
+    """Relative: the server knows neither the scheme nor the path under which a proxy serves it."""
+    with client_with(monkeypatch, root_path=root_path) as client:
+        for path, to in (
+            ("/monitor/", "../monitor"),
+            ("/docs/", "../docs"),
+            ("/v2/", "../v2"),
+            ("/v2/models/toy/", "../toy"),
+            ("/stats/?a=b%20c", "../stats?a=b%20c"),
+        ):
+            answer = client.get(f"{prefix}{path}", follow_redirects=False)
+            assert (answer.status_code, answer.headers["Location"]) == (307, to)
+            assert client.get(f"{prefix}{path}").status_code == 200
+        for path in ("/nothing/", "/page/", "/%5Cevil.example/", "/v2/models/toy%3Fa/"):
+            assert client.get(f"{prefix}{path}").status_code == 404, path
+        assert client.post(f"{prefix}/feedback/", json={}).status_code == 422
+
+
+def test_the_operators_page_needs_no_key_with_a_slash_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    with client_with(monkeypatch, admin_keys="a" * 64) as client:
+        assert client.get("/monitor/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("https://Shop.Example", "https://shop.example"),
+        ("HTTPS://shop.example:443", "https://shop.example"),
+        ("http://shop.example:80", "http://shop.example"),
+        ("http://shop.example:443", "http://shop.example:443"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("https://\u5e97.example", "https://xn--hxt.example"),
+    ],
+)
+def test_an_origin_is_compared_as_browsers_send_it(monkeypatch: pytest.MonkeyPatch, given: str, sent: str) -> None:
+    with client_with(monkeypatch, cors_origins=given) as client:
+        before = client.options("/predict", headers={"Origin": sent, "Access-Control-Request-Method": "POST"})
+        assert before.headers.get("Access-Control-Allow-Origin") == sent
+
+
 @pytest.mark.parametrize(
     ("ancestors", "options"),
     [("'none'", "DENY"), ("'self'", "SAMEORIGIN"), ("https://a.example https://b.example", None)],

@@ -310,6 +310,21 @@ def test_a_value_is_a_number(label: Any) -> None:
         label_of(output, label)
 
 
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        ({"minimum": 0.0, "maximum": 4000.0}, "must be between 0 and 4000: rent, in USD"),
+        ({"minimum": 0.0}, "must be at least 0: rent, in USD"),
+        ({"maximum": 1e9}, "must be at most 1000000000: rent, in USD"),
+    ],
+)
+def test_a_value_beyond_the_declared_bounds_is_refused_with_them(bounds: dict[str, float], told: str) -> None:
+    output = Output(task="regression", name="rent", unit="USD", **bounds)
+    assert [label_of(output, label) for label in bounds.values()] == list(bounds.values())
+    with pytest.raises(RequestError, match=told):
+        label_of(output, -5 if "minimum" in bounds else 1.1e9)
+
+
 def test_a_value_is_right_within_the_tolerance() -> None:
     policy = Policy(prices=Prices(by_hand_yen=1, check_yen=1, error_yen=1), tolerance=20.0)
     judge = judge_of(SimpleNamespace(output=Output(task="regression", name="rent", unit="USD"), policy=policy))

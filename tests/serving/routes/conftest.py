@@ -88,7 +88,7 @@ def made(folder: Path, graph: onnx.GraphProto, **about: Any) -> Bundle:
     return Bundle.open(folder)
 
 
-def rents(folder: Path) -> Bundle:
+def rents(folder: Path, field: str = "rooms") -> Bundle:
     """A regression: 100 dollars, and 50 for each room. Its error grows with them: from 3 rooms on a person checks."""
     graph = helper.make_graph(
         [
@@ -111,12 +111,12 @@ def rents(folder: Path) -> Bundle:
         folder,
         graph,
         use_case="rents",
-        inputs=(InputField(name="rooms", kind="number", description="rooms", minimum=1, maximum=9, example=2),),
+        inputs=(InputField(name=field, kind="number", description="rooms", minimum=1, maximum=9, example=2),),
         output=Output(task="regression", name="rent", unit="USD"),
         error_ratios=(0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.25),
         policy=Policy(prices=prices, tolerance=50),
-        reference={"rooms": Reference(edges=(1, 2, 3), shares=(0.25, 0.25, 0.25, 0.25), missing_share=0)},
-        golden_inputs={"rooms": [1, 2]},
+        reference={field: Reference(edges=(1, 2, 3), shares=(0.25, 0.25, 0.25, 0.25), missing_share=0)},
+        golden_inputs={field: [1, 2]},
         golden_outputs=[[150, 10], [200, 20]],
     )
 

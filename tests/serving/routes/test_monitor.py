@@ -120,6 +120,12 @@ def test_an_audited_answer_says_so_in_every_protocol(audited: TestClient) -> Non
     assert '"audit"' in str(document).replace("'", '"')
 
 
+def test_a_draft_takes_no_label_and_is_not_audited(audited: TestClient) -> None:
+    (prediction,) = audited.post("/predict?draft=true", json=SURE).json()["predictions"]
+    assert prediction["decision"] == "machine"
+    assert "audit" not in prediction
+
+
 def test_an_answer_that_is_not_audited_says_nothing_of_it(client: TestClient) -> None:
     assert "audit" not in client.post("/predict", json=SURE).json()["predictions"][0]
     assert "portfolio_audited_total 0.0" in client.get("/metrics").text

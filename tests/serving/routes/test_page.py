@@ -540,6 +540,18 @@ def test_a_date_is_chosen_within_its_bounds(visit: Visit, tmp_path: Path) -> Non
         expect(page.locator("#field-0-hint")).to_have_text("2015-01-01〜2030-12-31 · 空欄可")
 
 
+@pytest.mark.parametrize("field", ["constructor", "__proto__", "toString"])
+def test_a_field_may_have_a_name_that_every_object_of_javascript_has(field: str, visit: Visit, tmp_path: Path) -> None:
+    publish(rents(tmp_path / "rents", field), tmp_path / "state")
+    with visit.served(tmp_path / "state", "rents") as address:
+        page = ready(visit(address, locale="en-US"))
+        page.get_by_role("button", name="Use an example").click()
+        expect(page.locator("#fields input")).to_have_value("2")
+        expect(page.locator("#top")).to_have_text("$200")
+        answered(page)
+        expect(page.locator(".diverging .value")).to_have_text(re.compile(r"\d"))
+
+
 def test_a_value_has_its_unit_and_a_number_as_feedback(visit: Visit, tmp_path: Path) -> None:
     publish(rents(tmp_path / "rents"), tmp_path / "state")
     with visit.served(tmp_path / "state", "rents") as address:
@@ -742,6 +754,30 @@ def test_an_unknown_error_is_told_in_both_languages(drawable: str, visit: Visit)
     draw(page, ELL)
     expect(page.locator("#notice")).to_have_text("問題が発生しました。 The moon is full.")
     visit.faults.clear()
+
+
+@pytest.mark.parametrize(
+    ("locale", "told"),
+    [("en-GB", "This page can't be shown because of an error in it"), ("ja-JP", "このページの表示中にエラーが発生")],
+)
+def test_an_error_of_the_page_itself_is_told(drawable: str, visit: Visit, locale: str, told: str) -> None:
+    script = """
+      const { createElement } = Document.prototype;
+      Document.prototype.createElement = function (name) {
+        if (name === "canvas") throw new TypeError("no paper");
+        return createElement.call(this, name);
+      };"""
+    page = visit(drawable, script, locale=locale)
+    expect(page.locator("#notice")).to_contain_text(told)
+    expect(page.locator("#notice")).to_contain_text("(no paper)" if locale == "en-GB" else "（no paper）")  # noqa: RUF001
+    # In the console too, where the place is told.
+    assert any("no paper" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+def test_a_language_that_nobody_wrote_is_not_taken_from_the_storage(drawable: str, visit: Visit) -> None:
+    page = ready(visit(drawable, "localStorage.setItem('language', 'constructor')"))
+    expect(page.locator("#clear")).to_have_text("Clear")
 
 
 def test_a_server_that_is_gone_is_told_and_found_again(shapes_state: Path, visit: Visit) -> None:

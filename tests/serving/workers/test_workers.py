@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -206,8 +207,10 @@ def test_a_new_worker_without_a_model_leaves_the_requests_to_the_others(store: S
             assert [call(connection, "POST", "/predict", BODY)[0] for connection in connections] == [200, 200]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_and_loses_nothing(store: Store, tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "count"), [(signal.SIGTERM, 2), (signal.SIGINT, 2), (signal.SIGHUP, 2), (signal.SIGHUP, 1)]
+)
+def test_a_signal_ends_all_and_loses_nothing(store: Store, tmp_path: Path, number: signal.Signals, count: int) -> None:
     publish(store, tmp_path / "one", version=1)
     answered: list[str] = []
     faults: list[Any] = []
@@ -223,7 +226,7 @@ def test_a_signal_ends_all_and_loses_nothing(store: Store, tmp_path: Path, numbe
         except Exception as error:
             faults.append(error)
 
-    with running() as server:
+    with running(workers=count) as server:
         workers = server.workers()
         clients = [threading.Thread(target=ask, args=[server]) for _ in range(8)]
         for client in clients:
@@ -237,6 +240,39 @@ def test_a_signal_ends_all_and_loses_nothing(store: Store, tmp_path: Path, numbe
     assert faults == []
     with closing(sqlite3.connect(state_folder() / "log" / f"{TOY}.db")) as log:
         assert {request_id for (request_id,) in log.execute("SELECT request_id FROM predictions")} == set(answered)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_with_nohup_the_end_of_the_terminal_is_not_its_own(store: Store, tmp_path: Path, count: int) -> None:
+    publish(store, tmp_path / "one", version=1)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited, as nohup does it
+    try:
+        with running(workers=count) as server:
+            for pid in (server.process.pid, *server.workers()):
+                (ignored,) = re.findall(r"^SigIgn:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+                assert int(ignored, 16) & 1 << (signal.SIGHUP - 1)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_with_standard_error_closed_it_serves(store: Store, tmp_path: Path) -> None:
+    publish(store, tmp_path / "one", version=1)
+    port = free_port()
+    command = f'exec "{sys.executable}" -m portfolio serve {TOY} --port {port} 2>&-'
+    process = subprocess.Popen(["sh", "-c", command], cwd=state_folder())
+    server = Running(process, port, tmp_path / "none")  # type: ignore[arg-type]
+    try:
+        wait_until(lambda: process.poll() is not None or server.is_up())
+        assert process.poll() is None
+        # What a library writes there must not come to a client or into a file.
+        assert os.readlink(f"/proc/{process.pid}/fd/2") == os.devnull
+        assert server.ask("POST", "/predict", "{")[0] == 422
+        assert server.ask("POST", "/predict", BODY)[0] == 200
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_worker_that_is_stuck_holds_up_neither_the_others_nor_the_end(store: Store, tmp_path: Path) -> None:

@@ -8,4 +8,5 @@ Serving writes it, and monitoring reads it. SQLite by default, in WAL mode and d
     feedback_history     the labels that were corrected
     looks                what the monitor found, by window
     events               what happened to the served model: promoted, refused, rolled back ...
+    log_of               the use case whose log this is: one row
 """

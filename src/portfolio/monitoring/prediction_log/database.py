@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -79,19 +81,34 @@ class Database:
             yield connection
 
     def _prepare(self) -> None:
-        """Make what is missing: also where a file of SQLite was taken away or replaced while it was open."""
+        """Make what is missing: also where a file of SQLite was taken away, emptied or replaced while it was open."""
         if self._ready and (self._file is None or self._opened == _file_id(self._file)):
             return
+        if self._file is None:
+            self._engine.dispose()
+            self._complete()
+        else:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            # Of several that find it emptied, one takes it away: the others would take away what that one makes.
+            with _one_at_a_time(self._file.parent):
+                self._open(self._file)
+        self._ready = True
+
+    def _open(self, file: Path) -> None:
+        if _is_emptied(file):
+            # Whoever has it open would write the journal, which lacks most of its content, back into it.
+            for part in ("", "-wal", "-shm"):
+                file.with_name(file.name + part).unlink(missing_ok=True)
         if self._ready:
             self._leave_file()
         self._ready = False
         self._engine.dispose()
-        if self._file:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._complete()
+        self._opened = _file_id(file)
+
+    def _complete(self) -> None:
         self._make_tables()
         self._add_columns()
-        self._opened = _file_id(self._file) if self._file else None
-        self._ready = True
 
     def _make_tables(self) -> None:
         """Others may make them at the same moment: each that they are first with is one less that is missing."""
@@ -144,12 +161,28 @@ def _url(address: str) -> URL:
 
 
 def _file_id(file: Path) -> FileId | None:
-    """Which file this is, whatever its name; None if there is none."""
+    """Which file this is, whatever its name; None if there is none, or one without content."""
     try:
         found = file.stat()
     except FileNotFoundError:
         return None
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if found.st_size else None
+
+
+def _is_emptied(file: Path) -> bool:
+    """A file of SQLite that has a journal has content too, unless somebody else took it away."""
+    return file.exists() and file.stat().st_size == 0 and file.with_name(f"{file.name}-wal").exists()
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Among all processes that open a log in this folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _unusable(error: DBAPIError) -> DBAPIError:

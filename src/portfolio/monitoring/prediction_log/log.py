@@ -8,15 +8,17 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Table, delete, exists, select
 
+from portfolio.core.errors import ConfigError
 from portfolio.monitoring.prediction_log import asked, labels
 from portfolio.monitoring.prediction_log.asked import AskedRow
-from portfolio.monitoring.prediction_log.database import Database
+from portfolio.monitoring.prediction_log.database import ADDRESSES, Database
 from portfolio.monitoring.prediction_log.labels import LabelOutcome
 from portfolio.monitoring.prediction_log.statements import as_dict, insert_rows, parts
 from portfolio.monitoring.prediction_log.tables import (
     Row,
     feedback,
     feedback_history,
+    log_of,
     looks,
     predictions,
     shadow_predictions,
@@ -41,6 +43,22 @@ class PredictionLog:
         """Make what is missing, and try to write. Raises like all methods if that fails."""
         with self._database.begin() as connection:
             connection.execute(delete(predictions).where(predictions.c.request_id == ""))
+
+    def claim(self, use_case: str) -> None:
+        """Note that this is the log of a use case, if no other has done so. Raises ConfigError if one has.
+
+        Labels are taken by the id of the answer alone, and looks and events belong to the model that is served: in one
+        log, those of another use case would pass for its own.
+        """
+        with self._database.begin() as connection:
+            list(insert_rows(connection, log_of, [{"one": 1, "use_case": use_case}]))
+            owner = connection.execute(select(log_of.c.use_case)).scalar_one()
+        if owner != use_case:
+            raise ConfigError(
+                f"This prediction log is that of '{owner}', and '{use_case}' needs one of its own. Set SERVING_LOG_URL "
+                f"to another database: {ADDRESSES}. If '{owner}' was renamed to '{use_case}', say so in this one: "
+                f"UPDATE log_of SET use_case = '{use_case}'"
+            )
 
     def append(self, table: Table, rows: Sequence[Row]) -> int:
         """Add rows, in one transaction, and say how many were added.

@@ -94,4 +94,11 @@ events = Table(
     Column("figures", Text, nullable=False, comment="JSON: what the sentence about it needs"),
 )
 
+log_of = Table(
+    "log_of",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False, comment="always 1: there is one row"),
+    Column("use_case", Text, nullable=False, comment="whose answers these are"),
+)
+
 Row = dict[str, Any]
