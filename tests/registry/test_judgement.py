@@ -10,6 +10,7 @@ from portfolio.bundle.bundle import Bundle
 from portfolio.bundle.store import Store
 from portfolio.contract.loading import load_use_case
 from portfolio.core.errors import BundleError
+from portfolio.registry.judgement import of_same_model
 from portfolio.registry.registry import Registry
 from tests.registry.conftest import BAD, GOOD, MIDDLING, Train, dearer, edit_card, evaluate_again, published
 from tests.workspace import edit_config
@@ -52,6 +53,18 @@ def test_a_new_card_is_a_new_version_that_is_served_without_the_gate(registry: R
     bundle = Bundle.open(Store.of("toy").bundle_folder(published().digest))
     assert "did not think of" in str(bundle.manifest.card)
     assert registry.rollback() == 1
+
+
+def test_bounds_of_labels_change_no_answer_and_pass_without_the_gate(registry: Registry, train: Train) -> None:
+    number = train(GOOD)
+    registry.promote(number)
+    champion = Bundle.open(Store.of("toy").bundle_folder(published().digest)).manifest
+    bounded = champion.model_copy(update={"output": champion.output.model_copy(update={"minimum": 0, "maximum": 9})})
+    verdict = of_same_model(champion, bounded, load_use_case("toy").config().value)
+    assert verdict is not None
+    assert "nothing to compare; what differs: output" in verdict.reason
+    # A bundle without bounds is called as it was before there were any.
+    assert "maximum" not in champion.model_dump_json(include={"output"})
 
 
 def test_new_prices_of_the_same_model_are_served_without_the_gate(registry: Registry, train: Train) -> None:

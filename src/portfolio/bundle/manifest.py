@@ -117,8 +117,13 @@ class Output(Strict):
     labels: tuple[str, ...] = Field(default=(), description="what the data call each class")
     ordered: bool = Field(default=False, description="whether the classes are in an order, such as small to large")
     unit: str = ""
-    minimum: float | None = Field(default=None, description="the smallest value that may be true")
-    maximum: float | None = Field(default=None, description="the largest value that may be true")
+    # Left out where there are none, so that they change no other bundle's name.
+    minimum: float | None = Field(
+        default=None, exclude_if=lambda bound: bound is None, description="the smallest value that may be true"
+    )
+    maximum: float | None = Field(
+        default=None, exclude_if=lambda bound: bound is None, description="the largest value that may be true"
+    )
 
     @property
     def tensor(self) -> str:

@@ -37,7 +37,7 @@ class Judgement:
             old = self.bundles.open(champion)
         except BundleError as error:
             raise incomparable(error, self.use_case.name, champion, number) from error
-        verdict = _of_same_model(old.manifest, manifest, self.use_case.config().value)
+        verdict = of_same_model(old.manifest, manifest, self.use_case.config().value)
         return verdict or self._ask(old, challenger, number)
 
     def _ask(self, champion: Bundle | None, challenger: Bundle, number: int) -> Verdict:
@@ -59,7 +59,7 @@ def incomparable(error: BundleError, use_case: str, champion: int | None, number
     )
 
 
-def _of_same_model(champion: Manifest, challenger: Manifest, value: Value) -> Verdict | None:
+def of_same_model(champion: Manifest, challenger: Manifest, value: Value) -> Verdict | None:
     """What is to be said of the champion's own model in another bundle.
 
     None if it is another model, or decides by other prices than the config has now: that is for the gate.
@@ -78,4 +78,6 @@ def _of_same_model(champion: Manifest, challenger: Manifest, value: Value) -> Ve
 def _learned(manifest: Manifest) -> tuple[object, ...]:
     """What only the gate lets through: the model, what it learned of its own errors, and what clients rely on."""
     fields = [(field.name, field.kind, field.width) for field in manifest.inputs]
-    return manifest.model_sha256, manifest.error_ratios, manifest.output.model_copy(update={"unit": ""}), fields
+    # A label's bounds, like its unit, change no answer.
+    output = manifest.output.model_copy(update={"unit": "", "minimum": None, "maximum": None})
+    return manifest.model_sha256, manifest.error_ratios, output, fields
