@@ -266,7 +266,7 @@ def _repository() -> Repo:
     except sqlite3.OperationalError as error:
         remedy = LOCKED if is_locked(error) else "See whether the disk is full"
         raise PortfolioError(
-            f"DVC can't write its notes in {Path('.dvc').absolute()} ({error}). {remedy}; then run the same again."
+            f"DVC can't write its notes in {Path('.dvc').absolute()} ({error}). {remedy}; then run the command again."
         ) from error
     except SCMError as error:
         raise PortfolioError(

@@ -100,7 +100,8 @@ def worker_of(server: Running, connection: HTTPConnection) -> int:
     client = connection.sock.getsockname()[1]
     lines = map(str.split, Path("/proc/net/tcp").read_text().splitlines())
     ports = (f"{server.port:04X}", f"{client:04X}")
-    (inode,) = [line[9] for line in lines if (line[1][-4:], line[2][-4:]) == ports]
+    # Of those that are open, and once: the file may repeat a line if it changes while it is read.
+    (inode,) = {line[9] for line in lines if line[3] == "01" and (line[1][-4:], line[2][-4:]) == ports}
     for pid in server.workers():
         for file in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
