@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from socket import socket
 
-import httpx
 import pytest
 import yaml
 
 from portfolio.cli.state import IRREPLACEABLE
 from tests.checkouts import checkout
+from tests.servers import started
+from tests.serving.runtime.test_hot_swap import free_port
 from tests.workspace import ROOT
 
 
@@ -134,37 +133,17 @@ def test_mlflow_names_a_port_in_use_and_fails(copy: Path, records: Path) -> None
 
 def test_mlflow_that_can_not_start_fails(copy: Path, records: Path) -> None:
     (records / "mlflow.db").write_text("no database")
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     assert make(copy, "mlflow", f"MLFLOW_PORT={port}").returncode != 0
 
 
 def test_mlflow_shows_the_records_of_a_folder_of_any_name_until_it_is_stopped(copy: Path, records: Path) -> None:
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = ["make", "-o", "setup", "mlflow", f"MLFLOW_PORT={port}"]
-    server = subprocess.Popen(command, cwd=copy, env=environment(), start_new_session=True)
-    address = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments"
-    try:
-        deadline = time.monotonic() + 120
-        with httpx.Client(trust_env=False, timeout=30) as client:
-            while True:
-                assert server.poll() is None
-                try:
-                    made = client.post(f"{address}/create", json={"name": "果物"})
-                    break
-                except httpx.TransportError:
-                    assert time.monotonic() < deadline
-                    time.sleep(0.2)
-            found = client.get(f"{address}/get", params={"experiment_id": made.json()["experiment_id"]}).json()
+    address = "/api/2.0/mlflow/experiments"
+    with started(command, port, copy, environment()) as (client, _):
+        made = client.post(f"{address}/create", json={"name": "果物"})
+        found = client.get(f"{address}/get", params={"experiment_id": made.json()["experiment_id"]}).json()
         assert found["experiment"]["name"] == "果物"
         # It is written where the loop reads it.
         assert "果物".encode() in (records / "mlflow.db").read_bytes()
-        os.killpg(server.pid, signal.SIGINT)
-        server.wait(timeout=60)
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()

@@ -11,10 +11,7 @@ import inspect
 import json
 import re
 import shlex
-import signal
-import subprocess
 import textwrap
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import chdir
@@ -24,7 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import polars as pl
 import pytest
@@ -49,6 +45,7 @@ from portfolio.core.paths import Paths
 from portfolio.data.collect import collect
 from portfolio.data.validate import check_rows
 from tests.checkouts import checkout, environment_of, run_in
+from tests.servers import started
 from tests.serving.runtime.test_hot_swap import free_port
 from tests.workspace import ROOT, run_stage, stage_names, write_use_case
 
@@ -233,29 +230,14 @@ def follow_run(run: Callable[..., str], words: list[str]) -> None:
 
 
 def follow_serve(run: Callable[..., str], words: list[str]) -> None:
-    port = free_port()
-    server = subprocess.Popen(words, env=environment_of(Path.cwd()) | {"PORT": str(port)})
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
-            deadline = time.monotonic() + 60
-            while True:
-                assert server.poll() is None
-                try:
-                    page = client.get("/")
-                    break
-                except httpx.TransportError:
-                    assert time.monotonic() < deadline
-                    time.sleep(0.1)
-            assert page.headers["content-type"].startswith("text/html")
-            described = client.get("/openapi.json").json()
-            body = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
-            (answer,) = client.post("/predict", json=body).json()["predictions"]
-            assert answer["class"] in ("yes", "no")
-        server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=60) == 0
-    finally:
-        server.kill()
-        server.wait()
+    port, folder = free_port(), Path.cwd()
+    with started(words, port, folder, environment_of(folder) | {"PORT": str(port)}) as (client, server):
+        assert client.get("/").headers["content-type"].startswith("text/html")
+        described = client.get("/openapi.json").json()
+        body = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
+        (answer,) = client.post("/predict", json=body).json()["predictions"]
+        assert answer["class"] in ("yes", "no")
+    assert server.returncode == 0
 
 
 def follow_collect(run: Callable[..., str], words: list[str]) -> None:

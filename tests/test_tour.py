@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +16,7 @@ import httpx
 import pytest
 
 from tests.checkouts import environment_of, run_in
+from tests.servers import started
 from tests.serving.runtime.test_hot_swap import free_port
 from tests.test_readme import commands
 from tests.workspace import ROOT, TOY
@@ -36,36 +33,13 @@ def made(project: Path, command: str) -> str:
 
 
 @contextmanager
-def started(project: Path, command: str, port_name: str) -> Iterator[httpx.Client]:
+def served(project: Path, command: str, port_name: str) -> Iterator[httpx.Client]:
     """What a target of make serves, at another port than the usual one, until Ctrl-C."""
     make, *arguments = shlex.split(command)
     port = free_port()
     environment = environment_of(project) | {port_name: str(port)}
-    server = subprocess.Popen(
-        [make, "-o", "setup", *arguments],
-        cwd=project,
-        env=environment,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 120
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
-            while True:
-                assert server.poll() is None
-                try:
-                    client.get("/")
-                    break
-                except httpx.TransportError:
-                    assert time.monotonic() < deadline
-                    time.sleep(0.1)
-            yield client
-        os.killpg(server.pid, signal.SIGINT)
-        server.wait(timeout=60)
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+    with started([make, "-o", "setup", *arguments], port, project, environment) as (client, _):
+        yield client
 
 
 def what_the_stages_did(told: str) -> dict[str, bool]:
@@ -86,7 +60,7 @@ def follow_report(project: Path, command: str) -> None:
 
 
 def follow_serve(project: Path, command: str) -> None:
-    with started(project, command, "PORT") as client:
+    with served(project, command, "PORT") as client:
         for page in ("/", "/docs"):
             assert client.get(page).headers["content-type"].startswith("text/html")
         described = client.get("/openapi.json").json()
@@ -102,7 +76,7 @@ def follow_models(project: Path, command: str) -> None:
 
 
 def follow_mlflow(project: Path, command: str) -> None:
-    with started(project, command, "MLFLOW_PORT") as client:
+    with served(project, command, "MLFLOW_PORT") as client:
         found = client.get("/api/2.0/mlflow/registered-models/search")
         assert TOY in found.text
 

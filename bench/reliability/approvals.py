@@ -147,7 +147,9 @@ class Question:
         run_id = ask(f"/deployments/{deployment}/create_flow_run", {"parameters": asked})["id"]
         # What a run says when it is killed is told by whoever serves the deployments.
         more = {"PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false"}
-        return cls(Flow("approval", {"flow_run_id": run_id}, project, project.parent / "run.log", api(), more), run_id)
+        return cls(
+            Flow("approval", {"flow_run_id": run_id}, project, project.parent / "run.log", toy.prefect(), more), run_id
+        )
 
     def state(self) -> str:
         return str(ask(f"/flow_runs/{self.run_id}")["state"]["type"])
@@ -168,7 +170,9 @@ class Question:
 
     def answer(self, agreed: bool) -> bool:
         """Say whether the version may be promoted. Gives back whether that could be said."""
-        status, told, _ = call(f"{api()}/flow_runs/{self.run_id}/resume", _json({"run_input": {"promote": agreed}}))
+        status, told, _ = call(
+            f"{toy.prefect()}/flow_runs/{self.run_id}/resume", _json({"run_input": {"promote": agreed}})
+        )
         return status < 300 and told["status"] == "ACCEPT"
 
     def _set_state(self, kind: str, name: str) -> bool:
@@ -177,13 +181,9 @@ class Question:
         return bool(told["status"] == "ACCEPT")
 
 
-def api() -> str:
-    return toy.prefect()
-
-
 def ask(path: str, content: dict[str, Any] | None = None, method: str | None = None) -> Any:
     """What Prefect's server answers."""
-    status, answer, _ = call(f"{api()}{path}", None if content is None else _json(content), method)
+    status, answer, _ = call(f"{toy.prefect()}{path}", None if content is None else _json(content), method)
     if status >= 300:
         raise RuntimeError(f"{path} answered {status}: {answer}")
     return answer
@@ -199,7 +199,7 @@ def served(project: Path) -> Iterator[None]:
     path = project.parent / "deployments.log"
     with path.open("wb") as log:
         command = [sys.executable, "-m", "pipelines.deployments"]
-        environment = toy.environment(project, PREFECT_API_URL=api())
+        environment = toy.environment(project, PREFECT_API_URL=toy.prefect())
         serving = subprocess.Popen(command, cwd=project, env=environment, stdin=subprocess.DEVNULL, stdout=log)
     try:
         wait_until(lambda: SERVED in path.read_text() or serving.poll() is not None, SECONDS)

@@ -107,6 +107,15 @@ def serve(clone: Path, prefect: str) -> subprocess.Popen[str]:
     return serving
 
 
+def kill_all(serving: subprocess.Popen[str]) -> None:
+    """Kill who serves the deployments, and the runs."""
+    begun = psutil.Process(serving.pid).children(recursive=True)
+    serving.kill()
+    serving.wait(60)
+    for process in begun:
+        process.kill()
+
+
 def _environment(clone: Path) -> dict[str, str]:
     """As `portfolio` starts its programs, on a server with a database of its own."""
     with environment_kept():
@@ -320,11 +329,7 @@ def test_an_approval_that_was_killed_is_retried_without_asking_again(
     with files.alone(clone / ".state" / "locks" / TOY / "run.lock"):
         ask(prefect, f"/flow_runs/{question}/resume", {"run_input": {"promote": False}})
         wait_for(lambda: in_these("RUNNING"))
-        begun = psutil.Process(deployments.pid).children(recursive=True)
-        deployments.kill()
-        deployments.wait(60)
-        for process in begun:
-            process.kill()
+        kill_all(deployments)
     with serve(clone, prefect) as again:
         assert in_these("CRASHED")
         retry()
@@ -341,11 +346,7 @@ def test_a_run_that_was_lost_with_the_process_has_crashed_and_the_next_need_not_
     with files.alone(clone / ".state" / "locks" / TOY / "run.lock"):
         lost = start(prefect, "training", use_case=TOY, feedback=False)
         wait_for(lambda: lost in {run["id"] for run in in_state(prefect, "training", "RUNNING")})
-        begun = psutil.Process(deployments.pid).children(recursive=True)
-        deployments.kill()
-        deployments.wait(60)
-        for process in begun:
-            process.kill()
+        kill_all(deployments)
     with serve(clone, prefect) as again:
         assert lost in {run["id"] for run in in_state(prefect, "training", "CRASHED")}
         notices = (clone / ".state" / "notices" / "notices.jsonl").read_text().splitlines()

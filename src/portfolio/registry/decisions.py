@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -82,32 +83,29 @@ class Decisions:
         verdict = Verdict.from_dict(found)
         return Decision(verdict, found["asked"] if _is_judged(verdict) else None)
 
-    def is_news(self, number: int, decision: Decision) -> bool:
-        """Whether that was not decided of a version already; also if another registry gave it another number."""
-        return self._is_news(self._now(number, decision))
+    def write(
+        self,
+        number: int,
+        decision: Decision,
+        undo: ExitStack | None = None,
+        before_news: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Record what was decided of a version: in MLflow, and where git and the report find it.
 
-    def _is_news(self, now: dict[str, Any]) -> bool:
-        before = self.record.read()
-        return any(before.get(key) != value for key, value in json.loads(json.dumps(now)).items())
-
-    def _now(self, number: int, decision: Decision) -> dict[str, Any]:
-        champion = self.versions.champion
-        return {
+        What is no news stays as git has it. `before_news` is called before what is news is recorded.
+        """
+        before, champion = self.record.read(), self.versions.champion
+        now = {
             **decision.verdict.as_dict(),
             "digest": self.versions.digest(number),
             "champion": None if champion is None else self._named(champion),
             "rolled_back": self.rolled_back(),
             "tries_by_challenger": self.tries(),
         }
-
-    def write(self, number: int, decision: Decision, undo: ExitStack | None = None) -> None:
-        """Record what was decided of a version: in MLflow, and where git and the report find it.
-
-        What is no news stays as git has it.
-        """
-        before, now = self.record.read(), self._now(number, decision)
-        if not self._is_news(now):
+        if all(before.get(key) == value for key, value in json.loads(json.dumps(now)).items()):
+            # Also if another registry gave it another number: what git has of it stands.
             return
+        before_news()
         lineage = self.bundles.manifest(number).lineage
         run_id = str(lineage.mlflow_run_id)
         record = {

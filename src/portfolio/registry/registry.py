@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from portfolio.bundle.manifest import read_manifest
 from portfolio.bundle.store import Store
@@ -121,9 +122,11 @@ class Registry:
                 self._change.make_champion(number, decision, None if champion == number else event)
             else:
                 decision = self._decisions.on(number, verdict)
-                if not verdict.awaits_approval and self._decisions.is_news(number, decision):
-                    self._note_refused(number, champion, verdict)
-                self._decisions.write(number, decision)
+                if verdict.awaits_approval:
+                    self._decisions.write(number, decision)
+                else:
+                    note = partial(self._note_refused, number, champion, verdict)
+                    self._decisions.write(number, decision, before_news=note)
             return verdict
 
     def rollback(self) -> int:
