@@ -83,6 +83,11 @@ class Exchange:
         return values[-1].lower() == "true"
 
     @property
+    def is_draft(self) -> bool:
+        """Whether a form asks while it is being filled in."""
+        return b"draft=true" in self.scope["query_string"]
+
+    @property
     def callers_id(self) -> str | None:
         """The request's X-Request-ID, if it has one that can be kept."""
         given = self.headers.get(b"x-request-id", b"")

@@ -8,6 +8,7 @@ label as text, and may also come as the boolean or number that the label is in t
 
 from __future__ import annotations
 
+import re
 from array import array
 from base64 import b64decode
 from functools import partial
@@ -36,6 +37,7 @@ PNG_START, JPEG_START = b"iVBOR", b"/9j/"  # in base64
 SPARE = 10_000
 # Up to so many, a parser that does nothing else is done in a few milliseconds, whatever a body holds.
 QUICK_BYTES = 128 * 1024
+IN_ROWS = re.compile(r"^\w+\.\d+\.")
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 FORM_OF_A_DATE = f"must be {FORM}"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -99,6 +101,12 @@ class RequestSchema:
             return self._arrays(self._rows.validate_python(self._with_values(rows, name)))
         except ValidationError as error:
             raise validation_error(error, name) from error
+
+    def field_at(self, where: str) -> str:
+        """Which field an error is about, that names it as `instances.0.NAME` or `NAME.0`; "" if it is none of these."""
+        inside = IN_ROWS.sub("", where)
+        names = [field.name for field in self.fields]
+        return max((name for name in names if f"{inside}.".startswith(f"{name}.")), key=len, default="")
 
     def may_have_files(self, body: bytes) -> bool:
         """Whether there may be a picture file in it, which takes time to decode: PNG and JPEG begin in one way."""

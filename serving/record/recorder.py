@@ -27,6 +27,7 @@ from serving.errors import RequestError
 from serving.record.feedback import TrueLabel
 from serving.record.labels import Labels, Outcome
 from serving.record.record import Record
+from serving.record.unanswered import Unanswered
 
 logger = logging.getLogger("serving")
 
@@ -70,6 +71,7 @@ class Recorder:
         self._rows: list[tuple[Table, dict[str, Any]]] = []
         """The same as rows for the database, kept from one attempt to the next."""
         self._labelling: deque[Waiting] = deque()
+        self._unanswered = Unanswered()
         self._last_seconds_to_disk = 0.0
         # Records that arrived, and those of them that are written; and their bytes.
         self._taken = self._done = 0
@@ -111,6 +113,12 @@ class Recorder:
         self._taken += 1
         self._taken_bytes += record.bytes
         self._queue.append(record)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def put_unanswered(self, digest: str, version: int, status: int, field: str) -> None:
+        """Count a request that this bundle did not answer, by the status and the field that was wrong, or ""."""
+        self._unanswered.add(digest, version, status, field)
         if not self._wake.is_set():
             self._wake.set()
 
@@ -175,7 +183,7 @@ class Recorder:
                 self._wake.clear()
             if self._write():
                 retry_seconds = FIRST_RETRY_SECONDS
-                more = bool(self._queue or self._labelling)
+                more = bool(self._queue or self._labelling or self._unanswered)
                 if self._stopping.is_set() and not more:
                     return
                 if more:
@@ -213,7 +221,8 @@ class Recorder:
             size += record.bytes
             self._queue.popleft()
         count = len(self._unwritten)
-        written = self._try_to(self._append if count or self.failure is None else self._log.check)
+        something = count or self._unanswered or self.failure is None
+        written = self._try_to(self._append if something else self._log.check)
         if written:
             self._done += count
             self._done_bytes += size
@@ -244,6 +253,9 @@ class Recorder:
             self._last_seconds_to_disk = max(0.0, time.time() - self._unwritten[0].answered_at_seconds)
             self._unwritten.clear()
             self._rows.clear()
+        if counts := self._unanswered.rows():
+            self._log.count_unanswered(counts)
+            self._unanswered.written()
 
     def _append_rows(self, table: Table, rows: list[dict[str, Any]]) -> None:
         try:

@@ -11,7 +11,7 @@ from typing import Any
 from portfolio.core.types import Array
 from serving.errors import RequestError
 from serving.front.bodies import Bodies
-from serving.front.exchange import Exchange
+from serving.front.exchange import DisconnectedError, Exchange
 from serving.protocols.answers import Decisions
 from serving.protocols.explanation import MAX_ROWS, explanation, variants
 from serving.protocols.invocations import CSV
@@ -50,6 +50,20 @@ class Inference:
         """Raises RequestError if the request can't be answered."""
         model = self._watcher.served()
         exchange.version = model.version
+        try:
+            return await self._answer(model, exchange, protocol)
+        except RequestError as error:
+            if not exchange.is_draft:
+                where = error.details[0]["field"] if error.details else ""
+                self._unanswered(model, error.status, model.schema.field_at(where))
+            raise
+        except DisconnectedError:
+            raise
+        except Exception:
+            self._unanswered(model, 500, "")
+            raise
+
+    async def _answer(self, model: ServedModel, exchange: Exchange, protocol: InferenceProtocol) -> Reply:
         body = await self._bodies.read(exchange, self._settings.max_body_bytes)
         is_slow = exchange.content_type in SLOW_TYPES or model.schema.may_have_files(body)
         if is_slow or len(body) > LARGE_BYTES:
@@ -120,6 +134,9 @@ class Inference:
                 )
             )
         return found
+
+    def _unanswered(self, model: ServedModel, status: int, field: str) -> None:
+        self._recorder.put_unanswered(model.bundle.digest, model.version, status, field)
 
     def _shadow(self, request_id: str, query: Query) -> None:
         """Run a share of the requests through the shadow too, for the log alone."""

@@ -40,7 +40,7 @@ from tests import postgres
 def rows(address: str, table: str) -> list[dict[str, Any]]:
     engine = create_engine(address)
     with engine.begin() as connection:
-        found = [dict(row._mapping) for row in connection.execute(text(f"select * from {table} order by request_id"))]
+        found = [dict(row._mapping) for row in connection.execute(text(f"select * from {table} order by 1"))]
     engine.dispose()
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from portfolio.core.types import Array
 from portfolio.evaluation.promise import output_summaries
 from portfolio.monitoring.answered import Answered
 from portfolio.monitoring.copies import Copies
+from portfolio.monitoring.prediction_log.window import Unanswered
 from portfolio.monitoring.tally import Tally
 
 OUTPUT = "(output)"
@@ -61,6 +63,9 @@ class Inflow:
     """By field and summary; those of the outputs have the field `OUTPUT`."""
     expected: Expected = field(default_factory=Expected)
     copies: Copies = field(default_factory=Copies)
+    requests: int = 0
+    """Those that were answered. `unanswered` has the others, by why."""
+    unanswered: Counter[Unanswered] = field(default_factory=Counter)
     strange: int = 0
     """Rows of which an input or an output lies where training or test had none."""
 

@@ -43,7 +43,7 @@ def look(use_case: UseCase, address: str, until: datetime | None = None) -> list
         database, looks = Database(address), Looks(address)
         try:
             latest = looks.last()
-            since = latest[0].end if latest else window.first_answer(database)
+            since = latest[0].end if latest else window.first_request(database)
             if since is None or since >= until:
                 return []
             found, served = [], store.served()
@@ -82,9 +82,11 @@ def _look(
     if manifest.promise is None:
         return _nothing(one, start, until, Reason("no_promise", {"version": one.model_version}))
     inflow, outcome = Inflow(manifest), Outcome(manifest)
+    inflow.unanswered = window.without_answer(database, one.digest, start, until)
     newest = state.get("newest")
     for requests in window.answers(database, one.digest, start, until):
         inflow.add(answered(manifest, requests))
+        inflow.requests += len(requests)
         newest = in_utc(requests[-1]["answered_at"]).isoformat()
     for rows in window.labels(database, one.digest, labels_since, until):
         outcome.add(rows)
@@ -144,6 +146,7 @@ def measure(
                 f"{field} {summary}": of.outside for (field, summary), of in inflow.tallies.items() if of.outside
             },
             "unasked_labels": outcome.unasked,
+            "unanswered": [{**why._asdict(), "requests": count} for why, count in inflow.unanswered.most_common()],
         },
         "drift": drift.drifts(inflow.tallies),
         "harm": found,

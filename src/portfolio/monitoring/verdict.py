@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ from portfolio.monitoring.looks import Reason, Verdict
 # is told.
 OUTSIDE_ALPHA = 0.005
 OUTSIDE_SHARE = 0.01
+# How many requests without an answer are told, and from what share on.
+LEAST_UNANSWERED, UNANSWERED_SHARE = 10, 0.01
 MOST_TOLD = 5
 # From so many on, what labels say of the value is told rather than the estimate.
 LEAST_LABELS = 20
@@ -28,7 +31,7 @@ def conclude(
     """From what was measured, `figures`."""
     harms = list(_harms(manifest, promise, inflow, figures))
     is_short = inflow.rows < estimate.LEAST_ROWS
-    warnings = [] if is_short else list(_warnings(manifest, promise, inflow, figures))
+    warnings = [*_unanswered(inflow), *([] if is_short else _warnings(manifest, promise, inflow, figures))]
     if harms:
         return "harmful", (*harms, *warnings)
     if warnings:
@@ -72,6 +75,19 @@ def _estimated(manifest: Manifest, promise: Promise, inflow: Inflow) -> Iterator
         yield Reason("estimate_below", _below_expected(promise, gap))
     if estimate.is_strange(inflow):
         yield Reason("outside_support", {"rows": inflow.strange, "of": inflow.rows})
+
+
+def _unanswered(inflow: Inflow) -> Iterator[Reason]:
+    """What got no answer: refused because of the client, or failed because of the server."""
+    of = inflow.requests + inflow.unanswered.total()
+    for kind, statuses in (("refused", range(400, 500)), ("failed", range(500, 600))):
+        found = Counter({why: count for why, count in inflow.unanswered.items() if why.status in statuses})
+        requests = found.total()
+        if requests < max(LEAST_UNANSWERED, UNANSWERED_SHARE * of):
+            continue
+        ((why, most),) = found.most_common(1)
+        figures = {"requests": requests, "of": of, "share": requests / of, "most": most, **why._asdict()}
+        yield Reason(f"{kind}_field" if why.field else kind, figures)
 
 
 def _estimate_stands(manifest: Manifest, promise: Promise, inflow: Inflow) -> bool:

@@ -13,7 +13,7 @@ from portfolio.monitoring.prediction_log import asked, labels
 from portfolio.monitoring.prediction_log.asked import AskedRow
 from portfolio.monitoring.prediction_log.database import ADDRESSES, Database
 from portfolio.monitoring.prediction_log.labels import LabelOutcome
-from portfolio.monitoring.prediction_log.statements import as_dict, insert_rows, parts
+from portfolio.monitoring.prediction_log.statements import add_counts, as_dict, insert_rows, parts
 from portfolio.monitoring.prediction_log.tables import (
     Row,
     feedback,
@@ -22,6 +22,7 @@ from portfolio.monitoring.prediction_log.tables import (
     looks,
     predictions,
     shadow_predictions,
+    unanswered,
 )
 
 # Answers that are deleted in one transaction: a server beside it must not wait long.
@@ -67,6 +68,11 @@ class PredictionLog:
         """
         with self._database.begin_write() as connection:
             return sum(result.rowcount for result in insert_rows(connection, table, rows))
+
+    def count_unanswered(self, rows: Sequence[Row]) -> None:
+        """Add to the counts of requests without an answer, in one transaction."""
+        with self._database.begin_write() as connection:
+            add_counts(connection, unanswered, rows, "requests")
 
     def add_labels(self, rows: Sequence[Row], corrections: Collection[int] = ()) -> list[LabelOutcome]:
         """Add rows of feedback, in one transaction, and say what became of each.
@@ -115,6 +121,7 @@ class PredictionLog:
         is_followed = exists().where(later.c.digest == looks.c.digest, later.c.looked_at > looks.c.looked_at)
         with self._database.begin() as connection:
             connection.execute(delete(looks).where(looks.c.looked_at < before, is_followed))
+            connection.execute(delete(unanswered).where(unanswered.c.until < before))
         old = select(predictions.c.request_id).where(predictions.c.answered_at < before)
         if not labelled:
             old = old.where(predictions.c.request_id.not_in(select(feedback.c.request_id)))

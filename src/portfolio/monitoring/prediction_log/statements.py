@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Column, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, CursorResult, Dialect
 
 from portfolio.monitoring.prediction_log.tables import Row
@@ -17,6 +18,11 @@ from portfolio.monitoring.prediction_log.tables import Row
 # since each is a statement that SQLite keeps, with the values that it was given last.
 ROWS_IN_STATEMENT = (90, 10, 1)
 IDS_IN_STATEMENT = 500
+INSERTS: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
+    "postgresql": postgresql.insert,
+    "sqlite": sqlite.insert,
+}
+"""By database: an INSERT that may update what is there."""
 
 
 def insert_rows(
@@ -53,6 +59,17 @@ def _statement(table: Table, dialect: Dialect, rows: int) -> str:
     (name,) = _quoted(dialect, [table])
     names = ", ".join(_quoted(dialect, table.columns))
     return f"INSERT INTO {name} ({names}) VALUES {', '.join([row] * rows)} ON CONFLICT DO NOTHING"
+
+
+def add_counts(connection: Connection, table: Table, rows: Sequence[Row], count: str) -> None:
+    """Add rows of counts; what is counted under a key that is there already is added to its count."""
+    # In one order, since two that hold each other's rows would wait for each other.
+    ordered = sorted(rows, key=lambda row: [row[column.name] for column in table.primary_key.columns])
+    insert = INSERTS[connection.dialect.name](table)
+    total = table.c[count] + insert.excluded[count]
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=table.primary_key.columns, set_={count: total}), ordered
+    )
 
 
 def _quoted(dialect: Dialect, named: Iterable[Column[Any] | Table]) -> list[str]:

@@ -67,6 +67,17 @@ feedback_history = Table(
     Column("received_at", DateTime(timezone=True), nullable=False),
 )
 
+unanswered = Table(
+    "unanswered",
+    metadata,
+    Column("until", DateTime(timezone=True), primary_key=True, comment="the end of the minute in which they came"),
+    Column("digest", String(64), primary_key=True),
+    Column("status", Integer, primary_key=True, autoincrement=False, comment="of HTTP: from 500 on, the server failed"),
+    Column("field", Text, primary_key=True, comment="which input was wrong; empty if it was none"),
+    Column("model_version", Integer, nullable=False),
+    Column("requests", Integer, nullable=False),
+)
+
 looks = Table(
     "looks",
     metadata,

@@ -5,6 +5,7 @@ Each part is a transaction of its own, so that a server beside it can tidy its j
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from portfolio.monitoring.prediction_log.database import Database
 from portfolio.monitoring.prediction_log.labels import in_utc
 from portfolio.monitoring.prediction_log.statements import as_dict, parts
-from portfolio.monitoring.prediction_log.tables import Row, feedback, feedback_history, predictions
+from portfolio.monitoring.prediction_log.tables import Row, feedback, feedback_history, predictions, unanswered
 
 ROWS_AT_ONCE = 20_000
 REQUESTS_AT_ONCE = 500
@@ -30,8 +31,15 @@ class Served(NamedTuple):
     model_version: int
 
 
+class Unanswered(NamedTuple):
+    """Why requests got no answer: an HTTP status, and the field that was wrong, or "" if it was none."""
+
+    status: int
+    field: str
+
+
 def served(database: Database, start: datetime, end: datetime) -> list[Served]:
-    """The bundles that answered in the window, or whose answers were labelled in it; the newest version last."""
+    """The bundles that were asked in the window, or whose answers were labelled in it; the newest version last."""
     columns = (predictions.c.digest, predictions.c.model_version)
     answered = select(*columns).where(_within(predictions.c.answered_at, start, end)).distinct()
     labelled = (
@@ -40,18 +48,37 @@ def served(database: Database, start: datetime, end: datetime) -> list[Served]:
         .where(_within(feedback.c.received_at, start, end))
         .distinct()
     )
+    failed = select(unanswered.c.digest, unanswered.c.model_version).where(_within(unanswered.c.until, start, end))
     with database.begin() as connection:
-        found = [*connection.execute(answered), *connection.execute(labelled)]
+        found = [one for query in (answered, labelled, failed.distinct()) for one in connection.execute(query)]
     newest: dict[str, int] = {}
     for digest, version in found:
         newest[digest] = max(version, newest.get(digest, 0))
     return sorted((Served(*one) for one in newest.items()), key=lambda one: one.model_version)
 
 
-def first_answer(database: Database) -> datetime | None:
+def first_request(database: Database) -> datetime | None:
+    """When the first was answered, or the first one without an answer counted."""
+    times = (predictions.c.answered_at, unanswered.c.until)
     with database.begin() as connection:
-        first = connection.execute(select(func.min(predictions.c.answered_at))).scalar()
-    return None if first is None else in_utc(first)
+        found = [connection.execute(select(func.min(time))).scalar() for time in times]
+    return min((in_utc(first) for first in found if first is not None), default=None)
+
+
+def without_answer(database: Database, digest: str, start: datetime, end: datetime) -> Counter[Unanswered]:
+    """How many requests that bundle left without an answer, by why.
+
+    Each is counted at the end of its minute: one that ends after the window is whole in the next.
+    """
+    query = (
+        select(unanswered.c.status, unanswered.c.field, func.sum(unanswered.c.requests))
+        .where(unanswered.c.digest == digest, _within(unanswered.c.until, start, end))
+        .group_by(unanswered.c.status, unanswered.c.field)
+    )
+    with database.begin() as connection:
+        return Counter(
+            {Unanswered(status, field): int(requests) for status, field, requests in connection.execute(query)}
+        )
 
 
 def answers(database: Database, digest: str, start: datetime, end: datetime) -> Iterator[list[Row]]:
