@@ -78,8 +78,8 @@ test: setup  ## run all tests that need no Docker
 		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 	pytest -m "not compose and not copy and alone" $$(grep -rl --include='*.py' mark.alone tests)
 
-test-copy: setup  ## run check, docs, demo and test in a copy where one other use case is all there is
-	pytest -m copy -s tests/test_one_use_case.py
+test-copy: setup  ## run check, docs, demo and test in a project made from this, and where another use case is all there is
+	pytest -m copy -s $$(grep -rl --include='*.py' mark.copy tests)
 
 lock: setup  ## update the locked versions
 	bash requirements/lock.sh

@@ -12,6 +12,9 @@ from pathlib import Path
 from portfolio.profiling import project
 from tests.workspace import ALL_USE_CASES, ROOT, TOY, add_test_use_cases
 
+# The targets that have to work in any project.
+MADE = ("check", "docs", "demo", "test")
+
 
 def make_repository(folder: Path) -> Path:
     """Make of a folder what git and DVC work in, with this repository's settings."""
@@ -87,6 +90,17 @@ def environment_of(folder: Path) -> dict[str, str]:
         "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
         "PORTFOLIO_STATE": str(folder / ".state"),
     }
+
+
+def make_in(folder: Path, target: str, environment: dict[str, str]) -> None:
+    """Make a target, as somebody who has just cloned the folder: with its own code, in an environment of its own."""
+    for one in ("setup", target):
+        print(f"\nmake {one}, in {folder}", flush=True)
+        code = subprocess.run(["make", one], cwd=folder, env=environment).returncode
+        assert code == 0, f"`make {one}` failed; see above. The project is in {folder}"
+    where = [folder / ".venv" / "bin" / "python", "-c", "import portfolio; print(portfolio.__file__)"]
+    found = subprocess.run(where, cwd="/", env=environment, capture_output=True, text=True, check=True).stdout
+    assert Path(found).is_relative_to(folder)
 
 
 def run_in(folder: Path, *command: str, typed: str = "") -> str:

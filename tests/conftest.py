@@ -67,6 +67,16 @@ def short_collections() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session")
+def first_shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of somebody who has just cloned a repository: nothing leads to this checkout's code."""
+    of_this_run = ("PYTEST", "PORTFOLIO_STATE", "PORTFOLIO_USE_CASE", "PREFECT_API", "MLFLOW_")
+    of_this_checkout = ("PYTHONPATH", "VIRTUAL_ENV", "VENV", "USE_CASE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(of_this_run + of_this_checkout)}
+    # As it was before pytest set it: what lies deep in this run's folder is too long a name for a socket.
+    return kept | {"TMPDIR": str(tmp_path_factory.getbasetemp().parent.parent)}
+
+
 @pytest.fixture(autouse=True)
 def own_environment() -> Iterator[None]:
     with environment_kept():

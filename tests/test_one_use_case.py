@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from portfolio.core.paths import ANSWERS
-from tests.checkouts import checkout_of_one, committed, run_in
+from tests.checkouts import MADE, checkout_of_one, committed, make_in, run_in
 from tests.workspace import ROOT, TOY
 
 
@@ -49,31 +47,9 @@ def test_its_tests_pass(copy: Path) -> None:
     assert " passed" in run_in(copy, "pytest", "-q", "-p", "no:cacheprovider", *files, listed)
 
 
-@pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of somebody who has just cloned a repository: nothing leads to this checkout's code."""
-    of_this_run = ("PYTEST", "PORTFOLIO_STATE", "PORTFOLIO_USE_CASE", "PREFECT_API", "MLFLOW_")
-    of_this_checkout = ("PYTHONPATH", "VIRTUAL_ENV", "VENV", "USE_CASE")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(of_this_run + of_this_checkout)}
-    # As it was before pytest set it: what lies deep in this run's folder is too long a name for a socket.
-    return kept | {"TMPDIR": str(tmp_path_factory.getbasetemp().parent.parent)}
-
-
-@pytest.fixture(scope="module")
-def cloned(copy: Path, shell: dict[str, str]) -> Path:
-    """The same, with an environment of its own in which its own code is installed."""
-    assert subprocess.run(["make", "setup"], cwd=copy, env=shell).returncode == 0
-    where = [copy / ".venv" / "bin" / "python", "-c", "import portfolio; print(portfolio.__file__)"]
-    found = subprocess.run(where, cwd="/", env=shell, capture_output=True, text=True, check=True).stdout
-    assert Path(found).is_relative_to(copy)
-    return copy
-
-
 @pytest.mark.copy
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("target", ["check", "docs", "demo", "test"])
-def test_make_target_works(cloned: Path, shell: dict[str, str], target: str) -> None:
+@pytest.mark.parametrize("target", MADE)
+def test_make_target_works(copy: Path, first_shell: dict[str, str], target: str) -> None:
     """For as long as it takes, and so apart from the others. What the target prints is seen as it comes."""
-    print(f"\nmake {target}, in {cloned}", flush=True)
-    code = subprocess.run(["make", target], cwd=cloned, env=shell).returncode
-    assert code == 0, f"`make {target}` failed where '{TOY}' is the only use case; see above. The copy is in {cloned}"
+    make_in(copy, target, first_shell)
