@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import orjson
 from sqlalchemy import Table
 
 from portfolio.core.types import Array
 from portfolio.monitoring.prediction_log.tables import predictions, shadow_predictions
+
+# From so many values on, it pays to look whether all are whole numbers: those are written in a tenth of the time.
+MANY = 256
 
 
 @dataclass(slots=True)
@@ -59,4 +63,9 @@ def _shortest(array: Array) -> str:
     """An array as JSON, in the fewest characters: pixels are whole numbers, and 5 says as much as 5.0."""
     if array.dtype == object:
         return as_json(array.tolist())
+    if array.size >= MANY:
+        with np.errstate(invalid="ignore"):
+            whole = array.astype(np.int32)
+        if (whole == array).all():
+            return as_json(whole)
     return as_json(array).replace(".0,", ",").replace(".0]", "]")

@@ -117,7 +117,8 @@ def _answered_at(row: dict[str, Any]) -> float:
     return (at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)).timestamp()
 
 
-def test_whole_numbers_are_kept_as_such(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 300])
+def test_whole_numbers_are_kept_as_such(tmp_path: Path, count: int) -> None:
     """Pixels are whole numbers: 5 is what 5.0 is, in JSON, and the log is half as large."""
     inputs = {
         "pixels": np.array([[0, 16]], dtype=np.float32),
@@ -127,12 +128,18 @@ def test_whole_numbers_are_kept_as_such(tmp_path: Path) -> None:
         "version": np.array([["1.0, or [2.0]"]], dtype=object),
     }
     address = f"sqlite:///{tmp_path / 'log.db'}"
-    recorded(address, lambda recorder: recorder.put(replace(record(), inputs=inputs)))
+    several = {name: np.repeat(array, count, axis=0) for name, array in inputs.items()}
+    recorded(address, lambda recorder: recorder.put(replace(record(), inputs=several)))
     (found,) = rows(address, "predictions")
-    assert found["inputs"] == (
-        '{"pixels":[[0,16]],"age":[[null]],"income":[[3000000000]],"weights":[[-2,0.05,10]],'
-        '"version":[["1.0, or [2.0]"]]}'
-    )
+    written = {
+        "pixels": "[0,16]",
+        "age": "[null]",
+        "income": "[3000000000]",
+        "weights": "[-2,0.05,10]",
+        "version": '["1.0, or [2.0]"]',
+    }
+    columns = (f'"{name}":[{",".join([row] * count)}]' for name, row in written.items())
+    assert found["inputs"] == f"{{{','.join(columns)}}}"
 
 
 def test_it_says_how_long_an_answer_took_to_the_disk(tmp_path: Path) -> None:
