@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from portfolio.contract.graph_features import Built
+    from portfolio.contract.sql_nodes import Nodes
 
 WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 FIRST_WEEKDAY = 3
@@ -20,22 +20,22 @@ def calendar_names(name: str) -> list[str]:
     return [f"{name}: {what}" for what in (*WEEK, "sine of the year", "cosine of the year")]
 
 
-def calendar(built: Built, days: str) -> list[str]:
+def calendar(nodes: Nodes, days: str) -> list[str]:
     """Their tensors, float32 [rows, 1] each; NaN where the date is missing. `days` is the date's tensor."""
-    since_monday = built.add("Add", days, built.constant(FIRST_WEEKDAY))
-    weekday = _within(built, since_monday, 7)
-    gone, zero, one = built.add("IsNaN", days), built.constant(0.0), built.constant(1.0)
+    since_monday = nodes.add("Add", days, nodes.constant(FIRST_WEEKDAY))
+    weekday = _within(nodes, since_monday, 7)
+    gone, zero, one = nodes.add("IsNaN", days), nodes.constant(0.0), nodes.constant(1.0)
     found = []
     for number in range(len(WEEK)):
-        is_it = built.add("Where", built.add("Equal", weekday, built.constant(number)), one, zero)
-        found.append(built.add("Where", gone, days, is_it))
+        is_it = nodes.add("Where", nodes.add("Equal", weekday, nodes.constant(number)), one, zero)
+        found.append(nodes.add("Where", gone, days, is_it))
     # The place in the year first: the sine of thousands of turns would lose the digits that count.
-    place = _within(built, built.add("Div", days, built.constant(DAYS_OF_A_YEAR)), 1)
-    angle = built.add("Mul", place, built.constant(2 * np.pi))
-    return [*found, built.add("Sin", angle), built.add("Cos", angle)]
+    place = _within(nodes, nodes.add("Div", days, nodes.constant(DAYS_OF_A_YEAR)), 1)
+    angle = nodes.add("Mul", place, nodes.constant(2 * np.pi))
+    return [*found, nodes.add("Sin", angle), nodes.add("Cos", angle)]
 
 
-def _within(built: Built, value: str, period: int) -> str:
+def _within(nodes: Nodes, value: str, period: int) -> str:
     """The value less the whole periods in it. ONNX's Mod of floats has the sign of the value: before 1970, below 0."""
-    whole = built.add("Floor", built.add("Div", value, built.constant(period)))
-    return built.add("Sub", value, built.add("Mul", whole, built.constant(period)))
+    whole = nodes.add("Floor", nodes.add("Div", value, nodes.constant(period)))
+    return nodes.add("Sub", value, nodes.add("Mul", whole, nodes.constant(period)))
