@@ -22,7 +22,7 @@ predictions = Table(
         "outputs", Text, nullable=False, comment="JSON: the probabilities of each row, or its value and error scale"
     ),
     Column("by_machine", Text, nullable=False, comment="JSON: of each row, whether the machine decided"),
-    Column("callers_id", String(64), index=True, comment="the caller's own id of the request; not unique"),
+    Column("callers_id", String(64), comment="the caller's own id of the request; not unique"),
     Column("asked", Text, comment="JSON: of each row, the probability with which its true label was asked for, or 0"),
 )
 
@@ -33,6 +33,14 @@ Index(
     predictions.c.answered_at,
     sqlite_where=text(IS_ASKED["sqlite"]),
     postgresql_where=text(IS_ASKED["postgresql"]),
+)
+# Most have none.
+_HAS_CALLERS_ID = predictions.c.callers_id.is_not(None)
+Index(
+    "ix_predictions_callers_id",
+    predictions.c.callers_id,
+    sqlite_where=_HAS_CALLERS_ID,
+    postgresql_where=_HAS_CALLERS_ID,
 )
 
 shadow_predictions = Table(
