@@ -40,6 +40,11 @@ MANY = 200
         (["2025年1月31日", "2025年2月28日"] * 50, "date"),
         (["31.01.2025", "28.02.2025"] * 50, "date"),
         ([date(2025, 1, 31), date(2025, 2, 28)] * 50, "date"),
+        ([20250131, None, 20250228] * 50, "date"),
+        (["20250131", "-", "20250228"] * 50, "date"),
+        # Some are no days.
+        ([20250131, 20250228, 20251345] * 50, "number"),
+        ([10250131, 10250228] * 50, "number"),
         ([[1, 2], [3, 4]] * 50, "nested"),
         ([timedelta(minutes=number) for number in range(MANY)], "nested"),
         ([time(number % 24, number % 60) for number in range(MANY)], "code"),

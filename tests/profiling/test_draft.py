@@ -259,6 +259,20 @@ def test_all_dates_of_a_large_file_are_within_the_bounds(tmp_path: Path, monkeyp
     assert found.decisions["born"].role == "left out"
 
 
+def test_dates_without_marks_between_are_dates_in_a_large_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portfolio.profiling.sample.LARGE_BYTES", 1000)
+    monkeypatch.setattr("portfolio.profiling.sample.SAMPLE_ROWS", 60)
+    days = [20250101 + number % 28 for number in range(ROWS)]
+    born: list[object] = [19500101 + number % 50 * 10_000 for number in range(ROWS)]
+    born[ROWS - 1], born[ROWS - 2] = 19010203, ""
+    found = drafted(tmp_path, csv_text({"day": days, "born": born, **PLAIN}), date="day")
+    assert not found.sample.whole
+    assert found.decisions["day"].why == "dates the rows: 2025-01-01 to 2025-01-28"
+    assert found.decisions["born"].why == "1901-02-03 to 1999-01-01; missing in 0.3%"
+
+
 def test_codes_that_a_few_rows_of_a_large_file_lack_are_categories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

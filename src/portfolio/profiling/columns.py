@@ -96,6 +96,8 @@ def profile_column(column: pl.Series, *, coded: bool = True) -> Column:
         return _dates(column, calendar_days(column))
     if column.dtype == pl.Boolean:
         column = column.cast(pl.String)
+    if column.dtype.is_integer() and (days := _compact_dates(column.cast(pl.String))) is not None:
+        return _dates(column, days)
     if column.dtype.is_numeric():
         return _numbers(column, column.cast(pl.Float64).fill_nan(None), coded=coded)
     return _texts(column.cast(pl.String), coded=coded)
@@ -107,6 +109,8 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     present = texts.drop_nulls()
     if present.is_empty():
         return Column(column.name, "empty", 1.0, 0)
+    if (days := _compact_dates(texts)) is not None:
+        return _dates(texts, days)
     # Of each value once: what many rows share is the same in all of them.
     counts = present.alias("value").value_counts()
     is_code = counts["value"].str.contains(r"^[+-]?0\d").any()
@@ -285,6 +289,14 @@ def _as_dates(texts: pl.Series, values: pl.Series) -> pl.Series | None:
     return dates if present - dates.count() <= (1 - MOSTLY) * present else None
 
 
+def _compact_dates(texts: pl.Series) -> pl.Series | None:
+    """The texts as dates if each is one such as 20260131, of this century or the last; else they are numbers."""
+    if texts.null_count() == len(texts) or not texts.str.contains(r"^(19|20)\d{6}$").all():
+        return None
+    days = texts.str.to_date("%Y%m%d", strict=False)
+    return days if days.null_count() == texts.null_count() else None
+
+
 def _dates(column: pl.Series, dates: pl.Series) -> Column:
     """`column` is null where a value is missing, `dates` also where it is not a date."""
     present = dates.drop_nulls()
@@ -299,6 +311,8 @@ def _dates(column: pl.Series, dates: pl.Series) -> Column:
     assert isinstance(low, date)
     assert isinstance(high, date)
     found.first, found.last, found.values = low, high, [str(low), str(high)]
+    # Of a large file, what is written as a number is read as one.
+    found.integer = column.dtype.is_integer()
     return found
 
 
