@@ -97,6 +97,39 @@ LEFT_OUT: dict[str, tuple[list[Any], str]] = {
     "balance": ([f"{number} CR" if number % 3 else str(number) for number in NUMBERS], "credit or debit, such as"),
     "issued": ([f"{month}-2025" for month in ("Jan", "Feb", "Mar") * 100], "of which new rows have later ones"),
     "year": ([f"平成{number % 9 + 1}年" for number in NUMBERS], "of which new rows have later ones"),
+    "week": ([f"2024-W{number % 52 + 1:02d}" for number in NUMBERS], "of which new rows have later ones"),
+    "visit": (
+        [f"{number % 28 + 1:02d}-Jan-{1700 + number}" for number in NUMBERS],
+        "-Jan-1",
+    ),
+    "created": (
+        [f"Feb {number % 28 + 1}, 2026 {number % 12 + 1}:30 AM" for number in NUMBERS],
+        "dates, such as Feb ",
+    ),
+    "sent": (
+        [f"Mon, {number % 28 + 1} Jan 2026 08:00:{number % 60:02d} +0900" for number in NUMBERS],
+        "dates, such as Mon,",
+    ),
+    "answered": (
+        [f"2026/04/{number % 28 + 1:02d} {number % 12 + 1}:07:{number % 60:02d} 午後 GMT+9" for number in NUMBERS],
+        "午後 GMT+9: write each as 2026-01-31",
+    ),
+    "took": (
+        [f"{number % 30}h {number % 47}m" for number in NUMBERS],
+        "write each as one number, all in the same unit",
+    ),
+    "tenure": ([f"{number % 40}年{number % 11}か月" for number in NUMBERS], "durations, such as"),
+    "idle": ([f"{number} days 00:00:00" for number in NUMBERS], "durations, such as"),
+    "pressure": (
+        [f"{100 + number % 90}/{60 + number % 41}" for number in [*NUMBERS[:-40], *NUMBERS[:40]]],
+        "two numbers in one cell",
+    ),
+    "place": (
+        [f"35.{number:03d}, 139.{number:03d}" for number in NUMBERS],
+        "two numbers in one cell, such as 35.",
+    ),
+    "properties": ([f'{{"os": "ios", "count": {number % 9}}}' for number in NUMBERS], "JSON, such as"),
+    "tags": ([f"['a', '{number % 9}']" for number in NUMBERS], "JSON, such as"),
 }
 
 
@@ -107,6 +140,15 @@ def test_what_no_model_should_see_is_left_out_and_says_why(tmp_path: Path, name:
     # Of two that say the same, the first is kept.
     assert why in (left_out(found, "town") if name == "twin" else left_out(found, name))
     assert len(found.inputs) == 3
+
+
+def test_ids_that_look_like_two_numbers_are_the_key(tmp_path: Path) -> None:
+    assert drafted(tmp_path, with_column("invoice", [f"2026/{1000 + number}" for number in NUMBERS])).key == "invoice"
+
+
+def test_dates_that_can_not_be_read_are_not_offered_as_a_text(tmp_path: Path) -> None:
+    found = drafted(tmp_path, with_column("created", LEFT_OUT["created"][0]))
+    assert not any("--text" in note for note in found.notes)
 
 
 def test_an_id_that_a_few_rows_lack_is_no_input_and_says_so(tmp_path: Path) -> None:

@@ -181,9 +181,13 @@ def _hint_of_text(found: Draft) -> str:
     """Which column of several words could be an input after all."""
     for name, decision in found.decisions.items():
         free = decision.role == "key" or (decision.role == "left out" and decision.why != DROPPED)
-        if free and decision.column.longest and decision.column.words >= WORDS_OF_A_TEXT:
+        if free and _is_of_words(decision.column):
             return f" For a model of the text alone: --text {quoted(name)}"
     return ""
+
+
+def _is_of_words(column: Column) -> bool:
+    return column.longest > 0 and column.words >= WORDS_OF_A_TEXT and not written_otherwise(column)
 
 
 def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
@@ -343,7 +347,11 @@ def _leave_out_kinds(found: Draft) -> None:
 
 def _choose_text(found: Draft, wanted: Wanted) -> None:
     """Take a column of free text as the only input, if it was named, or if there is nothing else."""
-    texts = [name for name, each in found.decisions.items() if each.column.kind == "text" and each.role == "left out"]
+    texts = [
+        name
+        for name, each in found.decisions.items()
+        if each.column.kind == "text" and each.role == "left out" and not written_otherwise(each.column)
+    ]
     others = [column for column in found.inputs if column.kind != "date"]
     named = wanted.text or (texts[0] if len(texts) == 1 and not others else "")
     if not named:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import shorten
 
 from portfolio.core.counted import counted, readable
 from portfolio.profiling.columns import NUMBERED, SIDE, Column
@@ -16,10 +17,24 @@ BARE_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 PERIOD = re.compile(
     rf"(明治|大正|昭和|平成|令和)\s*(\d+|元)年度?|({MONTH})[a-z]*\W*(\d{{2}}|\d{{4}})|\d{{4}}([-/.]|年)\d{{1,2}}月?|"
-    r"\d{4}\W?q[1-4]",
+    r"\d{4}\W?(q[1-4]|w\d{1,2})",
     re.IGNORECASE,
 )
-"""A year, a quarter or a month: the next one has a name of its own."""
+"""A year, a quarter, a month or a week: the next one has a name of its own."""
+NAMED_DATE = re.compile(
+    rf"([a-z]{{3,9}}\.?,?\s+)?(\d{{1,2}}[-\s/.]({MONTH})[a-z]*[-\s/.,]+(\d{{4}}|\d{{2}})|"
+    rf"({MONTH})[a-z]*\.?\s+\d{{1,2}},?\s+\d{{4}}|\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}})(\D{{0,4}}\d{{1,2}}:\d{{2}}.{{0,20}})?",
+    re.IGNORECASE,
+)
+"""A date with the month's name, or with more behind the time than is read."""
+SPAN = (
+    "y|yrs?|years?|mo|months?|w|weeks?|d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|"
+    "年|[かヶカヵケ]月|週間|日|時間|分|秒"
+)
+DURATION = re.compile(rf"(\d+(\.\d+)?\s*({SPAN})[\s,]*)+([\d:.]+)?|P(\d+[YMWD])*(T([\d.]+[HMS])+)?", re.IGNORECASE)
+PAIR = re.compile(r"[(\[]?\s*[+-]?\d+(\.\d+)?(\s*[/;x]\s*|,\s+)[+-]?\d+(\.\d+)?\s*[)\]]?")
+DECIMAL_PAIR = re.compile(r"[(\[]?\s*[+-]?\d+\.\d+\s*[/,;\s]\s*[+-]?\d+\.\d+\s*[)\]]?")
+JSON = re.compile(r"\{.*:.*\}|\[\s*([\"'{\[\d].*)?\]", re.DOTALL)
 
 
 def no_input(column: Column, total: int) -> str:
@@ -44,18 +59,32 @@ def no_input(column: Column, total: int) -> str:
 
 def written_otherwise(column: Column) -> str:
     """Of texts that are dates or numbers to a person: how to write them; empty for any other column."""
-    texts = column.kind in ("category", "identifier", "code") and column.distinct > 2
-    if texts and all(PERIOD.fullmatch(value.strip()) for value in column.values):
+    if column.kind not in ("category", "identifier", "code", "text") or column.distinct < 3 or not column.values:
+        return ""
+
+    def are(form: re.Pattern[str]) -> bool:
+        return all(form.fullmatch(value.strip()) for value in column.values)
+
+    example = shorten(column.values[0], 60)
+    if are(PERIOD):
         return (
-            f"points in time, such as {column.values[0]}, of which new rows have later ones: write them as 2026-01-31 "
+            f"points in time, such as {example}, of which new rows have later ones: write them as 2026-01-31 "
             "to date the rows, or the month or the year as a number"
         )
-    if column.kind in ("identifier", "code") and column.values:
-        example = column.values[0]
+    if are(JSON):
+        return f"JSON, such as {example}: give each of its values a column of its own"
+    if column.kind != "category" and are(NAMED_DATE):
+        return f"dates, such as {example}: write each as 2026-01-31"
+    if column.kind != "category" and are(DURATION):
+        return f"durations, such as {example}: write each as one number, all in the same unit"
+    # What is different in each row may be a number with a slash in it that names the row.
+    if are(DECIMAL_PAIR) or (column.kind == "code" and are(PAIR)):
+        return f"two numbers in one cell, such as {example}: give each a column of its own"
+    if column.kind in ("identifier", "code"):
         if UNSURE_DATE.match(example):
             return f"dates with the day or the month first, such as {example}: write them as 2026-01-31"
-        if all(TIME.fullmatch(value.strip()) for value in column.values):
-            return f"times of day, such as {example}: write the hour as a number"
+        if are(TIME):
+            return f"times of day, such as {example}: write the hour as a number; of a duration, the minutes"
         if BARE_DECIMAL_COMMA.fullmatch(example):
             plain = example.replace(",", ".")
             return f"numbers with a decimal comma, such as {example}: write them as {plain}"
