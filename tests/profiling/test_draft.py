@@ -265,6 +265,27 @@ def test_where_it_is_tomorrow_already_rows_of_that_day_are_dated(tmp_path: Path,
     assert drafted(tmp_path, with_column("day", days)).date == dated
 
 
+def test_dates_of_many_years_date_the_rows_only_if_they_are_named(tmp_path: Path) -> None:
+    content = with_column("born", [f"{1941 + number % 52}-03-{number % 28 + 1:02d}" for number in NUMBERS])
+    found = drafted(tmp_path, content)
+    assert (found.date, found.decisions["born"].role) == ("", "input")
+    expected = "'born' does not date the rows: it goes from 1941 to 1992. If it says when a row came: --date born"
+    assert expected in found.notes
+    assert drafted(tmp_path, content, date="born").date == "born"
+
+
+@pytest.mark.parametrize(("hour", "said"), [("T00:00", False), (" 08:05:00", True), ("", False)])
+def test_of_times_that_are_an_input_the_day_alone_is_seen_and_said(tmp_path: Path, hour: str, said: bool) -> None:
+    called = [f"2026-01-{number % 28 + 1:02d}{hour}" for number in NUMBERS]
+    columns = {"called": called, "answered": called[::-1], **PLAIN}
+    found = drafted(tmp_path, csv_text(columns))
+    assert ("the day alone" in found.decisions["called"].why) is said
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame(columns).with_columns(pl.col("called").str.to_datetime(strict=False)).write_parquet(path)
+    found = draft(sample(path), Wanted("bought"))
+    assert ("the day alone" in found.decisions["called"].why) is said
+
+
 def test_dates_beside_those_that_date_the_rows_are_an_input(tmp_path: Path) -> None:
     days = [f"2025-01-{number % 28 + 1:02d}" for number in range(ROWS)]
     born = ["" if number % 9 == 0 else f"{1950 + number % 50}/{number % 12 + 1}/5" for number in range(ROWS)]

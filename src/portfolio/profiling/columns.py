@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from typing import Any, Literal
 
 import polars as pl
@@ -71,6 +71,8 @@ class Column:
     far_example: float = 0.0
     first: date | None = None
     last: date | None = None
+    timed: bool = False
+    """Of dates: whether they have times of day, which no model sees."""
     unique: bool = False
     longest: int = 0
     """Of texts, the characters of the longest."""
@@ -313,7 +315,16 @@ def _dates(column: pl.Series, dates: pl.Series) -> Column:
     found.first, found.last, found.values = low, high, [str(low), str(high)]
     # Of a large file, what is written as a number is read as one.
     found.integer = column.dtype.is_integer()
+    found.timed = _are_timed(column)
     return found
+
+
+def _are_timed(column: pl.Series) -> bool:
+    """Whether some have a time of day that is not midnight."""
+    if isinstance(column.dtype, pl.Datetime):
+        return bool((column.dt.time() != time()).any())
+    texts = column.cast(pl.String)
+    return bool((texts.str.contains(r"\d:\d\d") & ~texts.str.contains(r"(^|\D)0?0:00(:00)?(\D|$)")).any())
 
 
 def _words(texts: pl.Series) -> float:

@@ -31,6 +31,8 @@ from portfolio.profiling.words import described, length_of, missing_words, no_in
 
 MIN_ROWS = 50
 WORDS_OF_A_TEXT = 2
+YEARS_OF_ROWS = 20
+"""Dates of more years are rather those of birth, or when something was built."""
 DROPPED = "you dropped it"
 INDEX = re.compile(r"Unnamed: [\d.]+")
 """What pandas calls the column of its index when it reads a file back."""
@@ -305,6 +307,12 @@ def _choose_date(found: Draft, wanted: Wanted, ask: Callable[[str], bool]) -> No
     if faults:
         found.notes.append(
             f"'{chosen.name}' does not date the rows: {' and '.join(faults)}. Correct the file to have it do so."
+        )
+        return
+    if not wanted.date and chosen.first and chosen.last and chosen.last.year - chosen.first.year > YEARS_OF_ROWS:
+        found.notes.append(
+            f"'{chosen.name}' does not date the rows: it goes from {chosen.first.year} to {chosen.last.year}. If it "
+            f"says when a row came: --date {quoted(chosen.name)}"
         )
         return
     found.date = chosen.name

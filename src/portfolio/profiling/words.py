@@ -108,6 +108,8 @@ def described(column: Column) -> str:
             said.append(f"comes again; if rows that share one belong together: --split-by {quoted(column.name)}")
     elif column.kind == "date":
         said.append(f"{column.first} to {column.last}")
+        if column.timed:
+            said.append("the day alone: for the time, add the hour as a number")
     elif column.kind == "category":
         said.append(
             ", ".join(" ".join(value.split()) for value in column.values[:5])
