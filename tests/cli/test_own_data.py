@@ -292,6 +292,28 @@ def test_check_tells_of_pictures_that_can_not_be_collected_or_are_of_no_class(
     assert "pictures/2026-02-01/rose is of a class that the target does not have" in said
 
 
+def test_a_folder_of_a_class_that_is_empty_is_no_class(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures("land", "grass", "sand")
+    (Path("land") / "unsorted" / "later").mkdir(parents=True)
+    (Path("land") / "unsorted" / "Thumbs.db").touch()
+    output(["new", "land", "land", "--yes"], monkeypatch, capsys)
+    assert "nothing is wrong" in output(["check", "land"], monkeypatch, capsys)
+
+
+def test_a_class_without_a_picture_that_can_be_read_is_refused_before_files_are_written(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures("land", "grass", "sand")
+    (Path("land") / "snow").mkdir()
+    (Path("land") / "snow" / "1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0heic")
+    said = run_main(["new", "land", "land", "--yes"], 1, monkeypatch, capsys)
+    assert "export it as JPEG" in said.out
+    assert "no file in land/snow can be read as a picture" in said.err
+    assert not Path("use_cases/land").exists()
+
+
 def test_check_tells_of_a_file_that_waits_to_be_collected(
     rows: Path, undone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

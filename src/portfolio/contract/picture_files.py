@@ -278,7 +278,11 @@ def _class_folders(folder: Path) -> list[Path]:
 
 def _folders_in(folder: Path) -> list[Path]:
     found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [place for place in found if place.is_dir() and not _is_of_system(place.name)]
+    return [place for place in found if place.is_dir() and not _is_of_system(place.name) and _has_files(place)]
+
+
+def _has_files(folder: Path) -> bool:
+    return any(not _is_of_system(name) for _, _, names in os.walk(folder, followlinks=True) for name in names)
 
 
 def misplaced(file: PictureFile) -> str:

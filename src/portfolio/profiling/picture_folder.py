@@ -31,6 +31,8 @@ class PictureFolder:
     folder: Path
     classes: dict[str, int]
     """Pictures by class, in the order of the names."""
+    without_pictures: list[str]
+    """Folders of classes, of whose files none can be read as a picture."""
     days: list[date]
     """Those that have a folder."""
     has_plain: bool
@@ -95,9 +97,11 @@ def look_into(folder: Path) -> PictureFolder:
         raise SourceError(f"{folder} has no picture in it. Put some there by class, such as cats/1.jpg.{reasons}")
     heights, widths = sorted(one[3] for one in good), sorted(one[4] for one in good)
     height, width = _proposed(int(median(heights)), int(median(widths)))
+    classes = Counter(file.label for _, file, *_ in good)
     return PictureFolder(
         folder=folder,
-        classes=dict(sorted(Counter(file.label for _, file, *_ in good).items())),
+        classes=dict(sorted(classes.items())),
+        without_pictures=sorted({file.label for _, file in listed if not misplaced(file)} - set(classes)),
         days=sorted({day for day, *_ in good if day is not None}),
         has_plain=any(day is None for day, *_ in good),
         formats=dict(Counter(form for _, _, form, _, _ in good).most_common()),

@@ -31,6 +31,12 @@ def described(found: PictureFolder) -> Iterator[str]:
 
 def check(found: PictureFolder) -> None:
     """Raise DataError where nothing can be learnt."""
+    if found.without_pictures:
+        places = " or ".join(str(found.folder / label) for label in found.without_pictures)
+        raise DataError(
+            f"Nothing can be learnt of each class: no file in {places} can be read as a picture (the reasons are "
+            f"above). Export them as JPEG, or move the folder out of {found.folder}."
+        )
     if len(found.classes) < 2:
         raise DataError(
             f"All pictures in {found.folder} are of one class, '{next(iter(found.classes))}'. A model needs two or "
