@@ -24,6 +24,7 @@ from portfolio.profiling.codes import is_code
 from portfolio.profiling.columns import NUMBERED, Column, profile, profile_column, twins
 from portfolio.profiling.look_alikes import alike
 from portfolio.profiling.sample import Sample, line_of, with_missing
+from portfolio.profiling.several import several
 from portfolio.profiling.target import are_grades, as_target, if_classes, target_of
 from portfolio.profiling.unsure_dates import UnsureDate, unsure_date
 from portfolio.profiling.values import NO_LABEL, model_column
@@ -161,7 +162,7 @@ def draft(sample: Sample, wanted: Wanted, ask: Callable[[str], bool] = lambda qu
             + "."
             + _hint_of_text(found)
         )
-    _say_what_is_alike(found)
+    _say_of_categories(found)
     missing = {column.name: tuple(missing_words(column)) for column in columns.values() if missing_words(column)}
     found.sample = Sample(sample.path, with_missing(sample.written, missing), rows, sample.total, sample.lazy)
     found.baseline = _baseline(found)
@@ -425,12 +426,14 @@ def _take_codes_as_categories(found: Draft) -> None:
             decision.why += "; codes, since the target does not rise or fall with them"
 
 
-def _say_what_is_alike(found: Draft) -> None:
+def _say_of_categories(found: Draft) -> None:
     for column in [found.target, *found.inputs]:
         if column.kind == "category":
             texts = model_column(found.sample.rows, column, NO_LABEL).drop_nulls()
             counts = dict(texts.alias("value").value_counts().rows())
             found.notes += [f"'{column.name}': {said}." for said in alike(counts)]
+        if column.kind == "category" and column is not found.target and (said := several(column.values)):
+            found.notes.append(f"'{column.name}': {said}.")
 
 
 def _baseline(found: Draft) -> Baseline | None:
