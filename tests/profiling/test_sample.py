@@ -77,6 +77,14 @@ BROKEN = {
     "names and no rows": ("a,b\n", "no rows"),
     "no names": (TEXT.split("\n", 1)[1], "line 1, should have the names of the columns"),
     "words and no names": ("ham,see you\nspam,a prize\nham,ok\nham,yes\n" * 9, "--columns first,second"),
+    "names of all columns but that of R's row names": (
+        "age\tsize\n" + "".join(f"{row}\t{row % 7}\t{row / 3}\n" for row in range(1, 60)),
+        r"line 1, names 2 columns, and the rows below have 3.*col\.names=NA",
+    ),
+    "rows that end with a separator": (
+        "age,size,town\n" + "".join(f"{row},{row / 3},Osaka,\n" for row in range(1, 60)),
+        "line 1, names 3 columns, and the rows below have 4.*the separator at the end of each row",
+    ),
     "a name twice": (TEXT.replace("age,size", "age,age"), "names the column 'age' twice"),
     "two columns without a name": (TEXT.replace("age,size", ","), "no names for the columns 1, 2"),
     "a row that is too long": (TEXT.replace("\n", "\n1,2,Nara,yes,5\n", 1), "line 2, has 5 fields where there are 4"),

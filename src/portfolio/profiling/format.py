@@ -50,7 +50,7 @@ def csv_format(path: Path, columns: Sequence[str], *, large: bool) -> tuple[Form
         place = replace(place, columns=tuple(columns))
     found = _rows(lines[place.skip_rows :], separator)
     if not place.columns:
-        check_names(path, found, place.skip_rows)
+        check_names(path, found, place.skip_rows, rows[place.skip_rows - 1] if place.skip_rows else ())
     footer = _lines_after(path, encoding, separator, len(found[0]) if found else 0)
     names, body = (place.columns, found) if place.columns else (found[0] if found else [], found[1:])
     body += _rows(whole[MOST_LINES:], separator)

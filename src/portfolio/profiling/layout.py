@@ -66,21 +66,43 @@ def rows_of_notes(rows: Sequence[Cells], width: int) -> int:
     return len(list(itertools.takewhile(lambda row: _is_note(row, width), ended)))
 
 
-def check_names(path: Path, rows: Sequence[Cells], skip_rows: int) -> None:
-    """Raise SourceError where the first row looks like data: numbers above numbers, or what comes again below."""
+def check_names(path: Path, rows: Sequence[Cells], skip_rows: int, above: Cells = ()) -> None:
+    """Raise SourceError where the first row looks like data: numbers above numbers, or what comes again below.
+
+    `above` is the row before it, if there is one.
+    """
     if len(rows) < 2:
         return
     # A year is a good name for a column.
     values = [
         name
         for name, value in zip(rows[0], rows[1], strict=False)
-        if is_number(name) and is_number(value) and not (name.isdigit() and 1900 <= int(name) <= 2100)
+        if is_number(name) and is_number(value) and not _is_year(name)
     ]
     if values := values or _values_in_first_row(rows):
+        if 1 < len(above) == len(rows[0]) - 1 and all(above) and not any(map(_is_measured, above)):
+            raise SourceError(
+                f"{path}, line {skip_rows}, names {len(above)} columns, and the rows below have {len(rows[0])}. "
+                + _said_of_one_more(rows)
+            )
         raise SourceError(
             f"{path}, line {skip_rows + 1}, should have the names of the columns, but has values such as "
             f"'{values[0]}'. Say what the {len(rows[0])} columns are called, in their order: --columns first,second,..."
         )
+
+
+def _said_of_one_more(rows: Sequence[Cells]) -> str:
+    """What to do where rows have one column more than there are names."""
+    if not any(row[-1].strip() for row in rows if row):
+        return "Nothing stands in the last one: delete the separator at the end of each row."
+    return (
+        "Write a name for the first one, and a separator, before the others. In R: write.csv, or write.table with "
+        "col.names=NA."
+    )
+
+
+def _is_year(name: str) -> bool:
+    return name.isdigit() and 1900 <= int(name) <= 2100
 
 
 def _values_in_first_row(rows: Sequence[Cells]) -> list[str]:
@@ -183,13 +205,17 @@ def _is_total(row: Cells, width: int) -> bool:
 
 def _rows_of_names(rows: Sequence[Cells]) -> int:
     """How many rows hold names: several only where the first leaves gaps, the last fills them, and numbers follow."""
-    head = list(itertools.takewhile(lambda row: not any(map(_is_measured, row)), rows[: MOST_NAMES + 1]))
+    head = list(itertools.takewhile(_are_names, rows[: MOST_NAMES + 1]))
     if not 2 <= len(head) <= MOST_NAMES or len(rows) == len(head) or len({len(row) for row in head}) > 1:
         return 1
     gaps = [place for place, cell in enumerate(head[0]) if place and not cell.strip()]
     named = all(any(row[place].strip() for row in head) for place in range(1, len(head[0])) if place not in gaps)
     filled = any(head[-1][place].strip() for place in gaps)
     return len(head) if gaps and named and filled else 1
+
+
+def _are_names(row: Cells) -> bool:
+    return not any(_is_measured(cell) and not _is_year(cell.strip()) for cell in row)
 
 
 def _is_measured(cell: str) -> bool:
