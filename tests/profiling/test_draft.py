@@ -64,6 +64,13 @@ def test_an_id_that_rows_share_may_keep_them_together(tmp_path: Path, name: str,
     assert (f"--split-by {name}" in found.decisions[name].why) is hint
 
 
+def test_labels_of_merged_cells_are_told(tmp_path: Path) -> None:
+    found = drafted(
+        tmp_path, with_column("region", [f"region {number}" if number % 60 == 0 else "" for number in NUMBERS])
+    )
+    assert "If an empty cell means the one above it, as merged cells do, fill it in" in left_out(found, "region")
+
+
 @pytest.mark.parametrize(("first", "said"), [(0, True), (1, True), (18, False)])
 def test_numbers_that_may_name_classes_say_how_to_declare_them(tmp_path: Path, first: int, said: bool) -> None:
     letters = [first + number % 26 for number in range(ROWS)]

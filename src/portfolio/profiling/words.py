@@ -45,6 +45,8 @@ def no_input(column: Column, total: int) -> str:
         return other
     distinct = f"{column.distinct:,} different values in {total:,} rows"
     lacks = f"; missing in {share_of(column.missing_share)}, so it can't be the key" if column.nullable else ""
+    if column.missing_share > 0.5:
+        lacks += ". If an empty cell means the one above it, as merged cells do, fill it in"
     return {
         "constant": "the same in every row",
         "empty": "empty in every row",
