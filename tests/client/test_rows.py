@@ -197,6 +197,28 @@ def test_what_was_missing_in_training_is_missing_in_a_file(nothing: str) -> None
     assert row == {"age": None, "place": "-" if nothing == "-" else None}
 
 
+@pytest.mark.parametrize("cell", ["<4.0", " <4.0 ", "999", "999.0"])
+def test_what_the_use_case_declares_as_missing_is_missing_in_a_file(cell: str) -> None:
+    missing = {"age": ("<4.0", "999"), "place": ("999",)}
+    expected = {"rooms": 3.0, "age": None, "place": "a"}
+    content = f"rooms,age,place\n3,{cell},a\n"
+    assert list(read_rows(io.BytesIO(content.encode()), "csv", TABLE, [].append, missing)) == [expected]
+    if not cell.strip().startswith("<"):
+        stored = parquet(rooms=[3], age=[float(cell)], place=["a"])
+        assert list(read_rows(io.BytesIO(stored), "parquet", TABLE, [].append, missing)) == [expected]
+    with pytest.raises(DataError, match="rooms"):
+        list(read_rows(io.BytesIO(content.encode()), "csv", TABLE, [].append, {"rooms": ("3",)}))
+
+
+def test_a_column_without_a_name_is_left_out() -> None:
+    left_out: list[str] = []
+    assert rows(',rooms,place,age\n1,3,a,\n2,4.5,"b, c",2\n', "csv", left_out=left_out) == GOOD
+    assert left_out == [""]
+    for line in ("1,3,a,,", "1,3"):
+        with pytest.raises(DataError, match="Row 1 does not have one value for each column"):
+            rows(f",rooms,place,age\n{line}\n", "csv", left_out=[])
+
+
 @pytest.mark.parametrize(("cell", "number"), [("1,568千人", 1568), ("23.1 千人", 23.1), ("12", 12), ("１２千人", 12)])
 def test_a_number_may_have_its_unit_with_it(cell: str, number: float) -> None:
     fields = (InputField(name="people", kind="number", unit="千人", example=3),)

@@ -54,12 +54,13 @@ def matched(
 def read_csv(stream: BinaryIO, separator: str = ",") -> Iterator[Row]:
     """The rows of CSV in UTF-8 with a header, every value as text. Raises DataError if it is none."""
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    reader = csv.DictReader(text, restkey="", strict=True, delimiter=separator)
+    reader = csv.DictReader(text, strict=True, delimiter=separator)
     try:
         if repeated := twice(reader.fieldnames or ()):
             raise DataError(f"The header has the column {repeated} twice. Remove one of them.")
         for number, row in enumerate(reader, start=1):
-            if "" in row or None in row.values():
+            # Values beyond the header are under None.
+            if None in row or None in row.values():
                 raise DataError(f"Row {number} does not have one value for each column of the header.")
             yield row
     except (csv.Error, UnicodeDecodeError) as error:

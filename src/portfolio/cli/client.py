@@ -7,13 +7,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from portfolio.bundle.manifest import InputField
 
 app = typer.Typer()
@@ -129,28 +127,31 @@ def _answers(file: str, form: Form | None, url: str, model: dict[str, Any], key:
                 yield client.picture_prediction(url, content, media_type, key)
             else:
                 from portfolio.bundle.manifest import InputField
-                from portfolio.client.rows import read_rows, rows_of
 
                 fields = [InputField.model_validate(field) for field in model["inputs"]]
-                table = _declared(file, form, model["use_case"], fields)
-                if table is None:
-                    rows = read_rows(stream, str(form), fields, _say_left_out)
-                else:
-                    rows = rows_of(table, fields, _say_left_out)
+                rows = _rows(file, form, stream, model["use_case"], fields)
                 yield from client.predictions(url, rows, model, key)
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
 
 
-def _declared(file: str, form: Form | None, use_case: str, fields: Sequence[InputField]) -> pl.DataFrame | None:
-    """The table in a file that is read as the use case declares its own, all at once; None of any other."""
-    if file == "-" or form not in (Form.csv, Form.tsv, Form.xlsx):
-        return None
+def _rows(
+    file: str, form: Form | None, stream: BinaryIO, use_case: str, fields: Sequence[InputField]
+) -> Iterator[dict[str, Any]]:
+    """The rows of a file, read as the use case declares that its own are written. JSON is the same for all."""
+    from portfolio.client.rows import read_rows, rows_of
+
+    if form in (Form.json, Form.jsonl):
+        return read_rows(stream, str(form), fields, _say_left_out)
     from portfolio.scoring.source import RowFiles, with_lists, written_of
 
-    path = Path(file)
-    table = RowFiles(path, (path,), written_of(use_case), {}).fitted(fields).tables.get(path)
-    return None if table is None else with_lists(table, fields)
+    path, written = Path(file), written_of(use_case)
+    if file != "-" and form is not Form.parquet:
+        # What plain reading does not understand is read all at once.
+        table = RowFiles(path, (path,), written, {}).fitted(fields).tables.get(path)
+        if table is not None:
+            return rows_of(with_lists(table, fields), fields, _say_left_out)
+    return read_rows(stream, str(form), fields, _say_left_out, written.missing)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -207,4 +208,5 @@ def smoke(
 
 def _say_left_out(columns: list[str]) -> None:
     takes = "the model does not take " + ("it" if len(columns) == 1 else "them")
-    print(f"left out: {', '.join(columns)}: {takes}", file=sys.stderr, flush=True)
+    names = ", ".join(name or "the column without a name" for name in columns)
+    print(f"left out: {names}: {takes}", file=sys.stderr, flush=True)

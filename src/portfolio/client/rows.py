@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,15 +18,39 @@ if TYPE_CHECKING:
 
 
 def read_rows(
-    stream: BinaryIO, form: str, fields: Sequence[InputField], on_left_out: Callable[[list[str]], None]
+    stream: BinaryIO,
+    form: str,
+    fields: Sequence[InputField],
+    on_left_out: Callable[[list[str]], None],
+    missing: Mapping[str, Sequence[str]] = {},
 ) -> Iterator[Row]:
     """The rows of a file whose format is one of READERS, with the model's inputs alone.
 
-    `on_left_out` is told, once for each, which columns are not inputs of the model. Raises DataError, naming the
-    row, if an input is missing or does not fit.
+    `on_left_out` is told, once for each, which columns are not inputs of the model. `missing` has, by column, what
+    stands for a missing value there in tables, beside what always does. Raises DataError, naming the row, if an input
+    is missing or does not fit.
     """
+    rows = READERS[form](stream)
+    if missing and form not in ("json", "jsonl"):
+        rows = _without(rows, missing)
     # Only CSV and TSV write numbers as text.
-    return matched(READERS[form](stream), fields, on_left_out, as_text=form in ("csv", "tsv"))
+    return matched(rows, fields, on_left_out, as_text=form in ("csv", "tsv"))
+
+
+def _without(rows: Iterator[Row], missing: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    """The rows, None where one has what stands for a missing value there, as in training."""
+    # 999 stands for 999.0 too.
+    codes = {name: {_code(word) for word in words} for name, words in missing.items()}
+    for row in rows:
+        yield {name: None if name in codes and _code(value) in codes[name] else value for name, value in row.items()}
+
+
+def _code(value: Any) -> str | float:
+    text = str(value).strip()
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def rows_of(
