@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import pickle
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -68,7 +70,13 @@ def test_the_same_table_however_it_was_written(tmp_path: Path, content: bytes, w
         ('a,b\n1,2\n3,"4', r"line 3: no quotation mark closes"),
         (",,b\n1,2,3\n", r"line 1, has no names for the columns 1, 2"),
         (b"PAR1\x15\x04", r"it is a damaged Parquet file \(fetch it again"),
-        (b"PK\x03\x04\x14", r"it is a ZIP archive \(unpack it"),
+        (b"PK\x03\x04\x14", r"it is a ZIP archive \(unpack it; .* save it as \.xlsx"),
+        (b"\xd0\xcf\x11\xe0", r"a workbook with a password"),
+        (b"$FL2@(#) SPSS DATA FILE", r"it is a file of SPSS \(save it as CSV there\)"),
+        (b"<stata_dta><header>", r"it is a file of Stata"),
+        (pickle.dumps({"age": [1, 2]}), r"it is a pickle of Python"),
+        (gzip.compress(b"RDX3\nX\n"), r"it is a file of R"),
+        (bz2.compress(b"a,b\n1,2\n"), r"it is a packed file"),
     ],
 )
 def test_what_can_not_be_read_is_named_with_its_line_and_the_remedy(
