@@ -231,6 +231,12 @@ def test_a_renamed_use_case_keeps_its_files(
         (csv_text(PLAIN), [], "the column 'id' is missing"),
         (with_column("id", list(range(ROWS))).replace("Osaka", "大阪"), [], "town: "),
         (with_column("id", list(range(ROWS))).replace("town", "place"), [], "'place' is neither an input nor ignored"),
+        (
+            csv_text({"id": list(range(ROWS)), **{name: PLAIN[name] for name in ("age", "size", "town")}}),
+            [],
+            "the column 'bought' is missing. Nothing was copied. What is still to be predicted goes to a server: "
+            "portfolio predict more.csv",
+        ),
         ("", [], "is empty"),
         (None, [], "Check its path"),
         (

@@ -51,7 +51,9 @@ def add_file(use_case: str, path: Path, day: datetime | None) -> Path:
         raise SourceError(f"{path} is empty. Nothing was copied.")
     rows = named_rows(source, date.today(), source.table(path))
     if faults := normalize(case, rows).faults:
-        raise SourceError(f"{path} does not fit '{use_case}': {'; '.join(faults)}. Nothing was copied.")
+        lacks_target = case.target.column not in rows.columns
+        remedy = f" What is still to be predicted goes to a server: portfolio predict {path}" if lacks_target else ""
+        raise SourceError(f"{path} does not fit '{use_case}': {'; '.join(faults)}. Nothing was copied.{remedy}")
     good, bad = check_rows(rows, case.schema(), case, case.config().validate_)
     if good.is_empty():
         why = bad["reason"][0] if len(bad) else "it has no rows"
