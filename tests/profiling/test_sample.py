@@ -85,6 +85,10 @@ BROKEN = {
         "age,size,town\n" + "".join(f"{row},{row / 3},Osaka,\n" for row in range(1, 60)),
         "line 1, names 3 columns, and the rows below have 4.*the separator at the end of each row",
     ),
+    "names that come again, as where files were put together": (
+        TEXT + TEXT,
+        r"has the names of its columns again in 1 row.*Delete it",
+    ),
     "a name twice": (TEXT.replace("age,size", "age,age"), "names the column 'age' twice"),
     "two columns without a name": (TEXT.replace("age,size", ","), "no names for the columns 1, 2"),
     "a row that is too long": (TEXT.replace("\n", "\n1,2,Nara,yes,5\n", 1), "line 2, has 5 fields where there are 4"),

@@ -14,6 +14,7 @@ from portfolio.contract.csv_file import END_CHARACTERS, check_end, header, not_b
 from portfolio.contract.format import Format
 from portfolio.contract.numbers import plain_numbers, typed
 from portfolio.contract.tables import kind_of_table, read_table
+from portfolio.core.counted import counted
 from portfolio.core.errors import SourceError
 from portfolio.profiling.encoding import LOOKED_AT_BYTES, decoded
 from portfolio.profiling.format import csv_format, workbook_format
@@ -147,6 +148,20 @@ def check_rows(rows: pl.DataFrame, where: str) -> None:
         raise SourceError(
             f"{where} has {len(rows.columns):,} columns; up to {MAX_COLUMNS:,} are declared one by one. Choose those "
             "that are known when a prediction is needed, or write the pictures or signals as one list a row."
+        )
+    _check_names_come_once(rows, where)
+
+
+def _check_names_come_once(rows: pl.DataFrame, where: str) -> None:
+    import polars as pl
+
+    if any(kind != pl.String for kind in rows.dtypes):
+        return
+    again = rows.filter(pl.all_horizontal(pl.col(name).str.strip_chars() == name.strip() for name in rows.columns))
+    if len(again):
+        raise SourceError(
+            f"{where} has the names of its columns again in {counted(len(again), 'row')}, as where files were put "
+            f"together. Delete {'it' if len(again) == 1 else 'them'}."
         )
 
 
