@@ -71,6 +71,12 @@ def test_labels_of_merged_cells_are_told(tmp_path: Path) -> None:
     assert "If an empty cell means the one above it, as merged cells do, fill it in" in left_out(found, "region")
 
 
+def test_durations_are_no_classes(tmp_path: Path) -> None:
+    took = [f"1:{number % 59:02d}:00" for number in NUMBERS]
+    with pytest.raises(DataError, match="of a duration, the minutes"):
+        drafted(tmp_path, with_column("took", took), "took")
+
+
 @pytest.mark.parametrize(("first", "said"), [(0, True), (1, True), (18, False)])
 def test_numbers_that_may_name_classes_say_how_to_declare_them(tmp_path: Path, first: int, said: bool) -> None:
     letters = [first + number % 26 for number in range(ROWS)]
@@ -542,6 +548,17 @@ def test_the_most_frequent_answer_is_as_often_right_as_the_class_is_frequent(tmp
     assert found.baseline is not None
     share = max(found.counts.values()) / sum(found.counts.values())
     assert found.baseline.constant == pytest.approx(share, abs=0.0005)
+
+
+def test_a_mistake_in_the_target_or_in_an_input_does_not_spoil_the_baseline(tmp_path: Path) -> None:
+    prices = [round(2 * size, 2) for size in SIZES]
+    honest = drafted(tmp_path, csv_text({"size": SIZES, "age": AGES, "price": prices}), "price", keep=["size"])
+    spoilt = {"size": [*SIZES[:-1], 1e9], "age": AGES, "price": [1e9, *prices[1:]]}
+    found = drafted(tmp_path, csv_text(spoilt), "price", keep=["size"])
+    assert honest.baseline is not None
+    assert found.baseline is not None
+    assert found.baseline.constant == pytest.approx(honest.baseline.constant, rel=0.1)
+    assert found.baseline.linear < 0.2 * found.baseline.constant
 
 
 def test_rows_that_all_belong_together_give_no_baseline(tmp_path: Path) -> None:

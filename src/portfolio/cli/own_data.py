@@ -160,7 +160,7 @@ def _decisions(found: Draft) -> Table:
 def _say_target(found: Draft) -> None:
     from portfolio.core.counted import readable
     from portfolio.core.terminal import console
-    from portfolio.profiling.words import share_of
+    from portfolio.profiling.words import rejected, share_of
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
@@ -170,6 +170,8 @@ def _say_target(found: Draft) -> None:
     if found.quantity:
         column = found.target
         say(f"Target: {column.name}, from {readable(column.minimum or 0)} to {readable(column.maximum or 0)}.")
+        for mistakes in rejected(column):
+            say(f"Of the target, {mistakes}.")
     else:
         shares = sorted(found.counts.items(), key=lambda item: -item[1])
         digits = 1 if shares[-1][1] >= 0.01 * total else 2

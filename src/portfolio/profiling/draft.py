@@ -27,7 +27,7 @@ from portfolio.profiling.sample import Sample, line_of, with_missing
 from portfolio.profiling.several import several
 from portfolio.profiling.target import are_grades, as_target, if_classes, target_of
 from portfolio.profiling.unsure_dates import UnsureDate, unsure_date
-from portfolio.profiling.values import NO_LABEL, model_column
+from portfolio.profiling.values import NO_LABEL, model_column, plausible
 from portfolio.profiling.words import described, length_of, missing_words, no_input, quoted, share_of, written_otherwise
 
 MIN_ROWS = 50
@@ -439,10 +439,10 @@ def _say_of_categories(found: Draft) -> None:
 def _baseline(found: Draft) -> Baseline | None:
     rows = found.sample.rows
     by_kind = {
-        kind: [model_column(rows, column) for column in found.inputs if column.kind == kind]
+        kind: [plausible(rows, column) for column in found.inputs if column.kind == kind]
         for kind in ("number", "date", "category", "text")
     }
     numbers = by_kind["number"] + by_kind["date"]
-    target = model_column(rows, found.target, NO_LABEL)
+    target = plausible(rows, found.target, NO_LABEL)
     groups = rows.select(found.split_by) if found.split_by else None
     return baseline(numbers, by_kind["category"], by_kind["text"], target, quantity=found.quantity, groups=groups)

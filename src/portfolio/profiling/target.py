@@ -47,7 +47,7 @@ def as_target(rows: pl.DataFrame, column: Column) -> Column:
         # Rows are read with the labels that the file has.
         labels = _label_counts(rows[column.name], replace(column, kind="category"))
         column.kind, column.values, column.distinct, column.stray = "category", sorted(labels), len(labels), 0
-    if column.kind in ("code", "identifier", "text"):
+    if column.kind in ("code", "identifier", "text") and not written_otherwise(column):
         counts = rows[column.name].cast(pl.String).alias("value").value_counts()
         if len(counts) <= MAX_CLASSES and column.distinct * MIN_ROWS_PER_CLASS <= len(rows):
             column.kind, column.values = "category", sorted(value for value in counts["value"] if value is not None)

@@ -30,3 +30,9 @@ def model_column(rows: pl.DataFrame, column: Column, missing: Sequence[str] = MI
     numbers = values.cast(pl.Float64, strict=False)
     numbers = numbers.set(~numbers.is_finite(), None)
     return numbers.set(numbers == float(column.coded), None) if column.coded else numbers
+
+
+def plausible(rows: pl.DataFrame, column: Column, missing: Sequence[str] = MISSING) -> pl.Series:
+    """The same, null also where a number is so far from all others that its row will be rejected."""
+    values = model_column(rows, column, missing)
+    return values.set(~values.is_between(column.minimum, column.maximum), None) if column.far else values

@@ -120,13 +120,20 @@ def described(column: Column) -> str:
     words = missing_words(column)
     if column.missing_share:
         said.append(f"missing in {share_of(column.missing_share)}" + (f" ({', '.join(words)} too)" if words else ""))
+    said += rejected(column)
+    return "; ".join(said)
+
+
+def rejected(column: Column) -> list[str]:
+    """Which of its values are mistakes, so that their rows go to quarantine."""
+    said = []
     if column.stray:
         are = "value is not a number" if column.stray == 1 else "values are not numbers"
         said.append(f"{column.stray:,} {are}, such as '{column.stray_example}': rejected")
     if column.far:
         are = "value is" if column.far == 1 else "values are"
         said.append(f"{column.far:,} {are} far from all others, such as {readable(column.far_example)}: rejected")
-    return "; ".join(said)
+    return said
 
 
 def share_of(part: float) -> str:
