@@ -87,6 +87,7 @@ def test_predictions_on_a_terminal_are_a_table(
         (["predict", "."], "with --format: csv, "),
         (["predict", ".", "--format", "csv"], "can't be read (Is a directory"),
         (["predict", "bad.csv"], "Row 2 is refused: pixels.3"),
+        (["predict", "phone.HEIC"], "phone.HEIC: The picture is a HEIC or AVIF picture, as some phones write; export"),
         (["predict", "bad.png"], "bad.png: The picture is cut off or damaged; copy it again"),
     ],
 )
@@ -103,6 +104,7 @@ def test_a_file_that_can_not_be_predicted_is_one_message(
     Path("bad.csv").write_text(CSV.replace("name,", "").replace("a,", "").replace("b,4,3,2,1", "4,3,2,17"))
     Path("half.csv").write_text("pixels_1,pixels_3\n2,4\n")
     Path("bad.png").write_bytes(b"\x89PNG")
+    Path("phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0heic")
     assert message in run_main([*arguments, "--url", address], 1, monkeypatch, capsys).err
 
 

@@ -42,6 +42,10 @@ ENDINGS = {
     "ndjson": Form.jsonl,
     "jpg": Form.jpeg,
     "tif": Form.tiff,
+    # What can't be read of pictures is told when they are opened, with the remedy.
+    "heic": Form.jpeg,
+    "heif": Form.jpeg,
+    "avif": Form.jpeg,
 }
 API_KEY_VARIABLE = "PORTFOLIO_API_KEY"
 
