@@ -7,6 +7,7 @@ import pytest
 
 from portfolio.bundle.manifest import METRICS, ORDERED_METRICS, Output
 from portfolio.evaluation.metrics import from_means, precision_recall, row_statistics, score
+from portfolio.evaluation.statistics import resampled_means
 
 THREE = Output(task="classification", name="letter", classes=("a", "b", "c"))
 TWO = Output(task="classification", name="side", classes=("left", "right"))
@@ -105,6 +106,17 @@ def test_under_other_weights_the_average_precision_is_close_to_that_of_the_weigh
         expected.append(average_precision_score(targets, right, sample_weight=weights))
     assert np.std(found) == pytest.approx(np.std(expected), rel=0.1)
     assert np.corrcoef(found, expected)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("name", ["auc", "average_precision"])
+def test_where_a_class_is_rare_no_resampled_figure_is_over_1(name: str) -> None:
+    targets = np.repeat([0, 1], [300, 2])
+    # One of the two rows is before all others, the other before nearly all.
+    right = np.append(np.linspace(0.01, 0.5, 300), [0.495, 0.9])
+    statistics = row_statistics(TWO, targets, np.stack([1 - right, right], axis=1))
+    whole, _ = from_means(TWO, resampled_means(statistics))
+    assert whole[name].min() >= 0
+    assert whole[name].max() <= 1
 
 
 def test_in_an_order_an_error_counts_by_how_far_it_is_off() -> None:

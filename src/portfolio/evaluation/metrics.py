@@ -145,7 +145,7 @@ def from_means(output: Output, means: Floats) -> tuple[dict[str, Floats], dict[s
             "precision": np.nan_to_num(hits / chosen),
             "recall": np.nan_to_num(hits / actual),
             "f1": np.nan_to_num(2 * hits / (chosen + actual)),
-            "auc": below / actual + above / (1 - actual),
+            "auc": np.clip(below / actual + above / (1 - actual), 0, 1),
             "average_precision": np.clip(precisions, 0, 1),
         }
     whole = {"accuracy": hits.sum(axis=-1)}
