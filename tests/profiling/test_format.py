@@ -46,6 +46,15 @@ def test_the_table_in_a_workbook_is_found(tmp_path: Path) -> None:
     assert {column: found.rows[column].to_list() for column in found.rows.columns} == PLAIN
 
 
+@pytest.mark.parametrize("titles", [[], [["Sales of 2025"]], [["Sales", "", "in 2025"], []]])
+def test_a_table_below_blank_rows_of_a_workbook_is_found(tmp_path: Path, titles: list[list[str]]) -> None:
+    table = [list(PLAIN), *zip(*PLAIN.values(), strict=True)]
+    workbook(tmp_path / "rows.xlsx", {}, {"sales": [[], [], *titles, *table]})
+    found = sample(tmp_path / "rows.xlsx")
+    assert found.written.skip_rows == 2 + len(titles)
+    assert {column: found.rows[column].to_list() for column in found.rows.columns} == PLAIN
+
+
 def test_a_workbook_that_can_not_be_used_says_why(tmp_path: Path) -> None:
     path, body = tmp_path / "rows.xlsx", list(zip(*PLAIN.values(), strict=True))
     for sheets, message in (

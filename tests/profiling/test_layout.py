@@ -25,6 +25,8 @@ def cells(text: str) -> list[list[str]]:
         ("town,of people,\n,age,size\n", Layout(2, ("town", "of people age", "of people size"))),
         ("A table,,\ntown,people,\n,all,\n,age,size\n", Layout(4, ("town", "people all age", "people all size"))),
         ("town,,size\n,age,\n", Layout(2, ("town", "town age", "size"))),
+        ("Sales,,in 2025\n\ntown,age,size\n", Layout(2)),
+        ("town,age,size\n\n", Layout()),
         ("town,2024,\n,age,size\n", Layout(2, ("town", "2024 age", "2024 size"))),
         ("town,2024,2025\n", Layout()),
         ("town,age,\n,,size\n", Layout(2, ("town", "age", "age size"))),
@@ -40,6 +42,8 @@ def cells(text: str) -> list[list[str]]:
         "merged",
         "three rows",
         "a gap",
+        "a title of two cells",
+        "a blank row below",
         "years above names",
         "years",
         "a short row",
@@ -58,6 +62,8 @@ def test_the_names_are_found(head: str, expected: Layout) -> None:
         # The first row lacks values, and is a row.
         f"town,age,size\nOsaka,,\n{ROWS}",
         f",age,size\nOsaka,,\n{ROWS}",
+        # Nor is what stands below a blank row, if nothing tells it from a row.
+        "town,size,colour\n\nOsaka,a,red\nNara,b,blue\n",
         # Nothing but texts: what are names is not to be told.
         "town,,colour\nOsaka,a,red\nNara,b,blue\n",
         "a,b\n1,\n2,3\n",

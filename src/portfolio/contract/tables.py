@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,8 @@ def cells_of(path: Path, sheet: str) -> list[list[str]]:
             sheet_name=sheet,
             has_header=False,
             infer_schema_length=0,
+            # Blank rows at the beginning count, as they do where a row is named by its number.
+            read_options={"skip_rows": 0},
             drop_empty_rows=False,
             drop_empty_cols=False,
         )
@@ -118,6 +121,8 @@ def cells_of(path: Path, sheet: str) -> list[list[str]]:
 def _of_workbook(path: Path, where: str, written: Format) -> pl.DataFrame:
     import polars as pl
 
+    # It warns of each column that is empty.
+    logging.getLogger("fastexcel").setLevel(logging.ERROR)
     sheets = sheets_of(path, where)
     if written.sheet and written.sheet not in sheets:
         raise SourceError(

@@ -50,6 +50,7 @@ def layout(rows: Sequence[Cells]) -> Layout:
     first = next(
         (number for number, row in enumerate(rows) if not (_is_title(row, width) or _is_comment(rows, number))), 0
     )
+    first += _rows_above_a_blank_one(rows[first:])
     if first > MOST_TITLES:
         return Layout()
     count = _rows_of_names(rows[first:])
@@ -58,6 +59,15 @@ def layout(rows: Sequence[Cells]) -> Layout:
     if len(set(names)) == len(names) and _are_units(rows[begin:], len(names)):
         return Layout(begin + 1, names)
     return Layout(begin, names) if count > 1 else Layout(first)
+
+
+def _rows_above_a_blank_one(rows: Sequence[Cells]) -> int:
+    """How many rows are a title of a few cells and what is blank below it: names have no blank row among them."""
+    blank = next((number for number, row in enumerate(rows[: MOST_NAMES + 1]) if not _filled(row)), 0)
+    below = next((number for number, row in enumerate(rows) if number > blank and _filled(row)), 0)
+    if not blank or not below or not all(map(_are_names, rows[: below + 1])):
+        return 0
+    return below if max(map(_filled, rows[:blank])) < _filled(rows[below]) else 0
 
 
 def rows_of_notes(rows: Sequence[Cells], width: int) -> int:
