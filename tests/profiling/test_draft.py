@@ -127,6 +127,19 @@ LEFT_OUT: dict[str, tuple[list[Any], str]] = {
         [f"2026/04/{number % 28 + 1:02d} {number % 12 + 1}:07:{number % 60:02d} 午後 GMT+9" for number in NUMBERS],
         "午後 GMT+9: write each as 2026-01-31",
     ),
+    "era": ([f"令和8年{number % 12 + 1}月{number % 28 + 1}日" for number in NUMBERS], "日: write each as 2026-01-31"),
+    "short_era": ([f"R8.{number % 12 + 1}.{number % 28 + 1}" for number in NUMBERS], "dates, such as R8."),
+    "begins": ([f"午後{number % 12}時{number % 60}分" for number in NUMBERS], "分: write the hour as a number"),
+    "opens": ([f"{number % 12 + 1}:{number % 60:02d} PM" for number in NUMBERS], "times of day, such as"),
+    "followers": (
+        [f"{number % 90}.5K" if number % 3 else f"{number}.1M" for number in NUMBERS],
+        "with a sign or a unit",
+    ),
+    "views": ([f"{number}万" if number % 3 else f"{1000 * number}" for number in NUMBERS], "with a sign or a unit"),
+    "tweet": (
+        [1_790_000_000_000_000_000 + 7_919_000_017 * (number // 3) for number in NUMBERS],
+        "too many to be categories",
+    ),
     "took": (
         [f"{number % 30}h {number % 47}m" for number in NUMBERS],
         "write each as one number, all in the same unit",
@@ -162,6 +175,24 @@ def test_ids_that_look_like_two_numbers_are_the_key(tmp_path: Path) -> None:
 def test_dates_that_can_not_be_read_are_not_offered_as_a_text(tmp_path: Path) -> None:
     found = drafted(tmp_path, with_column("created", LEFT_OUT["created"][0]))
     assert not any("--text" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("step", [2, 7_919_000_017])
+def test_integers_of_more_digits_than_a_number_holds_are_ids(tmp_path: Path, step: int) -> None:
+    assert drafted(tmp_path, with_column("tweet", [1_790_000_000_000_000_000 + step * row for row in NUMBERS])).key
+
+
+@pytest.mark.parametrize(("every", "said"), [(1, False), (2, True)])
+def test_numbers_of_which_some_have_no_unit_are_said(tmp_path: Path, every: int, said: bool) -> None:
+    shares = [f"{number}%" if number % every == 0 else str(number / 100) for number in NUMBERS]
+    why = drafted(tmp_path, with_column("share", shares)).decisions["share"].why
+    assert ("have no %, and are taken as with it" in why) is said
+
+
+def test_a_name_whose_marks_stand_apart_in_the_file_is_told(tmp_path: Path) -> None:
+    content = csv_text({"ga\u0308ste": AGES, **PLAIN})
+    with pytest.raises(ConfigError, match=r"is written there with its marks apart.*Rename the column"):
+        drafted(tmp_path, content, "g\u00e4ste")
 
 
 def test_an_id_that_a_few_rows_lack_is_no_input_and_says_so(tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ MEASURED = (
 """A number with its unit."""
 SIDE = re.compile(r"[CD]R\.?", re.IGNORECASE)
 """Credit or debit: on one of them an amount is negative, and each book has its own."""
+SCALE = re.compile("[kKMB]|[千万億]")
+"""Thousands, or millions: what lacks it beside them is a number of ones."""
+EXACT = 2**53
+"""Integers from here on are not told apart as floating-point numbers: they name something."""
 MIN_MEASURED = 10
 """Of fewer different ones, such as 36 months and 60 months, each is a category."""
 
@@ -61,6 +65,8 @@ class Column:
     """Values that stand for a missing one, beside what always does."""
     unit: str = ""
     """Of numbers that are written with one, such as 23.1%."""
+    without_unit: bool = False
+    """Whether some of them lack it."""
     coded: str = ""
     """One of them, such as 999, that is only likely to."""
     stray: int = 0
@@ -100,6 +106,8 @@ def profile_column(column: pl.Series, *, coded: bool = True) -> Column:
         column = column.cast(pl.String)
     if column.dtype.is_integer() and (days := _compact_dates(column.cast(pl.String))) is not None:
         return _dates(column, days)
+    if column.dtype.is_integer() and _number(column.min()) >= EXACT:
+        return _names(column.cast(pl.String))
     if column.dtype.is_numeric():
         return _numbers(column, column.cast(pl.Float64).fill_nan(None), coded=coded)
     return _texts(column.cast(pl.String), coded=coded)
@@ -118,22 +126,30 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     is_code = counts["value"].str.contains(r"^[+-]?0\d").any()
     if not is_code and (found := _measured(column, texts, counts, "", coded=coded)):
         return found
-    unit = _unit(counts["value"])
+    unit, without = _unit(counts["value"])
     if unit and (found := _measured(column, texts, counts, unit, coded=coded)):
         # What has a unit was counted or measured, and names nothing.
-        found.unit, found.kind = unit, "number" if found.kind == "identifier" else found.kind
+        found.unit, found.without_unit = unit, without
+        found.kind = "number" if found.kind == "identifier" else found.kind
         return found
     dates = _as_dates(texts, counts["value"])
     if dates is not None:
         return _dates(texts, dates)
-    missing = 1 - len(present) / len(column)
+    return _names(texts)
+
+
+def _names(texts: pl.Series) -> Column:
+    """Of texts that are neither numbers nor dates: categories, words, or what names one row or several."""
+    present = texts.drop_nulls()
+    counts = present.alias("value").value_counts()
+    missing = 1 - len(present) / len(texts)
     distinct = len(counts)
     examples = counts.sort("count", descending=True)["value"].head(3).to_list()
-    found = Column(column.name, "category", missing, distinct, examples, unique=distinct == len(present))
+    found = Column(texts.name, "category", missing, distinct, examples, unique=distinct == len(present))
     found.words, found.characters = _words(present), _characters(present)
     found.longest = int(_number(counts["value"].str.len_chars().max()))
     # How many different values there may be grows with the rows: with few of them, a category of each helps nobody.
-    allowed = min(MAX_CATEGORIES, max(20, len(column) // ROWS_OF_A_CATEGORY))
+    allowed = min(MAX_CATEGORIES, max(20, len(texts) // ROWS_OF_A_CATEGORY))
     if distinct == 1:
         found.kind = "constant" if missing == 0 else "category"
         found.values = counts["value"].to_list()
@@ -164,19 +180,22 @@ def _are_numbers(counts: pl.DataFrame, numbers: pl.Series) -> bool:
     )
 
 
-def _unit(values: pl.Series) -> str:
-    """What these texts have before or after a number, all or some of them, and the same in all; empty if nothing."""
+def _unit(values: pl.Series) -> tuple[str, bool]:
+    """What these texts have before or after a number, the same in all or some of them; empty if nothing.
+
+    And whether some have none.
+    """
     groups = plainly_signed(pl.lit(values)).str.extract_groups(MEASURED)
     parts = pl.select(groups).to_series().struct.unnest().drop_nulls("2")
     if len(parts) < MIN_MEASURED or parts["2"].str.contains(r"^[+-]?0\d").any():
-        return ""
+        return "", False
     units = parts.select(pl.col("1").fill_null("") + pl.col("3").fill_null("")).to_series()
     counts = {str(unit): int(count) for unit, count in units.value_counts(sort=True).rows()}
     without = counts.pop("", 0)
     unit, count = next(iter(counts.items()), ("", 0))
-    if SIDE.fullmatch(unit):
-        return ""
-    return unit if count >= MIN_MEASURED and count + without >= MOSTLY * len(parts) else ""
+    if SIDE.fullmatch(unit) or (without and SCALE.fullmatch(unit)):
+        return "", False
+    return (unit, without > 0) if count >= MIN_MEASURED and count + without >= MOSTLY * len(parts) else ("", False)
 
 
 def _numbers_with_strays(column: pl.Series, texts: pl.Series, strays: pl.DataFrame, *, coded: bool) -> Column:

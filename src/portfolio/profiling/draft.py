@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
+from unicodedata import normalize
 
 import polars as pl
 
@@ -200,6 +201,11 @@ def _check_names(rows: pl.DataFrame, wanted: Wanted) -> None:
     for option, names in named.items():
         for name in names:
             if name and name not in rows.columns:
+                if name in (normalize("NFC", column) for column in rows.columns):
+                    raise ConfigError(
+                        f"{option}: '{name}' is written there with its marks apart, as Macs do (Unicode NFD), so that "
+                        "it is another name to a program. Rename the column in the file."
+                    )
                 near = difflib.get_close_matches(name, rows.columns, 1, 0.6)
                 meant = f" Did you mean '{near[0]}'?" if near else ""
                 raise ConfigError(f"{option}: there is no column '{name}'.{meant} There are: {listed(rows.columns)}.")

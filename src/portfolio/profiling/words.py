@@ -9,7 +9,9 @@ from portfolio.core.counted import counted, readable
 from portfolio.profiling.columns import NUMBERED, SIDE, Column
 
 UNSURE_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}\b")
-TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
+TIME = re.compile(r"(午前|午後)?\s*\d{1,2}(:\d{2}(:\d{2}(\.\d+)?)?|時(\d{1,2}分)?)(\s*[ap]\.?m\.?)?", re.IGNORECASE)
+SCALED = re.compile(r"[+-]?\d[\d.,]*\s*([kKMB]|[千万億])?")
+"""A number that may be of thousands, or of millions."""
 WITH_UNIT = re.compile(r"[$€£¥￥]\s*[+-]?\d[\d.,]*$|[+-]?\d[\d.,]*\s*([%円人件個]|[mck]?m|m?l|[mk]?g|m²|min|h)$")
 WITH_SIDE = re.compile(rf"[+-]?\d[\d.,]*\s*({SIDE.pattern})", re.IGNORECASE)
 BARE_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
@@ -22,6 +24,7 @@ PERIOD = re.compile(
 )
 """A year, a quarter, a month or a week: the next one has a name of its own."""
 NAMED_DATE = re.compile(
+    r"([MTSHR]|明治|大正|昭和|平成|令和)\s*(\d+|元)[年./]\s*\d{1,2}[月./]\s*\d{1,2}日?|"
     rf"([a-z]{{3,9}}\.?,?\s+)?(\d{{1,2}}[-\s/.]({MONTH})[a-z]*[-\s/.,]+(\d{{4}}|\d{{2}})|"
     rf"({MONTH})[a-z]*\.?\s+\d{{1,2}},?\s+\d{{4}}|\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}})(\D{{0,4}}\d{{1,2}}:\d{{2}}.{{0,20}})?",
     re.IGNORECASE,
@@ -77,6 +80,8 @@ def written_otherwise(column: Column) -> str:
         return f"JSON, such as {example}: give each of its values a column of its own"
     if column.kind != "category" and are(NAMED_DATE):
         return f"dates, such as {example}: write each as 2026-01-31"
+    if column.kind in ("identifier", "code") and are(TIME):
+        return f"times of day, such as {example}: write the hour as a number; of a duration, the minutes"
     if column.kind != "category" and are(DURATION):
         return f"durations, such as {example}: write each as one number, all in the same unit"
     # What is different in each row may be a number with a slash in it that names the row.
@@ -85,14 +90,12 @@ def written_otherwise(column: Column) -> str:
     if column.kind in ("identifier", "code"):
         if UNSURE_DATE.match(example):
             return f"dates with the day or the month first, such as {example}: write them as 2026-01-31"
-        if are(TIME):
-            return f"times of day, such as {example}: write the hour as a number; of a duration, the minutes"
         if BARE_DECIMAL_COMMA.fullmatch(example):
             plain = example.replace(",", ".")
             return f"numbers with a decimal comma, such as {example}: write them as {plain}"
         if sided := next(filter(WITH_SIDE.fullmatch, column.values), ""):
             return f"amounts of credit or debit, such as {sided}: write the numbers alone, and a minus before one side"
-        if WITH_UNIT.match(example):
+        if WITH_UNIT.match(example) or (are(SCALED) and not all(value[-1:].isdigit() for value in column.values)):
             return f"numbers with a sign or a unit, such as {example}: write the numbers alone"
     return ""
 
@@ -106,6 +109,8 @@ def described(column: Column) -> str:
     said = []
     if column.kind == "number" and column.minimum is not None and column.maximum is not None:
         said.append(f"{readable(column.minimum)} to {readable(column.maximum)} {column.unit}".rstrip())
+        if column.without_unit:
+            said.append(f"some have no {column.unit}, and are taken as with it")
         if column.integer and NUMBERED.search(column.name):
             said.append(f"comes again; if rows that share one belong together: --split-by {quoted(column.name)}")
     elif column.kind == "date":
