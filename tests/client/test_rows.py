@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from portfolio.bundle.manifest import InputField
-from portfolio.client.rows import read_rows
+from portfolio.client.rows import read_rows, rows_of
 from portfolio.core.errors import DataError
 
 
@@ -208,6 +208,15 @@ def test_what_the_use_case_declares_as_missing_is_missing_in_a_file(cell: str) -
         assert list(read_rows(io.BytesIO(stored), "parquet", TABLE, [].append, missing)) == [expected]
     with pytest.raises(DataError, match="rooms"):
         list(read_rows(io.BytesIO(content.encode()), "csv", TABLE, [].append, {"rooms": ("3",)}))
+
+
+def test_the_dates_of_a_table_that_was_read_as_declared_are_json() -> None:
+    fields = (InputField(name="seen", kind="date", nullable=True, example="2026-01-31"),)
+    table = pl.DataFrame({"seen": ["20260131", None]})
+    expected = [{"seen": "2026-01-31"}, {"seen": None}]
+    assert json.loads(json.dumps(list(rows_of(table, fields, [].append)))) == expected
+    stored = table.with_columns(pl.col("seen").str.to_date("%Y%m%d"))
+    assert list(rows_of(stored, fields, [].append)) == expected
 
 
 def test_a_column_without_a_name_is_left_out() -> None:

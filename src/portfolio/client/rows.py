@@ -76,7 +76,8 @@ def rows_of(
         row = min(found.reasons)
         raise DataError(f"Row {row + 1}: {'; '.join(found.reasons[row])}.")
     arrays = [pl.col(name).arr.to_list() for name, kind in found.frame.schema.items() if isinstance(kind, pl.Array)]
-    yield from found.frame.with_columns(arrays).iter_rows(named=True)
+    # As JSON has them.
+    yield from found.frame.with_columns(*arrays, pl.col(pl.Date).cast(pl.String)).iter_rows(named=True)
 
 
 def _from_csv(stream: BinaryIO, separator: str = ",") -> Iterator[Row]:
