@@ -44,6 +44,8 @@ SCALE = re.compile("[kKMB]|[千万億]")
 """Thousands, or millions: what lacks it beside them is a number of ones."""
 EXACT = 2**53
 """Integers from here on are not told apart as floating-point numbers: they name something."""
+EXAMPLES = 20
+"""Enough to tell what texts are that a person would write otherwise."""
 MIN_MEASURED = 10
 """Of fewer different ones, such as 36 months and 60 months, each is a category."""
 
@@ -144,7 +146,7 @@ def _names(texts: pl.Series) -> Column:
     counts = present.alias("value").value_counts()
     missing = 1 - len(present) / len(texts)
     distinct = len(counts)
-    examples = counts.sort("count", descending=True)["value"].head(3).to_list()
+    examples = counts.sort("count", "value", descending=[True, False])["value"].head(EXAMPLES).to_list()
     found = Column(texts.name, "category", missing, distinct, examples, unique=distinct == len(present))
     found.words, found.characters = _words(present), _characters(present)
     found.longest = int(_number(counts["value"].str.len_chars().max()))

@@ -95,8 +95,9 @@ def written_otherwise(column: Column) -> str:
             return f"numbers with a decimal comma, such as {example}: write them as {plain}"
         if sided := next(filter(WITH_SIDE.fullmatch, column.values), ""):
             return f"amounts of credit or debit, such as {sided}: write the numbers alone, and a minus before one side"
-        if WITH_UNIT.match(example) or (are(SCALED) and not all(value[-1:].isdigit() for value in column.values)):
-            return f"numbers with a sign or a unit, such as {example}: write the numbers alone"
+        scaled = next((value for value in column.values if not value[-1:].isdigit()), "") if are(SCALED) else ""
+        if scaled or WITH_UNIT.match(example):
+            return f"numbers with a sign or a unit, such as {scaled or example}: write the numbers alone"
     return ""
 
 
