@@ -25,6 +25,7 @@ from portfolio.core.counted import counted
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, DataError, RegistryError
 from portfolio.core.labels import listed
+from portfolio.scoring.parts import flat, joined
 from portfolio.scoring.scorer import Scored, Scorer, key_of
 from portfolio.scoring.source import Part, RowFiles, written_of
 from portfolio.scoring.summary import Summary, summary
@@ -199,14 +200,14 @@ class Job:
         """The rows of all parts in their order; None if there are none."""
         paths = sorted(self._parts.glob(f"*.{name}.parquet"))
         parts = [pl.scan_parquet(path) for path in paths if _has_rows(path)]
-        return pl.concat(parts, how="diagonal_relaxed") if parts else None
+        return joined(parts) if parts else None
 
     def _write(self, rows: pl.LazyFrame, path: Path) -> None:
         with files.replaced(path) as partial:
             if path.suffix.lower() == ".parquet":
                 rows.sink_parquet(partial)
             else:
-                _flat(rows).sink_csv(partial)
+                flat(rows).sink_csv(partial)
 
 
 def _has_nothing(folder: Path) -> bool:
@@ -215,10 +216,3 @@ def _has_nothing(folder: Path) -> bool:
 
 def _has_rows(path: Path) -> bool:
     return bool(pl.scan_parquet(path).select(pl.len()).collect().item())
-
-
-def _flat(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """With lists as JSON: CSV has none."""
-    nested = [name for name, kind in rows.collect_schema().items() if kind.is_nested()]
-    as_text = [pl.col(name).map_elements(lambda values: json.dumps(list(values)), pl.String) for name in nested]
-    return rows.with_columns(as_text)
