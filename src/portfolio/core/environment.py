@@ -77,3 +77,19 @@ def _loopback_without_proxy() -> None:
     for name in ("no_proxy", "NO_PROXY"):
         named = [host.strip() for host in os.environ.get(name, "").split(",") if host.strip()]
         os.environ[name] = ",".join(dict.fromkeys([*named, *LOOPBACK]))
+
+
+def check_proxies() -> None:
+    """Raise ConfigError if the environment has a proxy or certificates with which Prefect's client can't be made.
+
+    It makes the way through the proxy before it looks whom it asks, and of what is wrong then nobody is told.
+    """
+    import httpx
+
+    try:
+        httpx.Client().close()
+    except (ValueError, ImportError, OSError) as error:
+        raise ConfigError(
+            f"The proxy or the certificates of this environment can't be used ({error}). Correct, or unset here, "
+            "http_proxy, https_proxy, all_proxy, SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from error
