@@ -27,6 +27,7 @@ SERVED = "served at"
 RUNS_AT_ONCE = 3
 MONITORING = "*/10 * * * *"
 TRAINING = "0 3 * * 1"
+WEEKLY = "weekly-"
 # Between two looks of the monitor: while room is given back, answers wait to be written, and a look would miss them.
 PRUNING = "35 3 * * *"
 
@@ -82,7 +83,7 @@ def _training_schedules() -> list[Schedule]:
     """Weekly. Of a use case without a champion such a run ends at once: the first training is started by hand."""
     from portfolio.core.paths import listed_use_cases
 
-    return [_cron(TRAINING, f"weekly-{name}", use_case=name, asked_by="schedule") for name in listed_use_cases()]
+    return [_cron(TRAINING, f"{WEEKLY}{name}", use_case=name, asked_by="schedule") for name in listed_use_cases()]
 
 
 def _cron(cron: str, slug: str, **parameters: str) -> Schedule:
@@ -109,7 +110,10 @@ def _on_harm() -> Any:
 
 
 def _switched(flow: str, schedules: list[Schedule]) -> list[Schedule]:
-    """The schedules as they were switched in the pages. Serving them again would switch all of them on."""
+    """The schedules as they were switched in the pages. Serving them again would switch all of them on.
+
+    Prefect keeps those that are not served any more: the one of a use case that was removed or renamed is deleted.
+    """
     from dataclasses import replace
 
     from prefect.client.orchestration import get_client
@@ -120,6 +124,11 @@ def _switched(flow: str, schedules: list[Schedule]) -> list[Schedule]:
             known = client.read_deployment_by_name(f"{flow}/{NAME}")
         except ObjectNotFound:
             return schedules
+        served = [schedule.slug for schedule in schedules]
+        for one in known.schedules:
+            # What a person has added in the pages stays.
+            if one.slug and one.slug.startswith(WEEKLY) and one.slug not in served:
+                client.delete_deployment_schedule(known.id, one.id)
     off = {schedule.slug for schedule in known.schedules if not schedule.active}
     return [replace(schedule, active=schedule.slug not in off) for schedule in schedules]
 

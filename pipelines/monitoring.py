@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
+from sqlalchemy.exc import DBAPIError
 
 from pipelines.notices import notice, tell_end
 from pipelines.training import artifact_key, is_locked
@@ -12,7 +13,7 @@ from portfolio.contract.loading import load_use_case
 from portfolio.core import files
 from portfolio.core.paths import Paths
 from portfolio.monitoring.looks import Look
-from portfolio.monitoring.prediction_log.address import log_address, logged_use_cases
+from portfolio.monitoring.prediction_log.address import log_address, log_unusable, logged_use_cases
 from portfolio.monitoring.retraining import Request, current_request
 
 RETRAINING_WANTED = "portfolio.retraining.wanted"
@@ -68,12 +69,17 @@ def monitoring(use_case: str = "") -> dict[str, Request]:
 
 
 def _monitor(use_case: str) -> Request | None:
+    # A name that is no use case's is not one that nobody has asked yet.
+    load_use_case(use_case)
     address = log_address(use_case)
     if address is None:
         get_run_logger().info("no server has answered for '%s' yet: there is nothing to look at", use_case)
         return None
-    looks = look(use_case, address)
-    asked = ask(use_case, address)
+    try:
+        looks = look(use_case, address)
+        asked = ask(use_case, address)
+    except DBAPIError as error:
+        raise log_unusable(address, error) from error
     if looks:
         create_markdown_artifact(key=artifact_key(use_case, "monitoring"), markdown=markdown(use_case, looks, asked))
     return asked

@@ -73,6 +73,6 @@ def _send(address: str, content: dict[str, str], logger: Any) -> None:
     try:
         # `text` is what Slack, Mattermost and Google Chat show.
         httpx.post(address, json=content, timeout=WEBHOOK_TIMEOUT_SECONDS).raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except Exception as error:  # what may be wrong with an address, a proxy or certificates has no common class
         # Not the address: whoever has it can write there.
         logger.warning("the address in %s did not take the notice: %s", WEBHOOK_VARIABLE, type(error).__name__)

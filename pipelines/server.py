@@ -23,7 +23,7 @@ from socket import socket
 
 from pipelines.record import what_runs
 from portfolio.core import files
-from portfolio.core.environment import local_environment, sqlite_address, state_folder
+from portfolio.core.environment import check_proxies, local_environment, sqlite_address, state_folder
 from portfolio.core.errors import PortfolioError
 from portfolio.core.paths import live_record
 from portfolio.core.sqlite import LOCKED, is_locked
@@ -51,6 +51,7 @@ class PrefectServer:
         self._failure: Exception | None = None
 
     def start(self) -> None:
+        check_proxies()
         # If the server is killed, its client would write a page for each event that it can't send.
         os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
         lasting = lasting_address()

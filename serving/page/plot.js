@@ -7,6 +7,7 @@ const HEIGHT = 290;
 const MARGIN = { left: 64, right: 12, top: 60, bottom: 30 };
 const KINDS = ["promised", "estimated", "seen"];
 const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
 const STEPS = [1 / 60, 1 / 12, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 360, 720, 1440, 2880, 5760, 10_080, 20_160, 43_200, 129_600];
 const EVENT_ROWS = 3; // of symbols, where events are close together
 const TABLE_ROWS = 20;
@@ -20,10 +21,10 @@ export function drawPlot(container, { looks, events, of, show, name, nameOf }) {
   container.replaceChildren();
   if (!points.length) return;
   const width = Math.max(320, container.clientWidth || 960);
-  const marked = events.map((event) => ({ at: Date.parse(event.at), event }));
+  const marked = near(points, events);
   const scale = scales(points, marked, width);
-  const svg = element("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", class: "plot", "aria-label": told(points, events, show, name, nameOf) });
-  svg.append(...grid(scale, width, show), ...marks(marked.filter(({ at }) => at >= scale.from && at <= scale.to), scale, nameOf));
+  const svg = element("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", class: "plot", "aria-label": told(points, marked, show, name, nameOf) });
+  svg.append(...grid(scale, width, show), ...marks(marked, scale, nameOf));
   for (const kind of KINDS) svg.append(...line(points, kind, scale));
   container.append(legend(), svg, table(points, show, name));
 }
@@ -33,6 +34,14 @@ function element(name, attributes = {}, text = "") {
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.textContent = text;
   return made;
+}
+
+/** The events that are no farther from the looks than these reach: what is, the list has, and looks would be squeezed. */
+function near(points, events) {
+  const times = points.map(({ at }) => at);
+  const [first, last] = [Math.min(...times), Math.max(...times)];
+  const reach = Math.max(last - first, DAY);
+  return events.map((event) => ({ at: Date.parse(event.at), event })).filter(({ at }) => at >= first - reach && at <= last + reach);
 }
 
 function scales(points, marked, width) {
@@ -166,7 +175,7 @@ function legend() {
 }
 
 /** The plot in a sentence or two, for whoever can't see it. */
-function told(points, events, show, name, nameOf) {
+function told(points, marked, show, name, nameOf) {
   const [first, last] = [points[0], points.at(-1)];
   const parts = [words("plot.alt", { name, looks: points.length, start: moment(first.look.end), end: moment(last.look.end) })];
   for (const kind of KINDS) {
@@ -176,7 +185,7 @@ function told(points, events, show, name, nameOf) {
     const between = Number.isFinite(low) ? words("plot.between", { low: show(low), high: show(high) }) : "";
     parts.push(words("plot.last", { kind: words(`kind.${kind}`), value: show(value), between }));
   }
-  if (events.length) parts.push(words("plot.marked", { events: events.map((event) => eventText(event, nameOf)).join(", ") }));
+  if (marked.length) parts.push(words("plot.marked", { events: marked.map(({ event }) => eventText(event, nameOf)).join(", ") }));
   return parts.join(" ");
 }
 

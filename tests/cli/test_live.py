@@ -102,6 +102,19 @@ def test_the_last_look_at_what_is_served_is_shown(tmp_path: Path) -> None:
     assert "its prediction log can't be read" in portfolio("status").stdout
 
 
+@pytest.mark.parametrize("command", ["live", "run"])
+@pytest.mark.parametrize("wrong", [{"all_proxy": "socks5://127.0.0.1:1"}, {"SSL_CERT_FILE": "/nowhere.pem"}])
+def test_a_proxy_that_can_not_be_used_is_named_before_anything_starts(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, command: str, wrong: dict[str, str]
+) -> None:
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    result = portfolio(command, TOY)
+    assert result.returncode == 1
+    assert "of this environment can't be used" in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+
+
 def test_a_port_that_is_taken_is_named_before_anything_starts(workspace: Path) -> None:
     with socket() as taken:
         taken.bind(("127.0.0.1", 0))

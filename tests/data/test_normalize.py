@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from portfolio.contract import Category, Classes, Csv, Image, Images, Number, Quantity, Table
+from portfolio.contract import Category, Classes, Csv, FreeText, Image, Images, Number, Quantity, Table, Text
 from portfolio.data.normalize import Normalized, normalize
 
 NAN = float("nan")
@@ -33,6 +33,12 @@ class Picture(Images):
     source = Csv(path="rows.csv", key="id", start="2026-01-05")
     target = Classes("shape", ["ring", "bar"])
     inputs = [Image("ink", 1, 2, maximum=4)]  # noqa: RUF012
+
+
+class Remark(Text):
+    source = Csv(path="rows.csv", key="id", start="2026-01-05")
+    target = Classes("kind", ["praise", "complaint"])
+    inputs = [FreeText("remark", 100)]  # noqa: RUF012
 
 
 def rows(**columns: Any) -> pl.DataFrame:
@@ -262,6 +268,26 @@ def test_a_picture_that_lacks_pixels_is_named_by_its_row(bad: list[float] | None
 def test_a_column_without_lists_is_no_picture() -> None:
     frame = pl.DataFrame({"id": ["a"], "ink": ["[0, 1]"], "shape": ["ring"]})
     assert normalize(Picture("picture"), frame).faults == ["the column 'ink' holds no lists of pixels"]
+
+
+@pytest.mark.parametrize("cell", [[[0], [1]], [{"grey": 1}] * 2, [b"\xff"] * 2, [date(2026, 1, 5)] * 2])
+def test_a_column_whose_lists_hold_no_pixels_is_no_picture(cell: list[Any]) -> None:
+    frame = pl.DataFrame({"id": ["a", "b"], "ink": [cell, cell], "shape": ["ring", "bar"]})
+    assert normalize(Picture("picture"), frame).faults == ["the column 'ink' holds no lists of pixels"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        (b"\xff", "holds bytes that are no text in UTF-8: store it as text"),
+        (timedelta(days=1), "holds durations (Duration(time_unit='us')): store it as text or numbers"),
+        ({"a": 1}, "holds no single values (Struct({'a': Int64}))"),
+        (["a"], "holds no single values (List(String))"),
+    ],
+)
+def test_a_text_of_another_type_is_a_fault_of_the_batch(cell: Any, told: str) -> None:
+    frame = pl.DataFrame({"id": ["a", "b"], "remark": [cell, cell], "kind": ["praise", "complaint"]})
+    assert normalize(Remark("remark"), frame).faults == [f"the column 'remark' {told}"]
 
 
 def test_a_text_with_the_declared_unit_is_a_number() -> None:

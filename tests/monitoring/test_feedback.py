@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from portfolio.cli.main import app
 from portfolio.contract.loading import load_use_case
+from portfolio.contract.targets import Classes, Quantity
 from portfolio.core.errors import DataError
 from portfolio.core.paths import Paths
 from portfolio.data.batches import FAIR
@@ -241,6 +242,54 @@ def test_answers_of_another_use_case_in_the_same_database_are_left_alone(answere
     taken = take()
     assert taken.path is None
     assert "isn't in the store, left out: 3" in taken.notes[0]
+
+
+def test_labels_of_classes_that_are_named_anew_are_those_of_the_model_that_answered(
+    answered: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect(TOY)
+    answered.add(melons(2), ["ripe", "unripe"])
+    take()
+    monkeypatch.setattr(type(load_use_case(TOY)), "target", Classes("ripe", {False: "未熟", True: "完熟"}))
+    (later,) = answered.add(melons(1, 2.9), ["ripe"])
+    taken = take()
+    assert (taken.rows, taken.refused, taken.notes) == (1, 0, [])
+    run_stage("validate", TOY)
+    assert (f"{later}-0", "true") in clean_feedback().select("melon", "ripe").rows()
+    assert quarantined() == {}
+
+
+@pytest.mark.parametrize("target", [Quantity("ripe", 0, 1), Classes("good", {False: "unripe", True: "ripe"})])
+def test_labels_of_another_target_are_left_out(
+    answered: Answered, monkeypatch: pytest.MonkeyPatch, target: Classes | Quantity
+) -> None:
+    """Whoever said whether a melon is ripe has not said what it costs, or whether it is good."""
+    answered.add(melons(2), ["ripe", "unripe"])
+    take()
+    answered.add(melons(3, 2.5), ["ripe"] * 3)
+    case = type(load_use_case(TOY))
+    monkeypatch.setattr(case, "target", target)
+    monkeypatch.setattr(case, "metric", "")
+    edit_config(TOY, value={"tolerance": 0.1} if isinstance(target, Quantity) else {})
+    taken = take()
+    assert taken.path is None
+    assert taken.notes == ["labels of answers by a model of another target, left out: 5"]
+    assert waiting_labels(load_use_case(TOY), address(), PATHS.batches) == 0
+
+
+def test_a_batch_that_lacks_the_key_of_now_is_not_called_damaged(
+    answered: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered.add(melons(2), ["ripe", "unripe"])
+    path = take().path
+    assert path is not None
+    monkeypatch.setattr(load_use_case(TOY).source, "key", "fruit")
+    with pytest.raises(DataError, match="Every batch of 'toy' is bad"):
+        run_stage("validate", TOY)
+    with pytest.raises(DataError, match=r"lacks the column fruit.*Delete it, and its labels are taken again"):
+        take()
+    path.unlink()
+    assert take().rows == 2
 
 
 def test_a_damaged_batch_is_named_with_what_brings_it_back(answered: Answered) -> None:

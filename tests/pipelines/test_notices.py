@@ -54,6 +54,25 @@ def test_an_address_that_does_not_answer_fails_nothing(monkeypatch: pytest.Monke
     assert len(notices_path().read_text().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {WEBHOOK_VARIABLE: "http://.../"},
+        {WEBHOOK_VARIABLE: "http://xn--/"},
+        {WEBHOOK_VARIABLE: "https://127.0.0.1:1/", "SSL_CERT_FILE": "/nowhere.pem"},
+        {WEBHOOK_VARIABLE: "http://192.0.2.1/", "ALL_PROXY": "socks5://127.0.0.1:1"},
+        {WEBHOOK_VARIABLE: "http://192.0.2.1/", "ALL_PROXY": "nonsense://127.0.0.1:1"},
+    ],
+)
+def test_what_can_not_be_asked_at_all_fails_nothing(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    notice("training of toy: Completed")
+    assert len(notices_path().read_text().splitlines()) == 1
+
+
 def test_the_file_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notices, "MAX_BYTES", 1000)
     for number in range(60):

@@ -23,9 +23,9 @@ from portfolio.core.paths import Paths
 from portfolio.data.dataset import data_sha256
 from portfolio.registry.registry import Registry
 from portfolio.registry.runs import lineage_of, log_candidate
-from portfolio.registry.tracking import check_database, client, database
+from portfolio.registry.tracking import check_database, client, database, experiment_id
 from tests.registry.conftest import GOOD, MIDDLING, Train
-from tests.workspace import QUICK_EPOCHS
+from tests.workspace import QUICK_EPOCHS, environment_kept
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -182,3 +182,13 @@ def test_a_deleted_experiment_is_named_with_what_brings_it_back(
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     subprocess.run(command, shell=True, check=True, capture_output=True, env=os.environ | {"PATH": path})
     assert train(GOOD) == 2
+
+
+def test_an_empty_address_of_mlflow_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own folder of artifacts would lie in the project."""
+    monkeypatch.setenv("PORTFOLIO_STATE", str(tmp_path / ".state"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    with environment_kept():
+        mlflow = client()
+        location = mlflow.get_experiment(experiment_id(mlflow, "new")).artifact_location
+    assert location == (tmp_path / ".state" / "mlflow" / "artifacts" / "new").as_uri()

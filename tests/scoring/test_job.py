@@ -254,6 +254,38 @@ def test_parts_of_another_input_are_not_mixed_in(bundle: Bundle, tmp_path: Path)
         Job(TOY, source, target).run()
 
 
+@pytest.mark.parametrize("how", ["appended to", "replaced", "deleted"])
+def test_a_source_that_changes_meanwhile_is_not_taken_for_whole(bundle: Bundle, tmp_path: Path, how: str) -> None:
+    """A file that is still being copied grows; its answers would be those of a part."""
+    source, parts = tmp_path / "in.parquet", tmp_path / "out.csv.parts"
+    table(pixels(300)).write_parquet(source)
+
+    def change(rows: int) -> None:
+        if how == "deleted":
+            source.unlink(missing_ok=True)
+        elif how == "replaced":
+            table(pixels(300, 1)).write_parquet(tmp_path / "other.parquet")
+            (tmp_path / "other.parquet").replace(source)
+        else:
+            with source.open("ab") as stream:
+                stream.write(b"more")
+
+    with pytest.raises(DataError, match=r"in\.parquet has changed while it was scored.*again once nothing writes"):
+        Job(TOY, source, tmp_path / "out.csv").run(change)
+    assert not parts.exists()
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"digest": "a"}'])
+def test_a_record_of_a_scoring_that_is_damaged_is_named(bundle: Bundle, tmp_path: Path, content: str) -> None:
+    table(pixels(30)).write_parquet(tmp_path / "in.parquet")
+    parts = tmp_path / "out.csv.parts"
+    parts.mkdir()
+    (parts / "job.json").write_text(content)
+    with pytest.raises(DataError, match=f"To score all of it anew.*rm -r {parts}"):
+        Job(TOY, tmp_path / "in.parquet", tmp_path / "out.csv").run()
+
+
 @pytest.mark.parametrize(
     ("content", "error", "said"),
     [

@@ -36,13 +36,14 @@ def live(
     from pipelines.supervisor import Supervisor
     from portfolio.cli.server import listening
     from portfolio.contract.loading import load_use_case
-    from portfolio.core.environment import local_environment
+    from portfolio.core.environment import check_proxies, local_environment
     from portfolio.core.paths import live_record
     from portfolio.core.terminal import Steps, console
     from portfolio.registry.tracking import check_database
 
     load_use_case(use_case)
     local_environment()
+    check_proxies()
     check_database()
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{prefect_port}/api"
     os.environ["PORTFOLIO_USE_CASE"] = use_case
@@ -117,14 +118,16 @@ def _show_next_runs(prefect: str) -> None:
     from rich.table import Table
 
     from pipelines.upcoming import next_runs
-    from portfolio.core.environment import local_environment
+    from portfolio.core.environment import check_proxies, local_environment
+    from portfolio.core.errors import ConfigError
     from portfolio.core.terminal import console
 
     local_environment()
     os.environ["PREFECT_API_URL"] = f"{prefect}/api"
     try:
+        check_proxies()
         found = next_runs()
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, ConfigError) as error:
         console.print(f"[red]Prefect's server can't be asked what runs next:[/] {error}")
         return
     table = Table("flow", "next run", title_justify="left")

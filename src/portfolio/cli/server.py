@@ -60,7 +60,7 @@ def serve(
         if known and use_case not in known:
             raise no_use_case(use_case, known)
     # An image has a store, and no project.
-    if not PARAMS.exists() and "PORTFOLIO_STATE" not in os.environ:
+    if not PARAMS.exists() and not os.environ.get("PORTFOLIO_STATE"):
         raise ConfigError(f"There is no project in {Path.cwd()}. Run this in the folder that has {PARAMS}.")
     if use_case:
         os.environ["PORTFOLIO_USE_CASE"] = use_case

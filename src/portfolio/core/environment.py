@@ -16,8 +16,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def state_folder() -> Path:
-    """`.state` here, or what PORTFOLIO_STATE names."""
-    return Path(os.environ.get("PORTFOLIO_STATE", ".state")).absolute()
+    """`.state` here, or what PORTFOLIO_STATE names; a variable that is empty names nothing."""
+    return Path(os.environ.get("PORTFOLIO_STATE") or ".state").absolute()
 
 
 def sqlite_address(path: Path, driver: str = "sqlite") -> str:
@@ -41,7 +41,7 @@ def print_what_fits() -> None:
 
 
 def local_environment() -> None:
-    """Set what is not set yet, before Prefect, DVC or MLflow is imported."""
+    """Set what is not set yet, or is empty, before Prefect, DVC or MLflow is imported."""
     settings = {
         "DO_NOT_TRACK": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -59,10 +59,10 @@ def local_environment() -> None:
         "PREFECT_HOME": str(state_folder() / "prefect"),
         # The flow shows its steps itself; Prefect's own lines, with their tracebacks, are in its API and pages.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "PORTFOLIO_STATE": str(state_folder()),
     }
-    for key, value in settings.items():
-        os.environ.setdefault(key, value)
+    os.environ.update({key: value for key, value in settings.items() if not os.environ.get(key)})
+    # For what is started in another folder.
+    os.environ["PORTFOLIO_STATE"] = str(state_folder())
     _loopback_without_proxy()
     # Prefect makes this folder, but not its parents.
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
@@ -77,3 +77,19 @@ def _loopback_without_proxy() -> None:
     for name in ("no_proxy", "NO_PROXY"):
         named = [host.strip() for host in os.environ.get(name, "").split(",") if host.strip()]
         os.environ[name] = ",".join(dict.fromkeys([*named, *LOOPBACK]))
+
+
+def check_proxies() -> None:
+    """Raise ConfigError if the environment has a proxy or certificates with which Prefect's client can't be made.
+
+    It makes the way through the proxy before it looks whom it asks, and of what is wrong then nobody is told.
+    """
+    import httpx
+
+    try:
+        httpx.Client().close()
+    except (ValueError, ImportError, OSError) as error:
+        raise ConfigError(
+            f"The proxy or the certificates of this environment can't be used ({error}). Correct, or unset here, "
+            "http_proxy, https_proxy, all_proxy, SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portfolio.core.errors import DataError
+from portfolio.core.labels import listed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,12 +47,20 @@ def read_batch(
 ) -> pl.DataFrame:
     """The rows of a batch; only some columns if they are named, and only so many rows if `n_rows` says how many.
 
-    Raises DataError if it can't be read as Parquet.
+    Raises DataError if it can't be read as Parquet, or lacks one of the columns.
     """
     import polars as pl
 
     try:
         return pl.read_parquet(path, columns=columns, n_rows=n_rows)
+    except pl.exceptions.ColumnNotFoundError as error:
+        lacking = sorted(set(columns or ()) - set(pl.read_parquet_schema(path)))
+        remedy = f"Collect it again: portfolio recollect {use_case} --date {path.stem}"
+        if is_feedback(path):
+            remedy = f"Delete it, and its labels are taken again: rm {path}"
+        raise DataError(
+            f"{path} lacks the column {listed(lacking)}, so the use case has been changed since. {remedy}"
+        ) from error
     except (pl.exceptions.PolarsError, OSError) as error:
         remedy = f"Collect it again: portfolio recollect {use_case} --date {path.stem}"
         if is_feedback(path):

@@ -101,7 +101,9 @@ def _column(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
     if field.kind == "image":
         return _images(field, column, found)
     if field.kind == "text":
-        return _labels(column, found).map_elements(normalized, return_dtype=pl.String).replace("", None)
+        texts = _labels(column, found)
+        # A column of another type is a fault.
+        return texts.map_elements(normalized, pl.String).replace("", None) if texts.dtype == pl.String else texts
     if field.kind == "date":
         return _dates(column, found)
     return _numbers(column, found, field.unit) if field.kind == "number" else _labels(column, found, field.categories)
@@ -221,7 +223,7 @@ def _images(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
     if of_bytes and column.dtype == pl.Array(pl.UInt8, field.width) and not column.explode().null_count():
         return column
     lists = column.arr.to_list() if isinstance(column.dtype, pl.Array) else column
-    if not isinstance(lists.dtype, pl.List):
+    if not isinstance(lists.dtype, pl.List) or not _may_be_pixels(lists.clear().explode().dtype):
         found.faults.append(f"the column '{column.name}' holds no lists of pixels")
         return column
     pixels = lists.cast(pl.List(pl.Float32), strict=False)
@@ -235,3 +237,7 @@ def _images(field: InputField, column: pl.Series, found: Normalized) -> pl.Serie
     # The rows that do not fit have a reason already; they only have to have a form.
     formed = pl.select(pl.when(fits).then(pixels).otherwise(pl.lit(blank).first())).to_series()
     return formed.list.to_array(field.width).cast(pl.Array(pl.UInt8 if of_bytes else pl.Float32, field.width))
+
+
+def _may_be_pixels(kind: pl.DataType) -> bool:
+    return kind.is_numeric() or kind in (pl.String, pl.Boolean, pl.Null)

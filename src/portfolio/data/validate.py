@@ -39,7 +39,8 @@ def check_batch(
         kept = frame.filter(pl.col(REFUSED).is_null())
         each = limits.model_copy(update={"max_bad_fraction": 1.0})
         good, bad = check_rows(kept.drop(OF_FEEDBACK), schema, use_case, each)
-        good = good.join(kept.select(use_case.key, FAIR), on=use_case.key, how="left", maintain_order="left")
+        if use_case.key in kept.columns:
+            good = good.join(kept.select(use_case.key, FAIR), on=use_case.key, how="left", maintain_order="left")
         return good, pl.concat([refused, bad.select(refused.columns)]) if len(refused) else bad
     if len(frame) < limits.min_rows:
         return _whole(frame, f"the batch has {counted(len(frame), 'row')}, fewer than {limits.min_rows}")

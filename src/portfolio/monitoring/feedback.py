@@ -128,7 +128,7 @@ def labelled_rows(use_case: UseCase, address: str, folder: Path) -> Labelled:
     such as what rows are split by, are null.
     """
     found = _not_taken(use_case, address, folder, ANSWER)
-    rows = _batch(use_case, found.labels, found.answers)
+    rows = _batch(use_case, found)
     return Labelled(rows, _facts(found.labels, found.answers, found.manifests), found.notes)
 
 
@@ -146,23 +146,31 @@ def _not_taken(
 ) -> _NotTaken:
     """With these columns of the answers."""
     used = _used(use_case, folder)
-    manifests = {d: m for d, m in Store.of(use_case.name).manifests().items() if m.use_case == use_case.name}
+    stored = {d: m for d, m in Store.of(use_case.name).manifests().items() if m.use_case == use_case.name}
+    manifests = {digest: manifest for digest, manifest in stored.items() if _same_target(use_case, manifest)}
     database = Database(address)
     try:
         with database.begin() as connection:
             labels = _labels(connection, _last_taken(connection, use_case, folder) if since_last_batch else None)
-            known = [label for label in labels if label["digest"] in manifests]
+            answered = [label for label in labels if label["digest"] in stored]
+            known = [label for label in answered if label["digest"] in manifests]
             new = [label for label in known if _key(label) not in used]
             answers = _answers(connection, {label["request_id"] for label in new}, columns)
     finally:
         database.close()
-    corrected = sum(_key(label) in used and used[_key(label)] != _target(use_case, label["label"]) for label in known)
+    corrected = sum(
+        _key(label) in used and used[_key(label)] != _target(use_case, manifests[label["digest"]], label["label"])
+        for label in known
+    )
     notes = []
     asked = [label for label in new if _asked(answers[label["request_id"]], label["row"])]
     if len(asked) < len(new):
         notes.append(f"labels that nobody had asked for, which are left out: {len(new) - len(asked):,}")
-    if len(known) < len(labels):
-        notes.append(f"labels of answers by a bundle that isn't in the store, left out: {len(labels) - len(known):,}")
+    if len(known) < len(answered):
+        notes.append(f"labels of answers by a model of another target, left out: {len(answered) - len(known):,}")
+    if len(answered) < len(labels):
+        gone = len(labels) - len(answered)
+        notes.append(f"labels of answers by a bundle that isn't in the store, left out: {gone:,}")
     if corrected:
         notes.append(
             f"labels that were corrected after a batch had them: {corrected:,}; a batch never changes by itself. To "
@@ -204,10 +212,14 @@ def _answers(connection: Connection, request_ids: Iterable[str], names: Sequence
 
 
 def _used(use_case: UseCase, folder: Path) -> dict[str, Any]:
-    """The labels that batches have, by the key of their row."""
+    """The labels that batches have, by the key of their row; null in a batch of another target."""
     found: dict[str, Any] = {}
+    key, target = use_case.key, use_case.target.column
     for path in of_feedback(folder):
-        found.update(read_batch(path, use_case.name, [use_case.key, use_case.target.column]).iter_rows())
+        if target in read_batch(path, use_case.name, n_rows=0).columns:
+            found.update(read_batch(path, use_case.name, [key, target]).iter_rows())
+        else:
+            found.update(dict.fromkeys(read_batch(path, use_case.name, [key])[key]))
     return found
 
 
@@ -221,18 +233,24 @@ def _asked(answer: Mapping[str, Any], row: int) -> bool:
     return bool(asked[row] if asked is not None else not answer["by_machine"][row])
 
 
-def _target(use_case: UseCase, label: Any) -> Any:
-    """A label as the data write it: the log has the name that people read."""
+def _same_target(use_case: UseCase, manifest: Manifest) -> bool:
+    """Whether a model was asked what the use case asks now: if not, its labels answer another question."""
+    return (manifest.output.task, manifest.output.name) == (use_case.output.task, use_case.output.name)
+
+
+def _target(use_case: UseCase, manifest: Manifest, label: Any) -> Any:
+    """A label as the data write it: the log has the name that people read, maybe another then than now."""
     output = use_case.output
     if output.task == "regression":
         return float(label)
-    names = dict(zip(output.classes, output.labels, strict=True))
+    names = {name: text for of in (manifest.output, output) for name, text in zip(of.classes, of.labels, strict=True)}
     return names[label] if label in names else declared(str(label), output.labels)
 
 
-def _batch(use_case: UseCase, labels: list[dict[str, Any]], answers: Mapping[str, Any]) -> pl.DataFrame:
+def _batch(use_case: UseCase, found: _NotTaken) -> pl.DataFrame:
     import polars as pl
 
+    labels, answers = found.labels, found.answers
     unknown = pl.Series([None] * len(labels), dtype=pl.String)
     columns = dict.fromkeys(use_case.columns(), unknown)
     for one in use_case.inputs:
@@ -242,7 +260,8 @@ def _batch(use_case: UseCase, labels: list[dict[str, Any]], answers: Mapping[str
         columns[one.name] = column.cast(pl.Int32).cast(pl.Date) if one.kind == "date" else column
     columns[use_case.key] = pl.Series([_key(label) for label in labels], dtype=pl.String)
     target: Any = pl.Float64 if use_case.output.task == "regression" else pl.String
-    columns[use_case.target.column] = pl.Series([_target(use_case, label["label"]) for label in labels], dtype=target)
+    given = [_target(use_case, found.manifests[label["digest"]], label["label"]) for label in labels]
+    columns[use_case.target.column] = pl.Series(given, dtype=target)
     return pl.DataFrame(columns)
 
 

@@ -102,6 +102,6 @@ def experiment_id(mlflow: MlflowClient, use_case: str) -> str:
         )
     if found is not None:
         return str(found.experiment_id)
-    local = os.environ.get("MLFLOW_TRACKING_URI") is None
-    location = (state_folder() / "mlflow" / "artifacts" / use_case).as_uri() if local else None
+    is_remote = bool(os.environ.get("MLFLOW_TRACKING_URI"))
+    location = None if is_remote else (state_folder() / "mlflow" / "artifacts" / use_case).as_uri()
     return str(mlflow.create_experiment(use_case, artifact_location=location))

@@ -13,7 +13,9 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
@@ -25,6 +27,7 @@ from portfolio.core.counted import counted
 from portfolio.core.environment import state_folder
 from portfolio.core.errors import ConfigError, DataError, RegistryError
 from portfolio.core.labels import listed
+from portfolio.scoring.parts import flat, joined
 from portfolio.scoring.scorer import Scored, Scorer, key_of
 from portfolio.scoring.source import Part, RowFiles, written_of
 from portfolio.scoring.summary import Summary, summary
@@ -77,15 +80,17 @@ class Job:
                 shutil.rmtree(self._parts)
                 return Summary.model_validate_json(self.summary.read_text())
             bundle = Bundle.open(self._store.bundle_folder(self._begun() or self._champion()))
+            identity = self._source.identity()
             fields = bundle.manifest.inputs
             source = self._source.fitted(fields)
             source.check(fields, key_of(bundle.manifest))
             to_person = self._to_person()
             scorer = Scorer(bundle, source.columns(), several=len(source.files) > 1, unseen_to_person=to_person)
-            job = {"source": self._source.identity(), "digest": bundle.digest, "unseen_to_person": to_person}
+            job = {"source": identity, "digest": bundle.digest, "unseen_to_person": to_person}
             files.write_text(self._parts / JOB_NAME, json.dumps(job))
             try:
                 self._score(scorer, source.parts(fields), on_rows)
+                self._check_unchanged(identity)
                 found = self._join(bundle, scorer.reason)
             except DataError:
                 # Another try will be of a corrected source, to which these parts do not belong.
@@ -123,25 +128,43 @@ class Job:
 
     def _begun(self) -> str | None:
         """The digest of the bundle with which this was begun, if it was: one output is of one model."""
-        path = self._parts / JOB_NAME
-        if not path.exists():
+        begun = self._job()
+        if begun is None:
             return None
-        begun = json.loads(path.read_text())
-        if begun["source"] != self._source.identity() or not self._store.holds(begun["digest"]):
+        if begun.get("source") != self._source.identity() or not self._store.holds(begun["digest"]):
             raise DataError(
-                f"{self._parts} holds parts of another run: {self._source.path} has changed since, or its model is "
-                f"gone. To score all of it anew, delete that folder first: rm -r {self._parts}"
+                f"{self._parts} holds parts of another run: {self._source.path} has changed since, its model is "
+                f"gone, or {JOB_NAME} is damaged. To score all of it anew, delete that folder first: "
+                f"rm -r {self._parts}"
             )
         return str(begun["digest"])
+
+    def _job(self) -> dict[str, Any] | None:
+        """What an earlier try has written of itself; empty if that is damaged, None if there is none."""
+        try:
+            found = json.loads((self._parts / JOB_NAME).read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _check_unchanged(self, identity: list[list[str | int]]) -> None:
+        """Raise DataError if another program has written to the source: some answers would be of what it was before."""
+        with suppress(OSError):
+            if self._source.identity() == identity:
+                return
+        raise DataError(
+            f"{self._source.path} has changed while it was scored. Score it again once nothing writes to it any more."
+        )
 
     def _to_person(self) -> bool:
         """Whether a person decides what training never saw: as for a server here, or as this was begun.
 
         Raises ConfigError if the server's setting is neither true nor false.
         """
-        path = self._parts / JOB_NAME
-        if path.exists():
-            return bool(json.loads(path.read_text()).get("unseen_to_person", True))
+        if (begun := self._job()) is not None:
+            return bool(begun.get("unseen_to_person", True))
         stated = os.environ.get(TO_PERSON_VARIABLE, "true")
         try:
             return TypeAdapter(bool).validate_python(stated)
@@ -199,14 +222,14 @@ class Job:
         """The rows of all parts in their order; None if there are none."""
         paths = sorted(self._parts.glob(f"*.{name}.parquet"))
         parts = [pl.scan_parquet(path) for path in paths if _has_rows(path)]
-        return pl.concat(parts, how="diagonal_relaxed") if parts else None
+        return joined(parts) if parts else None
 
     def _write(self, rows: pl.LazyFrame, path: Path) -> None:
         with files.replaced(path) as partial:
             if path.suffix.lower() == ".parquet":
                 rows.sink_parquet(partial)
             else:
-                _flat(rows).sink_csv(partial)
+                flat(rows).sink_csv(partial)
 
 
 def _has_nothing(folder: Path) -> bool:
@@ -215,10 +238,3 @@ def _has_nothing(folder: Path) -> bool:
 
 def _has_rows(path: Path) -> bool:
     return bool(pl.scan_parquet(path).select(pl.len()).collect().item())
-
-
-def _flat(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """With lists as JSON: CSV has none."""
-    nested = [name for name, kind in rows.collect_schema().items() if kind.is_nested()]
-    as_text = [pl.col(name).map_elements(lambda values: json.dumps(list(values)), pl.String) for name in nested]
-    return rows.with_columns(as_text)

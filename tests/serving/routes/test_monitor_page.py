@@ -7,6 +7,7 @@ import json
 import re
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,27 @@ def test_the_verdict_its_figures_over_time_the_drift_and_what_happened(state: Pa
         expect(page.locator("#verdict-name")).to_have_text("注意")
         expect(page.locator("#events")).to_contain_text("損害を検出")
         expect(page.get_by_role("img", name=re.compile("1,000件あたりの価値"))).to_be_visible()
+
+
+def test_what_happened_long_ago_is_listed_and_does_not_squeeze_the_plots(state: Path, visit: Visit) -> None:
+    """Each look is shown for a week, and what happened for longer."""
+    with visit.served(state, TOY) as address:
+        looks = Looks(f"sqlite:///{state / 'log' / f'{TOY}.db'}")
+        looks.add(*(look(get(address, "/model")["digest"], hours_ago) for hours_ago in range(1, 25)))
+        for weeks in range(1, 53):
+            looks.add_event(Event("retraining", 1, at=datetime.now(UTC) - timedelta(weeks=weeks)))
+        looks.add_event(Event("refused", 1, at=datetime.now(UTC) - timedelta(hours=2)))
+        looks.close()
+        page = ready(visit(f"{address}/monitor"))
+        expect(page.locator("#events .retraining")).to_have_count(52)
+        value = page.get_by_role("img", name=re.compile("Value in yen"))
+        expect(value.locator("g.event.refused")).to_have_count(1)
+        expect(value.locator("g.event.retraining")).to_have_count(0)
+        assert "retraining" not in (value.get_attribute("aria-label") or "").lower()
+        (first, *_, last) = [float(dot.get_attribute("cx") or 0) for dot in value.locator("circle.dot.estimated").all()]
+        box = value.bounding_box()
+        assert box is not None
+        assert last - first > 0.3 * box["width"]
 
 
 def test_a_picture_is_labelled_with_a_click_or_a_key_and_the_next_one_comes(state: Path, visit: Visit) -> None:
