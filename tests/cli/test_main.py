@@ -101,6 +101,13 @@ def test_the_server_imports_neither_torch_nor_mlflow() -> None:
     assert result.stdout.strip() == "[]"
 
 
+def test_what_begins_a_run_or_writes_a_report_does_not_import_what_it_may_not_need() -> None:
+    code = "import sys, pipelines.training, portfolio.report.page, portfolio.monitoring.monitor;"
+    code += "print([m for m in ('scipy', 'sklearn', 'torch', 'mlflow') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
 PANELS = [
     "Run the loop",
     "Use your own data",

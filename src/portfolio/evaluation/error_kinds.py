@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.cluster.vq import ClusterError, kmeans2
-from scipy.stats import binomtest, hypergeom, rankdata
 
 from portfolio.bundle.manifest import InputField
 from portfolio.core.types import Array
@@ -34,6 +32,9 @@ def error_kinds(fields: list[InputField], inputs: dict[str, Array], wrong: Array
     error rate (Clopper and Pearson 1934), whether that is `worse` than elsewhere by more than chance, the number of a
     `typical` row, and its `features`, each with what is usual in the group and elsewhere.
     """
+    # Here and below, because it takes a second of processor time to import: most who import this module find no kinds.
+    from scipy.stats import binomtest, hypergeom
+
     rows = np.arange(len(wrong))[:MAX_ROWS]
     count = min(MAX_KINDS, len(rows) // ROWS_OF_A_KIND)
     if count < 2:
@@ -66,6 +67,8 @@ def error_kinds(fields: list[InputField], inputs: dict[str, Array], wrong: Array
 
 def _grouped(places: Array, count: int) -> tuple[Array, Array]:
     """The centres of at most `count` groups, and the group of each row: fewer where many rows are alike."""
+    from scipy.cluster.vq import ClusterError, kmeans2
+
     count = min(count, len(np.unique(places.round(9), axis=0)))
     while True:
         try:
@@ -119,6 +122,8 @@ def _characters(texts: list[str]) -> Array:
 
 def _features(fields: list[InputField], inputs: dict[str, Array], inside: Array) -> list[dict[str, Any]]:
     """What sets the rows apart: of a number the median inside and elsewhere, of a category the shares."""
+    from scipy.stats import rankdata
+
     found: list[tuple[float, dict[str, Any]]] = []
     for field in fields:
         column = inputs[field.name][:, 0]

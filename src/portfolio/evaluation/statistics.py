@@ -12,7 +12,6 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 
 from portfolio.core.types import Array
 
@@ -109,6 +108,8 @@ def p_value(outcomes: Outcomes, worst: float, at_most: float = 0.0) -> float:
     unit at its worst, is at most that. By the saddlepoint approximation of Lugannani and Rice (1980), which stays
     accurate to some per cent however small the probability is.
     """
+    from scipy.optimize import brentq
+
     size = outcomes.size_of_one_more
     scales = np.append(outcomes.totals - at_most * outcomes.rows, size * (worst - at_most))
     shapes = np.append(outcomes.counts, 1).astype(np.float64)

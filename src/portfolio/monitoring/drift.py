@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaincc
-from scipy.stats import betabinom, hypergeom
 
 from portfolio.bundle.manifest import Reference
 from portfolio.bundle.policy import Floats
@@ -33,6 +31,10 @@ def two_samples(reference: Array, counts: Array) -> tuple[Floats, Floats]:
     Pearson's chi-square test of two samples, since the reference is a sample itself. What chance alone adds to the
     effect is taken off.
     """
+    # Here and below, because it takes a second of processor time to import.
+    from scipy.special import gammaincc
+    from scipy.stats import hypergeom
+
     reference, counts = np.broadcast_arrays(
         np.asarray(reference, dtype=np.float64), np.asarray(counts, dtype=np.float64)
     )
@@ -69,6 +71,8 @@ def more_missing(reference: Array, counts: Array) -> tuple[float, float]:
 
     One-sided and exact (Fisher), of that cell alone: in `two_samples` a few of them are one cell with many others.
     """
+    from scipy.stats import hypergeom
+
     first, second = int(reference.sum()), int(counts.sum())
     before, now = int(reference[MISSING]), int(counts[MISSING])
     p = hypergeom.sf(now - 1, first + second, before + now, second)
@@ -111,6 +115,8 @@ def beyond(outside: int, rows: int, reference_rows: int, ends: int) -> float:
     """
     if not outside or reference_rows < 2:
         return 1.0
+    from scipy.stats import betabinom
+
     return float(betabinom.sf(outside - 1, rows, ends, reference_rows + 1 - ends))
 
 
