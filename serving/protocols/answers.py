@@ -90,7 +90,11 @@ class Decisions:
         self.intervals: list[list[float]] | None = None
         if manifest.error_ratios:
             ratio = interval_ratio(manifest.error_ratios)
-            self.intervals = [[value - ratio * scale, value + ratio * scale] for value, scale in self.rows]
+            low, high = manifest.output.bounds
+            self.intervals = [
+                [max(value - ratio * scale, min(low, value)), min(value + ratio * scale, max(high, value))]
+                for value, scale in self.rows
+            ]
 
     def names(self) -> list[str]:
         return [MACHINE if by_machine else PERSON for by_machine in self.by_machine]

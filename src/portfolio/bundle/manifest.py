@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -124,6 +124,11 @@ class Output(Strict):
     maximum: float | None = Field(
         default=None, exclude_if=lambda bound: bound is None, description="the largest value that may be true"
     )
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which a true value lies; infinite where nothing is declared."""
+        return -inf if self.minimum is None else self.minimum, inf if self.maximum is None else self.maximum
 
     @property
     def tensor(self) -> str:
