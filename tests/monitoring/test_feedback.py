@@ -284,7 +284,7 @@ def test_a_batch_that_lacks_the_key_of_now_is_not_called_damaged(
     path = take().path
     assert path is not None
     monkeypatch.setattr(load_use_case(TOY).source, "key", "fruit")
-    with pytest.raises(DataError, match="Every batch of 'toy' is bad"):
+    with pytest.raises(DataError, match=r"Every batch of 'toy' is bad\. Most common:\n  .*fruit"):
         run_stage("validate", TOY)
     with pytest.raises(DataError, match=r"lacks the column fruit.*Delete it, and its labels are taken again"):
         take()

@@ -92,9 +92,12 @@ def _check_enough(use_case: UseCase, limits: Validate, counts: dict[str, int], q
     Feedback does not count: whoever sends labels to a server must not be able to stop the training. Nor do rows that an
     earlier batch has: they are good there.
     """
+    paths = sorted(quarantine.iterdir())
+    of_source = [path for path in paths if not is_feedback(path)]
+    # Where there is nothing else, it is feedback that leaves nothing to train on.
     bad = pl.concat(
         [pl.DataFrame({"reason": pl.Series([], dtype=pl.String)})]
-        + [pl.read_parquet(path, columns=["reason"]) for path in sorted(quarantine.iterdir()) if not is_feedback(path)]
+        + [pl.read_parquet(path, columns=["reason"]) for path in (of_source if counts["rows"] else paths)]
     )
     bad = bad.filter(pl.col("reason") != repeated_reason(use_case.key))
     rows = counts["rows"] + len(bad)
