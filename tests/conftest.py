@@ -32,14 +32,22 @@ for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
+LONG = [("pipelines",), ("training",), ("registry",)]
+"""Folders whose tests take long."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those that take longest come first, so that none is left when all others are done.
 
-    They are those of the whole project, and of the server, a browser before it, which lie deepest.
+    They are those of the whole project; of the rooms that train, or start Prefect; and of the server, a browser before
+    it, which lie deepest.
     """
 
-    depths = {item.path: len(item.path.relative_to(ROOT).parts) for item in items}
-    items.sort(key=lambda item: (depths[item.path] != 2, -depths[item.path]))
+    def place(item: pytest.Item) -> tuple[bool, bool, int]:
+        folders = item.path.relative_to(ROOT).parts[1:-1]
+        return bool(folders), folders not in LONG, -len(folders)
+
+    items.sort(key=place)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

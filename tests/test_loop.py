@@ -56,8 +56,7 @@ def succeed(folder: Path, *arguments: str, **more: str) -> str:
     return result.stdout
 
 
-# It trains twice, with a server and its traffic beside it.
-@pytest.mark.alone
+# It trains twice.
 @pytest.mark.timeout(1200)
 def test_the_demo_tells_the_whole_story_and_leaves_everything_as_it_was(clone: Path, tmp_path: Path) -> None:
     state = clone / ".state"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 import re
 import subprocess
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from copier import run_copy, run_update
+from jinja2 import Environment
 from typer.testing import CliRunner
 
 from portfolio.cli.main import app
@@ -59,6 +62,14 @@ def files(folder: Path) -> dict[str, bytes]:
     """What git would take of a folder, by name."""
     paths = (path for path in folder.rglob("*") if path.is_file() and not {".git", ".state"} & {*path.parts})
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths if "__pycache__" not in path.parts}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Copier has the names of all folders above a file compiled for every file: thousands of times the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Environment, "compile", lru_cache(Environment.compile))
+        yield
 
 
 @pytest.fixture(scope="module")
