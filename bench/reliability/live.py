@@ -112,9 +112,23 @@ def _are_ready(record: Path, killed: Running) -> bool:
 
 
 def _begin_run(prefect: str) -> str:
-    """Begin a run of the monitoring flow. Gives its id."""
-    _, run, _ = call(f"{prefect}/api/deployments/{_deployment(prefect)[1]['id']}/create_flow_run", b"{}")
-    return str(run["id"])
+    """Begin a run of the monitoring flow. Gives its id.
+
+    As from the pages: a server that has just been started again may refuse it once, and takes it then.
+    """
+    ids: list[str] = []
+
+    def begun() -> bool:
+        found, deployment = _deployment(prefect)
+        status, run, _ = call(f"{prefect}/api/deployments/{deployment.get('id')}/create_flow_run", b"{}")
+        if (found, status) != (200, 201):
+            print(f"a run was refused: {found} {str(deployment)[:200]}, {status} {str(run)[:200]}")
+            return False
+        ids.append(run["id"])
+        return True
+
+    wait_until(begun, READY_SECONDS)
+    return ids[0]
 
 
 def _deployment(prefect: str) -> tuple[int, Any]:
