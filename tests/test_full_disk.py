@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from tests.workspace import collect, edit_config
 
 Built = Callable[[str], Path]
 
-PORTFOLIO = f"{sys.executable} -m portfolio"
+PYTHON = shlex.quote(sys.executable)
+PORTFOLIO = f"{PYTHON} -m portfolio"
 FULL = "dd if=/dev/zero of=data/filler bs=1k status=none || true"
 
 
@@ -115,7 +117,7 @@ def test_a_stage_that_found_no_room_for_its_message_is_said_to_have_a_full_disk(
     make_repository(workspace)
     Path("dvc.yaml").write_text(ONE_STAGE)
     full = FULL.replace("data/", "logs/")
-    result = on_small_disk("logs", "64k", f'{full}; {sys.executable} -c "{RUN_IT}"')
+    result = on_small_disk("logs", "64k", f'{full}; {PYTHON} -c "{RUN_IT}"')
     assert f"Stage fail@toy failed. No space is left for {Path('logs').absolute()}" in result.stderr
 
 
@@ -131,8 +133,8 @@ def test_publishing_on_a_full_disk_leaves_the_old_champion(workspace: Path) -> N
     result = on_small_disk(
         "data",
         "64k",
-        f'{sys.executable} -c "{publish}" bundle-1 && ls data/store/bundles >bundles && cat data/store/champion.json '
-        f'>champion; {FULL}; {sys.executable} -c "{publish}" bundle-2; echo $? >code',
+        f'{PYTHON} -c "{publish}" bundle-1 && ls data/store/bundles >bundles && cat data/store/champion.json '
+        f'>champion; {FULL}; {PYTHON} -c "{publish}" bundle-2; echo $? >code',
     )
     assert Path("code").read_text() == "1\n", result.stderr
     assert "No space left on device" in result.stderr
