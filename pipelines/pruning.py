@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from prefect import flow, get_run_logger
 from pydantic import Field
-from sqlalchemy.exc import DBAPIError
 
 from pipelines.notices import tell_end
 from portfolio.core.environment import MAX_KEEP_DAYS
 from portfolio.core.errors import DataError
-from portfolio.monitoring.prediction_log.address import log_address, log_unusable, logged_use_cases
-from portfolio.monitoring.prediction_log.log import PredictionLog
+from portfolio.monitoring.prediction_log.address import log_address, logged_use_cases
+from portfolio.monitoring.prediction_log.pruning import prune
 
 
 @flow(
@@ -33,7 +31,7 @@ def pruning(days: Annotated[float, Field(ge=0, le=MAX_KEEP_DAYS)] = 90) -> dict[
     deleted, errors = {}, []
     for name in logged_use_cases():
         try:
-            deleted[name] = _prune(str(log_address(name)), days)
+            deleted[name] = prune(str(log_address(name)), days, labelled=False)
         except DataError as error:
             # The others are pruned all the same.
             get_run_logger().error("the log of '%s' can't be pruned: %s", name, error)
@@ -42,17 +40,4 @@ def pruning(days: Annotated[float, Field(ge=0, le=MAX_KEEP_DAYS)] = 90) -> dict[
             get_run_logger().info("deleted answers of '%s': %s", name, deleted[name])
     if errors:
         raise errors[0]
-    return deleted
-
-
-def _prune(address: str, days: float) -> int:
-    """Raises DataError if the database can't be used."""
-    log = PredictionLog(address)
-    try:
-        deleted = log.prune(datetime.now(UTC) - timedelta(days=days), labelled=False)
-        log.shrink()
-    except DBAPIError as error:
-        raise log_unusable(address, error) from error
-    finally:
-        log.close()
     return deleted

@@ -8,6 +8,7 @@ import re
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -85,7 +86,9 @@ class Exchange:
     @property
     def is_draft(self) -> bool:
         """Whether a form asks while it is being filled in."""
-        return b"draft=true" in self.scope["query_string"]
+        with suppress(RequestError):
+            return self.flag("draft")
+        return False
 
     @property
     def callers_id(self) -> str | None:

@@ -35,21 +35,9 @@ def prune(
     Answers with a true label are kept, since they can't be made again; --labelled deletes them too. Looks of the
     monitor that are older go as well. Servers may go on writing meanwhile.
     """
-    from datetime import UTC, datetime, timedelta
-
-    from sqlalchemy.exc import DBAPIError
-
     from portfolio.core.paths import default_use_case
-    from portfolio.monitoring.prediction_log.address import existing_log, log_unusable
-    from portfolio.monitoring.prediction_log.log import PredictionLog
+    from portfolio.monitoring.prediction_log.address import existing_log
+    from portfolio.monitoring.prediction_log.pruning import prune as prune_log
 
-    address = existing_log(use_case or default_use_case(), url)
-    found = PredictionLog(address)
-    try:
-        deleted = found.prune(datetime.now(UTC) - timedelta(days=days), labelled=labelled)
-        found.shrink()
-    except DBAPIError as error:
-        raise log_unusable(address, error) from error
-    finally:
-        found.close()
+    deleted = prune_log(existing_log(use_case or default_use_case(), url), days, labelled=labelled)
     print(f"Deleted: {counted(deleted, 'answer')}.")
