@@ -91,8 +91,8 @@ class Judge:
         if output.task == "regression":
             if isinstance(label, (str, bool)):
                 raise field_error("label", f"must be a number: {output.name}, in {output.unit or 'its unit'}")
-            low, high = output.minimum, output.maximum
-            if (low is not None and label < low) or (high is not None and label > high):
+            low, high = output.bounds
+            if not low <= label <= high:
                 raise field_error("label", f"must be {_bounds(output)}: {output.name}, in {output.unit or 'its unit'}")
             tolerance = None if manifest.policy is None else manifest.policy.tolerance
             return float(label), None if tolerance is None else abs(float(label) - outputs[0]) <= tolerance

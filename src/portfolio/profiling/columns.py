@@ -109,7 +109,8 @@ def profile_column(column: pl.Series, *, coded: bool = True) -> Column:
     if column.dtype.is_integer() and (days := _compact_dates(column.cast(pl.String))) is not None:
         return _dates(column, days)
     if column.dtype.is_integer() and _number(column.min()) >= EXACT:
-        return _names(column.cast(pl.String))
+        texts = column.cast(pl.String)
+        return _names(texts, _counts(texts))
     if column.dtype.is_numeric():
         return _numbers(column, column.cast(pl.Float64).fill_nan(None), coded=coded)
     return _texts(column.cast(pl.String), coded=coded)
@@ -124,7 +125,7 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     if (days := _compact_dates(texts)) is not None:
         return _dates(texts, days)
     # Of each value once: what many rows share is the same in all of them.
-    counts = present.alias("value").value_counts()
+    counts = _counts(texts)
     is_code = counts["value"].str.contains(r"^[+-]?0\d").any()
     if not is_code and (found := _measured(column, texts, counts, "", coded=coded)):
         return found
@@ -137,13 +138,16 @@ def _texts(column: pl.Series, *, coded: bool) -> Column:
     dates = _as_dates(texts, counts["value"])
     if dates is not None:
         return _dates(texts, dates)
-    return _names(texts)
+    return _names(texts, counts)
 
 
-def _names(texts: pl.Series) -> Column:
+def _counts(texts: pl.Series) -> pl.DataFrame:
+    return texts.drop_nulls().alias("value").value_counts()
+
+
+def _names(texts: pl.Series, counts: pl.DataFrame) -> Column:
     """Of texts that are neither numbers nor dates: categories, words, or what names one row or several."""
     present = texts.drop_nulls()
-    counts = present.alias("value").value_counts()
     missing = 1 - len(present) / len(texts)
     distinct = len(counts)
     examples = counts.sort("count", "value", descending=[True, False])["value"].head(EXAMPLES).to_list()
